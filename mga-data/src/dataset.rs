@@ -1,0 +1,72 @@
+//! What a data set is: records that can be listed without decoding, and pictures and masks by index.
+
+use std::path::PathBuf;
+
+use crate::error::Result;
+use crate::picture::{Mask, Picture};
+
+/// A part of a data set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Split {
+    /// Images the weights are fitted to.
+    Train,
+    /// Images taken from train to select a checkpoint on.
+    Validation,
+    /// Images evaluated once, at the end.
+    Test,
+}
+
+/// One image of a data set, as known before it is decoded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// The name shown to people and written to `predictions.csv`: a path relative to the root where there is one.
+    /// Unique within the data set.
+    pub id: String,
+    /// Where the image lies, for data sets of files.
+    pub path: Option<PathBuf>,
+    /// Index into [`Dataset::classes`]; `None` where the image carries no label.
+    pub label: Option<usize>,
+    /// Images that must never be on two sides of a split (one plant, one specimen).
+    pub group: Option<String>,
+    /// The split the data set itself assigns; `None` where it leaves that to the experiment.
+    pub split: Option<Split>,
+}
+
+/// A labelled set of images, some with masks. Shared by the loader's threads.
+pub trait Dataset: Send + Sync {
+    /// Class names in the order of the labels.
+    fn classes(&self) -> &[String];
+
+    /// Every image, in an order that depends on the data alone.
+    fn records(&self) -> &[Record];
+
+    /// Decodes image `index` of [`Dataset::records`].
+    fn image(&self, index: usize) -> Result<Picture>;
+
+    /// The masks this data set can give, first the default: `"folder"`, `"alpha"`, `"silhouette"`, ...
+    fn mask_sources(&self) -> &[&'static str];
+
+    /// Decodes a mask of image `index` from one of [`Dataset::mask_sources`]. `None`: this image has no such mask.
+    fn mask(&self, index: usize, source: &str) -> Result<Option<Mask>>;
+
+    /// Image and one of its masks together; overridden where both come from one file or one computation.
+    fn image_and_mask(&self, index: usize, source: &str) -> Result<(Picture, Option<Mask>)> {
+        Ok((self.image(index)?, self.mask(index, source)?))
+    }
+
+    /// Number of images.
+    fn len(&self) -> usize {
+        self.records().len()
+    }
+
+    /// Whether there is no image at all.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What was left out or looked odd while opening (skipped files, resized masks), for the log.
+    fn warnings(&self) -> &[String] {
+        &[]
+    }
+}

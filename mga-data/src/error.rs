@@ -1,0 +1,53 @@
+//! Errors of this crate: each says what, where, what was expected and what to do.
+
+use std::path::{Path, PathBuf};
+
+/// Shorthand for results of this crate.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What can go wrong with data.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file could not be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file was read but is not what it should be.
+    #[error("{}: {what}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, what was expected and what to do.
+        what: String,
+    },
+    /// Settings that do not fit each other or the data.
+    #[error("{0}")]
+    Settings(String),
+    /// Several problems found in one pass, one a line.
+    #[error("{}", .0.join("\n"))]
+    Many(Vec<String>),
+    /// A tensor could not be made.
+    #[error(transparent)]
+    Tensor(#[from] candle_core::Error),
+}
+
+impl Error {
+    /// An I/O error at `path`.
+    pub fn io(path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Self::Io { path: path.as_ref().to_path_buf(), source }
+    }
+
+    /// A fault of the file at `path`.
+    pub fn file(path: impl AsRef<Path>, what: impl Into<String>) -> Self {
+        Self::File { path: path.as_ref().to_path_buf(), what: what.into() }
+    }
+
+    /// Settings that cannot be used.
+    pub fn settings(what: impl Into<String>) -> Self {
+        Self::Settings(what.into())
+    }
+}
