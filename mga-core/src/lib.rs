@@ -1,4 +1,13 @@
 //! The engine of `mga`: a reverse tape over candle tensors, operators with checked gradients, layers, losses,
 //! optimisers and metrics.
 
+mod element;
+pub mod error;
+pub mod gradient_check;
+mod kernels;
+pub mod ops;
+pub mod parameter;
 pub mod random;
+pub mod tape;
+
+pub use error::{Error, Result};

@@ -1,0 +1,85 @@
+//! How the attention map changes the features.
+
+use candle_core::Tensor;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::tape::{Gradient, Tape, Value};
+
+/// What becomes of the features `F` `[N, C, h, w]` under the attention `A` `[N, 1, h, w]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Default)]
+#[serde(rename_all = "lowercase")]
+pub enum Attention {
+    /// `F`: the map is computed, and supervised where guidance is on, but does not act.
+    None,
+    /// `A F`.
+    Multiply,
+    /// `p F + q A F`, the paper's with `p = q = 0.5`.
+    #[default]
+    Residual,
+    /// `[F ; A F]`: twice the channels.
+    Concat,
+}
+
+/// Applies the attention; `residual` are the weights `(p, q)` of [`Attention::Residual`].
+pub fn attend(
+    tape: &mut Tape,
+    features: Value,
+    attention: Value,
+    kind: Attention,
+    residual: (f64, f64),
+) -> Result<Value> {
+    let (n, c, h, w) = features.dims4()?;
+    if attention.dims() != [n, 1, h, w] {
+        let what = format!("features {:?} under an attention of {:?}", features.dims(), attention.dims());
+        return Err(Error::shape("attend", what));
+    }
+    // F' = plain F + gated A F, one after the other where they are concatenated.
+    let (plain, gated) = match kind {
+        Attention::None => return Ok(features),
+        Attention::Multiply => (0.0, 1.0),
+        Attention::Residual => residual,
+        Attention::Concat => (1.0, 1.0),
+    };
+    let (f, a) = (features.tensor().clone(), attention.tensor().clone());
+    let y = if kind == Attention::Concat {
+        Tensor::cat(&[&f, &f.broadcast_mul(&a)?], 1)?
+    } else {
+        f.broadcast_mul(&a.affine(gated, plain)?)?
+    };
+    let (f_slot, a_slot) = (features.slot(), attention.slot());
+    Ok(tape.record(&[&features, &attention], y, move |dy, gradients| {
+        let (direct, through) = if kind == Attention::Concat {
+            (Some(dy.tensor().narrow(1, 0, c)?.contiguous()?), dy.tensor().narrow(1, c, c)?.contiguous()?)
+        } else {
+            (None, dy.tensor().clone())
+        };
+        if a_slot.is_some() {
+            gradients.add(a_slot, Gradient::new(((&through * &f)?.sum_keepdim(1)? * gated)?))?;
+        }
+        if f_slot.is_some() {
+            let df = match direct {
+                Some(direct) => (direct + through.broadcast_mul(&a)?)?,
+                None => through.broadcast_mul(&a.affine(gated, plain)?)?,
+            };
+            gradients.add(f_slot, Gradient::new(df))?;
+        }
+        Ok(())
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gradient_check::check;
+
+    #[test]
+    fn gradients_are_right() {
+        for kind in [Attention::None, Attention::Multiply, Attention::Residual, Attention::Concat] {
+            check(&[&[2, 3, 2, 5], &[2, 1, 2, 5]], |tape, v| {
+                attend(tape, v[0].clone(), v[1].clone(), kind, (0.3, 0.7))
+            });
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! Batch normalisation with the activation behind it (Ioffe and Szegedy 2015).
+
+use candle_core::{DType, Tensor};
+
+use super::own;
+use crate::element::{Element, modify, read, tensor, with_element, zeros};
+use crate::error::{Error, Result};
+use crate::kernels::batch_norm::{self, Planes, Saved, Window};
+use crate::tape::{Gradient, Tape, Value};
+
+/// What follows the normalisation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activation {
+    /// Nothing.
+    Identity,
+    /// `max(x, 0)`; the gradient at 0 is 0.
+    Relu,
+    /// `min(max(x, 0), 6)`; the gradient at 0 and 6 is 0.
+    Relu6,
+}
+
+impl Activation {
+    pub(crate) fn window(self) -> Window {
+        match self {
+            Self::Identity => Window { low: f64::NEG_INFINITY, high: f64::INFINITY },
+            Self::Relu => Window { low: 0.0, high: f64::INFINITY },
+            Self::Relu6 => Window { low: 0.0, high: 6.0 },
+        }
+    }
+}
+
+/// The tensors of a batch norm beside its input, each `[C]`.
+pub struct BatchNormInputs {
+    /// gamma.
+    pub weight: Value,
+    /// beta.
+    pub bias: Value,
+    /// Running mean and variance, used where `batch_statistics` is false.
+    pub running: (Tensor, Tensor),
+    /// Normalise by the batch's own mean and biased variance.
+    pub batch_statistics: bool,
+    /// Added to the variance.
+    pub eps: f64,
+}
+
+/// The batch's mean and biased variance, `[C]` each.
+pub type Statistics = (Tensor, Tensor);
+
+/// `act((x - mean) / sqrt(var + eps) * weight + bias)` for `x` `[N, C, H, W]`; with the statistics of the batch where it
+/// used them. Sums are taken in f64 (f16 and bf16: composed, in f32).
+pub fn batch_norm(
+    tape: &mut Tape,
+    x: Value,
+    inputs: BatchNormInputs,
+    activation: Activation,
+) -> Result<(Value, Option<Statistics>)> {
+    let (n, c, h, w) = x.dims4()?;
+    if inputs.weight.dims() != [c] || inputs.bias.dims() != [c] {
+        return Err(Error::shape(
+            "batch_norm",
+            format!("x {:?} with a weight of {:?}", x.dims(), inputs.weight.dims()),
+        ));
+    }
+    if inputs.batch_statistics && n * h * w < 2 {
+        return Err(Error::shape(
+            "batch_norm",
+            format!("{:?} gives one number a channel, which has no variance; use a larger batch or image", x.dims()),
+        ));
+    }
+    if tape.kernels(x.tensor()) {
+        with_element!(x.tensor(), T => with_kernels::<T>(tape, x, inputs, activation, Planes { n, c, area: h * w }))
+    } else {
+        composed(tape, x, inputs, activation)
+    }
+}
+
+fn with_kernels<T: Element>(
+    tape: &mut Tape,
+    x: Value,
+    inputs: BatchNormInputs,
+    activation: Activation,
+    planes: Planes,
+) -> Result<(Value, Option<Statistics>)> {
+    let (mean, variance) = if inputs.batch_statistics {
+        read::<T, _>(x.tensor(), |x| batch_norm::statistics(planes, x))?
+    } else {
+        let wide = |t: &Tensor| -> Result<Vec<f64>> { Ok(t.to_dtype(DType::F64)?.to_vec1()?) };
+        (wide(&inputs.running.0)?, wide(&inputs.running.1)?)
+    };
+    let inverse: Vec<f64> = variance.iter().map(|v| 1.0 / (v + inputs.eps).sqrt()).collect();
+    let narrow = |values: &[f64]| values.iter().map(|&v| T::of(v)).collect::<Vec<T>>();
+    let gamma: Vec<T> = inputs.weight.tensor().to_vec1()?;
+    let beta: Vec<T> = inputs.bias.tensor().to_vec1()?;
+    let scale: Vec<f64> = inverse.iter().zip(&gamma).map(|(i, g)| i * g.wide()).collect();
+    let shift: Vec<f64> = beta.iter().zip(mean.iter().zip(&scale)).map(|(b, (m, s))| b.wide() - m * s).collect();
+    let saved = Saved {
+        mean: narrow(&mean),
+        inverse: narrow(&inverse),
+        scale: narrow(&scale),
+        shift: narrow(&shift),
+        window: activation.window(),
+        batch_statistics: inputs.batch_statistics,
+    };
+    let mut y = zeros::<T>(x.tensor().elem_count());
+    read::<T, _>(x.tensor(), |x| batch_norm::apply(planes, x, &saved.scale, &saved.shift, saved.window, &mut y))?;
+    let statistics = if inputs.batch_statistics {
+        Some((tensor(narrow(&mean), planes.c)?, tensor(narrow(&variance), planes.c)?))
+    } else {
+        None
+    };
+    let y = tensor(y, x.dims())?;
+    let (x_slot, w_slot, b_slot) = (x.slot(), inputs.weight.slot(), inputs.bias.slot());
+    let x_saved = x.tensor().clone();
+    let value = tape.record(&[&x, &inputs.weight, &inputs.bias], y, move |dy, gradients| {
+        let dy = own(dy)?;
+        let (dw, db) = read::<T, _>(&x_saved, |x| {
+            modify::<T, _>(&dy, |dy| batch_norm::backward(planes, x, dy, &saved, x_slot.is_some()))
+        })??;
+        gradients.add(w_slot, Gradient::new(tensor(dw, planes.c)?))?;
+        gradients.add(b_slot, Gradient::new(tensor(db, planes.c)?))?;
+        gradients.add(x_slot, Gradient::new(dy))
+    });
+    Ok((value, statistics))
+}
+
+fn composed(
+    tape: &mut Tape,
+    x: Value,
+    inputs: BatchNormInputs,
+    activation: Activation,
+) -> Result<(Value, Option<Statistics>)> {
+    let dtype = x.tensor().dtype();
+    // Half precision cannot hold sums over a batch: the arithmetic is f32, the result the input's type again.
+    let inner = if matches!(dtype, DType::F16 | DType::BF16) { DType::F32 } else { dtype };
+    let (n, c, h, w) = x.dims4()?;
+    let count = (n * h * w) as f64;
+    let row = move |t: &Tensor| -> Result<Tensor> { Ok(t.to_dtype(inner)?.reshape((1, c, 1, 1))?) };
+    let wide = x.tensor().to_dtype(inner)?;
+    let (mean, variance) = if inputs.batch_statistics {
+        let mean = (wide.sum_keepdim((0, 2, 3))? / count)?;
+        let variance = (wide.broadcast_sub(&mean)?.sqr()?.sum_keepdim((0, 2, 3))? / count)?;
+        (mean, variance)
+    } else {
+        (row(&inputs.running.0)?, row(&inputs.running.1)?)
+    };
+    let inverse = (&variance + inputs.eps)?.sqrt()?.recip()?;
+    let scale = (&inverse * row(inputs.weight.tensor())?)?;
+    let linear = wide.broadcast_sub(&mean)?.broadcast_mul(&scale)?.broadcast_add(&row(inputs.bias.tensor())?)?;
+    let window = activation.window();
+    let (y, mask) = match activation {
+        Activation::Identity => (linear, None),
+        _ => {
+            let mut mask = linear.gt(window.low)?;
+            if window.high.is_finite() {
+                mask = (mask * linear.lt(window.high)?)?;
+            }
+            (linear.clamp(window.low, window.high)?, Some(mask))
+        }
+    };
+    let statistics = if inputs.batch_statistics {
+        let flat = |t: &Tensor| -> Result<Tensor> { Ok(t.reshape(c)?.to_dtype(inputs.running.0.dtype())?) };
+        Some((flat(&mean)?, flat(&variance)?))
+    } else {
+        None
+    };
+    let (x_slot, w_slot, b_slot) = (x.slot(), inputs.weight.slot(), inputs.bias.slot());
+    let (x_saved, batch_statistics) = (x.tensor().clone(), inputs.batch_statistics);
+    let parameter_dtype = inputs.weight.tensor().dtype();
+    let value = tape.record(&[&x, &inputs.weight, &inputs.bias], y.to_dtype(dtype)?, move |dy, gradients| {
+        let mut g = dy.tensor().to_dtype(inner)?;
+        if let Some(mask) = &mask {
+            g = (g * mask.to_dtype(inner)?)?;
+        }
+        let normalised = x_saved.to_dtype(inner)?.broadcast_sub(&mean)?.broadcast_mul(&inverse)?;
+        let db = g.sum_keepdim((0, 2, 3))?;
+        let dw = (&g * &normalised)?.sum_keepdim((0, 2, 3))?;
+        gradients.add(w_slot, Gradient::new(dw.reshape(c)?.to_dtype(parameter_dtype)?))?;
+        gradients.add(b_slot, Gradient::new(db.reshape(c)?.to_dtype(parameter_dtype)?))?;
+        if x_slot.is_none() {
+            return Ok(());
+        }
+        let inside = if batch_statistics {
+            let centred = g.broadcast_sub(&(db / count)?)?;
+            (centred - normalised.broadcast_mul(&(dw / count)?)?)?
+        } else {
+            g
+        };
+        gradients.add(x_slot, Gradient::new(inside.broadcast_mul(&scale)?.to_dtype(dtype)?))
+    });
+    Ok((value, statistics))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gradient_check::check;
+    use crate::tape::{Engine, Phase};
+
+    #[test]
+    fn gradients_are_right() {
+        for (dims, batch_statistics) in [([3, 2, 3, 5], true), ([2, 3, 1, 1], true), ([1, 2, 5, 3], false)] {
+            for activation in [Activation::Identity, Activation::Relu, Activation::Relu6] {
+                let c = [dims[1]];
+                check(&[&dims, &c, &c], |tape, v| {
+                    // Far enough apart that all three branches of relu6 are taken.
+                    let weight = super::super::scaled_sum(tape, &[(v[1].clone(), 3.0)])?;
+                    let running = (v[1].tensor().zeros_like()?, v[1].tensor().ones_like()?);
+                    let inputs = BatchNormInputs { weight, bias: v[2].clone(), running, batch_statistics, eps: 1e-5 };
+                    Ok(batch_norm(tape, v[0].clone(), inputs, activation)?.0)
+                });
+            }
+        }
+    }
+
+    #[test]
+    fn statistics_survive_a_large_mean() -> Result<()> {
+        let x: Vec<f32> = (0..512).map(|i| 10_000.0 + (i % 7) as f32).collect();
+        let exact: Vec<f64> = x.iter().map(|&v| f64::from(v)).collect();
+        let mean = exact.iter().sum::<f64>() / 512.0;
+        let variance = exact.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / 512.0;
+        let mut tape = Tape::new(Phase::Train, false, 0, 0);
+        let x = tape.constant(&Tensor::from_vec(x, (2, 1, 16, 16), &candle_core::Device::Cpu)?)?;
+        let one = Tensor::ones(1, DType::F32, &candle_core::Device::Cpu)?;
+        let one_value = tape.constant(&one)?;
+        let inputs = BatchNormInputs {
+            weight: one_value.clone(),
+            bias: one_value,
+            running: (one.clone(), one),
+            batch_statistics: true,
+            eps: 1e-5,
+        };
+        let (_, statistics) = batch_norm(&mut tape, x, inputs, Activation::Identity)?;
+        let found = statistics.unwrap().1.to_vec1::<f32>()?[0];
+        assert!((f64::from(found) / variance - 1.0).abs() < 1e-5, "{found} {variance}");
+        Ok(())
+    }
+
+    #[test]
+    fn half_precision_trains() -> Result<()> {
+        // Candle's own batch norm refuses f16 in training mode.
+        let mut tape = Tape::train(0, 0).with_engine(Engine::Composed);
+        let cpu = candle_core::Device::Cpu;
+        let x = tape.variable(&Tensor::arange(0f32, 24.0, &cpu)?.reshape((2, 3, 2, 2))?.to_dtype(DType::F16)?)?;
+        let one = tape.constant(&Tensor::ones(3, DType::F16, &cpu)?)?;
+        let running = (one.tensor().clone(), one.tensor().clone());
+        let inputs = BatchNormInputs { weight: one.clone(), bias: one, running, batch_statistics: true, eps: 1e-5 };
+        let (y, _) = batch_norm(&mut tape, x, inputs, Activation::Relu)?;
+        assert_eq!(y.tensor().dtype(), DType::F16);
+        Ok(())
+    }
+
+    #[test]
+    fn one_number_a_channel_is_an_error() -> Result<()> {
+        let mut tape = Tape::train(0, 0);
+        let x = tape.constant(&Tensor::zeros((1, 1, 1, 1), DType::F32, &candle_core::Device::Cpu)?)?;
+        let one = Tensor::ones(1, DType::F32, &candle_core::Device::Cpu)?;
+        let value = tape.constant(&one)?;
+        let inputs = BatchNormInputs {
+            weight: value.clone(),
+            bias: value,
+            running: (one.clone(), one),
+            batch_statistics: true,
+            eps: 1e-5,
+        };
+        assert!(batch_norm(&mut tape, x, inputs, Activation::Relu).is_err());
+        Ok(())
+    }
+}

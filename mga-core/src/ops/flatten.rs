@@ -1,0 +1,25 @@
+//! Images to vectors.
+
+use crate::error::Result;
+use crate::tape::{Gradient, Tape, Value};
+
+/// `[N, C, H, W]` to `[N, C H W]`.
+pub fn flatten(tape: &mut Tape, x: Value) -> Result<Value> {
+    let (slot, dims) = (x.slot(), x.dims().to_vec());
+    let y = x.tensor().flatten_from(1)?;
+    Ok(tape.record(&[&x], y, move |dy, gradients| {
+        // The reshaped gradient shares the storage, so it must not be handed on as our own while `dy` lives elsewhere.
+        gradients.add(slot, Gradient::new(super::own(dy)?.reshape(dims)?))
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gradient_check::check;
+
+    #[test]
+    fn gradients_are_right() {
+        check(&[&[2, 3, 2, 5]], |tape, v| flatten(tape, v[0].clone()));
+    }
+}

@@ -1,0 +1,49 @@
+//! Mean squared error against a fixed target.
+
+use candle_core::{DType, Tensor};
+
+use crate::error::{Error, Result};
+use crate::tape::{Gradient, Tape, Value};
+
+/// `mean((x - target)^2)` over the rows (first dimension) with `use_row`, or 0 where there are none. Rows left out count
+/// neither above nor below the fraction bar.
+pub fn mean_squared_error(tape: &mut Tape, x: Value, target: &Tensor, use_row: &[bool]) -> Result<Value> {
+    if x.dims() != target.dims() || x.dims().first() != Some(&use_row.len()) {
+        let what = format!("x {:?}, target {:?}, {} rows", x.dims(), target.dims(), use_row.len());
+        return Err(Error::shape("mean_squared_error", what));
+    }
+    let used = use_row.iter().filter(|&&used| used).count();
+    let count = (used * x.tensor().elem_count() / use_row.len().max(1)).max(1) as f64;
+    let mut difference = (x.tensor() - target)?;
+    if used < use_row.len() {
+        let weights: Vec<f64> = use_row.iter().map(|&used| f64::from(u8::from(used))).collect();
+        let mut dims = vec![1; x.dims().len()];
+        dims[0] = use_row.len();
+        let weights = Tensor::from_vec(weights, dims, &candle_core::Device::Cpu)?;
+        let weights = weights.to_dtype(x.tensor().dtype())?.to_device(x.tensor().device())?;
+        difference = difference.broadcast_mul(&weights)?;
+    }
+    let loss = (difference.sqr()?.sum_all()? / count)?;
+    let slot = x.slot();
+    Ok(tape.record(&[&x], loss, move |dy, gradients| {
+        let scale = dy.tensor().to_dtype(DType::F64)?.to_vec0::<f64>()? * 2.0 / count;
+        gradients.add(slot, Gradient::new((difference * scale)?))
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gradient_check::check;
+    use candle_core::Device;
+
+    #[test]
+    fn gradients_are_right() {
+        for rows in [[true, true], [false, true], [false, false]] {
+            check(&[&[2, 1, 3, 2]], |tape, v| {
+                let target = Tensor::new(0.3, &Device::Cpu)?.broadcast_as(v[0].dims())?.contiguous()?;
+                mean_squared_error(tape, v[0].clone(), &target, &rows)
+            });
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Operators on the tape, one a file: what it computes, its gradient, and its check.
+//!
+//! Every operator runs on any device. On the CPU in `f32` and `f64` most have kernels of their own; elsewhere (and on a
+//! tape with [`crate::tape::Engine::Composed`]) they compose candle's operators, with the same gradient.
+
+mod adaptive_avg_pool2d;
+mod add;
+mod attend;
+mod average_bins;
+mod avg_pool2d;
+mod batch_norm;
+mod candle_node;
+mod channel_pool;
+mod concat;
+mod conv2d;
+mod cross_entropy;
+mod dropout;
+mod flatten;
+mod linear;
+mod max_pool2d;
+mod mean_squared_error;
+mod relu;
+mod sigmoid;
+mod taps;
+
+pub use adaptive_avg_pool2d::{adaptive_average, adaptive_avg_pool2d};
+pub use add::{add, add_relu, scaled_sum};
+pub use attend::{Attention, attend};
+pub use avg_pool2d::avg_pool2d;
+pub use batch_norm::{Activation, BatchNormInputs, Statistics, batch_norm};
+pub use candle_node::candle_node;
+pub use channel_pool::channel_mean_max;
+pub use concat::concat_channels;
+pub use conv2d::{Conv2dSettings, conv2d};
+pub use cross_entropy::cross_entropy;
+pub use dropout::dropout;
+pub use flatten::flatten;
+pub use linear::linear;
+pub use max_pool2d::{Pool2dSettings, max_pool2d};
+pub use mean_squared_error::mean_squared_error;
+pub use relu::relu;
+pub use sigmoid::sigmoid;
+
+use candle_core::Tensor;
+
+use crate::error::Result;
+use crate::tape::Gradient;
+
+/// The gradient as a tensor of our own, to change in place.
+pub(crate) fn own(gradient: Gradient) -> Result<Tensor> {
+    match gradient.into_unique() {
+        Ok(tensor) => Ok(tensor),
+        Err(shared) => Ok(shared.tensor().copy()?),
+    }
+}

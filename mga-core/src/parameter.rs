@@ -1,0 +1,275 @@
+//! Named parameters and buffers of a model, in the order in which it is built.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, RwLock};
+
+use candle_core::{DType, Device, Shape, Tensor};
+
+use crate::error::{Error, Result};
+use crate::random::Generator;
+
+/// Identifies a parameter within its store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ParameterId(usize);
+
+/// Whether an entry is learnt or only kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Learnt by gradient, unless frozen.
+    Weight,
+    /// Kept beside the weights: running statistics.
+    Buffer,
+}
+
+/// One named tensor of a model. Clones share it.
+#[derive(Clone)]
+pub struct Parameter(Arc<Entry>);
+
+struct Entry {
+    id: ParameterId,
+    name: String,
+    kind: Kind,
+    value: RwLock<Tensor>,
+    trained: AtomicBool,
+}
+
+impl Parameter {
+    /// Its place in the store.
+    pub fn id(&self) -> ParameterId {
+        self.0.id
+    }
+
+    /// Its state-dict name, `layer1.0.conv1.weight`.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Weight or buffer.
+    pub fn kind(&self) -> Kind {
+        self.0.kind
+    }
+
+    /// The present value.
+    pub fn tensor(&self) -> Tensor {
+        self.0.value.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+    }
+
+    /// Replaces the value by one of the same shape and type.
+    pub fn set(&self, value: Tensor) -> Result<()> {
+        let mut present = self.0.value.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if present.dims() != value.dims() || present.dtype() != value.dtype() {
+            return Err(Error::Weights(format!(
+                "{}: cannot put {:?} {:?} in place of {:?} {:?}",
+                self.0.name,
+                value.dtype(),
+                value.dims(),
+                present.dtype(),
+                present.dims()
+            )));
+        }
+        *present = value.contiguous()?;
+        Ok(())
+    }
+
+    /// Whether the optimiser may move it. Buffers never.
+    pub fn is_trained(&self) -> bool {
+        self.0.kind == Kind::Weight && self.0.trained.load(Ordering::Relaxed)
+    }
+
+    /// Freezes (`false`) or thaws it.
+    pub fn set_trained(&self, trained: bool) {
+        self.0.trained.store(trained, Ordering::Relaxed);
+    }
+}
+
+impl std::fmt::Debug for Parameter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {:?}", self.0.name, self.tensor().dims())
+    }
+}
+
+/// How a fresh tensor is filled.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Init {
+    /// Every number the same.
+    Constant(f64),
+    /// Uniform in `[-bound, bound)`.
+    Uniform(f64),
+    /// Normal with this standard deviation.
+    Normal(f64),
+}
+
+impl Init {
+    /// PyTorch's default for convolutions and linear layers: uniform within `1 / sqrt(fan_in)`.
+    pub fn fan_in(fan_in: usize) -> Self {
+        Self::Uniform(1.0 / (fan_in.max(1) as f64).sqrt())
+    }
+
+    /// He et al. 2015, fan out, for rectified units: normal with variance `2 / fan_out` (torchvision's convolutions).
+    pub fn he_fan_out(fan_out: usize) -> Self {
+        Self::Normal((2.0 / fan_out.max(1) as f64).sqrt())
+    }
+
+    /// Draws a tensor for the entry `name`: a function of seed, name and shape alone.
+    pub fn draw(self, seed: u64, name: &str, shape: &Shape, dtype: DType, device: &Device) -> Result<Tensor> {
+        let mut generator = Generator::new(seed, name, &[]);
+        let values: Vec<f64> = (0..shape.elem_count())
+            .map(|_| match self {
+                Self::Constant(value) => value,
+                Self::Uniform(bound) => generator.uniform_in(-bound, bound),
+                Self::Normal(deviation) => deviation * generator.normal(),
+            })
+            .collect();
+        Ok(Tensor::from_vec(values, shape, &Device::Cpu)?.to_dtype(dtype)?.to_device(device)?)
+    }
+}
+
+/// Every parameter and buffer of a model, in building order.
+pub struct ParameterStore {
+    entries: Vec<Parameter>,
+    by_name: HashMap<String, usize>,
+    seed: u64,
+    dtype: DType,
+    device: Device,
+}
+
+impl ParameterStore {
+    /// An empty store whose tensors are drawn from `seed`.
+    pub fn new(seed: u64, dtype: DType, device: &Device) -> Self {
+        Self { entries: vec![], by_name: HashMap::new(), seed, dtype, device: device.clone() }
+    }
+
+    /// A builder at the root of the names.
+    pub fn root(&mut self) -> Builder<'_> {
+        Builder { store: self, prefix: String::new() }
+    }
+
+    /// All entries, in building order.
+    pub fn entries(&self) -> &[Parameter] {
+        &self.entries
+    }
+
+    /// The entry called `name`.
+    pub fn get(&self, name: &str) -> Option<&Parameter> {
+        self.by_name.get(name).map(|&index| &self.entries[index])
+    }
+
+    /// The entry with this id.
+    pub fn by_id(&self, id: ParameterId) -> Option<&Parameter> {
+        self.entries.get(id.0)
+    }
+
+    /// The element type of all entries.
+    pub fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    /// The device of all entries.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// The seed fresh tensors are drawn from.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// Names and present values, for a checkpoint.
+    pub fn tensors(&self) -> Vec<(String, Tensor)> {
+        self.entries.iter().map(|entry| (entry.name().to_owned(), entry.tensor())).collect()
+    }
+
+    /// Freezes every weight under one of the state-dict prefixes (matched at dots); returns how many.
+    pub fn freeze(&self, prefixes: &[&str]) -> usize {
+        let frozen =
+            self.entries.iter().filter(|e| e.kind() == Kind::Weight && prefixes.iter().any(|p| under(e.name(), p)));
+        frozen.map(|entry| entry.set_trained(false)).count()
+    }
+}
+
+/// Whether `name` is `prefix` or lies below it: `features.1` holds `features.1.weight`, not `features.10.weight`.
+pub fn under(name: &str, prefix: &str) -> bool {
+    name.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.') || prefix.ends_with('.'))
+}
+
+/// Adds entries to a store below a prefix.
+pub struct Builder<'a> {
+    store: &'a mut ParameterStore,
+    prefix: String,
+}
+
+impl Builder<'_> {
+    /// A builder one level further down: `builder.pp("layer1").pp(0)`.
+    pub fn pp(&mut self, name: impl std::fmt::Display) -> Builder<'_> {
+        let prefix = self.path(&name.to_string());
+        Builder { store: self.store, prefix }
+    }
+
+    /// A weight that is learnt.
+    pub fn weight(&mut self, name: &str, shape: impl Into<Shape>, init: Init) -> Result<Parameter> {
+        self.entry(name, shape.into(), init, Kind::Weight)
+    }
+
+    /// A buffer that is kept but not learnt.
+    pub fn buffer(&mut self, name: &str, shape: impl Into<Shape>, init: Init) -> Result<Parameter> {
+        self.entry(name, shape.into(), init, Kind::Buffer)
+    }
+
+    fn path(&self, name: &str) -> String {
+        if self.prefix.is_empty() { name.to_owned() } else { format!("{}.{name}", self.prefix) }
+    }
+
+    fn entry(&mut self, name: &str, shape: Shape, init: Init, kind: Kind) -> Result<Parameter> {
+        let name = self.path(name);
+        let store = &mut *self.store;
+        if store.by_name.contains_key(&name) {
+            return Err(Error::Weights(format!("{name}: two parameters of the model have this name")));
+        }
+        let value = init.draw(store.seed, &name, &shape, store.dtype, &store.device)?;
+        let id = ParameterId(store.entries.len());
+        let entry = Entry { id, name: name.clone(), kind, value: RwLock::new(value), trained: AtomicBool::new(true) };
+        let parameter = Parameter(Arc::new(entry));
+        store.by_name.insert(name, id.0);
+        store.entries.push(parameter.clone());
+        Ok(parameter)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn freezing_matches_at_dots() -> Result<()> {
+        let mut store = ParameterStore::new(0, DType::F32, &Device::Cpu);
+        for index in [1, 10] {
+            store.root().pp("features").pp(index).weight("weight", 2, Init::Constant(0.0))?;
+        }
+        assert_eq!(store.freeze(&["features.1"]), 1);
+        let trained: Vec<bool> = store.entries().iter().map(Parameter::is_trained).collect();
+        assert_eq!(trained, [false, true]);
+        Ok(())
+    }
+
+    #[test]
+    fn a_draw_depends_on_its_name_alone() -> Result<()> {
+        let draw = |names: &[&str]| -> Result<Vec<f32>> {
+            let mut store = ParameterStore::new(3, DType::F32, &Device::Cpu);
+            for name in names {
+                store.root().weight(name, 4, Init::Normal(1.0))?;
+            }
+            Ok(store.get("a").map(|p| p.tensor().to_vec1()).transpose()?.unwrap_or_default())
+        };
+        assert_eq!(draw(&["a", "b"])?, draw(&["b", "a"])?);
+        Ok(())
+    }
+
+    #[test]
+    fn a_name_is_taken_once() -> Result<()> {
+        let mut store = ParameterStore::new(0, DType::F32, &Device::Cpu);
+        store.root().weight("a", 1, Init::Constant(0.0))?;
+        assert!(store.root().weight("a", 1, Init::Constant(0.0)).is_err());
+        Ok(())
+    }
+}
