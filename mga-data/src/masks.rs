@@ -9,14 +9,13 @@
 //! | `"centre"` | a Gaussian about the middle of the picture |
 //! | `"none"` | none |
 
-use std::collections::BTreeMap;
+mod controls;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use mga_core::random::Generator;
-
 pub use crate::area_resize::resize_area;
-use crate::dataset::{Dataset, Record, Split};
+use crate::dataset::{Dataset, Record};
 use crate::error::{Error, Result};
 use crate::picture::{Mask, Picture};
 
@@ -73,9 +72,6 @@ pub enum MissingMask {
 
 /// The sources that need no data set to offer them.
 pub const CONTROLS: [&str; 4] = ["ones", "shuffled", "inverted", "centre"];
-
-/// Standard deviation of the `"centre"` control, as a share of each side.
-const CENTRE_SPREAD: f32 = 0.25;
 
 /// How far a mask's aspect may be from its image's.
 const ASPECT_TOLERANCE: f64 = 0.01;
@@ -141,7 +137,7 @@ impl MaskSource {
             "inverted" => Kind::Inverted(of()?),
             "shuffled" => {
                 let of = of()?;
-                Kind::Shuffled(of, partners(dataset.as_ref(), of, settings.seed)?)
+                Kind::Shuffled(of, controls::partners(dataset.as_ref(), of, settings.seed)?)
             }
             name => Kind::Native(native(name)?),
         };
@@ -192,7 +188,7 @@ impl MaskSource {
             }
             Kind::Centre => {
                 let picture = self.dataset.image(index)?;
-                let mask = centre(picture.width(), picture.height());
+                let mask = controls::centre(picture.width(), picture.height());
                 (picture, Some(mask))
             }
             Kind::Native(name) => self.native(index, name)?,
@@ -279,50 +275,6 @@ impl MaskSource {
             None => Error::settings(format!("image {index} {what}")),
         }
     }
-}
-
-/// Of each image that has a mask, another one that has: a random cycle through the images of each split, so that none
-/// keeps its own and masks do not cross a split the data set makes. A single image of a split borrows from the others.
-fn partners(dataset: &dyn Dataset, of: &str, seed: u64) -> Result<Vec<Option<usize>>> {
-    let records = dataset.records();
-    let mut groups: BTreeMap<Option<Split>, Vec<usize>> = BTreeMap::new();
-    for (index, record) in records.iter().enumerate().filter(|(index, _)| dataset.has_mask(*index, of)) {
-        groups.entry(record.split).or_default().push(index);
-    }
-    let all: Vec<usize> = groups.values().flatten().copied().collect();
-    if all.len() < 2 {
-        return Err(Error::settings(format!(
-            "data.masks.source = \"shuffled\" needs two images with masks from `{of}` at least, and there are {}",
-            all.len()
-        )));
-    }
-    let mut partners = vec![None; records.len()];
-    for (position, group) in groups.values().enumerate() {
-        let mut generator = Generator::new(seed, "masks/shuffled", &[position as u64]);
-        if let [only] = group[..] {
-            let others: Vec<usize> = all.iter().copied().filter(|&index| index != only).collect();
-            partners[only] = others.get(generator.below(others.len())).copied();
-            continue;
-        }
-        let mut cycle = group.clone();
-        generator.shuffle(&mut cycle);
-        for (at, &index) in cycle.iter().enumerate() {
-            partners[index] = cycle.get((at + 1) % cycle.len()).copied();
-        }
-    }
-    Ok(partners)
-}
-
-/// A Gaussian about the middle, 1 at its peak.
-fn centre(width: usize, height: usize) -> Mask {
-    // Whole numbers up to the division, so that the mask is symmetric to the bit.
-    let along = |i: usize, side: usize| (2 * i + 1).abs_diff(side) as f32 / (2 * side) as f32 / CENTRE_SPREAD;
-    let mut mask = Mask::filled(width, height, 0.0);
-    for (i, value) in mask.values_mut().iter_mut().enumerate() {
-        let (x, y) = (along(i % width, width), along(i / width, height));
-        *value = (-0.5 * (x * x + y * y)).exp();
-    }
-    mask
 }
 
 /// The error of a mask source that is neither offered nor a control.

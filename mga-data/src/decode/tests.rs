@@ -68,8 +68,8 @@ fn truncated_files_of_every_format_are_errors_by_path() {
     // A preview's end marker is not the file's.
     let bytes = encode(halves(), ImageFormat::Jpeg);
     let preview = [&[0xFF, 0xD8, 0xFF, 0xE1, 0x00, 0x06, 0xFF, 0xD9, 0xFF, 0xD9], &bytes[2..]].concat();
-    assert!(jpeg_is_complete(&preview) && !jpeg_is_complete(&preview[..preview.len() - 2]));
-    assert!(!jpeg_is_complete(&[]) && !jpeg_is_complete(&[0xFF, 0xD8, 0xFF, 0xE1, 0xFF]));
+    assert!(jpeg::is_complete(&preview) && !jpeg::is_complete(&preview[..preview.len() - 2]));
+    assert!(!jpeg::is_complete(&[]) && !jpeg::is_complete(&[0xFF, 0xD8, 0xFF, 0xE1, 0xFF]));
 }
 
 #[test]
@@ -153,6 +153,26 @@ fn a_palette_with_transparency_becomes_colour_and_alpha() {
     assert_eq!(alpha.unwrap().values(), [1.0, 0.0]);
     let (_folder, path) = on_disk("p.png", &bytes);
     assert!(has_alpha(&path).unwrap());
+}
+
+#[test]
+fn cmyk_jpeg_becomes_rgb() {
+    // One block of constant ink as Adobe writes it (255: none): C 255, M 128, Y 1, K 255.
+    let mut bytes = b"\xFF\xD8\xFF\xEE\0\x0EAdobe\0\x64\0\0\0\0\0\xFF\xDB\0\x43\0".to_vec();
+    bytes.extend([8u8; 64]);
+    bytes.extend(b"\xFF\xC0\0\x14\x08\0\x08\0\x08\x04\x01\x11\0\x02\x11\0\x03\x11\0\x04\x11\0");
+    // Two codes for the mean, none or seven bits follow; one for "nothing else in this block".
+    bytes.extend(b"\xFF\xC4\0\x15\0\x01\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x07");
+    bytes.extend(b"\xFF\xC4\0\x14\x10\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
+    bytes.extend(b"\xFF\xDA\0\x0E\x04\x01\0\x02\0\x03\0\x04\0\0\x3F\0\xBF\x88\x02\xFE\xFF\xD9");
+    let (picture, _) = read_picture(&bytes).unwrap();
+    let expected = [1.0, 128.0 / 255.0, 1.0 / 255.0];
+    assert_eq!((picture.width(), picture.height()), (8, 8));
+    assert!(
+        picture.pixels()[..3].iter().zip(expected).all(|(a, b)| (a - b).abs() < 0.005),
+        "{:?}",
+        &picture.pixels()[..3]
+    );
 }
 
 /// A JPEG with an EXIF segment that gives the orientation.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::dataset::Split;
 
 /// Pictures of 6 x 4 with masks given by hand.
 struct Fixed {
@@ -7,7 +8,7 @@ struct Fixed {
 }
 
 impl Fixed {
-    fn new(masks: Vec<Option<Mask>>) -> Arc<dyn Dataset> {
+    fn shared(masks: Vec<Option<Mask>>) -> Arc<dyn Dataset> {
         let record = |i: usize| Record {
             id: format!("image {i}"),
             path: None,
@@ -55,7 +56,7 @@ fn tagged(tag: f32) -> Option<Mask> {
 fn native_masks_come_through_and_are_resized_by_area() {
     let half = Mask::new(3, 2, vec![1.0, 0.0, 0.5, 0.0, 0.0, 0.0]).unwrap();
     let large = Mask::filled(12, 8, 0.75);
-    let source = MaskSource::new(settings("veins"), Fixed::new(vec![tagged(0.9), Some(half), Some(large)])).unwrap();
+    let source = MaskSource::new(settings("veins"), Fixed::shared(vec![tagged(0.9), Some(half), Some(large)])).unwrap();
     assert_eq!(source.load(0).unwrap().1, tagged(0.9));
     assert_eq!(source.load(1).unwrap().1.unwrap().values()[..6], [1.0, 1.0, 0.0, 0.0, 0.5, 0.5]);
     for _ in 0..2 {
@@ -67,7 +68,7 @@ fn native_masks_come_through_and_are_resized_by_area() {
 
 #[test]
 fn another_aspect_is_an_error_that_names_the_image() {
-    let source = MaskSource::new(settings("veins"), Fixed::new(vec![Some(Mask::filled(6, 5, 1.0))])).unwrap();
+    let source = MaskSource::new(settings("veins"), Fixed::shared(vec![Some(Mask::filled(6, 5, 1.0))])).unwrap();
     let message = source.load(0).unwrap_err().to_string();
     assert!(message.contains("image 0") && message.contains("6 x 5"), "{message}");
     assert!(same_aspect((600, 400), (300, 201)) && !same_aspect((600, 400), (300, 204)));
@@ -75,7 +76,7 @@ fn another_aspect_is_an_error_that_names_the_image() {
 
 #[test]
 fn missing_and_blank_masks_follow_the_settings() {
-    let dataset = Fixed::new(vec![None, Some(Mask::filled(6, 4, 0.0))]);
+    let dataset = Fixed::shared(vec![None, Some(Mask::filled(6, 4, 0.0))]);
     let strict = MaskSource::new(settings("veins"), dataset.clone()).unwrap();
     let message = strict.load(0).unwrap_err().to_string();
     assert!(message.contains("image 0") && message.contains("no-loss"), "{message}");
@@ -91,7 +92,7 @@ fn missing_and_blank_masks_follow_the_settings() {
 
 #[test]
 fn controls_that_need_no_mask() {
-    let dataset = Fixed::new(vec![None]);
+    let dataset = Fixed::shared(vec![None]);
     let load = |name| MaskSource::new(settings(name), dataset.clone()).unwrap().load(0).unwrap().1;
     assert_eq!(load("none"), None);
     assert_eq!(load("ones"), Some(Mask::filled(6, 4, 1.0)));
@@ -103,7 +104,7 @@ fn controls_that_need_no_mask() {
 
 #[test]
 fn inverted_is_one_minus_the_mask() {
-    let source = MaskSource::new(settings("inverted"), Fixed::new(vec![tagged(1.0), None])).unwrap();
+    let source = MaskSource::new(settings("inverted"), Fixed::shared(vec![tagged(1.0), None])).unwrap();
     let mask = source.load(0).unwrap().1.unwrap();
     assert_eq!(mask.values()[..2], [0.0, 0.75]);
     assert!(source.load(1).is_err());
@@ -112,7 +113,7 @@ fn inverted_is_one_minus_the_mask() {
 #[test]
 fn shuffled_gives_each_image_anothers_mask() {
     let masks: Vec<_> = (0..9).map(|i| if i == 4 { None } else { tagged(i as f32 / 10.0) }).collect();
-    let dataset = Fixed::new(masks);
+    let dataset = Fixed::shared(masks);
     let tags = |seed: u64| -> Vec<Option<usize>> {
         let settings = MaskSettings { seed, missing: MissingMask::NoLoss, ..settings("shuffled") };
         let source = MaskSource::new(settings, dataset.clone()).unwrap();
@@ -131,16 +132,16 @@ fn shuffled_gives_each_image_anothers_mask() {
     assert_eq!(got, tags(1));
     assert!((2..12).any(|seed| tags(seed) != got));
 
-    let one = MaskSource::new(settings("shuffled"), Fixed::new(vec![tagged(1.0), None])).err().unwrap().to_string();
+    let one = MaskSource::new(settings("shuffled"), Fixed::shared(vec![tagged(1.0), None])).err().unwrap().to_string();
     assert!(one.contains("there are 1"), "{one}");
     // One image a split: each takes the other's.
-    let two = MaskSource::new(settings("shuffled"), Fixed::new(vec![tagged(0.0), tagged(0.5)])).unwrap();
+    let two = MaskSource::new(settings("shuffled"), Fixed::shared(vec![tagged(0.0), tagged(0.5)])).unwrap();
     assert_eq!((two.load(0).unwrap().1, two.load(1).unwrap().1), (tagged(0.5), tagged(0.0)));
 }
 
 #[test]
 fn unknown_sources_name_what_there_is() {
-    let dataset = Fixed::new(vec![tagged(1.0)]);
+    let dataset = Fixed::shared(vec![tagged(1.0)]);
     let message = |name: &str| MaskSource::new(settings(name), dataset.clone()).err().unwrap().to_string();
     assert!(message("vein").contains("did you mean `veins`") && message("vein").contains("centre"));
     assert!(message("folder").contains("data.mask_root"));
