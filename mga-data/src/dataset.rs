@@ -50,6 +50,11 @@ pub trait Dataset: Send + Sync {
     /// Decodes a mask of image `index` from one of [`Dataset::mask_sources`]. `None`: this image has no such mask.
     fn mask(&self, index: usize, source: &str) -> Result<Option<Mask>>;
 
+    /// Whether image `index` has a mask from `source`, told without decoding pixels. Controls that pair images ask it.
+    fn has_mask(&self, index: usize, source: &str) -> bool {
+        index < self.len() && self.mask_sources().contains(&source)
+    }
+
     /// Image and one of its masks together; overridden where both come from one file or one computation.
     fn image_and_mask(&self, index: usize, source: &str) -> Result<(Picture, Option<Mask>)> {
         Ok((self.image(index)?, self.mask(index, source)?))

@@ -4,6 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::dataset::Dataset;
+use crate::datasets::image_folder::{self, ImageFolderSettings};
+use crate::datasets::mganet::{self, MgaNetSettings};
+use crate::datasets::table::{self, TableSettings};
 use crate::error::{Error, Result};
 
 /// What every data set is opened with, beside its own settings.
@@ -37,5 +40,27 @@ pub fn settings<T: serde::de::DeserializeOwned>(name: &str, value: &serde_json::
 
 /// The data sets of this crate.
 pub fn builtin() -> Vec<DatasetEntry> {
-    vec![]
+    vec![
+        DatasetEntry {
+            name: "image-folder",
+            about: "one folder of images a class, split by folders or by the experiment",
+            schema: || schemars::schema_for!(ImageFolderSettings),
+            needs_root: true,
+            open: |own, context| Ok(Arc::new(image_folder::open(&settings("image-folder", own)?, context)?)),
+        },
+        DatasetEntry {
+            name: "mganet",
+            about: "the MGANet authors' layout: train/, test/, l2_mask/ and labels.pkl or labels.csv",
+            schema: || schemars::schema_for!(MgaNetSettings),
+            needs_root: true,
+            open: |own, context| Ok(Arc::new(mganet::open(&settings("mganet", own)?, context)?)),
+        },
+        DatasetEntry {
+            name: "table",
+            about: "a CSV of files and labels, with groups, splits, masks and folds; or two-column lists (UFG)",
+            schema: || schemars::schema_for!(TableSettings),
+            needs_root: false,
+            open: |own, context| Ok(Arc::new(table::open(&settings("table", own)?, context)?)),
+        },
+    ]
 }

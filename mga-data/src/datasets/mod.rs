@@ -1,1 +1,12 @@
 //! The data sets, one a file.
+
+pub(crate) mod file_set;
+pub mod image_folder;
+pub mod labels;
+pub(crate) mod listing;
+pub mod mganet;
+pub mod table;
+#[cfg(test)]
+pub(crate) mod testing;
+
+pub use file_set::FileSet;

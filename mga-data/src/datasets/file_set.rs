@@ -1,0 +1,248 @@
+//! Images in files with labels and perhaps masks: what the data sets of files have in common.
+
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
+
+use rayon::prelude::*;
+
+use crate::background::Backdrop;
+use crate::dataset::{Dataset, Record};
+use crate::datasets::listing::Listing;
+use crate::decode;
+use crate::error::{Error, Result};
+use crate::masks::same_aspect;
+use crate::picture::{Mask, Picture};
+
+/// One image on its way into a [`FileSet`].
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) record: Record,
+    pub(crate) path: PathBuf,
+    pub(crate) mask: Option<PathBuf>,
+}
+
+/// A data set of files while it is put together; problems are gathered, so that one pass shows them all.
+#[derive(Debug, Default)]
+pub(crate) struct FileSetBuilder {
+    pub(crate) classes: Vec<String>,
+    pub(crate) entries: Vec<Entry>,
+    /// Whether there is a `"folder"` of masks, though not every image need have one.
+    pub(crate) mask_files: bool,
+    pub(crate) backdrop: Backdrop,
+    pub(crate) check_files: bool,
+    /// What stops the opening, or is left out where `skip_errors`.
+    pub(crate) problems: Vec<String>,
+    /// What never stops it.
+    pub(crate) warnings: Vec<String>,
+    pub(crate) skip_errors: bool,
+}
+
+impl FileSetBuilder {
+    /// Notes a fault; the caller leaves the image out.
+    pub(crate) fn problem(&mut self, path: &Path, what: impl Into<String>) {
+        self.problems.push(Error::file(path, what).to_string());
+    }
+
+    /// Notes pictures of formats that cannot be read, and counts files that are no images.
+    pub(crate) fn note_other_files(&mut self, listing: &Listing) {
+        for (path, name) in &listing.unsupported {
+            self.problem(path, format!("is {name}, which is not supported: convert it to JPEG or PNG first"));
+        }
+        if let Some(first) = listing.others.first() {
+            let count = listing.others.len();
+            self.warnings
+                .push(format!("{count} files that are no images were passed over (first: {})", first.display()));
+        }
+    }
+
+    /// Checks names and, where asked for, headers, and makes the data set. `place` is named where nothing is found.
+    pub(crate) fn finish(mut self, place: &Path) -> Result<FileSet> {
+        self.drop_duplicates();
+        if self.check_files {
+            self.check_headers();
+        }
+        if !self.problems.is_empty() {
+            if !self.skip_errors {
+                return Err(Error::Many(self.problems));
+            }
+            let skipped = self.problems.into_iter().map(|problem| format!("left out: {problem}"));
+            self.warnings.extend(skipped);
+        }
+        if self.entries.is_empty() {
+            let reasons: String = self.warnings.iter().map(|warning| format!("\n{warning}")).collect();
+            return Err(Error::file(place, format!("no image here that can be used; check `data.root`{reasons}")));
+        }
+        let (mut records, mut paths, mut masks) = (Vec::new(), Vec::new(), Vec::new());
+        for Entry { record, path, mask } in self.entries {
+            records.push(Record { path: Some(path.clone()), ..record });
+            paths.push(path);
+            masks.push(mask);
+        }
+        let mask_sources: &[&str] = if self.mask_files { &["folder", "alpha"] } else { &["alpha"] };
+        Ok(FileSet {
+            classes: self.classes,
+            records,
+            paths,
+            masks,
+            mask_sources,
+            backdrop: self.backdrop,
+            warnings: self.warnings,
+        })
+    }
+
+    fn drop_duplicates(&mut self) {
+        let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+        for entry in &self.entries {
+            *seen.entry(entry.record.id.clone()).or_default() += 1;
+        }
+        let (mut problems, mut told) = (Vec::new(), std::collections::BTreeSet::new());
+        self.entries.retain(|entry| {
+            let times = seen.get(&entry.record.id).copied().unwrap_or(1);
+            let first = told.insert(entry.record.id.clone());
+            if times > 1 && first {
+                problems.push(Error::file(&entry.path, format!("is listed {times} times; list it once")).to_string());
+            }
+            first
+        });
+        self.problems.append(&mut problems);
+    }
+
+    fn check_headers(&mut self) {
+        let faults: Vec<Option<String>> =
+            self.entries.par_iter().map(|entry| header_fault(entry).err().map(|e| e.to_string())).collect();
+        let mut ok = faults.iter().map(Option::is_none);
+        self.entries.retain(|_| ok.next().unwrap_or(true));
+        self.problems.extend(faults.into_iter().flatten());
+    }
+}
+
+fn header_fault(entry: &Entry) -> Result<()> {
+    let picture = decode::size(&entry.path)?;
+    let Some(path) = &entry.mask else { return Ok(()) };
+    let mask = decode::size(path)?;
+    if same_aspect(picture, mask) {
+        return Ok(());
+    }
+    let ((w, h), (mw, mh)) = (picture, mask);
+    let turned = if same_aspect(picture, (mh, mw)) { " (on its side: is the image turned by EXIF?)" } else { "" };
+    Err(Error::file(
+        path,
+        format!(
+            "is a mask of {mw} x {mh} for {} of {w} x {h}{turned}: expected the image's aspect; make it anew",
+            entry.path.display()
+        ),
+    ))
+}
+
+/// Images in files, labelled, with masks in files of their own or in their alpha channel. Opened by the data sets of
+/// this folder.
+#[derive(Debug)]
+pub struct FileSet {
+    classes: Vec<String>,
+    records: Vec<Record>,
+    paths: Vec<PathBuf>,
+    masks: Vec<Option<PathBuf>>,
+    mask_sources: &'static [&'static str],
+    backdrop: Backdrop,
+    warnings: Vec<String>,
+}
+
+impl FileSet {
+    fn at(&self, index: usize) -> Result<(&Record, &Path)> {
+        self.records.get(index).zip(self.paths.get(index)).map(|(r, p)| (r, p.as_path())).ok_or_else(|| {
+            Error::settings(format!("image {index} was asked for, of a data set of {}", self.records.len()))
+        })
+    }
+
+    /// Where the mask of image `index` lies, if it has one in a file.
+    pub fn mask_path(&self, index: usize) -> Option<&Path> {
+        self.masks.get(index)?.as_deref()
+    }
+}
+
+impl Dataset for FileSet {
+    fn classes(&self) -> &[String] {
+        &self.classes
+    }
+
+    fn records(&self) -> &[Record] {
+        &self.records
+    }
+
+    fn image(&self, index: usize) -> Result<Picture> {
+        let (record, path) = self.at(index)?;
+        decode::picture(path, &self.backdrop, &record.id)
+    }
+
+    fn mask_sources(&self) -> &[&'static str] {
+        self.mask_sources
+    }
+
+    fn mask(&self, index: usize, source: &str) -> Result<Option<Mask>> {
+        match source {
+            "folder" => self.mask_path(index).map(decode::mask).transpose(),
+            // The picture beneath is not wanted, so nothing is drawn behind it.
+            "alpha" => Ok(decode::picture_and_alpha(self.at(index)?.1, &Backdrop::default(), "")?.1),
+            other => Err(crate::masks::unknown_source(other, self.mask_sources)),
+        }
+    }
+
+    fn has_mask(&self, index: usize, source: &str) -> bool {
+        match source {
+            "folder" => self.mask_path(index).is_some(),
+            "alpha" => self.at(index).is_ok_and(|(_, path)| decode::has_alpha(path).unwrap_or(false)),
+            _ => false,
+        }
+    }
+
+    fn image_and_mask(&self, index: usize, source: &str) -> Result<(Picture, Option<Mask>)> {
+        if source == "alpha" {
+            let (record, path) = self.at(index)?;
+            return decode::picture_and_alpha(path, &self.backdrop, &record.id);
+        }
+        Ok((self.image(index)?, self.mask(index, source)?))
+    }
+
+    fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+}
+
+/// `path` below `root` with forward slashes, whatever the system; as it is where it lies elsewhere.
+pub(crate) fn relative(path: &Path, root: &Path) -> String {
+    let path = path.strip_prefix(root).unwrap_or(path);
+    let parts: Vec<_> = path
+        .components()
+        .filter(|part| !matches!(part, Component::CurDir))
+        .map(|part| part.as_os_str().to_string_lossy())
+        .collect();
+    parts.join("/").replacen("//", "/", 1)
+}
+
+/// The files of one folder that are masks, found by the name of the image: `STEM.png` first, the same name else.
+#[derive(Debug)]
+pub(crate) struct MaskFolder(std::collections::BTreeSet<PathBuf>);
+
+impl MaskFolder {
+    /// Lists `folder`; one that does not exist has no masks.
+    pub(crate) fn list(folder: &Path) -> Result<Self> {
+        if !folder.is_dir() {
+            return Ok(Self(std::collections::BTreeSet::new()));
+        }
+        let entries = std::fs::read_dir(folder).map_err(Error::io(folder))?;
+        let paths = entries.map(|entry| entry.map(|e| e.path()).map_err(Error::io(folder)));
+        Ok(Self(paths.filter(|path| path.as_ref().map_or(true, |p| decode::is_image_path(p))).collect::<Result<_>>()?))
+    }
+
+    /// The mask of the image called `name`.
+    pub(crate) fn of(&self, folder: &Path, image: &Path) -> Option<PathBuf> {
+        let name = image.file_name()?;
+        let png = |extension: &str| folder.join(name).with_extension(extension);
+        [png("png"), png("PNG"), folder.join(name)].into_iter().find(|path| self.0.contains(path))
+    }
+
+    /// Every mask file, sorted.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.0.iter().map(PathBuf::as_path)
+    }
+}

@@ -1,0 +1,300 @@
+//! Which mask an image trains with: the data set's own, or a control that tells whether the mask matters.
+//!
+//! | source | the mask |
+//! |---|---|
+//! | `"folder"`, `"alpha"`, `"silhouette"`, ... | the data set's own of that name |
+//! | `"ones"` | 1 everywhere |
+//! | `"shuffled"` | another image's, stretched to this one |
+//! | `"inverted"` | 1 minus the data set's own |
+//! | `"centre"` | a Gaussian about the middle of the picture |
+//! | `"none"` | none |
+
+mod controls;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+pub use crate::area_resize::resize_area;
+use crate::dataset::{Dataset, Record};
+use crate::error::{Error, Result};
+use crate::picture::{Mask, Picture};
+
+/// Settings of `[data.masks]`.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct MaskSettings {
+    /// A source of the data set ("folder", "alpha", "silhouette", ...), "none", or a control: "ones", "shuffled" (another
+    /// image's), "inverted", "centre".
+    pub source: String,
+    /// An all-zero mask: "ones" (its target becomes all ones, the authors' behaviour) or "skip" (no mask term).
+    pub empty: EmptyMask,
+    /// An image without a mask: "error", or "no-loss" (it trains without a mask term).
+    pub missing: MissingMask,
+    /// Which of the data set's sources "shuffled" and "inverted" are made from; left out: its first.
+    pub of: Option<String>,
+    /// Seed of "shuffled".
+    pub seed: u64,
+}
+
+impl Default for MaskSettings {
+    fn default() -> Self {
+        Self {
+            source: "folder".to_owned(),
+            empty: EmptyMask::default(),
+            missing: MissingMask::default(),
+            of: None,
+            seed: 0,
+        }
+    }
+}
+
+/// What becomes of an all-zero mask.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum EmptyMask {
+    /// It is passed on; its target becomes all ones, as in the authors' program.
+    #[default]
+    Ones,
+    /// The image trains without a mask term.
+    Skip,
+}
+
+/// What becomes of an image without a mask.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum MissingMask {
+    /// Loading it is an error.
+    #[default]
+    Error,
+    /// The image trains without a mask term.
+    NoLoss,
+}
+
+/// The sources that need no data set to offer them.
+pub const CONTROLS: [&str; 4] = ["ones", "shuffled", "inverted", "centre"];
+
+/// How far a mask's aspect may be from its image's.
+const ASPECT_TOLERANCE: f64 = 0.01;
+
+/// Whether two sizes (width, height) have one aspect, up to a hundredth.
+pub fn same_aspect(a: (usize, usize), b: (usize, usize)) -> bool {
+    let (one, other) = (a.0 as f64 * b.1 as f64, a.1 as f64 * b.0 as f64);
+    (one - other).abs() <= ASPECT_TOLERANCE * one.max(other)
+}
+
+/// How many images were seen without mask, with a blank one, or with one of another size. Each image counts once,
+/// however often it was loaded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MaskCounts {
+    /// Images that have no mask.
+    pub missing: usize,
+    /// Masks that are 0 everywhere.
+    pub blank: usize,
+    /// Masks brought to their image's size by area average.
+    pub resized: usize,
+}
+
+const MISSING: u8 = 1;
+const BLANK: u8 = 2;
+const RESIZED: u8 = 4;
+
+enum Kind {
+    None,
+    Ones,
+    Centre,
+    Native(&'static str),
+    Inverted(&'static str),
+    /// Of each image, the one whose mask it gets.
+    Shuffled(&'static str, Vec<Option<usize>>),
+}
+
+/// Images of a data set with the masks the experiment asks for. Shared by the loader's threads; what it gives is a
+/// function of settings, data set and index.
+pub struct MaskSource {
+    settings: MaskSettings,
+    dataset: Arc<dyn Dataset>,
+    kind: Kind,
+    seen: Vec<AtomicU8>,
+}
+
+impl MaskSource {
+    /// Resolves the source's name against what the data set offers.
+    ///
+    /// # Errors
+    /// A source that is neither a control nor offered, and `"shuffled"` where fewer than two images have masks.
+    pub fn new(settings: MaskSettings, dataset: Arc<dyn Dataset>) -> Result<Self> {
+        let offered = dataset.mask_sources();
+        let native =
+            |name: &str| offered.iter().copied().find(|o| *o == name).ok_or_else(|| unknown_source(name, offered));
+        let of = || match &settings.of {
+            Some(name) => native(name),
+            None => offered.first().copied().ok_or_else(|| unknown_source(&settings.source, offered)),
+        };
+        let kind = match settings.source.as_str() {
+            "none" => Kind::None,
+            "ones" => Kind::Ones,
+            "centre" => Kind::Centre,
+            "inverted" => Kind::Inverted(of()?),
+            "shuffled" => {
+                let of = of()?;
+                Kind::Shuffled(of, controls::partners(dataset.as_ref(), of, settings.seed)?)
+            }
+            name => Kind::Native(native(name)?),
+        };
+        let seen = (0..dataset.len()).map(|_| AtomicU8::new(0)).collect();
+        Ok(Self { settings, dataset, kind, seen })
+    }
+
+    /// The settings it was made with.
+    pub fn settings(&self) -> &MaskSettings {
+        &self.settings
+    }
+
+    /// The data set behind.
+    pub fn dataset(&self) -> &Arc<dyn Dataset> {
+        &self.dataset
+    }
+
+    /// Image `index` and its mask, of one size. `None`: the source is `"none"`, or the mask is missing or blank and the
+    /// settings have the image train without.
+    ///
+    /// # Errors
+    /// What cannot be decoded, a mask of another aspect, and a missing mask where `missing = "error"`.
+    pub fn load(&self, index: usize) -> Result<(Picture, Option<Mask>)> {
+        let (picture, mask) = self.load_optional(index)?;
+        if mask.is_none() && self.settings.missing == MissingMask::Error && self.has(index, MISSING) {
+            return Err(self.fault(
+                index,
+                &format!(
+                    "has no mask from source `{}`: add one, or set data.masks.missing = \"no-loss\"",
+                    self.settings.source
+                ),
+            ));
+        }
+        Ok((picture, mask))
+    }
+
+    /// [`MaskSource::load`] for evaluation, which needs no masks: a missing one is `None` whatever the settings.
+    ///
+    /// # Errors
+    /// What cannot be decoded, and a mask of another aspect.
+    pub fn load_optional(&self, index: usize) -> Result<(Picture, Option<Mask>)> {
+        let (picture, mask) = match &self.kind {
+            Kind::None => return Ok((self.dataset.image(index)?, None)),
+            Kind::Ones => {
+                let picture = self.dataset.image(index)?;
+                let mask = Mask::filled(picture.width(), picture.height(), 1.0);
+                (picture, Some(mask))
+            }
+            Kind::Centre => {
+                let picture = self.dataset.image(index)?;
+                let mask = controls::centre(picture.width(), picture.height());
+                (picture, Some(mask))
+            }
+            Kind::Native(name) => self.native(index, name)?,
+            Kind::Inverted(name) => {
+                let (picture, mut mask) = self.native(index, name)?;
+                if let Some(mask) = &mut mask {
+                    mask.values_mut().iter_mut().for_each(|v| *v = 1.0 - *v);
+                }
+                (picture, mask)
+            }
+            Kind::Shuffled(of, partners) => {
+                let picture = self.dataset.image(index)?;
+                let partner = partners.get(index).copied().flatten();
+                let mask = partner.map(|partner| self.dataset.mask(partner, of)).transpose()?.flatten();
+                let mask = mask.map(|mask| resize_area(&mask, picture.width(), picture.height()));
+                (picture, mask)
+            }
+        };
+        let Some(mask) = mask else {
+            self.note(index, MISSING);
+            return Ok((picture, None));
+        };
+        let blank = mask.values().iter().all(|&v| v == 0.0);
+        if blank {
+            self.note(index, BLANK);
+        }
+        let skip = blank && self.settings.empty == EmptyMask::Skip;
+        Ok((picture, (!skip).then_some(mask)))
+    }
+
+    /// The data set's own mask at the picture's size.
+    fn native(&self, index: usize, source: &str) -> Result<(Picture, Option<Mask>)> {
+        let (picture, mask) = self.dataset.image_and_mask(index, source)?;
+        let Some(mask) = mask else { return Ok((picture, None)) };
+        let (size, own) = ((picture.width(), picture.height()), (mask.width(), mask.height()));
+        if size == own {
+            return Ok((picture, Some(mask)));
+        }
+        if !same_aspect(size, own) {
+            let ((w, h), (mw, mh)) = (size, own);
+            let what = format!("is {w} x {h}, but its mask from source `{source}` is {mw} x {mh}: expected one aspect");
+            return Err(self.fault(index, &what));
+        }
+        self.note(index, RESIZED);
+        Ok((picture, Some(resize_area(&mask, size.0, size.1))))
+    }
+
+    /// What was seen so far.
+    pub fn counts(&self) -> MaskCounts {
+        let count = |flag| (0..self.seen.len()).filter(|&index| self.has(index, flag)).count();
+        MaskCounts { missing: count(MISSING), blank: count(BLANK), resized: count(RESIZED) }
+    }
+
+    /// What was seen so far that a person should know of, one line each, with the first image it concerns.
+    pub fn warnings(&self) -> Vec<String> {
+        let kinds = [
+            (MISSING, "have no mask"),
+            (BLANK, "have a mask that is 0 everywhere"),
+            (RESIZED, "have a mask of another size, resized by area average"),
+        ];
+        let line = |(flag, what)| {
+            let mut images = (0..self.seen.len()).filter(|&index| self.has(index, flag));
+            let first = images.next()?;
+            let id = self.dataset.records().get(first).map_or("", |record| record.id.as_str());
+            Some(format!("{} images {what} (first: {id})", 1 + images.count()))
+        };
+        kinds.into_iter().filter_map(line).collect()
+    }
+
+    fn note(&self, index: usize, flag: u8) {
+        if let Some(seen) = self.seen.get(index) {
+            seen.fetch_or(flag, Ordering::Relaxed);
+        }
+    }
+
+    fn has(&self, index: usize, flag: u8) -> bool {
+        self.seen.get(index).is_some_and(|seen| seen.load(Ordering::Relaxed) & flag != 0)
+    }
+
+    fn fault(&self, index: usize, what: &str) -> Error {
+        match self.dataset.records().get(index) {
+            Some(Record { path: Some(path), .. }) => Error::file(path, what),
+            Some(record) => Error::file(&record.id, what),
+            None => Error::settings(format!("image {index} {what}")),
+        }
+    }
+}
+
+/// The error of a mask source that is neither offered nor a control.
+pub(crate) fn unknown_source(name: &str, offered: &[&'static str]) -> Error {
+    let known: Vec<&str> = offered.iter().copied().chain(CONTROLS).chain(["none"]).collect();
+    let nearest =
+        known.iter().copied().max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
+    let hint = match name {
+        "silhouette" => "; the outline is known to `leaves` only".to_owned(),
+        "folder" => "; masks in files need their folder (`data.mask_root`, or the column `mask` of a table)".to_owned(),
+        _ if CONTROLS.contains(&name) => "; this control is made from masks, and the data set has none".to_owned(),
+        _ => nearest
+            .filter(|nearest| strsim::jaro_winkler(nearest, name) > 0.8)
+            .map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?")),
+    };
+    Error::settings(format!(
+        "data.masks.source: this data set offers no masks `{name}`{hint}; expected one of: {}",
+        known.join(", ")
+    ))
+}
+
+#[cfg(test)]
+mod tests;
