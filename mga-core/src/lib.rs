@@ -1,10 +1,13 @@
 //! The engine of `mga`: a reverse tape over candle tensors, operators with checked gradients, layers, losses,
 //! optimisers and metrics.
 
+pub mod attention;
 mod element;
 pub mod error;
+pub mod formula;
 pub mod gradient_check;
 mod kernels;
+pub mod nn;
 pub mod ops;
 pub mod parameter;
 pub mod random;

@@ -206,6 +206,11 @@ impl Builder<'_> {
         Builder { store: self.store, prefix }
     }
 
+    /// The same builder for a shorter while.
+    pub fn reborrow(&mut self) -> Builder<'_> {
+        Builder { store: self.store, prefix: self.prefix.clone() }
+    }
+
     /// A weight that is learnt.
     pub fn weight(&mut self, name: &str, shape: impl Into<Shape>, init: Init) -> Result<Parameter> {
         self.entry(name, shape.into(), init, Kind::Weight)

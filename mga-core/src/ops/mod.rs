@@ -5,6 +5,7 @@
 
 mod adaptive_avg_pool2d;
 mod add;
+mod add_bias;
 mod attend;
 mod average_bins;
 mod avg_pool2d;
@@ -25,6 +26,7 @@ mod taps;
 
 pub use adaptive_avg_pool2d::{adaptive_average, adaptive_avg_pool2d};
 pub use add::{add, add_relu, scaled_sum};
+pub use add_bias::add_bias;
 pub use attend::{Attention, attend};
 pub use avg_pool2d::avg_pool2d;
 pub use batch_norm::{Activation, BatchNormInputs, Statistics, batch_norm};

@@ -1,0 +1,93 @@
+//! Batch norm layer.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use candle_core::Tensor;
+
+use crate::error::Result;
+use crate::ops::{self, Activation, BatchNormInputs};
+use crate::parameter::{Builder, Init, Parameter};
+use crate::tape::{Phase, Tape, Value};
+
+/// eps and momentum of a batch norm.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BatchNormSettings {
+    /// Added to the variance.
+    pub eps: f64,
+    /// Weight of the batch in the running statistics.
+    pub momentum: f64,
+}
+
+impl Default for BatchNormSettings {
+    fn default() -> Self {
+        Self { eps: 1e-5, momentum: 0.1 }
+    }
+}
+
+/// Entries `weight`, `bias`, `running_mean` and `running_var`, `[C]` each.
+///
+/// In training it normalises by the batch's statistics and moves the running ones (mean, and variance by the unbiased
+/// estimate n / (n - 1)), whether its weight is trained or not, unless it is frozen.
+#[derive(Debug)]
+pub struct BatchNorm2d {
+    weight: Parameter,
+    bias: Parameter,
+    running_mean: Parameter,
+    running_var: Parameter,
+    settings: BatchNormSettings,
+    frozen: AtomicBool,
+}
+
+impl BatchNorm2d {
+    /// Weight 1, bias 0, running mean 0 and variance 1.
+    pub fn new(mut builder: Builder<'_>, channels: usize, settings: BatchNormSettings) -> Result<Self> {
+        Ok(Self {
+            weight: builder.weight("weight", channels, Init::Constant(1.0))?,
+            bias: builder.weight("bias", channels, Init::Constant(0.0))?,
+            running_mean: builder.buffer("running_mean", channels, Init::Constant(0.0))?,
+            running_var: builder.buffer("running_var", channels, Init::Constant(1.0))?,
+            settings,
+            frozen: AtomicBool::new(false),
+        })
+    }
+
+    /// Keeps to the running statistics in training too (`freeze_norm`), and lets them be.
+    pub fn freeze(&self) {
+        self.frozen.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether training uses the batch's statistics.
+    pub fn uses_batch_statistics(&self) -> bool {
+        !self.frozen.load(Ordering::Relaxed)
+    }
+
+    /// The state-dict name of the weight, `layer1.0.bn1.weight`.
+    pub fn name(&self) -> &str {
+        self.weight.name()
+    }
+
+    /// Normalises and activates.
+    pub fn forward(&self, tape: &mut Tape, x: Value, activation: Activation) -> Result<Value> {
+        let batch_statistics = tape.phase() == Phase::Train && self.uses_batch_statistics();
+        let (n, _, h, w) = x.dims4()?;
+        let inputs = BatchNormInputs {
+            weight: tape.parameter(&self.weight),
+            bias: tape.parameter(&self.bias),
+            running: (self.running_mean.tensor(), self.running_var.tensor()),
+            batch_statistics,
+            eps: self.settings.eps,
+        };
+        let (y, statistics) = ops::batch_norm(tape, x, inputs, activation)?;
+        if let Some((mean, variance)) = statistics {
+            let count = (n * h * w) as f64;
+            self.update(&self.running_mean, &mean, 1.0)?;
+            self.update(&self.running_var, &variance, count / (count - 1.0))?;
+        }
+        Ok(y)
+    }
+
+    fn update(&self, running: &Parameter, batch: &Tensor, unbias: f64) -> Result<()> {
+        let m = self.settings.momentum;
+        running.set(((running.tensor() * (1.0 - m))? + (batch * (m * unbias))?)?)
+    }
+}

@@ -1,0 +1,73 @@
+//! Convolution layer.
+
+use crate::error::Result;
+use crate::ops::{self, Conv2dSettings};
+use crate::parameter::{Builder, Init, Parameter};
+use crate::tape::{Tape, Value};
+
+/// How a fresh weight is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ConvInit {
+    /// PyTorch's default: uniform within `1 / sqrt(fan_in)`.
+    #[default]
+    FanIn,
+    /// He normal by fan out, as torchvision's ResNet, VGG and MobileNet.
+    HeFanOut,
+    /// He normal by fan in, as torchvision's DenseNet.
+    HeFanIn,
+}
+
+/// `[N, C, H, W]` to `[N, O, OH, OW]`; entries `weight` `[O, C / groups, kh, kw]` and, where asked for, `bias` `[O]`.
+#[derive(Debug)]
+pub struct Conv2d {
+    weight: Parameter,
+    bias: Option<Parameter>,
+    settings: Conv2dSettings,
+}
+
+impl Conv2d {
+    /// A square or oblong kernel without bias.
+    pub fn new(
+        mut builder: Builder<'_>,
+        (channels, out): (usize, usize),
+        kernel: (usize, usize),
+        settings: Conv2dSettings,
+        init: ConvInit,
+    ) -> Result<Self> {
+        let taps = kernel.0 * kernel.1;
+        let fan_in = channels / settings.groups.max(1) * taps;
+        let draw = match init {
+            ConvInit::FanIn => Init::fan_in(fan_in),
+            ConvInit::HeFanOut => Init::he_fan_out(out / settings.groups.max(1) * taps),
+            ConvInit::HeFanIn => Init::he_fan_out(fan_in),
+        };
+        let shape = (out, channels / settings.groups.max(1), kernel.0, kernel.1);
+        Ok(Self { weight: builder.weight("weight", shape, draw)?, bias: None, settings })
+    }
+
+    /// The same with a bias that starts at zero.
+    pub fn with_bias(
+        mut builder: Builder<'_>,
+        channels: (usize, usize),
+        kernel: (usize, usize),
+        settings: Conv2dSettings,
+        init: ConvInit,
+    ) -> Result<Self> {
+        let mut layer = Self::new(builder.reborrow(), channels, kernel, settings, init)?;
+        layer.bias = Some(builder.weight("bias", channels.1, Init::Constant(0.0))?);
+        Ok(layer)
+    }
+
+    /// Convolves.
+    pub fn forward(&self, tape: &mut Tape, x: Value) -> Result<Value> {
+        let weight = tape.parameter(&self.weight);
+        let y = ops::conv2d(tape, x, weight, self.settings)?;
+        match &self.bias {
+            None => Ok(y),
+            Some(bias) => {
+                let bias = tape.parameter(bias);
+                ops::add_bias(tape, y, bias)
+            }
+        }
+    }
+}

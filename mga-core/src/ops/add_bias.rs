@@ -1,0 +1,35 @@
+//! One number a channel, added.
+
+use super::own;
+use crate::error::{Error, Result};
+use crate::tape::{Gradient, Tape, Value};
+
+/// `x + bias` for `x` `[N, C, H, W]` and `bias` `[C]`.
+pub fn add_bias(tape: &mut Tape, x: Value, bias: Value) -> Result<Value> {
+    let (_, c, _, _) = x.dims4()?;
+    if bias.dims() != [c] {
+        return Err(Error::shape("add_bias", format!("x {:?}, bias {:?}", x.dims(), bias.dims())));
+    }
+    let y = x.tensor().broadcast_add(&bias.tensor().reshape((1, c, 1, 1))?)?;
+    let (x_slot, b_slot) = (x.slot(), bias.slot());
+    Ok(tape.record(&[&x, &bias], y, move |dy, gradients| {
+        if b_slot.is_some() {
+            gradients.add(b_slot, Gradient::new(dy.tensor().sum((0, 2, 3))?))?;
+        }
+        if x_slot.is_some() {
+            gradients.add(x_slot, Gradient::new(own(dy)?))?;
+        }
+        Ok(())
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gradient_check::check;
+
+    #[test]
+    fn gradients_are_right() {
+        check(&[&[2, 3, 2, 5], &[3]], |tape, v| add_bias(tape, v[0].clone(), v[1].clone()));
+    }
+}
