@@ -5,6 +5,7 @@ pub mod datasets;
 pub mod error;
 pub mod picture;
 pub mod registry;
+pub mod transforms;
 
 pub use dataset::{Dataset, Record, Split};
 pub use error::{Error, Result};
