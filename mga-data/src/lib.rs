@@ -1,12 +1,19 @@
 //! Data for `mga`: data sets by name, masks, joint transforms of image and mask, and a parallel loader.
 
+pub mod batch;
 pub mod dataset;
 pub mod datasets;
 pub mod error;
+pub mod loader;
 pub mod picture;
 pub mod registry;
+pub mod source;
 pub mod transforms;
 
+pub use batch::Batch;
 pub use dataset::{Dataset, Record, Split};
 pub use error::{Error, Result};
+pub use loader::{Loader, LoaderSettings};
 pub use picture::{Mask, Picture};
+pub use source::Source;
+pub use transforms::{Pipeline, Transform};
