@@ -4,10 +4,12 @@ pub mod batch;
 pub mod dataset;
 pub mod datasets;
 pub mod error;
+pub mod folds;
 pub mod loader;
 pub mod picture;
 pub mod registry;
 pub mod source;
+pub mod split;
 pub mod transforms;
 
 pub use batch::Batch;
@@ -16,4 +18,5 @@ pub use error::{Error, Result};
 pub use loader::{Loader, LoaderSettings};
 pub use picture::{Mask, Picture};
 pub use source::Source;
+pub use split::Splits;
 pub use transforms::{Pipeline, Transform};
