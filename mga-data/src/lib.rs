@@ -1,6 +1,7 @@
 //! Data for `mga`: data sets by name, masks, joint transforms of image and mask, and a parallel loader.
 
 pub mod batch;
+pub mod check;
 pub mod dataset;
 pub mod datasets;
 pub mod error;

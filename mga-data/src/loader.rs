@@ -4,9 +4,7 @@
 //! `(seed, "order", epoch)`, the augmentation of an image from `(seed, "augment", epoch, index)`; which thread loads it,
 //! and when, plays no part, and a run resumed in mid-epoch sees exactly what it would have seen.
 
-use std::any::Any;
 use std::collections::{BTreeMap, VecDeque};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::batch::{Batch, Sample};
 use crate::error::{Error, Result};
-use crate::source::Source;
+use crate::source::{Source, caught, name_of};
 use crate::transforms::Pipeline;
 
 /// What to do with an image that cannot be loaded.
@@ -300,30 +298,19 @@ impl Assembly {
 impl Work {
     /// Decodes, transforms and normalises one image; a panic becomes an error. What is skipped is noted.
     fn load(&self, epoch: u64, index: usize) -> Result<Sample> {
-        let loaded = catch_unwind(AssertUnwindSafe(|| {
+        let loaded = caught(self.source.as_ref(), index, || {
             let (picture, mask) = self.source.load(index)?;
             let mut generator = Generator::new(self.settings.seed, "augment", &[epoch, index as u64]);
             let (picture, mask) = self.pipeline.apply(picture, mask, &mut generator, self.settings.mean);
             let (id, label) = (self.source.id(index), self.source.label(index));
             Ok(Sample::new(index, id, label, &picture, mask, self.settings.mean, self.settings.std))
-        }));
-        let loaded = loaded.unwrap_or_else(|panic| {
-            let id = catch_unwind(AssertUnwindSafe(|| self.source.id(index).to_owned()));
-            let id = id.unwrap_or_else(|_| format!("image {index}"));
-            Err(Error::Image { id, what: format!("loading it panicked: {}", message(panic.as_ref())) })
         });
         if let (Err(error), OnError::Skip) = (&loaded, self.settings.on_error) {
-            let id = catch_unwind(AssertUnwindSafe(|| self.source.id(index).to_owned())).unwrap_or_default();
+            let id = name_of(self.source.as_ref(), index);
             locked(&self.skipped).entry(index).or_insert_with(|| format!("{id}: {error}"));
         }
         loaded
     }
-}
-
-/// What a panic said.
-fn message(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }
 
 /// The guarded value, also after a panic elsewhere: every critical section here leaves it whole.
