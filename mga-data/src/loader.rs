@@ -351,7 +351,7 @@ mod tests {
             if self.fail.contains(&index) {
                 return Err(Error::file(&self.ids[index], "cut short"));
             }
-            let mask = (index % 3 != 0).then(|| Mask::filled(9, 8, 1.0));
+            let mask = (!index.is_multiple_of(3)).then(|| Mask::filled(9, 8, 1.0));
             Ok((Picture::filled(9, 8, index as f32 / 100.0), mask))
         }
 
