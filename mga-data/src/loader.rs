@@ -492,8 +492,14 @@ mod tests {
         let (bounded, source) = loader(Fake::new(40), settings);
         let mut batches = bounded.epoch(0, 0);
         assert!(batches.next().is_some_and(|b| b.is_ok()));
-        std::thread::sleep(std::time::Duration::from_millis(100));
-        assert_eq!(source.loads.load(Ordering::SeqCst), 2 * (1 + 3));
+        let loads = || source.loads.load(Ordering::SeqCst);
+        let start = std::time::Instant::now();
+        while loads() < 2 * (1 + 3) && start.elapsed().as_secs() < 30 {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        // Time enough for the excess, were there any.
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        assert_eq!(loads(), 2 * (1 + 3));
     }
 
     #[test]

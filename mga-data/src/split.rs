@@ -18,11 +18,11 @@ use crate::error::{Error, Result};
 pub struct ValidationSettings {
     /// Fraction of each class, rounded, at least one image and never the whole class; 0 takes none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(inner(range(min = 0.0, max = 0.99)))]
+    #[schemars(range(min = 0.0, max = 0.99))]
     pub fraction: Option<f64>,
     /// Images of each class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(inner(range(min = 1)))]
+    #[schemars(range(min = 1))]
     pub per_class: Option<usize>,
     /// Its own seed: the experiment's seed leaves the split alone.
     #[serde(default)]
@@ -360,6 +360,13 @@ mod tests {
         let most = assign(&records, &names(3), &validation(0.95, 0)).expect("splits");
         assert_eq!(per_label(&records, &most.train), BTreeMap::from([(0, 1), (1, 1), (2, 1)]));
         assert!(assign(&records, &names(3), &validation(0.0, 0)).expect("splits").validation.is_empty());
+    }
+
+    #[test]
+    fn ranges_reach_the_schema() {
+        let schema = serde_json::to_value(schemars::schema_for!(ValidationSettings)).expect("JSON");
+        assert_eq!(schema["properties"]["fraction"]["maximum"], 0.99);
+        assert_eq!(schema["properties"]["per_class"]["minimum"], 1);
     }
 
     #[test]

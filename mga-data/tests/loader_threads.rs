@@ -45,7 +45,7 @@ fn dropping_early_leaves_no_thread() {
     let loader = Loader::new(shared, (0..10_000).collect(), Pipeline::default(), settings).expect("a loader");
     let mut batches = loader.epoch(0, 0);
     assert!(batches.next().is_some_and(|batch| batch.is_ok()));
-    assert_eq!(loading_threads(), 4);
+    assert!((1..=4).contains(&loading_threads()));
     drop(batches);
     let loaded = source.0.load(Ordering::SeqCst);
     drop(loader);

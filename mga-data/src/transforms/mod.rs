@@ -308,6 +308,11 @@ mod tests {
                 assert!(variant["properties"].get(key).is_some(), "{key} missing in {variant:#}");
             }
         }
+        // Ranges reach the schema also through arrays and options.
+        assert_eq!(variants[5]["properties"]["p"]["maximum"], 1.0);
+        assert_eq!(variants[7]["properties"]["fill"]["items"]["maximum"], 1.0);
+        assert_eq!(variants[9]["properties"]["area"]["items"]["maximum"], 1.0);
+        assert_eq!(schema["$defs"]["Size"]["anyOf"][0]["minimum"], 1);
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub struct Rotation {
     pub degrees: Degrees,
     /// Colour of the corners, red, green and blue in 0 to 1; left out: zero after normalisation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(inner(inner(range(min = 0.0, max = 1.0))))]
+    #[schemars(inner(range(min = 0.0, max = 1.0)))]
     pub fill: Option<[f32; 3]>,
 }
 
