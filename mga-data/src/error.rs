@@ -24,6 +24,14 @@ pub enum Error {
         /// What is wrong, what was expected and what to do.
         what: String,
     },
+    /// An image could not be loaded, for a reason that is not its file's.
+    #[error("image `{id}`: {what}")]
+    Image {
+        /// The image's name in the data set.
+        id: String,
+        /// What went wrong.
+        what: String,
+    },
     /// Settings that do not fit each other or the data.
     #[error("{0}")]
     Settings(String),

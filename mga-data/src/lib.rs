@@ -2,15 +2,27 @@
 
 pub mod area_resize;
 pub mod background;
+pub mod batch;
+pub mod check;
 pub mod dataset;
 pub mod datasets;
 pub mod decode;
 pub mod error;
 pub mod masks;
+pub mod folds;
+pub mod loader;
 pub mod picture;
 pub mod registry;
+pub mod source;
+pub mod split;
+pub mod transforms;
 
+pub use batch::Batch;
 pub use dataset::{Dataset, Record, Split};
 pub use error::{Error, Result};
 pub use masks::{MaskSettings, MaskSource};
+pub use loader::{Loader, LoaderSettings};
 pub use picture::{Mask, Picture};
+pub use source::Source;
+pub use split::Splits;
+pub use transforms::{Pipeline, Transform};

@@ -1,0 +1,342 @@
+//! Repeated, stratified k folds that keep groups together, as columns of a table to keep.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+
+use mga_core::random::Generator;
+
+use crate::error::{Error, Result};
+use crate::split::some_of;
+
+/// How to fold.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FoldSettings {
+    /// Folds, at least 2.
+    pub folds: usize,
+    /// Independent repetitions, at least 1.
+    pub repeats: usize,
+    /// Seed of all of them.
+    pub seed: u64,
+    /// The column whose values are never on two sides.
+    pub group: Option<String>,
+    /// The column whose values are spread evenly.
+    pub stratify: Option<String>,
+}
+
+/// Folds, and what to know about them.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Folds {
+    /// `[repeat][row]`: the fold, from 0.
+    pub of: Vec<Vec<usize>>,
+    /// What is unavoidable but worth knowing, for the log.
+    pub notes: Vec<String>,
+}
+
+/// Folds rows by their strata and groups; either may be left out (one stratum; every row its own group).
+///
+/// Groups are placed one after the other, those that are least balanced in their strata first and in a drawn order among
+/// equals, each where the strata then are spread most evenly over the folds (the rule of scikit-learn's
+/// `StratifiedGroupKFold`); ties go to the smallest fold.
+///
+/// Errors: fewer groups than folds; a stratum that lies in one group alone, which could never be both trained on and tested.
+pub fn k_folds(
+    rows: usize,
+    strata: Option<&[String]>,
+    groups: Option<&[String]>,
+    settings: &FoldSettings,
+) -> Result<Folds> {
+    let (folds, repeats) = (settings.folds, settings.repeats);
+    if folds < 2 || repeats < 1 {
+        return Err(Error::settings(format!(
+            "{folds} folds repeated {repeats} times: expected at least 2 folds and 1 repeat"
+        )));
+    }
+    let stratum_names = distinct(strata, rows, |_| "all rows".to_owned());
+    let group_names = distinct(groups, rows, |row| format!("{row:020}"));
+    if group_names.names.len() < folds {
+        return Err(Error::settings(format!(
+            "{folds} folds need as many {}, there are {}",
+            if groups.is_some() { "groups" } else { "rows" },
+            group_names.names.len()
+        )));
+    }
+    // Rows of each stratum in each group, `[group]: (stratum, rows)` for those that occur.
+    let mut counts = vec![BTreeMap::<usize, usize>::new(); group_names.names.len()];
+    for row in 0..rows {
+        *counts[group_names.of[row]].entry(stratum_names.of[row]).or_default() += 1;
+    }
+    let mut groups_of = vec![0usize; stratum_names.names.len()];
+    let mut totals = vec![0usize; stratum_names.names.len()];
+    for (&stratum, &count) in counts.iter().flatten() {
+        groups_of[stratum] += 1;
+        totals[stratum] += count;
+    }
+    let with = |wanted: &dyn Fn(usize) -> bool| -> Vec<String> {
+        let found = stratum_names.names.iter().zip(&groups_of).filter(|&(_, &count)| wanted(count));
+        found.map(|(name, count)| format!("`{name}` ({count})")).collect()
+    };
+    let single = with(&|count| count < 2);
+    if !single.is_empty() {
+        return Err(Error::settings(format!(
+            "too small to be both trained on and tested, with one {} only: {}",
+            if groups.is_some() { "group" } else { "row" },
+            some_of(&single)
+        )));
+    }
+    let few = with(&|count| count < folds);
+    let notes = if few.is_empty() {
+        vec![]
+    } else {
+        vec![format!("in fewer groups than the {folds} folds, so missing from some test folds: {}", some_of(&few))]
+    };
+    let of = (0..repeats)
+        .map(|repeat| {
+            let mut order: Vec<usize> = (0..counts.len()).collect();
+            Generator::new(settings.seed, "folds", &[repeat as u64]).shuffle(&mut order);
+            let fold_of = place(&order, &counts, &totals, folds);
+            group_names.of.iter().map(|&group| fold_of[group]).collect()
+        })
+        .collect();
+    Ok(Folds { of, notes })
+}
+
+/// The fold of every group.
+fn place(order: &[usize], counts: &[BTreeMap<usize, usize>], totals: &[usize], folds: usize) -> Vec<usize> {
+    let mut order = order.to_vec();
+    let imbalance = |group: &usize| {
+        let mean = counts[*group].values().sum::<usize>() as f64 / totals.len() as f64;
+        let squares: f64 = counts[*group].values().map(|&c| (c as f64 - mean).powi(2)).sum();
+        squares + (totals.len() - counts[*group].len()) as f64 * mean * mean
+    };
+    // Stable: equals keep the drawn order.
+    order.sort_by(|a, b| imbalance(b).total_cmp(&imbalance(a)));
+    let mut placed = vec![vec![0usize; folds]; totals.len()];
+    let mut sizes = vec![0usize; folds];
+    let mut fold_of = vec![0; counts.len()];
+    for group in order {
+        // Only the strata of this group change their spread, so only they are compared.
+        let cost = |fold: usize| -> f64 {
+            let change = |(&stratum, &count): (&usize, &usize)| {
+                let before = deviation(&placed[stratum], usize::MAX, 0);
+                (deviation(&placed[stratum], fold, count) - before) / totals[stratum] as f64
+            };
+            counts[group].iter().map(change).sum()
+        };
+        let mut best = (f64::INFINITY, usize::MAX, 0);
+        for (fold, &size) in sizes.iter().enumerate() {
+            let candidate = (cost(fold), size, fold);
+            let tie = (candidate.0 - best.0).abs() < 1e-9;
+            if (!tie && candidate.0 < best.0) || (tie && candidate.1 < best.1) {
+                best = candidate;
+            }
+        }
+        fold_of[group] = best.2;
+        for (&stratum, &count) in &counts[group] {
+            placed[stratum][best.2] += count;
+            sizes[best.2] += count;
+        }
+    }
+    fold_of
+}
+
+/// Standard deviation over the folds, with `count` more in `fold`.
+fn deviation(placed: &[usize], fold: usize, count: usize) -> f64 {
+    let value = |(i, &c): (usize, &usize)| (c + if i == fold { count } else { 0 }) as f64;
+    let mean = placed.iter().enumerate().map(value).sum::<f64>() / placed.len() as f64;
+    (placed.iter().enumerate().map(value).map(|v| (v - mean).powi(2)).sum::<f64>() / placed.len() as f64).sqrt()
+}
+
+/// Names numbered in their order, and the number of every row.
+struct Distinct {
+    names: Vec<String>,
+    of: Vec<usize>,
+}
+
+fn distinct(values: Option<&[String]>, rows: usize, default: impl Fn(usize) -> String) -> Distinct {
+    let value = |row: usize| values.and_then(|v| v.get(row)).cloned().unwrap_or_else(|| default(row));
+    let values: Vec<String> = (0..rows).map(value).collect();
+    let mut names = values.clone();
+    names.sort_unstable();
+    names.dedup();
+    let of = values.iter().map(|value| names.partition_point(|name| name < value)).collect();
+    Distinct { names, of }
+}
+
+/// Folds the rows of the CSV `input` and writes it to `output` with a column `repeat_0`, `repeat_1`, ... more for every
+/// repetition: the fold, from 0, in which the row is tested. The other columns stay as they are.
+///
+/// Rows with an empty group are each a group of their own. Errors: columns that are missing (the message lists those
+/// there are), `repeat_` columns already there, and those of [`k_folds`].
+pub fn write_folds(input: &Path, output: &Path, settings: &FoldSettings) -> Result<Folds> {
+    let bad = |e: csv::Error| Error::file(input, format!("not a table that can be read: {e}"));
+    let mut reader = csv::Reader::from_path(input).map_err(bad)?;
+    let headers = reader.headers().map_err(bad)?.clone();
+    let rows: Vec<csv::StringRecord> = reader.records().collect::<std::result::Result<_, _>>().map_err(bad)?;
+    if let Some(taken) = headers.iter().find(|name| name.starts_with("repeat_")) {
+        return Err(Error::file(input, format!("column `{taken}` is already there; fold the table it was made from")));
+    }
+    let column = |name: &Option<String>| -> Result<Option<Vec<String>>> {
+        let Some(name) = name else { return Ok(None) };
+        let Some(position) = headers.iter().position(|header| header == name) else {
+            let there = headers.iter().collect::<Vec<_>>().join("`, `");
+            return Err(Error::file(input, format!("no column `{name}`; there are `{there}`")));
+        };
+        Ok(Some(rows.iter().map(|row| row.get(position).unwrap_or("").to_owned()).collect()))
+    };
+    let mut groups = column(&settings.group)?;
+    for (row, group) in groups.iter_mut().flatten().enumerate() {
+        if group.is_empty() {
+            // A control character keeps it apart from every name in the table.
+            *group = format!("\u{1}{row}");
+        }
+    }
+    let strata = column(&settings.stratify)?;
+    let folds = k_folds(rows.len(), strata.as_deref(), groups.as_deref(), settings)?;
+
+    let unwritable = |e: csv::Error| Error::file(output, format!("cannot be written: {e}"));
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let repeats = (0..folds.of.len()).map(|repeat| format!("repeat_{repeat}"));
+    writer.write_record(headers.iter().map(str::to_owned).chain(repeats)).map_err(unwritable)?;
+    for (row, fields) in rows.iter().enumerate() {
+        let numbers = folds.of.iter().map(|repeat| repeat[row].to_string());
+        writer.write_record(fields.iter().map(str::to_owned).chain(numbers)).map_err(unwritable)?;
+    }
+    let bytes = writer.into_inner().map_err(|e| Error::file(output, format!("cannot be written: {e}")))?;
+    replace(output, &bytes)?;
+    Ok(folds)
+}
+
+/// Writes a file whole or not at all: beside it, to the disk, then by rename.
+fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut name = path.file_name().ok_or_else(|| Error::file(path, "not a file name"))?.to_os_string();
+    name.push(format!(".{}.tmp", std::process::id()));
+    let temporary = path.with_file_name(name);
+    let written = File::create(&temporary)
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::rename(&temporary, path));
+    written.map_err(|e| {
+        // What is left of it, if anything, is of no use; the first error is the one to report.
+        let _ = fs::remove_file(&temporary);
+        Error::io(path)(e)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn settings(folds: usize, repeats: usize) -> FoldSettings {
+        FoldSettings { folds, repeats, seed: 3, group: None, stratify: None }
+    }
+
+    fn words(of: impl Iterator<Item = usize>) -> Vec<String> {
+        of.map(|i| format!("v{i}")).collect()
+    }
+
+    #[test]
+    fn without_groups_every_fold_has_its_share_of_every_class() {
+        // Classes of 5, 10, 15 and 20 rows in five folds: 1, 2, 3 and 4 a fold exactly.
+        let labels = words((0..50).map(|i| {
+            if i < 5 {
+                0
+            } else if i < 15 {
+                1
+            } else if i < 30 {
+                2
+            } else {
+                3
+            }
+        }));
+        let folds = k_folds(50, Some(&labels), None, &settings(5, 3)).expect("folds");
+        assert_eq!(folds.notes, Vec::<String>::new());
+        for repeat in &folds.of {
+            for fold in 0..5 {
+                for (class, expected) in [(0, 1), (1, 2), (2, 3), (3, 4)] {
+                    let rows = (0..50).filter(|&row| repeat[row] == fold && labels[row] == format!("v{class}"));
+                    assert_eq!(rows.count(), expected);
+                }
+            }
+        }
+        assert_ne!(folds.of[0], folds.of[1], "repeats differ");
+        assert_eq!(folds, k_folds(50, Some(&labels), None, &settings(5, 3)).expect("folds"));
+        let other = FoldSettings { seed: 4, ..settings(5, 3) };
+        assert_ne!(folds, k_folds(50, Some(&labels), None, &other).expect("folds"));
+    }
+
+    #[test]
+    fn groups_stay_together_and_classes_stay_balanced() {
+        // 4 classes of 15 plants with 1 to 5 images each.
+        let mut labels = vec![];
+        let mut groups = vec![];
+        for plant in 0..60usize {
+            for _ in 0..1 + plant / 4 % 5 {
+                labels.push(plant % 4);
+                groups.push(plant);
+            }
+        }
+        let (labels, groups) = (words(labels.into_iter()), words(groups.into_iter()));
+        let rows = labels.len();
+        let folds = k_folds(rows, Some(&labels), Some(&groups), &settings(5, 2)).expect("folds");
+        for repeat in &folds.of {
+            let pairs: BTreeSet<_> = (0..rows).map(|row| (&groups[row], repeat[row])).collect();
+            assert_eq!(pairs.len(), 60, "a plant is in two folds");
+            for class in 0..4 {
+                for fold in 0..5 {
+                    let count = (0..rows).filter(|&r| repeat[r] == fold && labels[r] == format!("v{class}")).count();
+                    assert!((8..=10).contains(&count), "{count} of 45 in five folds");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_too_small_is_named() {
+        let labels = words([0, 0, 0, 1, 1, 1].into_iter());
+        let groups = words([0, 1, 2, 3, 3, 3].into_iter());
+        let message = k_folds(6, Some(&labels), Some(&groups), &settings(2, 1)).expect_err("one plant").to_string();
+        assert!(message.contains("`v1` (1)") && !message.contains("v0"), "{message}");
+        let message = k_folds(6, None, Some(&groups), &settings(5, 1)).expect_err("four plants").to_string();
+        assert!(message.contains("5 folds need as many groups, there are 4"), "{message}");
+        let folds = k_folds(6, Some(&labels), None, &settings(4, 1)).expect("folds");
+        assert!(folds.notes[0].contains("`v0` (3), `v1` (3)"), "{:?}", folds.notes);
+        assert!(k_folds(6, None, None, &settings(1, 1)).is_err());
+        assert!(k_folds(6, None, None, &settings(2, 0)).is_err());
+        assert!(k_folds(0, None, None, &settings(2, 1)).is_err());
+    }
+
+    #[test]
+    fn a_table_keeps_its_columns_and_gains_the_folds() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (input, output) = (folder.path().join("in.csv"), folder.path().join("out.csv"));
+        let mut text = "file,label,plant,remark\n".to_owned();
+        for i in 0..20 {
+            let plant = if i < 2 { String::new() } else { format!("p{}", i / 2) };
+            text += &format!("{i}.png,{},{plant},\"a, b\"\n", i % 2);
+        }
+        fs::write(&input, text).expect("written");
+        let column = |name: &str| Some(name.to_owned());
+        let settings = FoldSettings { group: column("plant"), stratify: column("label"), ..settings(4, 2) };
+        let folds = write_folds(&input, &output, &settings).expect("folds");
+        let mut reader = csv::Reader::from_path(&output).expect("a table");
+        let headers = ["file", "label", "plant", "remark", "repeat_0", "repeat_1"];
+        assert_eq!(reader.headers().expect("headers"), &csv::StringRecord::from(headers.to_vec()));
+        let rows: Vec<_> = reader.records().map(|row| row.expect("a row")).collect();
+        assert_eq!(rows.len(), 20);
+        for (i, row) in rows.iter().enumerate() {
+            assert_eq!((&row[0], &row[3]), (format!("{i}.png").as_str(), "a, b"));
+            assert_eq!(row[5], folds.of[1][i].to_string());
+        }
+        assert!(rows[2..].chunks(2).all(|pair| pair[0][4] == pair[1][4]));
+        assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 2, "no temporary file is left");
+
+        let again = write_folds(&output, &input, &settings).expect_err("already folded").to_string();
+        assert!(again.contains("repeat_0"), "{again}");
+        let missing = FoldSettings { group: column("plants"), ..settings };
+        let message = write_folds(&input, &output, &missing).expect_err("no such column").to_string();
+        assert!(message.contains("`plants`") && message.contains("`file`, `label`, `plant`, `remark`"), "{message}");
+    }
+}

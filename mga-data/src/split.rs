@@ -1,0 +1,464 @@
+//! Train, validation and test: what the data set assigns, and what is taken from it, stratified by class.
+//!
+//! Images that share a group (one plant, one specimen) are moved together, so that a group is never on both sides of a
+//! split made here.
+
+use std::collections::BTreeMap;
+
+use mga_core::random::Generator;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::dataset::{Record, Split};
+use crate::error::{Error, Result};
+
+/// `[data.validation]`: images taken from train. Either `fraction` or `per_class`.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ValidationSettings {
+    /// Fraction of each class, rounded, at least one image and never the whole class; 0 takes none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.0, max = 0.99))]
+    pub fraction: Option<f64>,
+    /// Images of each class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub per_class: Option<usize>,
+    /// Its own seed: the experiment's seed leaves the split alone.
+    #[serde(default)]
+    pub seed: u64,
+}
+
+/// `data.split`: a test set taken from a data set that comes as one tree.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TestSettings {
+    /// Fraction of each class, rounded, at least one image and never the whole class; 0 takes none.
+    #[schemars(range(min = 0.0, max = 0.99))]
+    pub test: f64,
+    /// Its own seed: the experiment's seed leaves the split alone.
+    #[serde(default)]
+    pub seed: u64,
+}
+
+/// What [`assign`] needs to know.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct SplitSettings {
+    /// `data.split`, where given.
+    pub test: Option<TestSettings>,
+    /// `[data.validation]`, where given.
+    pub validation: Option<ValidationSettings>,
+}
+
+/// Indices into a data set's records, ascending, each in one part at most.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Splits {
+    /// Images the weights are fitted to.
+    pub train: Vec<usize>,
+    /// Images a checkpoint is selected on.
+    pub validation: Vec<usize>,
+    /// Images evaluated at the end.
+    pub test: Vec<usize>,
+    /// What was decided without being asked, for the log.
+    pub notes: Vec<String>,
+}
+
+impl Splits {
+    /// The images of one part.
+    pub fn of(&self, split: Split) -> &[usize] {
+        match split {
+            Split::Train => &self.train,
+            Split::Validation => &self.validation,
+            Split::Test => &self.test,
+        }
+    }
+
+    /// Every part with its images.
+    pub fn parts(&self) -> [(Split, &[usize]); 3] {
+        [Split::Train, Split::Validation, Split::Test].map(|split| (split, self.of(split)))
+    }
+}
+
+/// Assigns every record to a part. The data set's own split comes first; `settings.test` applies to the records it
+/// leaves open, `settings.validation` to what is then in train, unless the data set brings validation images itself.
+///
+/// Errors: records without a split and no `data.split`; fractions out of range; classes or groups too small, by name.
+pub fn assign(records: &[Record], classes: &[String], settings: &SplitSettings) -> Result<Splits> {
+    let mut splits = Splits::default();
+    let mut open = Vec::new();
+    for (index, record) in records.iter().enumerate() {
+        match record.split {
+            Some(Split::Train) => splits.train.push(index),
+            Some(Split::Validation) => splits.validation.push(index),
+            Some(Split::Test) => splits.test.push(index),
+            None => open.push(index),
+        }
+    }
+    match (settings.test, open.first()) {
+        (None, Some(&first)) => {
+            return Err(Error::settings(format!(
+                "{} of {} images belong to no split, the first is `{}`; set data.split = {{ test = 0.25, seed = 0 }} to \
+                 take a test set from them, or test = 0 to train on all",
+                open.len(),
+                records.len(),
+                records[first].id
+            )));
+        }
+        (Some(_), None) if !records.is_empty() => {
+            splits.notes.push("data.split is not used: the data set brings its own train and test".to_owned());
+        }
+        (Some(TestSettings { test, seed }), Some(_)) => {
+            check_fraction("data.split.test", test)?;
+            let held = if test > 0.0 {
+                let hold_out = HoldOut { records, classes, key: "data.split", seed, purpose: "split test" };
+                hold_out.take(&open, |count| (test * count as f64).round() as usize)?
+            } else {
+                vec![]
+            };
+            splits.train.extend(open.iter().filter(|index| held.binary_search(index).is_err()));
+            splits.train.sort_unstable();
+            splits.test.extend(held);
+            splits.test.sort_unstable();
+        }
+        _ => {}
+    }
+    if let Some(validation) = &settings.validation {
+        if splits.validation.is_empty() {
+            splits.validation = take_validation(records, classes, &splits.train, validation)?;
+            splits.train.retain(|index| splits.validation.binary_search(index).is_err());
+        } else {
+            let count = splits.validation.len();
+            splits.notes.push(format!("[data.validation] is not used: the data set brings {count} validation images"));
+        }
+    }
+    Ok(splits)
+}
+
+/// The part of `train` that `[data.validation]` asks for, ascending.
+fn take_validation(
+    records: &[Record],
+    classes: &[String],
+    train: &[usize],
+    settings: &ValidationSettings,
+) -> Result<Vec<usize>> {
+    let hold_out =
+        HoldOut { records, classes, key: "[data.validation]", seed: settings.seed, purpose: "split validation" };
+    match (settings.fraction, settings.per_class) {
+        (Some(fraction), None) => {
+            check_fraction("data.validation.fraction", fraction)?;
+            if fraction == 0.0 {
+                return Ok(vec![]);
+            }
+            hold_out.take(train, |count| (fraction * count as f64).round() as usize)
+        }
+        (None, Some(0)) => Err(Error::settings("`data.validation.per_class` is 0, expected at least 1")),
+        (None, Some(per_class)) => {
+            let mut counts = BTreeMap::<Option<usize>, usize>::new();
+            train.iter().for_each(|&index| *counts.entry(records[index].label).or_default() += 1);
+            let small: Vec<String> = counts
+                .iter()
+                .filter(|&(_, &count)| count <= per_class)
+                .map(|(&label, count)| format!("`{}` ({count})", hold_out.class(label)))
+                .collect();
+            if !small.is_empty() {
+                return Err(Error::settings(format!(
+                    "`data.validation.per_class` is {per_class}, which leaves no training image of: {}",
+                    some_of(&small)
+                )));
+            }
+            hold_out.take(train, |_| per_class)
+        }
+        (Some(_), Some(_)) => Err(Error::settings("[data.validation] has both `fraction` and `per_class`: give one")),
+        (None, None) => Err(Error::settings("[data.validation] needs `fraction` or `per_class`")),
+    }
+}
+
+fn check_fraction(key: &str, fraction: f64) -> Result<()> {
+    if (0.0..1.0).contains(&fraction) {
+        Ok(())
+    } else {
+        Err(Error::settings(format!("`{key}` is {fraction}, expected 0 or more and less than 1")))
+    }
+}
+
+/// A stratified draw of whole groups.
+struct HoldOut<'a> {
+    records: &'a [Record],
+    classes: &'a [String],
+    key: &'a str,
+    seed: u64,
+    purpose: &'a str,
+}
+
+impl HoldOut<'_> {
+    /// Takes about `wanted(images of the class)` images of every class out of `from`: at least one, never all.
+    ///
+    /// Groups are visited largest first, in a drawn order among equals, and taken where that brings the counts closer
+    /// to what is wanted; without groups the counts are met exactly. A class that got none is then given its smallest
+    /// group that may be taken.
+    fn take(&self, from: &[usize], wanted: impl Fn(usize) -> usize) -> Result<Vec<usize>> {
+        let mut classes = BTreeMap::<Option<usize>, Vec<usize>>::new();
+        from.iter().for_each(|&index| classes.entry(self.records[index].label).or_default().push(index));
+        let small: Vec<String> = classes
+            .iter()
+            .filter(|(_, of)| of.len() < 2)
+            .map(|(&label, _)| format!("`{}`", self.class(label)))
+            .collect();
+        if !small.is_empty() {
+            return Err(Error::settings(format!(
+                "{} needs two images of every class, one for each side; one image only: {}",
+                self.key,
+                some_of(&small)
+            )));
+        }
+        let total: BTreeMap<_, _> = classes.iter().map(|(&label, of)| (label, of.len())).collect();
+        let target: BTreeMap<_, _> = total.iter().map(|(&l, &n)| (l, wanted(n).clamp(1, n - 1) as i64)).collect();
+        let mut taken: BTreeMap<Option<usize>, usize> = total.keys().map(|&label| (label, 0)).collect();
+
+        let mut groups = self.groups(from);
+        let mut held = Vec::new();
+        let mut left = Vec::new();
+        for group in groups.drain(..) {
+            let counts = self.counts(&group);
+            let gain: i64 = counts
+                .iter()
+                .map(|(label, &count)| {
+                    let short = target[label] - taken[label] as i64;
+                    short.pow(2) - (short - count as i64).pow(2)
+                })
+                .sum();
+            if gain > 0 && self.leaves_some(&counts, &taken, &total) {
+                counts.iter().for_each(|(label, count)| *taken.entry(*label).or_default() += count);
+                held.extend(group);
+            } else {
+                left.push(group);
+            }
+        }
+        // Smallest first; `left` is in the drawn order, largest first.
+        left.reverse();
+        for &label in total.keys() {
+            if taken[&label] > 0 {
+                continue;
+            }
+            let fits = |group: &Vec<usize>| {
+                let counts = self.counts(group);
+                counts.contains_key(&label) && self.leaves_some(&counts, &taken, &total)
+            };
+            let Some(position) = left.iter().position(fits) else {
+                return Err(Error::settings(format!(
+                    "{} finds no group of class `{}` that could be taken and leave images of every class behind; give \
+                     the class a second group, or leave it out",
+                    self.key,
+                    self.class(label)
+                )));
+            };
+            let group = left.remove(position);
+            self.counts(&group).iter().for_each(|(label, count)| *taken.entry(*label).or_default() += count);
+            held.extend(group);
+        }
+        held.sort_unstable();
+        Ok(held)
+    }
+
+    /// Whether every class keeps an image once a group with these counts is gone too.
+    fn leaves_some(
+        &self,
+        counts: &BTreeMap<Option<usize>, usize>,
+        taken: &BTreeMap<Option<usize>, usize>,
+        total: &BTreeMap<Option<usize>, usize>,
+    ) -> bool {
+        counts.iter().all(|(label, count)| taken[label] + count < total[label])
+    }
+
+    /// Images by group, those without one each by itself, in a drawn order, largest first.
+    fn groups(&self, from: &[usize]) -> Vec<Vec<usize>> {
+        let mut named = BTreeMap::<&str, Vec<usize>>::new();
+        let mut groups = Vec::new();
+        for &index in from {
+            match &self.records[index].group {
+                Some(group) => named.entry(group).or_default().push(index),
+                None => groups.push(vec![index]),
+            }
+        }
+        groups.extend(named.into_values());
+        Generator::new(self.seed, self.purpose, &[]).shuffle(&mut groups);
+        groups.sort_by_key(|group| std::cmp::Reverse(group.len()));
+        groups
+    }
+
+    fn counts(&self, group: &[usize]) -> BTreeMap<Option<usize>, usize> {
+        let mut counts = BTreeMap::new();
+        group.iter().for_each(|&index| *counts.entry(self.records[index].label).or_default() += 1);
+        counts
+    }
+
+    fn class(&self, label: Option<usize>) -> String {
+        class_name(self.classes, label)
+    }
+}
+
+/// A class by name, for messages.
+pub(crate) fn class_name(classes: &[String], label: Option<usize>) -> String {
+    match label {
+        Some(label) => classes.get(label).cloned().unwrap_or_else(|| format!("class {label}")),
+        None => "without label".to_owned(),
+    }
+}
+
+/// The first few of a list, and how many more there are.
+pub(crate) fn some_of(items: &[String]) -> String {
+    const SHOWN: usize = 10;
+    let shown = items.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    if items.len() > SHOWN { format!("{shown} and {} more", items.len() - SHOWN) } else { shown }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn record(id: usize, label: usize, group: Option<usize>, split: Option<Split>) -> Record {
+        let group = group.map(|g| format!("plant {g}"));
+        Record { id: format!("{id}.png"), path: None, label: Some(label), group, split }
+    }
+
+    fn names(count: usize) -> Vec<String> {
+        (0..count).map(|i| format!("species {i}")).collect()
+    }
+
+    fn per_label(records: &[Record], indices: &[usize]) -> BTreeMap<usize, usize> {
+        let mut counts = BTreeMap::new();
+        indices.iter().for_each(|&i| *counts.entry(records[i].label.expect("a label")).or_default() += 1);
+        counts
+    }
+
+    fn validation(fraction: f64, seed: u64) -> SplitSettings {
+        let validation = ValidationSettings { fraction: Some(fraction), per_class: None, seed };
+        SplitSettings { test: None, validation: Some(validation) }
+    }
+
+    /// Class 0 has 20 training images, class 1 eight, class 2 two; each has one for test.
+    fn uneven() -> Vec<Record> {
+        let labels = [vec![0; 20], vec![1; 8], vec![2; 2]].concat();
+        let mut records: Vec<_> =
+            labels.iter().enumerate().map(|(i, &label)| record(i, label, None, Some(Split::Train))).collect();
+        records.extend((0..3).map(|label| record(30 + label, label, None, Some(Split::Test))));
+        records
+    }
+
+    #[test]
+    fn validation_is_stratified_with_at_least_one_and_never_all() {
+        let records = uneven();
+        let splits = assign(&records, &names(3), &validation(0.25, 0)).expect("splits");
+        assert_eq!(per_label(&records, &splits.validation), BTreeMap::from([(0, 5), (1, 2), (2, 1)]));
+        assert_eq!(splits.test, [30, 31, 32]);
+        let mut all = [splits.train.clone(), splits.validation.clone()].concat();
+        all.sort_unstable();
+        assert_eq!(all, (0..30).collect::<Vec<_>>());
+        assert!(splits.train.is_sorted() && splits.validation.is_sorted());
+        let most = assign(&records, &names(3), &validation(0.95, 0)).expect("splits");
+        assert_eq!(per_label(&records, &most.train), BTreeMap::from([(0, 1), (1, 1), (2, 1)]));
+        assert!(assign(&records, &names(3), &validation(0.0, 0)).expect("splits").validation.is_empty());
+    }
+
+    #[test]
+    fn ranges_reach_the_schema() {
+        let schema = serde_json::to_value(schemars::schema_for!(ValidationSettings)).expect("JSON");
+        assert_eq!(schema["properties"]["fraction"]["maximum"], 0.99);
+        assert_eq!(schema["properties"]["per_class"]["minimum"], 1);
+    }
+
+    #[test]
+    fn the_seed_and_nothing_else_decides() {
+        let records = uneven();
+        let taken = |seed| assign(&records, &names(3), &validation(0.25, seed)).expect("splits").validation;
+        assert_eq!(taken(4), taken(4));
+        assert!((0..5).map(taken).collect::<BTreeSet<_>>().len() > 1);
+    }
+
+    #[test]
+    fn per_class_takes_that_many_or_names_who_is_too_small() {
+        let records = uneven();
+        let with = |per_class| {
+            let validation = ValidationSettings { fraction: None, per_class: Some(per_class), seed: 0 };
+            assign(&records, &names(3), &SplitSettings { test: None, validation: Some(validation) })
+        };
+        let splits = with(1).expect("splits");
+        assert_eq!(per_label(&records, &splits.validation), BTreeMap::from([(0, 1), (1, 1), (2, 1)]));
+        let message = with(2).expect_err("two of two").to_string();
+        assert!(message.contains("`species 2` (2)") && !message.contains("species 1"), "{message}");
+        assert!(with(0).is_err());
+    }
+
+    #[test]
+    fn a_group_is_never_on_two_sides() {
+        // Six classes of five plants; plant p has 2 to 6 images, and plants 100.. carry two classes each.
+        let mut records = Vec::new();
+        for label in 0..6 {
+            for plant in 0..5 {
+                for _ in 0..2 + (label + plant) % 5 {
+                    records.push(record(records.len(), label, Some(label * 5 + plant), None));
+                }
+            }
+            records.push(record(records.len(), label, Some(100 + label / 2), None));
+            records.push(record(records.len(), label, None, None));
+        }
+        for seed in 0..20 {
+            let settings = SplitSettings { test: Some(TestSettings { test: 0.3, seed }), ..validation(0.25, seed) };
+            let splits = assign(&records, &names(6), &settings).expect("splits");
+            let groups = |indices: &[usize]| {
+                indices.iter().filter_map(|&i| records[i].group.clone()).collect::<BTreeSet<String>>()
+            };
+            let parts = splits.parts();
+            assert_eq!(parts.iter().map(|(_, of)| of.len()).sum::<usize>(), records.len());
+            for (a, b) in [(0, 1), (0, 2), (1, 2)] {
+                assert!(groups(parts[a].1).is_disjoint(&groups(parts[b].1)), "seed {seed}");
+            }
+            for (split, indices) in parts {
+                assert_eq!(per_label(&records, indices).len(), 6, "{split:?} lacks a class, seed {seed}");
+            }
+            let share = splits.test.len() as f64 / records.len() as f64;
+            assert!((0.2..0.4).contains(&share), "{share}");
+        }
+    }
+
+    #[test]
+    fn one_tree_needs_a_split_and_gets_a_stratified_one() {
+        let records: Vec<_> = (0..40).map(|i| record(i, i % 2, None, None)).collect();
+        let message = assign(&records, &names(2), &SplitSettings::default()).expect_err("no split").to_string();
+        assert!(message.contains("40 of 40") && message.contains("data.split"), "{message}");
+        let test = |test| SplitSettings { test: Some(TestSettings { test, seed: 1 }), validation: None };
+        let splits = assign(&records, &names(2), &test(0.25)).expect("splits");
+        assert_eq!(per_label(&records, &splits.test), BTreeMap::from([(0, 5), (1, 5)]));
+        assert_eq!(splits.train.len(), 30);
+        assert_eq!(assign(&records, &names(2), &test(0.0)).expect("splits").train.len(), 40);
+        assert!(assign(&records, &names(2), &test(1.0)).is_err());
+    }
+
+    #[test]
+    fn the_data_sets_own_parts_win_and_this_is_said() {
+        let mut records = uneven();
+        records[0].split = Some(Split::Validation);
+        let settings = SplitSettings { test: Some(TestSettings { test: 0.5, seed: 0 }), ..validation(0.25, 0) };
+        let splits = assign(&records, &names(3), &settings).expect("splits");
+        assert_eq!((splits.validation.as_slice(), splits.test.len()), ([0].as_slice(), 3));
+        assert_eq!(splits.notes.len(), 2);
+    }
+
+    #[test]
+    fn what_is_too_small_is_named() {
+        let single = [record(0, 0, None, None), record(1, 1, None, None), record(2, 1, None, None)];
+        let settings = SplitSettings { test: Some(TestSettings { test: 0.5, seed: 0 }), validation: None };
+        let message = assign(&single, &names(2), &settings).expect_err("one image").to_string();
+        assert!(message.contains("`species 0`") && !message.contains("species 1"), "{message}");
+        let one_plant: Vec<_> = (0..8).map(|i| record(i, i / 4, Some(if i < 4 { 0 } else { i }), None)).collect();
+        let message = assign(&one_plant, &names(2), &settings).expect_err("one plant").to_string();
+        assert!(message.contains("no group of class `species 0`"), "{message}");
+        let both = ValidationSettings { fraction: Some(0.5), per_class: Some(1), seed: 0 };
+        for validation in [both, ValidationSettings::default()] {
+            let settings = SplitSettings { test: None, validation: Some(validation) };
+            assert!(assign(&uneven(), &names(3), &settings).is_err());
+        }
+    }
+}

@@ -1,0 +1,375 @@
+//! Transforms that move an image and its mask together, one a file.
+//!
+//! A pipeline is declared as a list, each entry named by `op`:
+//!
+//! ```toml
+//! transforms = [ { op = "horizontal-flip", p = 0.5 }, { op = "random-crop", size = 448 },
+//!                { op = "random-erase", p = 0.5, area = [0.02, 0.33], aspect = [0.3, 3.3] } ]
+//! ```
+//!
+//! Transforms run in the order they are written, each drawing from the image's own generator in the order its file
+//! documents. Padding and erased pixels are to be zero *after* normalisation, so in the `0..=1` picture they take the
+//! fill colour of the [`Context`]: the mean that normalisation subtracts.
+
+mod centre_crop;
+mod colour_jitter;
+mod flip;
+mod random_crop;
+mod random_erase;
+mod random_resized_crop;
+mod resize;
+mod rotation;
+mod shorter_side;
+mod size;
+mod window;
+
+use mga_core::random::Generator;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::picture::{Mask, Picture};
+
+pub use centre_crop::CentreCrop;
+pub use colour_jitter::ColourJitter;
+pub use flip::{HorizontalFlip, VerticalFlip};
+pub use random_crop::RandomCrop;
+pub use random_erase::RandomErase;
+pub use random_resized_crop::RandomResizedCrop;
+pub use resize::{Interpolation, Resize, resize_mask, resize_picture};
+pub use rotation::{Degrees, Rotation};
+pub use shorter_side::ShorterSide;
+pub use size::Size;
+
+/// What a transform is given beside image and mask.
+#[derive(Debug)]
+pub struct Context<'a> {
+    /// The random numbers of this image in this epoch.
+    pub generator: &'a mut Generator,
+    /// The colour, in `0..=1`, that normalisation turns into zero: the mean.
+    pub fill: [f32; 3],
+}
+
+/// What every transform can do.
+pub trait Operation {
+    /// Transforms image and mask, which have one size, before and after.
+    fn apply(&self, picture: Picture, mask: Option<Mask>, context: &mut Context<'_>) -> (Picture, Option<Mask>);
+
+    /// Height and width that come out where `height` and `width` go in.
+    fn size_after(&self, height: usize, width: usize) -> (usize, usize) {
+        (height, width)
+    }
+
+    /// Height and width that come out whatever goes in.
+    fn fixed_size(&self) -> Option<(usize, usize)> {
+        None
+    }
+
+    /// The least fraction of the incoming area that is still seen afterwards.
+    fn view(&self, _height: usize, _width: usize) -> f64 {
+        1.0
+    }
+
+    /// Settings out of range, a line each: what, and what was expected.
+    fn problems(&self) -> Vec<String>;
+}
+
+/// One transform of a pipeline, by the name in `op`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "op", rename_all = "kebab-case")]
+pub enum Transform {
+    /// Resizes to a size, whatever the aspect.
+    Resize(Resize),
+    /// Resizes so that the shorter side has a length, keeping the aspect.
+    ShorterSide(ShorterSide),
+    /// Cuts out the centre; pads on all sides where the picture is smaller.
+    CentreCrop(CentreCrop),
+    /// Cuts out a random window; pads right and bottom where the picture is smaller.
+    RandomCrop(RandomCrop),
+    /// Cuts out a window of random area and aspect and resizes it.
+    RandomResizedCrop(RandomResizedCrop),
+    /// Mirrors left and right.
+    HorizontalFlip(HorizontalFlip),
+    /// Mirrors top and bottom.
+    VerticalFlip(VerticalFlip),
+    /// Turns about the centre by a random angle.
+    Rotation(Rotation),
+    /// Changes brightness, contrast, saturation and hue of the image; the mask stays.
+    ColourJitter(ColourJitter),
+    /// Zeroes a random rectangle of image and mask.
+    RandomErase(RandomErase),
+}
+
+impl Transform {
+    /// The name in `op`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Resize(_) => "resize",
+            Self::ShorterSide(_) => "shorter-side",
+            Self::CentreCrop(_) => "centre-crop",
+            Self::RandomCrop(_) => "random-crop",
+            Self::RandomResizedCrop(_) => "random-resized-crop",
+            Self::HorizontalFlip(_) => "horizontal-flip",
+            Self::VerticalFlip(_) => "vertical-flip",
+            Self::Rotation(_) => "rotation",
+            Self::ColourJitter(_) => "colour-jitter",
+            Self::RandomErase(_) => "random-erase",
+        }
+    }
+
+    /// The transform behind the name.
+    pub fn operation(&self) -> &dyn Operation {
+        match self {
+            Self::Resize(op) => op,
+            Self::ShorterSide(op) => op,
+            Self::CentreCrop(op) => op,
+            Self::RandomCrop(op) => op,
+            Self::RandomResizedCrop(op) => op,
+            Self::HorizontalFlip(op) => op,
+            Self::VerticalFlip(op) => op,
+            Self::Rotation(op) => op,
+            Self::ColourJitter(op) => op,
+            Self::RandomErase(op) => op,
+        }
+    }
+}
+
+/// Transforms in the order they run, their settings checked.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Pipeline(Vec<Transform>);
+
+impl Pipeline {
+    /// Checks every setting; the error lists all that are out of range, as `transforms[1] (random-crop): ...`.
+    pub fn new(transforms: Vec<Transform>) -> Result<Self> {
+        let problems: Vec<String> = transforms
+            .iter()
+            .enumerate()
+            .flat_map(|(i, t)| {
+                t.operation().problems().into_iter().map(move |p| format!("transforms[{i}] ({}): {p}", t.name()))
+            })
+            .collect();
+        if problems.is_empty() { Ok(Self(transforms)) } else { Err(Error::Many(problems)) }
+    }
+
+    /// The transforms in order.
+    pub fn transforms(&self) -> &[Transform] {
+        &self.0
+    }
+
+    /// Runs every transform. `fill` is the colour that normalisation turns into zero (the mean, in `0..=1`). A mask of
+    /// another size than the picture is first resized to it.
+    pub fn apply(
+        &self,
+        mut picture: Picture,
+        mask: Option<Mask>,
+        generator: &mut Generator,
+        fill: [f32; 3],
+    ) -> (Picture, Option<Mask>) {
+        let mut mask = mask.map(|m| resize_mask(m, picture.height(), picture.width()));
+        let mut context = Context { generator, fill };
+        for transform in &self.0 {
+            (picture, mask) = transform.operation().apply(picture, mask, &mut context);
+        }
+        (picture, mask)
+    }
+
+    /// `(height, width)` of everything that comes out, where a transform fixes it.
+    pub fn output_size(&self) -> Option<(usize, usize)> {
+        self.0.iter().map(Transform::operation).fold(None, |known, op| {
+            op.fixed_size().or_else(|| known.map(|(height, width)| op.size_after(height, width)))
+        })
+    }
+
+    /// The least fraction, `0..=1`, of a picture of this size that is seen after all crops.
+    pub fn smallest_view(&self, height: usize, width: usize) -> f64 {
+        let mut size = (height.max(1), width.max(1));
+        let mut seen = 1.0;
+        for op in self.0.iter().map(Transform::operation) {
+            seen *= op.view(size.0, size.1);
+            size = op.size_after(size.0, size.1);
+        }
+        seen
+    }
+}
+
+/// A line where `value` is outside `low..=high` or not a number.
+fn out_of_range(key: &str, value: f64, low: f64, high: f64) -> Option<String> {
+    (!(low..=high).contains(&value)).then(|| format!("`{key}` is {value}, expected {low} to {high}"))
+}
+
+/// A line where `range` is not ascending within `low..=high`.
+fn bad_interval(key: &str, range: [f64; 2], low: f64, high: f64) -> Option<String> {
+    let [from, to] = range;
+    (!(low <= from && from <= to && to <= high))
+        .then(|| format!("`{key}` is [{from}, {to}], expected [from, to] with {low} <= from <= to <= {high}"))
+}
+
+#[cfg(test)]
+pub(crate) mod testing {
+    //! Pictures that carry their own coordinates, so that a test sees where each pixel came from.
+
+    use super::*;
+
+    /// Red is the column, green the row, both in hundredths; the mask is `column + 10 * row` in thousandths.
+    pub(crate) fn coordinates(width: usize, height: usize) -> (Picture, Option<Mask>) {
+        let at = |i: usize| (i % width, i / width);
+        let pixels = (0..width * height).flat_map(|i| [at(i).0 as f32 / 100.0, at(i).1 as f32 / 100.0, 0.5]);
+        let values = (0..width * height).map(|i| (at(i).0 + 10 * at(i).1) as f32 / 1000.0);
+        let picture = Picture::new(width, height, pixels.collect()).expect("positive size");
+        (picture, Mask::new(width, height, values.collect()))
+    }
+
+    /// `(column, row)` each pixel came from, read from the picture; `None` for the fill colour.
+    pub(crate) fn origins(picture: &Picture) -> Vec<Option<(usize, usize)>> {
+        picture
+            .pixels()
+            .chunks_exact(3)
+            .map(|p| (p != FILL).then(|| ((p[0] * 100.0).round() as usize, (p[1] * 100.0).round() as usize)))
+            .collect()
+    }
+
+    /// The same, read from the mask (0 is ambiguous: the fill or the first pixel).
+    pub(crate) fn aligned(picture: &Picture, mask: &Option<Mask>) -> bool {
+        let mask = mask.as_ref().expect("a mask");
+        mask.width() == picture.width()
+            && mask.height() == picture.height()
+            && origins(picture)
+                .iter()
+                .zip(mask.values())
+                .all(|(o, &m)| (m * 1000.0).round() as usize == o.map_or(0, |(x, y)| x + 10 * y))
+    }
+
+    pub(crate) const FILL: [f32; 3] = [0.485, 0.456, 0.406];
+
+    pub(crate) fn run(op: &dyn Operation, input: (Picture, Option<Mask>), seed: u64) -> (Picture, Option<Mask>) {
+        let mut generator = Generator::new(seed, "test", &[]);
+        op.apply(input.0, input.1, &mut Context { generator: &mut generator, fill: FILL })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn parse(value: serde_json::Value) -> std::result::Result<Transform, String> {
+        serde_json::from_value(value).map_err(|e| e.to_string())
+    }
+
+    fn pipeline(value: serde_json::Value) -> Pipeline {
+        Pipeline::new(serde_json::from_value(value).expect("transforms")).expect("settings")
+    }
+
+    #[test]
+    fn names_and_settings_are_read() {
+        assert_eq!(
+            parse(json!({"op": "random-crop", "size": 448})),
+            Ok(Transform::RandomCrop(RandomCrop { size: Size::Square(448) }))
+        );
+        let erase = parse(json!({"op": "random-erase", "p": 0.5, "area": [0.02, 0.33], "aspect": [0.3, 3.3]}));
+        assert!(matches!(erase, Ok(Transform::RandomErase(ref e)) if !e.log_uniform && e.p == 0.5));
+        assert!(parse(json!({"op": "random-crop", "size": 448, "sise": 2})).is_err_and(|e| e.contains("sise")));
+        assert!(parse(json!({"op": "random-crop", "size": "big"})).is_err_and(|e| e.contains("[height, width]")));
+        assert!(parse(json!({"op": "spin"})).is_err_and(|e| e.contains("spin") && e.contains("rotation")));
+        for transform in every() {
+            let written = serde_json::to_value(&transform).expect("JSON");
+            assert_eq!(written["op"], transform.name());
+            assert_eq!(parse(written), Ok(transform));
+        }
+    }
+
+    fn every() -> Vec<Transform> {
+        let ops = [
+            json!({"op": "resize", "size": [3, 4]}),
+            json!({"op": "shorter-side", "size": 5, "interpolation": "bicubic"}),
+            json!({"op": "centre-crop", "size": 4}),
+            json!({"op": "random-crop", "size": 4}),
+            json!({"op": "random-resized-crop", "size": 4}),
+            json!({"op": "horizontal-flip"}),
+            json!({"op": "vertical-flip", "p": 0.25}),
+            json!({"op": "rotation", "degrees": [-5.0, 10.0]}),
+            json!({"op": "colour-jitter", "hue": 0.1}),
+            json!({"op": "random-erase"}),
+        ];
+        ops.into_iter().map(|op| parse(op).expect("a transform")).collect()
+    }
+
+    #[test]
+    fn the_schema_knows_every_key_and_no_other() {
+        let schema = serde_json::to_value(schemars::schema_for!(Transform)).expect("JSON");
+        let variants = schema["oneOf"].as_array().expect("variants");
+        assert_eq!(variants.len(), every().len());
+        for (variant, transform) in variants.iter().zip(every()) {
+            assert_eq!(variant["properties"]["op"]["const"], transform.name(), "{variant:#}");
+            assert_eq!(variant["additionalProperties"], json!(false), "{variant:#}");
+            let written = serde_json::to_value(&transform).expect("JSON");
+            for key in written.as_object().expect("an object").keys() {
+                assert!(variant["properties"].get(key).is_some(), "{key} missing in {variant:#}");
+            }
+        }
+        // Ranges reach the schema also through arrays and options.
+        assert_eq!(variants[5]["properties"]["p"]["maximum"], 1.0);
+        assert_eq!(variants[7]["properties"]["fill"]["items"]["maximum"], 1.0);
+        assert_eq!(variants[9]["properties"]["area"]["items"]["maximum"], 1.0);
+        assert_eq!(schema["$defs"]["Size"]["anyOf"][0]["minimum"], 1);
+    }
+
+    #[test]
+    fn every_fault_is_listed_in_one_error() {
+        let transforms = vec![
+            parse(json!({"op": "horizontal-flip", "p": 1.5})).expect("read"),
+            parse(json!({"op": "random-crop", "size": 0})).expect("read"),
+            parse(json!({"op": "random-erase", "area": [0.5, 0.1]})).expect("read"),
+        ];
+        let message = Pipeline::new(transforms).expect_err("faults").to_string();
+        for part in
+            ["transforms[0] (horizontal-flip): `p` is 1.5", "transforms[1] (random-crop)", "`area` is [0.5, 0.1]"]
+        {
+            assert!(message.contains(part), "{message}");
+        }
+    }
+
+    #[test]
+    fn sizes_and_views_follow_the_pipeline() {
+        assert_eq!(pipeline(json!([])).output_size(), None);
+        assert_eq!(pipeline(json!([{"op": "shorter-side", "size": 8}])).output_size(), None);
+        let eval = pipeline(json!([{"op": "shorter-side", "size": 256}, {"op": "centre-crop", "size": 224}]));
+        assert_eq!(eval.output_size(), Some((224, 224)));
+        let view = eval.smallest_view(1000, 2000);
+        assert!((view - 224.0 * 224.0 / (256.0 * 512.0)).abs() < 1e-12, "{view}");
+        let train = pipeline(json!([{"op": "resize", "size": [10, 20]}, {"op": "shorter-side", "size": 5}]));
+        assert_eq!(train.output_size(), Some((5, 10)));
+        let crop = pipeline(json!([{"op": "horizontal-flip"}, {"op": "random-crop", "size": 448}]));
+        assert!((crop.smallest_view(896, 1792) - 0.125).abs() < 1e-12);
+        assert_eq!(crop.smallest_view(100, 100), 1.0);
+    }
+
+    #[test]
+    fn every_transform_keeps_its_promises_about_size() {
+        for transform in every() {
+            let op = transform.operation();
+            for (width, height) in [(7, 5), (3, 9), (4, 4), (1, 1)] {
+                for seed in 0..8 {
+                    let (picture, mask) = testing::run(op, testing::coordinates(width, height), seed);
+                    let size = (picture.height(), picture.width());
+                    let mask = mask.expect("a mask");
+                    assert_eq!(size, (mask.height(), mask.width()), "{}", transform.name());
+                    assert_eq!(size, op.size_after(height, width), "{}", transform.name());
+                    assert!(op.fixed_size().is_none_or(|fixed| fixed == size), "{}", transform.name());
+                    assert!((0.0..=1.0).contains(&op.view(height, width)));
+                    let without = testing::run(op, (testing::coordinates(width, height).0, None), seed);
+                    assert_eq!(without, (picture, None), "{} depends on the mask", transform.name());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_mask_of_another_size_is_fitted_first() {
+        let (picture, _) = testing::coordinates(4, 2);
+        let mask = Mask::new(2, 1, vec![0.0, 1.0]);
+        let (_, mask) = pipeline(json!([])).apply(picture, mask, &mut Generator::new(0, "t", &[]), [0.0; 3]);
+        assert_eq!(mask.expect("a mask").values(), [0.0, 0.25, 0.75, 1.0, 0.0, 0.25, 0.75, 1.0]);
+    }
+}

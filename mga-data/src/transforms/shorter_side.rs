@@ -1,0 +1,54 @@
+//! Resizing by the shorter side. Draws: none.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::size::LONGEST_SIDE;
+use super::{Context, Interpolation, Operation, out_of_range, resize_mask, resize_picture};
+use crate::picture::{Mask, Picture};
+
+/// Resizes so that the shorter side is `size` pixels long and the aspect stays (the longer side rounded down, as
+/// torchvision does).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ShorterSide {
+    /// Length of the shorter side, in pixels.
+    #[schemars(range(min = 1, max = 16384))]
+    pub size: usize,
+    /// How the image is resampled.
+    #[serde(default)]
+    pub interpolation: Interpolation,
+}
+
+impl Operation for ShorterSide {
+    fn apply(&self, picture: Picture, mask: Option<Mask>, _context: &mut Context<'_>) -> (Picture, Option<Mask>) {
+        let (height, width) = self.size_after(picture.height(), picture.width());
+        (resize_picture(picture, height, width, self.interpolation), mask.map(|mask| resize_mask(mask, height, width)))
+    }
+
+    fn size_after(&self, height: usize, width: usize) -> (usize, usize) {
+        let longer = |long: usize, short: usize| (self.size * long / short.max(1)).max(1);
+        if height <= width { (self.size, longer(width, height)) } else { (longer(height, width), self.size) }
+    }
+
+    fn problems(&self) -> Vec<String> {
+        out_of_range("size", self.size as f64, 1.0, LONGEST_SIDE as f64).into_iter().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+    use super::*;
+
+    #[test]
+    fn the_aspect_stays() {
+        let op = ShorterSide { size: 4, interpolation: Interpolation::Bilinear };
+        assert_eq!(op.size_after(8, 11), (4, 5));
+        assert_eq!(op.size_after(11, 8), (5, 4));
+        assert_eq!(op.size_after(2, 2), (4, 4));
+        let (picture, mask) = run(&op, coordinates(11, 8), 0);
+        assert_eq!((picture.height(), picture.width()), (4, 5));
+        assert_eq!(mask.map(|m| (m.height(), m.width())), Some((4, 5)));
+    }
+}

@@ -1,0 +1,70 @@
+//! Cutting a window out of image and mask; what lies outside is fill in the image and 0 in the mask.
+
+use crate::picture::{Mask, Picture};
+
+/// A rectangle in pixels; `top` and `left` may be negative and it may reach beyond the picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Window {
+    pub(super) top: isize,
+    pub(super) left: isize,
+    pub(super) height: usize,
+    pub(super) width: usize,
+}
+
+impl Window {
+    /// Cuts this window out of image and mask.
+    pub(super) fn cut(self, picture: &Picture, mask: Option<Mask>, fill: [f32; 3]) -> (Picture, Option<Mask>) {
+        let mut out = Picture::filled(self.width, self.height, 0.0);
+        out.values_mut().chunks_exact_mut(3).for_each(|pixel| pixel.copy_from_slice(&fill));
+        self.copy(picture.pixels(), picture.width(), picture.height(), 3, out.values_mut());
+        let mask = mask.map(|mask| {
+            let mut out = Mask::filled(self.width, self.height, 0.0);
+            self.copy(mask.values(), mask.width(), mask.height(), 1, out.values_mut());
+            out
+        });
+        (out, mask)
+    }
+
+    fn copy(self, from: &[f32], width: usize, height: usize, channels: usize, to: &mut [f32]) {
+        let columns = overlap(self.left, self.width, width);
+        for y in overlap(self.top, self.height, height) {
+            let source = (y as isize + self.top) as usize * width * channels;
+            let source = &from[source..source + width * channels];
+            let start = (columns.start as isize + self.left) as usize * channels;
+            let count = columns.len() * channels;
+            let target = (y * self.width + columns.start) * channels;
+            if count > 0 {
+                to[target..target + count].copy_from_slice(&source[start..start + count]);
+            }
+        }
+    }
+}
+
+/// Positions within a window of `length` at `start` that lie inside `0..extent`.
+fn overlap(start: isize, length: usize, extent: usize) -> std::ops::Range<usize> {
+    let first = (-start).max(0) as usize;
+    let end = (extent as isize - start).clamp(0, length as isize) as usize;
+    first.min(end)..end
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+    use super::*;
+
+    #[test]
+    fn a_window_may_lie_inside_across_or_outside() {
+        let (picture, mask) = coordinates(3, 2);
+        let cut = |top, left, height, width| Window { top, left, height, width }.cut(&picture, mask.clone(), FILL);
+        let (inside, inside_mask) = cut(0, 1, 2, 2);
+        assert_eq!(origins(&inside), [Some((1, 0)), Some((2, 0)), Some((1, 1)), Some((2, 1))]);
+        assert!(aligned(&inside, &inside_mask));
+        let (across, across_mask) = cut(-1, -1, 3, 3);
+        let blank = None;
+        assert_eq!(origins(&across)[..3], [blank; 3]);
+        assert_eq!(origins(&across)[3..], [blank, Some((0, 0)), Some((1, 0)), blank, Some((0, 1)), Some((1, 1))]);
+        assert!(aligned(&across, &across_mask));
+        assert_eq!(origins(&cut(5, 9, 1, 2).0), [blank; 2]);
+        assert_eq!(origins(&cut(-5, -9, 1, 2).0), [blank; 2]);
+    }
+}
