@@ -5,6 +5,8 @@ use std::process::{Command, Output, Stdio};
 
 use mga_cli::Components;
 
+// `cfg(test)` tells clippy that it may unwrap.
+#[cfg(test)]
 fn mga(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_mga")).args(arguments).output().unwrap()
 }

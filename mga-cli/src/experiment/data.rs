@@ -88,7 +88,6 @@ pub struct Validation {
     #[schemars(range(min = 1))]
     pub per_class: Option<usize>,
     /// Seed of the choice, apart from the experiment's so that seeds of one sweep share their validation images.
-    #[schemars(range(max = 9_223_372_036_854_775_807_u64))]
     pub seed: u64,
 }
 
@@ -101,7 +100,6 @@ pub struct TestSplit {
     #[schemars(extend("exclusiveMinimum" = 0.0, "exclusiveMaximum" = 1.0))]
     pub test: Option<f64>,
     /// Seed of the choice.
-    #[schemars(range(max = 9_223_372_036_854_775_807_u64))]
     pub seed: u64,
 }
 
@@ -123,7 +121,6 @@ pub struct Masks {
     #[schemars(length(min = 1))]
     pub of: Option<String>,
     /// Seed of the controls that draw.
-    #[schemars(range(max = 9_223_372_036_854_775_807_u64))]
     pub seed: u64,
 }
 

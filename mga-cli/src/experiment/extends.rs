@@ -96,13 +96,21 @@ fn read(path: &Path) -> Result<String, String> {
     })
 }
 
-/// The file beside `path` that its name is nearest to.
+/// The file beside `path`, of the same extension, that its name is nearest to.
 fn neighbour(path: &Path) -> Option<String> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut names: Vec<String> =
-        fs::read_dir(folder).ok()?.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-    names.sort();
-    nearest(&path.file_name()?.to_string_lossy(), names.iter().map(String::as_str)).map(str::to_owned)
+    let stem = |path: &Path| path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    let files = fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
+    let mut stems: Vec<String> =
+        files.filter(|other| other.extension() == path.extension()).filter_map(|other| stem(&other)).collect();
+    stems.sort();
+    let meant = nearest(&stem(path)?, stems.iter().map(String::as_str))?;
+    let mut name = PathBuf::from(meant).into_os_string();
+    if let Some(extension) = path.extension() {
+        name.push(".");
+        name.push(extension);
+    }
+    Some(name.to_string_lossy().into_owned())
 }
 
 /// `a/b/../c` as `a/c`, for messages. Only names before `..` are taken away, so symbolic links aside the file is the

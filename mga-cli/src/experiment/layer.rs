@@ -100,7 +100,8 @@ impl Layer {
                 // Text that sets out to be an array, a table or a quoted string is not meant as a plain string.
                 if text.trim_start().starts_with(['[', '{', '"', '\'']) {
                     let message = format!("not valid TOML: {}", error.message());
-                    reader.problems.push(Problem::error(Some(place.clone()), path.clone(), message));
+                    reader.problems.push(Problem::error(Some(place.clone()), path, message));
+                    return Self::default();
                 }
                 Some(Value::from(text))
             }

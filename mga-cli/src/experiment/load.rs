@@ -12,8 +12,9 @@ use super::layer::{ENVIRONMENT_PREFIX, Layer};
 use super::merge::{merge, to_json};
 use super::problem::{ExperimentError, Place, Problem, Severity, SourceFile};
 use super::schema::{experiment_schema, leftovers};
+use super::schema_reading::fill_defaults;
 use super::settings::Experiment;
-use super::validate::{About, Fault, faults, fill_defaults};
+use super::validate::{About, Fault, faults};
 use crate::components::Components;
 
 /// Settings from outside the experiment file.
@@ -104,8 +105,11 @@ impl Sources {
         }
         let mut above = path.parent();
         while let Some(path) = above.filter(|path| !path.segments().is_empty()) {
-            if let Some(written) = self.written(&path) {
-                return Some(written.key.clone());
+            // A table in a file is a better place to look than a flag that set something else in it.
+            let keys = || self.layers.iter().rev().filter_map(|layer| layer.written.get(&path)).map(|w| &w.key);
+            let place = keys().find(|place| matches!(place, Place::File(..))).or_else(|| keys().next());
+            if let Some(place) = place {
+                return Some(place.clone());
             }
             above = path.parent();
         }
@@ -146,28 +150,38 @@ pub fn load(file: &Path, overrides: &Overrides, components: &Components) -> Resu
     }
     let mut layers = vec![defaults()];
     layers.extend(files);
-    for (layer, more) in [Layer::from_environment(&overrides.environment), Layer::from_flags(&overrides.set)] {
-        layers.push(layer);
+    for (mut layer, more) in [Layer::from_environment(&overrides.environment), Layer::from_flags(&overrides.set)] {
         problems.extend(more);
+        if layer.values.shift_remove("extends").is_some() {
+            let key = KeyPath::dotted("extends");
+            let place = layer.written.get(&key).map(|written| written.key.clone());
+            problems.push(Problem::error(place, key, "only an experiment file can extend others"));
+        }
+        layers.push(layer);
     }
     let merged = to_json(merge(layers.iter().map(|layer| &layer.values), Some(&leftovers(&schema))));
     let mut value = Value::Object(merged);
     let sources = Sources { main: file.to_path_buf(), layers };
 
     let mut faults = faults(&schema, &value);
-    if !problems.is_empty() {
-        // What could not be read is missing, and a line that could not be read means something else.
-        let unread: Vec<(&SourceFile, usize)> =
-            problems.iter().filter_map(|problem| problem.place.as_ref().and_then(Place::line)).collect();
-        faults.retain(|fault| {
-            let place = sources.place(&fault.path, fault.about);
-            let line = place.as_ref().and_then(Place::line);
-            fault.about != About::Absence && !line.is_some_and(|line| unread.contains(&line))
-        });
-    }
-    let unsound: Vec<KeyPath> =
-        faults.iter().map(|fault| &fault.path).chain(problems.iter().map(|p| &p.key)).cloned().collect();
-    let unread = problems.iter().any(|problem| problem.key.segments().is_empty());
+    // What a file that could not be read through would have set is not missing, and the experiment has holes.
+    let extends = KeyPath::dotted("extends");
+    let torn = problems.iter().any(|problem| problem.key.segments().is_empty() || problem.key.is_within(&extends));
+    let unread: Vec<(&SourceFile, usize)> =
+        problems.iter().filter_map(|problem| problem.place.as_ref().and_then(Place::line)).collect();
+    faults.retain(|fault| {
+        let place = sources.place(&fault.path, fault.about);
+        // A line that could not be read means something else.
+        let misread = place.as_ref().and_then(Place::line).is_some_and(|line| unread.contains(&line));
+        let refused = problems.iter().any(|problem| problem.key == fault.path);
+        !refused && if fault.about == About::Absence { !torn } else { !misread }
+    });
+    let unsound: Vec<KeyPath> = faults
+        .iter()
+        .map(|fault| &fault.path)
+        .chain(problems.iter().map(|problem| &problem.key).filter(|key| !key.segments().is_empty()))
+        .cloned()
+        .collect();
 
     for fault in &faults {
         remove(&mut value, fault);
@@ -179,7 +193,7 @@ pub fn load(file: &Path, overrides: &Overrides, components: &Components) -> Resu
     }
     match &experiment {
         // Of an experiment with holes, not everything can be asked.
-        Ok(experiment) if !unread => {
+        Ok(experiment) if !torn => {
             problems.extend(consistency::problems(experiment, &sources, components, &unsound));
         }
         Err(error) if problems.is_empty() => {

@@ -15,9 +15,11 @@ mod optimiser;
 mod problem;
 mod schedule;
 mod schema;
+mod schema_reading;
 mod settings;
 mod training;
 mod validate;
+mod wording;
 
 pub use data::{Data, EmptyMask, EvalData, Masks, MissingMask, OnError, TestSplit, TrainData, Validation};
 pub use evaluation::{Evaluation, Metric, SelectOn};

@@ -9,7 +9,7 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     for candidate in candidates {
         let other = plain(candidate);
         // A third of the letters may differ: more, and the suggestion is noise.
-        let limit = (wanted.chars().count().max(other.chars().count()) / 3).max(1);
+        let limit = wanted.chars().count().max(other.chars().count()) / 3;
         let distance = strsim::osa_distance(&wanted, &other);
         if distance <= limit && best.is_none_or(|(least, _)| distance < least) {
             best = Some((distance, candidate));

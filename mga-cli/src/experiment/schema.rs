@@ -10,6 +10,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
 use super::merge::{Leftovers, NAMED};
+use super::schema_reading::{choices, resolve};
 use super::settings::Experiment;
 use crate::components::Components;
 
@@ -45,7 +46,9 @@ pub fn experiment_schema(components: &Components) -> Value {
         let extends = json!({ "description": text, "anyOf": [path, { "type": "array", "items": path }] });
         properties.shift_insert(0, "extends".to_owned(), extends);
     }
+    let referred = definitions.clone();
     for definition in definitions.values_mut() {
+        inline_alternatives(definition, &referred);
         close(definition);
     }
     close(&mut root);
@@ -58,6 +61,9 @@ pub fn experiment_schema(components: &Components) -> Value {
     for (key, value) in root.as_object().into_iter().flatten() {
         schema.entry(key.clone()).or_insert_with(|| value.clone());
     }
+    // What was written out where it is used is needed no more.
+    let all = Value::Object(definitions.clone()).to_string() + &root.to_string();
+    definitions.retain(|name, _| all.contains(&format!("\"#/definitions/{name}\"")));
     definitions.sort_keys();
     schema.insert("definitions".to_owned(), Value::Object(definitions));
     schema.into()
@@ -127,6 +133,28 @@ fn embed(schema: &Schema, prefix: &str, definitions: &mut Map<String, Value>) ->
         definitions.insert(format!("{prefix}.{name}"), definition);
     }
     value
+}
+
+/// Writes out alternatives that are a name beside a reference, as schemars derives them of settings that do not deny
+/// unknown fields: closed, the two parts would each refuse the other's keys.
+fn inline_alternatives(schema: &mut Value, definitions: &Map<String, Value>) {
+    let alternatives = schema.get_mut("oneOf").and_then(Value::as_array_mut).into_iter().flatten();
+    for alternative in alternatives.filter_map(Value::as_object_mut).filter(|part| part.contains_key("properties")) {
+        for part in alternative.shift_remove("allOf").as_ref().and_then(Value::as_array).into_iter().flatten() {
+            let name =
+                part.get("$ref").and_then(Value::as_str).and_then(|target| target.strip_prefix("#/definitions/"));
+            let Some(referred) = name.and_then(|name| definitions.get(name)) else { continue };
+            for key in ["properties", "required"] {
+                match (alternative.get_mut(key), referred.get(key)) {
+                    (Some(Value::Object(own)), Some(Value::Object(more))) => {
+                        own.extend(more.iter().map(|(key, value)| (key.clone(), value.clone())));
+                    }
+                    (Some(Value::Array(own)), Some(Value::Array(more))) => own.extend(more.iter().cloned()),
+                    _ => {}
+                }
+            }
+        }
+    }
 }
 
 fn take_definitions(schema: &mut Value) -> Map<String, Value> {
@@ -229,9 +257,9 @@ pub(super) fn leftovers(schema: &Value) -> Leftovers {
 
 /// The keys of `table` that belong to the component called `name`.
 fn own_keys(schema: &Value, table: &str, tag: &str, name: &str) -> Option<BTreeSet<String>> {
-    let base = super::validate::resolve(schema, schema.get("properties")?.get(table)?);
+    let base = resolve(schema, schema.get("properties")?.get(table)?);
     let alternative = base.get("oneOf")?.as_array()?.iter().find(|alternative| {
-        let names = alternative.pointer(&format!("/properties/{tag}")).map(super::validate::choices);
+        let names = alternative.pointer(&format!("/properties/{tag}")).map(choices);
         names.flatten().is_some_and(|names| names.contains(&name))
     })?;
     let keys = alternative.get("properties")?.as_object()?;

@@ -27,7 +27,6 @@ pub struct Experiment {
     pub task: Task,
     /// Seed of everything random in the run but for what has a seed of its own.
     #[serde(default)]
-    #[schemars(range(max = 9_223_372_036_854_775_807_u64))]
     pub seed: u64,
     /// Where to compute: `auto`, `cpu`, `cuda` or `cuda:N`. `auto` says what it took; nothing falls back silently.
     #[serde(default = "auto")]

@@ -7,6 +7,8 @@ use serde_json::{Map, Value};
 
 use super::key_path::KeyPath;
 use super::nearest::nearest;
+use super::schema_reading::{alternative, array, choices, fits_type, owners, resolve};
+use super::wording::{broken_range, describe, describe_value, hint, one_of, quoted, unknown_name};
 
 /// Something about a setting that its schema does not allow.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,97 +39,6 @@ pub(super) fn faults(root: &Value, value: &Value) -> Vec<Fault> {
     checker.faults
 }
 
-/// Writes the schema's defaults into `value` wherever a setting is absent and has one, so that what components fill
-/// in for themselves is on record.
-pub(super) fn fill_defaults(root: &Value, schema: &Value, value: &mut Value) {
-    let schema = resolve(root, schema);
-    for part in array(schema, "allOf") {
-        fill_defaults(root, part, value);
-    }
-    match value {
-        Value::Object(table) => {
-            let alternative = alternative(root, schema, table).and_then(Result::ok);
-            for part in [Some(schema), alternative].into_iter().flatten() {
-                for (key, schema) in part.get("properties").and_then(Value::as_object).into_iter().flatten() {
-                    if let Some(value) = table.get_mut(key) {
-                        fill_defaults(root, schema, value);
-                    } else if let Some(default) = schema.get("default").filter(|default| !default.is_null()) {
-                        table.insert(key.clone(), default.clone());
-                    }
-                }
-            }
-        }
-        Value::Array(elements) => {
-            if let Some(items) = schema.get("items").filter(|items| items.is_object()) {
-                elements.iter_mut().for_each(|element| fill_defaults(root, items, element));
-            }
-        }
-        _ => {}
-    }
-}
-
-/// The schema that `schema` refers to, or itself.
-pub(super) fn resolve<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
-    let mut schema = schema;
-    // A chain of references longer than this goes round in a circle.
-    for _ in 0..32 {
-        let target = match schema.get("$ref").and_then(Value::as_str) {
-            Some(target) => target,
-            // A reference with a description beside it.
-            None => match schema.get("allOf").and_then(Value::as_array).map(Vec::as_slice) {
-                Some([only]) if only.get("$ref").is_some() && schema.get("properties").is_none() => {
-                    schema = only;
-                    continue;
-                }
-                _ => return schema,
-            },
-        };
-        match target.strip_prefix('#').and_then(|pointer| root.pointer(pointer)) {
-            Some(found) => schema = found,
-            None => return schema,
-        }
-    }
-    schema
-}
-
-/// The texts that `schema` allows, where it lists them.
-pub(super) fn choices(schema: &Value) -> Option<Vec<&str>> {
-    if let Some(only) = schema.get("const") {
-        return only.as_str().map(|only| vec![only]);
-    }
-    if let Some(listed) = schema.get("enum").and_then(Value::as_array) {
-        return listed.iter().map(Value::as_str).collect();
-    }
-    let options = schema.get("oneOf").and_then(Value::as_array)?;
-    let options: Option<Vec<_>> = options.iter().map(choices).collect();
-    options.map(|options| options.concat())
-}
-
-/// The alternative of a table that depends on a name in it: `None` where it does not, an error with the key of the name
-/// and all names where the name is missing or unknown.
-fn alternative<'a>(
-    root: &'a Value,
-    schema: &'a Value,
-    table: &Map<String, Value>,
-) -> Option<Result<&'a Value, (&'a str, Vec<&'a str>)>> {
-    let options: Vec<&Value> = array(schema, "oneOf").map(|option| resolve(root, option)).collect();
-    let named = |option: &'a Value, key: &str| option.get("properties")?.get(key).and_then(choices);
-    let first = options.first()?.get("properties")?.as_object()?;
-    let tag = first.keys().find(|key| options.iter().all(|option| named(option, key).is_some()))?;
-    let name = table.get(tag).and_then(Value::as_str);
-    let found = options
-        .iter()
-        .find(|option| named(option, tag).is_some_and(|names| name.is_some_and(|name| names.contains(&name))));
-    Some(match found {
-        Some(option) => Ok(option),
-        None => Err((tag, options.iter().filter_map(|option| named(option, tag)).flatten().collect())),
-    })
-}
-
-fn array<'a>(schema: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
-    schema.get(key).and_then(Value::as_array).into_iter().flatten()
-}
-
 struct Checker<'a> {
     root: &'a Value,
     faults: Vec<Fault>,
@@ -152,7 +63,7 @@ impl<'a> Checker<'a> {
             self.check_any(&alternatives, value, path);
         }
         if !fits_type(schema, value) {
-            let (expected, found) = (self.describe(schema), describe_value(value));
+            let (expected, found) = (describe(self.root, schema), describe_value(value));
             self.fault(path, About::Value, format!("expected {expected}, found {found}{}", hint(schema, value)));
             return;
         }
@@ -199,7 +110,7 @@ impl<'a> Checker<'a> {
                 let expected: Vec<String> = alternatives
                     .iter()
                     .filter(|alternative| alternative.get("type").and_then(Value::as_str) != Some("null"))
-                    .map(|alternative| self.describe(alternative))
+                    .map(|alternative| describe(self.root, alternative))
                     .collect();
                 let message = format!("expected {}, found {}", expected.join(" or "), describe_value(value));
                 self.fault(path, About::Value, message);
@@ -262,26 +173,38 @@ impl<'a> Checker<'a> {
             match (known(key), rest) {
                 (Some(_), _) if tag == Some(key) => {}
                 (Some(schema), _) => self.check(schema, value, &path),
-                (None, Some(Value::Bool(false))) => {
+                // Without the name of the component, a key of any of them may be right.
+                (None, _) if tag.is_some() && owners(self.root, schema, key).next().is_some() => {}
+                (None, rest) if tag.is_some() || rest == Some(&Value::Bool(false)) => {
                     let keys: Vec<&str> = parts
                         .iter()
                         .filter_map(|part| part.get("properties")?.as_object())
                         .flat_map(|properties| properties.iter().filter(|(_, schema)| !schema.is_boolean()))
                         .map(|(key, _)| key.as_str())
                         .collect();
-                    let message = self.unknown_key(key, &keys);
+                    let message = match (nearest(key, keys.iter().copied()), owners(self.root, schema, key).next()) {
+                        (None, Some((tag, names))) => {
+                            format!("unknown key; `{key}` goes with {tag} = {}", quoted(&names, "or"))
+                        }
+                        _ => self.unknown_key(key, &keys),
+                    };
                     self.fault(&path, About::Key, message);
                 }
                 (None, Some(schema)) if schema.is_object() => self.check(schema, value, &path),
-                // An unknown key beside an unknown name may be right once the name is.
                 (None, _) => {}
             }
         }
         for key in parts.iter().flat_map(|part| array(part, "required")).filter_map(Value::as_str) {
             let seen = table.contains_key(key) || tag == Some(key);
+            // Somebody who misspelt it has been told.
+            let misspelt = |fault: &Fault| {
+                fault.path.parent().as_ref() == Some(path) && fault.message.contains(&format!("did you mean `{key}`?"))
+            };
+            let misspelt = self.faults.iter().any(misspelt);
             let path = path.key(key);
-            if !seen && !self.faults.iter().any(|fault| fault.path == path) {
-                let expected = known(key).map(|schema| self.describe(schema)).unwrap_or_else(|| "a value".to_owned());
+            if !seen && !misspelt && !self.faults.iter().any(|fault| fault.path == path) {
+                let expected =
+                    known(key).map(|schema| describe(self.root, schema)).unwrap_or_else(|| "a value".to_owned());
                 self.fault(&path, About::Absence, format!("missing; expected {expected}"));
             }
         }
@@ -317,135 +240,5 @@ impl<'a> Checker<'a> {
             return None;
         }
         tables.iter().copied().flatten().find_map(|(name, schema)| self.home(schema, key, &path.key(name), depth - 1))
-    }
-
-    /// What the schema wants, in words.
-    fn describe(&self, schema: &'a Value) -> String {
-        let schema = resolve(self.root, schema);
-        if let Some(choices) = choices(schema) {
-            return one_of(&choices);
-        }
-        let alternatives: Vec<&Value> = array(schema, "anyOf").collect();
-        if !alternatives.is_empty() {
-            let words = alternatives.iter().map(|part| self.describe(part)).filter(|words| words != "nothing");
-            return words.collect::<Vec<_>>().join(" or ");
-        }
-        let words = types(schema).into_iter().filter(|kind| *kind != "null").map(|kind| match kind {
-            "string" => "a string".to_owned(),
-            "integer" => "a whole number".to_owned(),
-            "number" => "a number".to_owned(),
-            "boolean" => "true or false".to_owned(),
-            "array" => match (schema.get("minItems"), schema.get("maxItems"), schema.get("items")) {
-                (Some(least), Some(most), Some(items)) if least == most => {
-                    let plural = match types(items).first() {
-                        Some(&"number") => "numbers",
-                        Some(&"integer") => "whole numbers",
-                        _ => "values",
-                    };
-                    format!("an array of {least} {plural}")
-                }
-                _ => "an array".to_owned(),
-            },
-            _ => "a table".to_owned(),
-        });
-        let words: Vec<String> = words.collect();
-        if words.is_empty() {
-            return if types(schema).contains(&"null") { "nothing" } else { "a table" }.to_owned();
-        }
-        words.join(" or ")
-    }
-}
-
-fn types(schema: &Value) -> Vec<&str> {
-    match schema.get("type") {
-        Some(Value::String(kind)) => vec![kind],
-        Some(Value::Array(kinds)) => kinds.iter().filter_map(Value::as_str).collect(),
-        _ => Vec::new(),
-    }
-}
-
-fn fits_type(schema: &Value, value: &Value) -> bool {
-    let types = types(schema);
-    types.is_empty()
-        || types.iter().any(|kind| match *kind {
-            "string" => value.is_string(),
-            "boolean" => value.is_boolean(),
-            "number" => value.is_number(),
-            // Stricter than JSON schema, where 3.0 is an integer: in TOML it is not.
-            "integer" => value.is_i64() || value.is_u64(),
-            "array" => value.is_array(),
-            "object" => value.is_object(),
-            _ => value.is_null(),
-        })
-}
-
-/// What the range of a number is, in words, if `value` is outside it.
-fn broken_range(schema: &Value, value: &Value) -> Option<String> {
-    let number = value.as_f64()?;
-    let bound = |key: &str| schema.get(key).and_then(Value::as_f64);
-    let (least, above) = (bound("minimum"), bound("exclusiveMinimum"));
-    let (most, below) = (bound("maximum"), bound("exclusiveMaximum"));
-    let inside = least.is_none_or(|bound| number >= bound)
-        && above.is_none_or(|bound| number > bound)
-        && most.is_none_or(|bound| number <= bound)
-        && below.is_none_or(|bound| number < bound);
-    if inside {
-        return None;
-    }
-    let words = [("at least", least), ("more than", above), ("at most", most), ("less than", below)];
-    let words: Vec<String> =
-        words.iter().filter_map(|(words, bound)| bound.map(|bound| format!("{words} {bound}"))).collect();
-    Some(words.join(" and "))
-}
-
-fn describe_value(value: &Value) -> String {
-    match value {
-        Value::Null => "nothing".to_owned(),
-        Value::Bool(flag) => flag.to_string(),
-        Value::Number(number) if number.is_f64() => format!("the number {number}"),
-        Value::Number(number) => format!("the whole number {number}"),
-        Value::String(text) => format!("the string {text:?}"),
-        Value::Array(_) => "an array".to_owned(),
-        Value::Object(_) => "a table".to_owned(),
-    }
-}
-
-/// What would make the value be of the type, where that is plain.
-fn hint(schema: &Value, value: &Value) -> String {
-    let types = types(schema);
-    let wants = |kind: &str| types.contains(&kind);
-    match value {
-        Value::String(text) if (wants("number") || wants("integer")) && text.parse::<f64>().is_ok() => {
-            "; take off the quotes".to_owned()
-        }
-        Value::String(text) if wants("boolean") && (text == "true" || text == "false") => {
-            "; take off the quotes".to_owned()
-        }
-        Value::Number(_) | Value::Bool(_) if wants("string") => "; put it in quotes".to_owned(),
-        Value::Number(number) if wants("integer") && number.as_f64().is_some_and(|number| number.fract() == 0.0) => {
-            format!("; write {}", number.as_f64().unwrap_or_default())
-        }
-        _ => String::new(),
-    }
-}
-
-fn unknown_name(name: &str, names: &[&str]) -> String {
-    let meant = nearest(name, names.iter().copied()).map(|meant| format!(", did you mean `{meant}`?"));
-    format!("unknown name `{name}`{} expected {}", meant.as_deref().unwrap_or(";"), one_of(names))
-}
-
-fn one_of(names: &[&str]) -> String {
-    match names {
-        [only] => format!("`{only}`"),
-        [first, second] => format!("`{first}` or `{second}`"),
-        _ => format!("one of {}", quoted(names, "or")),
-    }
-}
-
-fn quoted(names: &[&str], last: &str) -> String {
-    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-    match names.split_last() {
-        Some((end, rest)) if !rest.is_empty() => format!("{} {last} {end}", rest.join(", ")),
-        _ => names.concat(),
     }
 }
