@@ -65,3 +65,40 @@ impl Components {
         groups
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::experiment_schema;
+
+    #[test]
+    fn no_setting_of_a_component_hides_behind_one_that_all_share() {
+        let components = Components::builtin();
+        let schema = experiment_schema(&components);
+        let shared = |table: &str| schema["definitions"][table]["properties"].as_object().unwrap().clone();
+        assert!(shared("Data").contains_key("batch_size") && shared("Model").contains_key("attention"));
+        let data_sets = components.datasets.iter().map(|entry| ("Data", entry.name.to_owned(), (entry.schema)()));
+        let backbones = components.backbones.iter().filter_map(|b| Some(("Model", b.name.clone(), b.schema.clone()?)));
+        for (table, name, schema) in data_sets.chain(backbones) {
+            let own = schema.get("properties").and_then(|own| own.as_object()).cloned().unwrap_or_default();
+            let hidden: Vec<_> = own.keys().filter(|key| shared(table).contains_key(*key)).collect();
+            assert!(hidden.is_empty(), "{name}: {hidden:?}");
+        }
+    }
+
+    #[test]
+    fn backbones_of_equal_settings_share_an_alternative() {
+        let backbone = |name: &str, schema| BackboneComponent {
+            name: name.to_owned(),
+            about: format!("{name}."),
+            schema,
+            stages: Vec::new(),
+            weights: Vec::new(),
+        };
+        let own = json_schema!({ "type": "object", "properties": { "growth": { "type": "integer" } } });
+        let backbones = vec![backbone("a", None), backbone("b", Some(own)), backbone("c", None)];
+        let groups = Components { backbones, ..Components::builtin() }.backbones_by_settings();
+        let names: Vec<String> = groups.iter().map(|(names, ..)| names.join(" ")).collect();
+        assert_eq!(names, ["a c", "b"]);
+    }
+}

@@ -168,3 +168,18 @@ fn settings_know_where_they_were_written() {
     assert!(loaded.check_validation(3).is_ok());
     assert!(loaded.check_validation(0).unwrap_err().to_string().contains("data.validation.fraction"));
 }
+
+#[test]
+fn the_design_s_own_example_is_sound() {
+    let folder = folder(&[("x.toml", include_str!("design.toml"))]);
+    let loaded = mga_cli::experiment::load(
+        &folder.path().join("x.toml"),
+        &Overrides::default(),
+        &mga_cli::Components::builtin(),
+    );
+    let loaded = loaded.unwrap_or_else(|error| panic!("{error}"));
+    assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+    assert_eq!(loaded.experiment.data.train.transforms.len(), 3);
+    assert_eq!(loaded.experiment.train.accumulate, 4);
+    assert_eq!(loaded.experiment.optimiser.weight_decay(), 5e-4);
+}
