@@ -1,1 +1,50 @@
-//! Placeholder.
+//! The `mga` program as a library: a downstream crate registers its components and calls [`run`].
+//!
+//! ```no_run
+//! use mga_cli::Components;
+//!
+//! fn main() -> std::process::ExitCode {
+//!     mga_cli::run(&Components::builtin(), std::env::args_os())
+//! }
+//! ```
+
+// A closed pipe ends the program quietly, not with a panic: output goes through `output::print`.
+#![warn(clippy::print_stdout)]
+
+pub mod commands;
+pub mod components;
+pub mod experiment;
+pub mod output;
+pub mod status;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+pub use components::{BackboneComponent, Components};
+
+/// Mask guided attention for fine-grained image classification, as experiments declared in TOML.
+#[derive(Debug, Parser)]
+#[command(name = "mga", version, propagate_version = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: commands::Command,
+}
+
+/// Runs the program with what it was built with and the arguments of the process, the program's name first.
+///
+/// Exits with 0; 1 if the work failed; 2 for a wrong command line or experiment; 130 if it was interrupted.
+pub fn run(components: &Components, arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    status::report_panics();
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli.command.run(components),
+        Err(error) => Err(status::Usage(error).into()),
+    }));
+    match outcome {
+        Ok(outcome) => ExitCode::from(status::report(outcome)),
+        // The hook has said what happened.
+        Err(_) => ExitCode::FAILURE,
+    }
+}

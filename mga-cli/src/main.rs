@@ -1,1 +1,5 @@
-fn main() {}
+//! The `mga` program with the components of this workspace.
+
+fn main() -> std::process::ExitCode {
+    mga_cli::run(&mga_cli::Components::builtin(), std::env::args_os())
+}

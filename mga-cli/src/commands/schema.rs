@@ -1,0 +1,47 @@
+//! `mga schema`: the JSON schema of the experiment file.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+
+use crate::components::Components;
+use crate::experiment::experiment_schema;
+use crate::output;
+
+const EXAMPLE: &str = "\
+Example:
+  mga schema --out experiments/schema.json
+
+An experiment file that begins with `#:schema schema.json` is completed and checked by editors that know TOML
+schemas, such as those with Even Better TOML.";
+
+/// Arguments of `mga schema`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLE)]
+pub struct Args {
+    /// Write to this file, and not to standard output.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+/// The schema as text, as it is printed and kept in `experiments/schema.json`.
+///
+/// # Errors
+/// None that a schema can have; JSON's own.
+pub fn text(components: &Components) -> anyhow::Result<String> {
+    Ok(serde_json::to_string_pretty(&experiment_schema(components))? + "\n")
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// The file or standard output cannot be written.
+pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
+    let text = text(components)?;
+    match &args.out {
+        None => Ok(output::print(text)?),
+        Some(path) => {
+            output::write_file(path, text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))
+        }
+    }
+}

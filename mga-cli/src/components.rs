@@ -1,0 +1,104 @@
+//! What the program was built with. A downstream crate adds its own components here and runs [`crate::run`].
+
+use mga_data::registry::DatasetEntry;
+use schemars::{Schema, json_schema};
+
+/// A backbone as the experiment file and `mga list` know it.
+#[derive(Debug, Clone)]
+pub struct BackboneComponent {
+    /// The name in `model.backbone`.
+    pub name: String,
+    /// One line for `mga list`.
+    pub about: String,
+    /// JSON schema of its own settings, the keys that stand beside `backbone` in `[model]`; `None`: it has none.
+    pub schema: Option<Schema>,
+    /// The stages that `model.freeze_through` can name, in order; empty: not checked while loading.
+    pub stages: Vec<String>,
+    /// The published weights that `model.weights` can name; empty: not checked while loading.
+    pub weights: Vec<String>,
+}
+
+/// Every registered component.
+#[derive(Clone)]
+pub struct Components {
+    /// Data sets, for `data.dataset`.
+    pub datasets: Vec<DatasetEntry>,
+    /// Backbones, for `model.backbone`.
+    pub backbones: Vec<BackboneComponent>,
+    /// JSON schema of one transform: a `oneOf` of tables by their `op`.
+    pub transforms: Schema,
+    /// What is wrong with a transform that fits the schema, such as a range the wrong way round.
+    pub transform_problems: fn(&serde_json::Value) -> Vec<String>,
+}
+
+impl Components {
+    /// The components of this workspace.
+    #[must_use]
+    pub fn builtin() -> Self {
+        Self {
+            datasets: mga_data::registry::builtin(),
+            backbones: Vec::new(),
+            transforms: json_schema!({
+                "type": "object",
+                "properties": { "op": { "type": "string", "description": "Name of the transform." } },
+                "required": ["op"],
+                "additionalProperties": true,
+            }),
+            transform_problems: |_| Vec::new(),
+        }
+    }
+
+    /// Backbones that share their settings together: names, description, schema of the settings.
+    pub(crate) fn backbones_by_settings(&self) -> Vec<(Vec<String>, String, Schema)> {
+        let mut groups: Vec<(Vec<String>, String, Schema)> = Vec::new();
+        for backbone in &self.backbones {
+            let schema = backbone.schema.clone().unwrap_or_else(|| json_schema!({ "type": "object" }));
+            match groups.iter_mut().find(|(_, _, other)| *other == schema) {
+                Some((names, about, _)) => {
+                    names.push(backbone.name.clone());
+                    about.push_str("; ");
+                    about.push_str(&backbone.about);
+                }
+                None => groups.push((vec![backbone.name.clone()], backbone.about.clone(), schema)),
+            }
+        }
+        groups
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::experiment_schema;
+
+    #[test]
+    fn no_setting_of_a_component_hides_behind_one_that_all_share() {
+        let components = Components::builtin();
+        let schema = experiment_schema(&components);
+        let shared = |table: &str| schema["definitions"][table]["properties"].as_object().unwrap().clone();
+        assert!(shared("Data").contains_key("batch_size") && shared("Model").contains_key("attention"));
+        let data_sets = components.datasets.iter().map(|entry| ("Data", entry.name.to_owned(), (entry.schema)()));
+        let backbones = components.backbones.iter().filter_map(|b| Some(("Model", b.name.clone(), b.schema.clone()?)));
+        for (table, name, schema) in data_sets.chain(backbones) {
+            let own = schema.get("properties").and_then(|own| own.as_object()).cloned().unwrap_or_default();
+            let hidden: Vec<_> = own.keys().filter(|key| shared(table).contains_key(*key)).collect();
+            assert!(hidden.is_empty(), "{name}: {hidden:?}");
+        }
+    }
+
+    #[test]
+    fn backbones_of_equal_settings_share_an_alternative() {
+        let backbone = |name: &str, schema| BackboneComponent {
+            name: name.to_owned(),
+            about: format!("{name}."),
+            schema,
+            stages: Vec::new(),
+            weights: Vec::new(),
+        };
+        let own = json_schema!({ "type": "object", "properties": { "growth": { "type": "integer" } } });
+        let backbones = vec![backbone("a", None), backbone("b", Some(own)), backbone("c", None)];
+        let groups = Components { backbones, ..Components::builtin() }.backbones_by_settings();
+        let names: Vec<String> = groups.iter().map(|(names, ..)| names.join(" ")).collect();
+        assert_eq!(names, ["a c", "b"]);
+    }
+}

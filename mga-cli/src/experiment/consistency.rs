@@ -1,0 +1,265 @@
+//! What is wrong with settings that are each right: settings that contradict each other, and files that are not there.
+
+use std::path::Path;
+
+use super::evaluation::SelectOn;
+use super::key_path::KeyPath;
+use super::load::Sources;
+use super::model::{Attention, halves};
+use super::nearest::nearest;
+use super::optimiser::UpdateRule;
+use super::problem::Problem;
+use super::settings::Experiment;
+use super::training::Training;
+use super::validate::About;
+use crate::components::Components;
+
+/// Data sets that bring no validation images of their own. Of the others that is known only once they are opened:
+/// there the runner asks [`super::Loaded::check_validation`].
+const WITHOUT_VALIDATION: [&str; 5] = ["mganet", "cifar10", "mnist", "fashion-mnist", "leaves"];
+
+/// Everything that is wrong with `experiment` as a whole. `unsound` are settings that were already found faulty;
+/// what depends on them is left alone.
+pub(super) fn problems(
+    experiment: &Experiment,
+    sources: &Sources,
+    components: &Components,
+    unsound: &[KeyPath],
+) -> Vec<Problem> {
+    let mut check = Check { sources, unsound, problems: Vec::new() };
+    check.device(experiment);
+    check.data(experiment, components);
+    check.masks(experiment);
+    check.model(experiment, components);
+    check.optimiser(experiment);
+    check.selection(experiment);
+    check.transforms(experiment, components);
+    check.problems
+}
+
+struct Check<'a> {
+    sources: &'a Sources,
+    unsound: &'a [KeyPath],
+    problems: Vec<Problem>,
+}
+
+impl Check<'_> {
+    /// Whether nothing in these tables or settings was found faulty.
+    fn sound(&self, keys: &[&str]) -> bool {
+        keys.iter().all(|key| {
+            let key = KeyPath::dotted(key);
+            !self.unsound.iter().any(|fault| fault.is_within(&key) || key.is_within(fault))
+        })
+    }
+
+    fn error(&mut self, key: KeyPath, message: impl Into<String>) {
+        let place = self.sources.place(&key, About::Value);
+        self.problems.push(Problem::error(place, key, message));
+    }
+
+    fn error_at(&mut self, key: &str, message: impl Into<String>) {
+        self.error(KeyPath::dotted(key), message);
+    }
+
+    fn warn_at(&mut self, key: &str, message: impl Into<String>) {
+        let key = KeyPath::dotted(key);
+        let place = self.sources.place(&key, About::Value);
+        self.problems.push(Problem::warning(place, key, message));
+    }
+
+    fn device(&mut self, experiment: &Experiment) {
+        let device = experiment.device.as_str();
+        let ordinal = device.strip_prefix("cuda:").map(str::parse::<usize>);
+        let known = ["auto", "cpu", "cuda"].contains(&device) || matches!(ordinal, Some(Ok(_)));
+        if self.sound(&["device"]) && !known {
+            self.error_at("device", format!("unknown device `{device}`; expected `auto`, `cpu`, `cuda` or `cuda:N`"));
+        }
+    }
+
+    fn data(&mut self, experiment: &Experiment, components: &Components) {
+        let data = &experiment.data;
+        let entry = components.datasets.iter().find(|entry| entry.name == data.dataset);
+        match &data.root {
+            Some(root) if self.sound(&["data.root"]) => match root.metadata() {
+                Ok(found) if found.is_dir() => {}
+                Ok(_) => self.error_at("data.root", format!("{} is not a folder", root.display())),
+                Err(_) => {
+                    let message = format!("no such folder: {} ({})", root.display(), started_in(root));
+                    self.error_at("data.root", message);
+                }
+            },
+            None if self.sound(&["data"]) && entry.is_some_and(|entry| entry.needs_root) => {
+                let message = format!("missing; data set `{}` reads a folder, expected its path", data.dataset);
+                self.error_at("data.root", message);
+            }
+            _ => {}
+        }
+        if let Some(file) = data.settings.get("file").and_then(serde_json::Value::as_str)
+            && self.sound(&["data.file", "data.root"])
+            && !Path::new(file).exists()
+            && !data.root.as_ref().is_some_and(|root| root.join(file).exists())
+        {
+            self.error_at("data.file", format!("no such file: {file} ({})", started_in(Path::new(file))));
+        }
+        if self.sound(&["data.mean", "data.std"]) && data.mean.is_some() != data.std.is_some() {
+            let (given, absent) = if data.mean.is_some() { ("mean", "std") } else { ("std", "mean") };
+            let message = format!("needs `data.{absent}` beside it; leave out both for the weights' own");
+            self.error_at(&format!("data.{given}"), message);
+        }
+        if self.sound(&["data.validation"]) && data.validation.fraction.is_some() && data.validation.per_class.is_some()
+        {
+            self.error_at("data.validation.per_class", "stands beside `fraction`; keep one of the two");
+        }
+    }
+
+    fn masks(&mut self, experiment: &Experiment) {
+        let no_masks = experiment.data.masks.source.as_deref() == Some("none");
+        if !self.sound(&["data.masks", "model.mask_guidance"]) || !experiment.model.mask_guidance {
+            return;
+        }
+        if no_masks {
+            let message = "`none`, but `model.mask_guidance` trains the attention towards masks; \
+                           name a source, or set model.mask_guidance = false";
+            self.error_at("data.masks.source", message);
+        } else if self.sound(&["objective"]) && experiment.objective.mask_weight == 0.0 {
+            self.warn_at(
+                "objective.mask_weight",
+                "0 loads masks without learning from them; model.mask_guidance = false leaves them out",
+            );
+        }
+    }
+
+    fn model(&mut self, experiment: &Experiment, components: &Components) {
+        let model = &experiment.model;
+        let set = model.residual_weights != halves();
+        if set && self.sound(&["model.residual_weights", "model.attention"]) && model.attention != Attention::Residual {
+            self.warn_at("model.residual_weights", "counts only with model.attention = \"residual\"");
+        }
+        let backbone = components.backbones.iter().find(|backbone| backbone.name == model.backbone);
+        if self.sound(&["model.weights"]) {
+            self.weights(&model.weights, backbone.map_or(&[], |backbone| &backbone.weights));
+        }
+        let stages: Vec<&str> =
+            backbone.iter().flat_map(|backbone| backbone.stages.iter().map(String::as_str)).collect();
+        let stage = model.freeze_through.as_str();
+        if self.sound(&["model.freeze_through"]) && stage != "none" && !stages.is_empty() && !stages.contains(&stage) {
+            let meant = nearest(stage, stages.iter().copied()).map(|meant| format!(", did you mean `{meant}`?"));
+            let message = format!(
+                "{} has no stage `{stage}`{} expected `none` or one of {}",
+                model.backbone,
+                meant.as_deref().unwrap_or(";"),
+                stages.join(", ")
+            );
+            self.error_at("model.freeze_through", message);
+        }
+    }
+
+    fn weights(&mut self, weights: &str, published: &[String]) {
+        if let Some(file) = weights.strip_prefix("file:") {
+            if !Path::new(file).is_file() {
+                let message = format!("no such file: {file} ({})", started_in(Path::new(file)));
+                self.error_at("model.weights", message);
+            }
+            return;
+        }
+        let known = || ["none", "imagenet"].into_iter().chain(published.iter().map(String::as_str));
+        // Without a list of published names, whatever looks like one is left to the one who loads it.
+        let published_name = published.is_empty() && weights.contains('/') && !Path::new(weights).is_file();
+        if published_name || known().any(|name| name == weights) {
+            return;
+        }
+        let message = if Path::new(weights).is_file() {
+            format!("`{weights}` is a file; write \"file:{weights}\"")
+        } else {
+            let meant = nearest(weights, known()).map(|meant| format!(", did you mean `{meant}`?"));
+            let known: Vec<String> = known().map(|name| format!("`{name}`")).collect();
+            let end = meant.as_deref().unwrap_or(";");
+            format!("unknown weights `{weights}`{end} expected {}, a published name or `file:PATH`", known.join(", "))
+        };
+        self.error_at("model.weights", message);
+    }
+
+    fn optimiser(&mut self, experiment: &Experiment) {
+        if let UpdateRule::Sgd(sgd) = &experiment.optimiser.rule
+            && self.sound(&["optimiser"])
+            && sgd.nesterov
+            && sgd.momentum == 0.0
+        {
+            self.error_at("optimiser.nesterov", "needs a momentum above 0; set optimiser.momentum");
+        }
+        let schedule = &experiment.schedule;
+        if self.sound(&["schedule"]) && schedule.warmup_epochs > schedule.epochs {
+            let message = format!("expected at most schedule.epochs, {}", schedule.epochs);
+            self.error_at("schedule.warmup_epochs", message);
+        }
+        let start = experiment.optimiser.learning_rate();
+        if self.sound(&["schedule", "optimiser"]) && schedule.min_learning_rate > start {
+            let message = format!("expected at most optimiser.learning_rate, {start}");
+            self.error_at("schedule.min_learning_rate", message);
+        }
+    }
+
+    fn selection(&mut self, experiment: &Experiment) {
+        let Training { early_stopping, .. } = experiment.train;
+        if !self.sound(&["data", "eval", "train"]) {
+            return;
+        }
+        match experiment.eval.select_on {
+            SelectOn::Validation => {
+                if WITHOUT_VALIDATION.contains(&experiment.data.dataset.as_str()) && !takes_validation(experiment) {
+                    self.error_at("eval.select_on", no_validation());
+                }
+            }
+            SelectOn::Last if early_stopping > 0 => {
+                let message = "stops when the selected number no longer improves, \
+                               but eval.select_on = \"last\" selects on none; set 0, or select on validation";
+                self.error_at("train.early_stopping", message);
+            }
+            SelectOn::Test => self.warn_at(
+                "eval.select_on",
+                "`test` reports the epoch that is best on the very images it is measured on; tables flag it",
+            ),
+            SelectOn::Last => {}
+        }
+    }
+
+    fn transforms(&mut self, experiment: &Experiment, components: &Components) {
+        let lists = [
+            ("data.train.transforms", &experiment.data.train.transforms),
+            ("data.eval.transforms", &experiment.data.eval.transforms),
+        ];
+        for (key, transforms) in lists {
+            if !self.sound(&[key]) {
+                continue;
+            }
+            for (i, transform) in transforms.iter().enumerate() {
+                for message in (components.transform_problems)(transform) {
+                    self.error(KeyPath::dotted(key).index(i), message);
+                }
+            }
+        }
+    }
+}
+
+/// Whether the experiment takes validation images from train.
+pub(super) fn takes_validation(experiment: &Experiment) -> bool {
+    let validation = &experiment.data.validation;
+    validation.fraction.is_some() || validation.per_class.is_some()
+}
+
+/// What to do about missing validation images.
+pub(super) fn no_validation() -> &'static str {
+    "`validation`, but there are no validation images: set data.validation.fraction (or per_class) to take some from \
+     train, or eval.select_on = \"last\""
+}
+
+/// Relative paths count from where mga is started, which is the usual mistake.
+fn started_in(path: &Path) -> String {
+    if path.is_absolute() {
+        return "an absolute path".to_owned();
+    }
+    match std::env::current_dir() {
+        Ok(folder) => format!("looked from {}", folder.display()),
+        Err(_) => "paths count from where mga is started".to_owned(),
+    }
+}

@@ -1,0 +1,53 @@
+//! `[eval]`: when to evaluate, and which checkpoint to report.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// When to evaluate, and which checkpoint to report.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Evaluation {
+    /// Epochs between two evaluations; the last epoch is always evaluated.
+    #[schemars(range(min = 1))]
+    pub every: usize,
+    /// What the reported checkpoint is selected on.
+    pub select_on: SelectOn,
+    /// The number that selects the best checkpoint.
+    pub metric: Metric,
+}
+
+/// What the reported checkpoint is selected on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SelectOn {
+    /// The epoch that is best on the validation images.
+    #[default]
+    Validation,
+    /// No selection: the last epoch.
+    Last,
+    /// The epoch that is best on the test images, as in the authors' code; every table flags it.
+    Test,
+}
+
+/// The number that selects the best checkpoint. Ties go to the earlier epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Metric {
+    /// Share of images whose first guess is right.
+    #[default]
+    Top1,
+    /// Share of images whose label is among the first five guesses.
+    Top5,
+    /// Mean over the classes of the share that is right.
+    BalancedAccuracy,
+    /// Mean over the classes of F1.
+    MacroF1,
+    /// Mean cross entropy; lower is better.
+    CrossEntropy,
+}
+
+impl Default for Evaluation {
+    fn default() -> Self {
+        Self { every: 1, select_on: SelectOn::default(), metric: Metric::default() }
+    }
+}

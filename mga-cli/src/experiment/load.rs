@@ -1,0 +1,252 @@
+//! Loading an experiment: layers read, merged, checked and turned into settings; all problems in one pass.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::consistency;
+use super::extends::read_chain;
+use super::key_path::{KeyPath, Segment};
+use super::layer::{ENVIRONMENT_PREFIX, Layer};
+use super::merge::{merge, to_json};
+use super::problem::{ExperimentError, Place, Problem, Severity, SourceFile};
+use super::schema::{experiment_schema, leftovers};
+use super::schema_reading::fill_defaults;
+use super::settings::Experiment;
+use super::validate::{About, Fault, faults};
+use crate::components::Components;
+
+/// Settings from outside the experiment file.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// Environment variables, name and value; those that do not begin with `MGA__` are ignored.
+    pub environment: Vec<(String, String)>,
+    /// `--set` arguments: `KEY=VALUE`.
+    pub set: Vec<String>,
+}
+
+impl Overrides {
+    /// The process's environment, and the given `--set` arguments.
+    #[must_use]
+    pub fn from_process(set: Vec<String>) -> Self {
+        let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+        let environment = std::env::vars_os()
+            .map(|(name, value)| (text(name), text(value)))
+            .filter(|(name, _)| name.starts_with(ENVIRONMENT_PREFIX))
+            .collect();
+        Self { environment, set }
+    }
+}
+
+/// An experiment that was found sound, and where each of its settings was written.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The experiment.
+    pub experiment: Experiment,
+    /// What runs, but perhaps not as meant.
+    pub warnings: Vec<Problem>,
+    sources: Sources,
+}
+
+impl Loaded {
+    /// An error about the setting `key` (`"model.freeze_through"`) that shows only later, once data or weights are open.
+    #[must_use]
+    pub fn error(&self, key: &str, message: impl Into<String>) -> ExperimentError {
+        let key = KeyPath::dotted(key);
+        Problem::error(self.sources.place(&key, About::Value), key, message).into()
+    }
+
+    /// A warning about the setting `key`.
+    #[must_use]
+    pub fn warning(&self, key: &str, message: impl Into<String>) -> Problem {
+        let key = KeyPath::dotted(key);
+        Problem::warning(self.sources.place(&key, About::Value), key, message)
+    }
+
+    /// Whether anything but a default sets `key`.
+    #[must_use]
+    pub fn is_set(&self, key: &str) -> bool {
+        self.sources.written(&KeyPath::dotted(key)).is_some()
+    }
+
+    /// To be asked once the data set is open and split, with the number of validation images.
+    ///
+    /// # Errors
+    /// There are none, and the experiment selects on them.
+    pub fn check_validation(&self, images: usize) -> Result<(), ExperimentError> {
+        let selects = self.experiment.eval.select_on == super::SelectOn::Validation;
+        if selects && images == 0 {
+            return Err(self.error("eval.select_on", consistency::no_validation()));
+        }
+        Ok(())
+    }
+}
+
+/// Where settings were written.
+#[derive(Debug)]
+pub(super) struct Sources {
+    /// The experiment file.
+    main: PathBuf,
+    /// Weakest first.
+    layers: Vec<Layer>,
+}
+
+impl Sources {
+    /// Where `path` was last written.
+    fn written(&self, path: &KeyPath) -> Option<&super::layer::Written> {
+        self.layers.iter().rev().find_map(|layer| layer.written.get(path))
+    }
+
+    /// The place to point at for `path`: where it was last written, else the nearest table around it, else the file.
+    pub(super) fn place(&self, path: &KeyPath, about: About) -> Option<Place> {
+        if let Some(written) = self.written(path) {
+            return Some(if about == About::Value { written.value.clone() } else { written.key.clone() });
+        }
+        let mut above = path.parent();
+        while let Some(path) = above.filter(|path| !path.segments().is_empty()) {
+            // A table in a file is a better place to look than a flag that set something else in it.
+            let keys = || self.layers.iter().rev().filter_map(|layer| layer.written.get(&path)).map(|w| &w.key);
+            let place = keys().find(|place| matches!(place, Place::File(..))).or_else(|| keys().next());
+            if let Some(place) = place {
+                return Some(place.clone());
+            }
+            above = path.parent();
+        }
+        Some(Place::Whole(self.main.clone()))
+    }
+
+    /// A number that sorts places: weaker layers first, then by position.
+    fn order(&self, place: Option<&Place>) -> (usize, usize) {
+        let Some(place) = place else { return (0, 0) };
+        let is_in = |layer: &Layer| layer.written.values().any(|written| same_source(&written.key, place));
+        let layer = self.layers.iter().position(is_in).unwrap_or(0);
+        match place {
+            Place::File(_, span) => (layer, span.start),
+            Place::Variable(..) | Place::Flag(..) | Place::Whole(..) => (layer, 0),
+        }
+    }
+}
+
+fn same_source(a: &Place, b: &Place) -> bool {
+    match (a, b) {
+        (Place::File(a, _), Place::File(b, _)) => Arc::ptr_eq(a, b),
+        (Place::Variable(..), Place::Variable(..)) | (Place::Flag(..), Place::Flag(..)) => true,
+        _ => false,
+    }
+}
+
+/// Loads the experiment file `file`: weakest first defaults, what it extends, the file, the environment, `--set`.
+/// Tables merge, arrays replace. A layer that names another component (`optimiser.name`, `schedule.name`,
+/// `data.dataset`, `model.backbone`) drops the weaker layers' settings of the old one; in `[optimiser]` all of them.
+///
+/// # Errors
+/// Everything that is wrong, in one pass, with positions. Nothing is written or run.
+pub fn load(file: &Path, overrides: &Overrides, components: &Components) -> Result<Loaded, ExperimentError> {
+    let schema = experiment_schema(components);
+    let (files, mut problems) = read_chain(file);
+    if files.is_empty() {
+        return Err(ExperimentError { problems });
+    }
+    let mut layers = vec![defaults()];
+    layers.extend(files);
+    for (mut layer, more) in [Layer::from_environment(&overrides.environment), Layer::from_flags(&overrides.set)] {
+        problems.extend(more);
+        if layer.values.shift_remove("extends").is_some() {
+            let key = KeyPath::dotted("extends");
+            let place = layer.written.get(&key).map(|written| written.key.clone());
+            problems.push(Problem::error(place, key, "only an experiment file can extend others"));
+        }
+        layers.push(layer);
+    }
+    let merged = to_json(merge(layers.iter().map(|layer| &layer.values), Some(&leftovers(&schema))));
+    let mut value = Value::Object(merged);
+    let sources = Sources { main: file.to_path_buf(), layers };
+
+    let mut faults = faults(&schema, &value);
+    // What a file that could not be read through would have set is not missing, and the experiment has holes.
+    let extends = KeyPath::dotted("extends");
+    let torn = problems.iter().any(|problem| problem.key.segments().is_empty() || problem.key.is_within(&extends));
+    let unread: Vec<(&SourceFile, usize)> =
+        problems.iter().filter_map(|problem| problem.place.as_ref().and_then(Place::line)).collect();
+    faults.retain(|fault| {
+        let place = sources.place(&fault.path, fault.about);
+        // A line that could not be read means something else.
+        let misread = place.as_ref().and_then(Place::line).is_some_and(|line| unread.contains(&line));
+        let refused = problems.iter().any(|problem| problem.key == fault.path);
+        !refused && if fault.about == About::Absence { !torn } else { !misread }
+    });
+    let unsound: Vec<KeyPath> = faults
+        .iter()
+        .map(|fault| &fault.path)
+        .chain(problems.iter().map(|problem| &problem.key).filter(|key| !key.segments().is_empty()))
+        .cloned()
+        .collect();
+
+    for fault in &faults {
+        remove(&mut value, fault);
+    }
+    fill_defaults(&schema, &schema, &mut value);
+    let experiment = serde_json::from_value::<Experiment>(value);
+    for Fault { path, about, message } in faults {
+        problems.push(Problem::error(sources.place(&path, about), path, message));
+    }
+    match &experiment {
+        // Of an experiment with holes, not everything can be asked.
+        Ok(experiment) if !torn => {
+            problems.extend(consistency::problems(experiment, &sources, components, &unsound));
+        }
+        Err(error) if problems.is_empty() => {
+            // Only a schema that promises more than the settings keep leads here.
+            let place = Some(Place::Whole(file.to_path_buf()));
+            problems.push(Problem::error(place, KeyPath::default(), error.to_string()));
+        }
+        _ => {}
+    }
+    problems.sort_by_key(|problem| sources.order(problem.place.as_ref()));
+    match experiment {
+        Ok(experiment) if problems.iter().all(|problem| problem.severity == Severity::Warning) => {
+            Ok(Loaded { experiment, warnings: problems, sources })
+        }
+        _ => Err(ExperimentError { problems }),
+    }
+}
+
+/// The weakest layer: the names that other defaults depend on.
+fn defaults() -> Layer {
+    let named = |name: &str| config::Value::from(config::Map::from_iter([("name".to_owned(), name)]));
+    let values = [("optimiser".to_owned(), named("sgd")), ("schedule".to_owned(), named("cosine"))];
+    Layer { values: values.into_iter().collect(), ..Layer::default() }
+}
+
+/// Takes a faulty setting out, so that the rest can be looked at: an element with its whole array. The names of data
+/// set and backbone stay, since there is no experiment without them.
+fn remove(value: &mut Value, fault: &Fault) {
+    let keep = [KeyPath::dotted("data.dataset"), KeyPath::dotted("model.backbone")];
+    let keys: Vec<&str> = fault
+        .path
+        .segments()
+        .iter()
+        .map_while(|segment| match segment {
+            Segment::Key(key) => Some(key.as_str()),
+            Segment::Index(_) => None,
+        })
+        .collect();
+    let Some((last, tables)) = keys.split_last() else { return };
+    let mut table = value;
+    for key in tables {
+        match table.get_mut(key) {
+            Some(inner) => table = inner,
+            None => return,
+        }
+    }
+    let Some(table) = table.as_object_mut() else { return };
+    if keep.contains(&fault.path) {
+        table.insert((*last).to_owned(), json!(""));
+    } else {
+        table.shift_remove(*last);
+        if ["optimiser", "schedule"].contains(&tables.concat().as_str()) && *last == "name" {
+            table.insert("name".to_owned(), json!(if tables == ["optimiser"] { "sgd" } else { "cosine" }));
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! `[model]`: the network, the weights it starts from, and its attention.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The network, the weights it starts from, and its attention.
+///
+/// The settings of the backbone itself stand beside these.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Model {
+    /// A registered backbone; `mga list` shows them.
+    pub backbone: String,
+    /// `none` (PyTorch's initialisation), `imagenet`, a published name such as `timm/densenet161.tv_in1k`, or
+    /// `file:PATH`.
+    #[serde(default = "none")]
+    #[schemars(length(min = 1))]
+    pub weights: String,
+    /// Missing, unexpected and mis-shaped tensors in the weights are errors; false: they are listed. A classifier of
+    /// another width is drawn anew and said so either way.
+    #[serde(default = "yes")]
+    pub strict: bool,
+    /// How the attention map A acts on the features F.
+    #[serde(default)]
+    pub attention: Attention,
+    /// The weights a and b of `residual`: a F + b A F.
+    #[serde(default = "halves")]
+    pub residual_weights: [f64; 2],
+    /// Train the attention map towards the mask; false leaves the mask loss out.
+    #[serde(default = "yes")]
+    pub mask_guidance: bool,
+    /// The last stage whose parameters keep their values, with all before it; `none` trains everything.
+    #[serde(default = "none")]
+    #[schemars(length(min = 1))]
+    pub freeze_through: String,
+    /// Batch norms of frozen stages use their stored statistics; false: those of the batch, as in the authors' code.
+    #[serde(default)]
+    pub freeze_norm: bool,
+    /// Dropout before the classifier; left out: the backbone's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
+    pub dropout: Option<f64>,
+    /// The backbone's own settings, already checked against its schema.
+    #[serde(flatten)]
+    pub settings: serde_json::Map<String, serde_json::Value>,
+}
+
+/// How the attention map A acts on the features F.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Attention {
+    /// F: not at all.
+    None,
+    /// A F.
+    Multiply,
+    /// a F + b A F, with `residual_weights`.
+    #[default]
+    Residual,
+    /// F and A F side by side: twice the channels for the classifier.
+    Concat,
+}
+
+pub(super) fn halves() -> [f64; 2] {
+    [0.5, 0.5]
+}
+
+fn none() -> String {
+    "none".to_owned()
+}
+
+fn yes() -> bool {
+    true
+}

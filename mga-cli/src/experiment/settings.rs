@@ -1,0 +1,86 @@
+//! The experiment file as typed settings: one struct a table, in files of the tables' names.
+//!
+//! The keys are a contract with everybody who keeps experiment files: add to them, do not rename them.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::data::Data;
+use super::evaluation::Evaluation;
+use super::model::Model;
+use super::objective::Objective;
+use super::optimiser::Optimiser;
+use super::schedule::Schedule;
+use super::training::Training;
+
+/// A complete experiment: what `mga train` runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Experiment {
+    /// A short name for tables and pictures; left out: the file's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What the experiment shows, in a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// What the model learns.
+    #[serde(default)]
+    pub task: Task,
+    /// Seed of everything random in the run but for what has a seed of its own.
+    #[serde(default)]
+    pub seed: u64,
+    /// Where to compute: `auto`, `cpu`, `cuda` or `cuda:N`. `auto` says what it took; nothing falls back silently.
+    #[serde(default = "auto")]
+    pub device: String,
+    /// Threads for computing; 0: all cores. Results do not depend on it.
+    #[serde(default)]
+    pub threads: usize,
+    /// The images, their masks and what is done to them on the way in.
+    pub data: Data,
+    /// The network, the weights it starts from, and its attention.
+    pub model: Model,
+    /// The loss.
+    #[serde(default)]
+    pub objective: Objective,
+    /// How parameters are updated.
+    #[serde(default)]
+    pub optimiser: Optimiser,
+    /// How long to train, and the learning rate over time.
+    #[serde(default)]
+    pub schedule: Schedule,
+    /// The training loop.
+    #[serde(default)]
+    pub train: Training,
+    /// When to evaluate, and which checkpoint to report.
+    #[serde(default)]
+    pub eval: Evaluation,
+}
+
+/// What a model learns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Task {
+    /// One label an image.
+    #[default]
+    Classification,
+}
+
+fn auto() -> String {
+    "auto".to_owned()
+}
+
+impl Experiment {
+    /// The experiment as TOML, every setting written out, defaults included: loading it gives an equal experiment,
+    /// whatever the defaults of a later version are.
+    ///
+    /// # Errors
+    /// Fails where a setting cannot be written as TOML; no experiment that came through [`super::load`] has one.
+    pub fn resolved_toml(&self) -> anyhow::Result<String> {
+        // By way of JSON, whose maps keep the order of the fields.
+        let body = toml::to_string(&serde_json::to_value(self)?)?;
+        Ok(format!(
+            "# Resolved by mga {}: every setting, defaults, `extends`, environment and `--set` included.\n\
+             # It runs again from here: mga train THIS_FILE\n\n{body}",
+            env!("CARGO_PKG_VERSION")
+        ))
+    }
+}

@@ -1,0 +1,83 @@
+//! How the program ends: what it says on standard error, and the exit status.
+
+use std::io;
+
+use crate::experiment::ExperimentError;
+
+/// Status of work that failed.
+pub const FAILED: u8 = 1;
+/// Status of a wrong command line or experiment.
+pub const MISUSED: u8 = 2;
+/// Status of work that was interrupted and can be resumed.
+pub const INTERRUPTED: u8 = 130;
+
+/// A command line that cannot be read; also the way to `--help` and `--version`.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct Usage(pub clap::Error);
+
+/// The work was interrupted by a signal, saved, and can be resumed.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Interrupted(
+    /// What was saved, and how to resume.
+    pub String,
+);
+
+/// Says what came of a command, and gives the exit status for it.
+pub fn report(outcome: anyhow::Result<()>) -> u8 {
+    let Err(error) = outcome else { return 0 };
+    if let Some(Usage(error)) = error.downcast_ref() {
+        // Nobody is there to hear of a closed standard error.
+        let _ = error.print();
+        return u8::try_from(error.exit_code()).unwrap_or(MISUSED);
+    }
+    if let Some(error) = error.downcast_ref::<ExperimentError>() {
+        eprintln!("{error}");
+        return MISUSED;
+    }
+    if let Some(interrupted) = error.downcast_ref::<Interrupted>() {
+        eprintln!("{interrupted}");
+        return INTERRUPTED;
+    }
+    let closed = |cause: &(dyn std::error::Error + 'static)| {
+        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    };
+    if error.chain().any(closed) {
+        return 0;
+    }
+    eprintln!("error: {error:#}");
+    FAILED
+}
+
+/// Has panics say that they are faults of the program, in place of Rust's own message.
+pub fn report_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let message = panic.payload_as_str().unwrap_or("unknown");
+        let place = panic.location().map(|place| format!(" ({}:{})", place.file(), place.line())).unwrap_or_default();
+        eprintln!("error: this is a fault of mga, please report it: {message}{place}");
+    }));
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context;
+
+    use super::*;
+    use crate::experiment::{KeyPath, Problem};
+
+    #[test]
+    fn each_kind_of_failure_has_its_status() {
+        assert_eq!(report(Ok(())), 0);
+        assert_eq!(report(Err(anyhow::anyhow!("disk full"))), FAILED);
+        let problem = ExperimentError::from(Problem::error(None, KeyPath::dotted("seed"), "is wrong"));
+        assert_eq!(report(Err::<(), _>(problem).context("while resolving")), MISUSED);
+        assert_eq!(report(Err(Interrupted("saved".to_owned()).into())), INTERRUPTED);
+        let closed = io::Error::from(io::ErrorKind::BrokenPipe);
+        assert_eq!(report(Err::<(), _>(closed).context("while printing")), 0);
+        let usage = <crate::Cli as clap::Parser>::try_parse_from(["mga", "no-such-command"]).unwrap_err();
+        assert_eq!(report(Err(Usage(usage).into())), MISUSED);
+        let help = <crate::Cli as clap::Parser>::try_parse_from(["mga", "--version"]).unwrap_err();
+        assert_eq!(report(Err(Usage(help).into())), 0);
+    }
+}

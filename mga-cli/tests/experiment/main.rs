@@ -1,0 +1,7 @@
+//! The experiment file from outside: layers, faults, and going round through the resolved file.
+
+mod faults;
+// `cfg(test)` tells clippy that its helpers may unwrap.
+#[cfg(test)]
+mod fixture;
+mod layers;
