@@ -1,1 +1,13 @@
-//! Placeholder.
+//! Backbones, heads and the model of mask guided attention, by name, with their weight files.
+
+pub mod backbone;
+pub mod backbones;
+pub mod head;
+pub mod model;
+pub mod registry;
+pub mod weights;
+
+pub use backbone::{Backbone, Stage, StageId};
+pub use mga_core::{Error, Result};
+pub use model::{MgaModel, ModelSettings, Prediction};
+pub use registry::{BackboneEntry, Registry};

@@ -11,7 +11,7 @@ pub enum ConvInit {
     /// PyTorch's default: uniform within `1 / sqrt(fan_in)`.
     #[default]
     FanIn,
-    /// He normal by fan out, as torchvision's ResNet, VGG and MobileNet.
+    /// He normal by fan out (of the whole weight, groups or not), as torchvision's ResNet, VGG and MobileNet.
     HeFanOut,
     /// He normal by fan in, as torchvision's DenseNet.
     HeFanIn,
@@ -38,7 +38,7 @@ impl Conv2d {
         let fan_in = channels / settings.groups.max(1) * taps;
         let draw = match init {
             ConvInit::FanIn => Init::fan_in(fan_in),
-            ConvInit::HeFanOut => Init::he_fan_out(out / settings.groups.max(1) * taps),
+            ConvInit::HeFanOut => Init::he_fan_out(out * taps),
             ConvInit::HeFanIn => Init::he_fan_out(fan_in),
         };
         let shape = (out, channels / settings.groups.max(1), kernel.0, kernel.1);

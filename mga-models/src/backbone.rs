@@ -1,0 +1,57 @@
+//! What a backbone is: a chain of named stages.
+
+use mga_core::Result;
+use mga_core::nn::BatchNorm2d;
+use mga_core::tape::{Tape, Value};
+
+/// A named point of a network: freezing, feature taps and head sizes go by stages alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stage {
+    /// The name in `model.freeze_through`: `layer2`, `transition2`, `features.9`.
+    pub name: String,
+    /// The state-dict prefixes (matched at dots) whose parameters it owns; none for pools and activations.
+    pub prefixes: Vec<String>,
+    /// Channels of what comes out.
+    pub channels: usize,
+}
+
+/// Index into [`Backbone::stages`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StageId(pub usize);
+
+/// A trainable feature extractor, written against mga-core's layers only.
+pub trait Backbone: Send + Sync {
+    /// Its stages, first to last.
+    fn stages(&self) -> &[Stage];
+
+    /// `images` `[N, 3, H, W]` to the outputs of the stages `taps` (ascending), `[N, C, h, w]` each. Stages behind the
+    /// last tap are not run.
+    fn forward(&self, tape: &mut Tape, images: Value, taps: &[StageId]) -> Result<Vec<Value>>;
+
+    /// Every batch norm, in forward order.
+    fn norms(&self) -> Vec<&BatchNorm2d>;
+
+    /// The last stage.
+    fn last(&self) -> StageId {
+        StageId(self.stages().len().saturating_sub(1))
+    }
+}
+
+/// Runs stage after stage and keeps the outputs that are wanted: the loop every backbone's `forward` is.
+pub fn run_stages(
+    tape: &mut Tape,
+    images: Value,
+    taps: &[StageId],
+    mut stage: impl FnMut(&mut Tape, usize, Value) -> Result<Value>,
+) -> Result<Vec<Value>> {
+    let mut x = images;
+    let mut outputs = Vec::with_capacity(taps.len());
+    let last = taps.last().map_or(0, |tap| tap.0 + 1);
+    for index in 0..last {
+        x = stage(tape, index, x)?;
+        if taps.contains(&StageId(index)) {
+            outputs.push(x.clone());
+        }
+    }
+    Ok(outputs)
+}

@@ -1,0 +1,114 @@
+//! DenseNet (Huang et al. 2017), as torchvision builds it.
+
+use mga_core::Result;
+use mga_core::nn::{BatchNorm2d, BatchNormSettings, Conv2d, ConvInit, DenseBlock, DenseBlockSettings};
+use mga_core::ops::{self, Activation, Conv2dSettings, Pool2dSettings};
+use mga_core::parameter::Builder;
+use mga_core::tape::{Tape, Value};
+
+use crate::backbone::{Backbone, Stage, StageId, run_stages};
+use crate::head::HeadKind;
+use crate::registry::BackboneEntry;
+
+macro_rules! entry {
+    ($name:literal, $growth:literal, $blocks:expr, $first:literal) => {
+        BackboneEntry {
+            name: $name,
+            about: concat!("DenseNet (Huang et al. 2017), torchvision's ", $name),
+            build: |builder| Ok(Box::new(DenseNet::new(builder, $growth, $blocks, $first)?)),
+            // The authors rectify after attention in densenet161 only; torchvision's classifier, and so its weights,
+            // expect it of every DenseNet.
+            head: HeadKind::Linear { relu: true, dropout: 0.0, name: "classifier" },
+            renames: &[],
+        }
+    };
+}
+
+/// Every DenseNet.
+pub const DENSENETS: &[BackboneEntry] = &[
+    entry!("densenet121", 32, [6, 12, 24, 16], 64),
+    entry!("densenet161", 48, [6, 12, 36, 24], 96),
+    entry!("densenet169", 32, [6, 12, 32, 32], 64),
+    entry!("densenet201", 32, [6, 12, 48, 32], 64),
+];
+
+/// Stages `stem`, `denseblock1`, `transition1`, …, `denseblock4`, `norm5`. What comes out is normalised but not rectified.
+struct DenseNet {
+    stages: Vec<Stage>,
+    conv0: Conv2d,
+    norm0: BatchNorm2d,
+    blocks: Vec<DenseBlock>,
+    transitions: Vec<(BatchNorm2d, Conv2d)>,
+    norm5: BatchNorm2d,
+}
+
+impl DenseNet {
+    fn new(mut builder: Builder<'_>, growth: usize, layers: [usize; 4], first: usize) -> Result<Self> {
+        let mut builder = builder.pp("features");
+        let norm = BatchNormSettings::default();
+        let stage = |name: &str, prefixes: &[&str], channels| Stage {
+            name: name.to_owned(),
+            prefixes: prefixes.iter().map(|p| format!("features.{p}")).collect(),
+            channels,
+        };
+        let wide = Conv2dSettings { stride: 2, padding: (3, 3), ..Conv2dSettings::default() };
+        let conv0 = Conv2d::new(builder.pp("conv0"), (3, first), (7, 7), wide, ConvInit::HeFanIn)?;
+        let norm0 = BatchNorm2d::new(builder.pp("norm0"), first, norm)?;
+        let mut stages = vec![stage("stem", &["conv0", "norm0"], first)];
+        let (mut blocks, mut transitions, mut channels) = (vec![], vec![], first);
+        for (index, &layers) in layers.iter().enumerate() {
+            let name = format!("denseblock{}", index + 1);
+            let settings = DenseBlockSettings { layers, channels, growth, bottleneck: 4 };
+            blocks.push(DenseBlock::new(builder.pp(&name), settings)?);
+            channels = settings.out_channels();
+            stages.push(stage(&name, &[&name], channels));
+            if index < 3 {
+                let name = format!("transition{}", index + 1);
+                let mut builder = builder.pp(&name);
+                let norm = BatchNorm2d::new(builder.pp("norm"), channels, norm)?;
+                let narrow = (channels, channels / 2);
+                let plain = Conv2dSettings::default();
+                transitions.push((norm, Conv2d::new(builder.pp("conv"), narrow, (1, 1), plain, ConvInit::HeFanIn)?));
+                channels /= 2;
+                stages.push(stage(&name, &[&name], channels));
+            }
+        }
+        let norm5 = BatchNorm2d::new(builder.pp("norm5"), channels, norm)?;
+        stages.push(stage("norm5", &["norm5"], channels));
+        Ok(Self { stages, conv0, norm0, blocks, transitions, norm5 })
+    }
+}
+
+impl Backbone for DenseNet {
+    fn stages(&self) -> &[Stage] {
+        &self.stages
+    }
+
+    fn forward(&self, tape: &mut Tape, images: Value, taps: &[StageId]) -> Result<Vec<Value>> {
+        run_stages(tape, images, taps, |tape, stage, x| match stage {
+            0 => {
+                let y = self.conv0.forward(tape, x)?;
+                let y = self.norm0.forward(tape, y, Activation::Relu)?;
+                ops::max_pool2d(tape, y, Pool2dSettings { kernel: 3, stride: 2, padding: 1 })
+            }
+            8 => self.norm5.forward(tape, x, Activation::Identity),
+            _ if stage % 2 == 1 => self.blocks[stage / 2].forward(tape, x),
+            _ => {
+                let (norm, conv) = &self.transitions[stage / 2 - 1];
+                let y = norm.forward(tape, x, Activation::Relu)?;
+                let y = conv.forward(tape, y)?;
+                ops::avg_pool2d(tape, y, Pool2dSettings { kernel: 2, stride: 2, padding: 0 })
+            }
+        })
+    }
+
+    fn norms(&self) -> Vec<&BatchNorm2d> {
+        let mut norms = vec![&self.norm0];
+        for (index, block) in self.blocks.iter().enumerate() {
+            norms.extend(block.norms());
+            norms.extend(self.transitions.get(index).map(|(norm, _)| norm));
+        }
+        norms.push(&self.norm5);
+        norms
+    }
+}

@@ -1,0 +1,129 @@
+//! MobileNetV2 (Sandler et al. 2018), as torchvision builds it.
+
+use mga_core::Result;
+use mga_core::nn::{BatchNorm2d, BatchNormSettings, Conv2d, ConvInit};
+use mga_core::ops::{self, Activation, Conv2dSettings};
+use mga_core::parameter::Builder;
+use mga_core::tape::{Tape, Value};
+
+use crate::backbone::{Backbone, Stage, StageId, run_stages};
+use crate::head::HeadKind;
+use crate::registry::BackboneEntry;
+
+/// MobileNetV2 at width 1.
+pub const MOBILENET_V2: BackboneEntry = BackboneEntry {
+    name: "mobilenet_v2",
+    about: "MobileNetV2 (Sandler et al. 2018), torchvision's mobilenet_v2",
+    build: |builder| Ok(Box::new(MobileNetV2::new(builder)?)),
+    head: HeadKind::Linear { relu: false, dropout: 0.2, name: "classifier.1" },
+    renames: &[],
+};
+
+/// Expansion, output channels, repeats and stride of the first: table 2 of the paper.
+const BLOCKS: [(usize, usize, usize, usize); 7] =
+    [(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)];
+
+/// Stages `features.0` to `features.18`.
+struct MobileNetV2 {
+    stages: Vec<Stage>,
+    blocks: Vec<Block>,
+}
+
+/// Convolutions with norms, rectified at 6 but for the last of an inverted residual.
+struct Block {
+    layers: Vec<(Conv2d, BatchNorm2d, Activation)>,
+    residual: bool,
+}
+
+impl MobileNetV2 {
+    fn new(mut builder: Builder<'_>) -> Result<Self> {
+        let mut builder = builder.pp("features");
+        let mut blocks = vec![];
+        let mut first = builder.pp(0);
+        blocks.push((Block::new(vec![layer(&mut first, ("0", "1"), (3, 32), 3, 2, 1, Activation::Relu6)?], false), 32));
+        let mut channels = 32;
+        for (expansion, out, repeats, stride) in BLOCKS {
+            for repeat in 0..repeats {
+                let mut builder = builder.pp(blocks.len());
+                let stride = if repeat == 0 { stride } else { 1 };
+                let block = Block::inverted_residual(builder.pp("conv"), channels, out, stride, expansion)?;
+                blocks.push((block, out));
+                channels = out;
+            }
+        }
+        let mut last = builder.pp(blocks.len());
+        let wide = layer(&mut last, ("0", "1"), (channels, 1280), 1, 1, 1, Activation::Relu6)?;
+        blocks.push((Block::new(vec![wide], false), 1280));
+        let stage = |(index, (_, channels)): (usize, &(Block, usize))| {
+            let name = format!("features.{index}");
+            Stage { prefixes: vec![name.clone()], name, channels: *channels }
+        };
+        let stages = blocks.iter().enumerate().map(stage).collect();
+        Ok(Self { stages, blocks: blocks.into_iter().map(|(block, _)| block).collect() })
+    }
+}
+
+fn layer(
+    builder: &mut Builder<'_>,
+    (conv, norm): (&str, &str),
+    channels: (usize, usize),
+    kernel: usize,
+    stride: usize,
+    groups: usize,
+    activation: Activation,
+) -> Result<(Conv2d, BatchNorm2d, Activation)> {
+    let settings = Conv2dSettings { stride, padding: (kernel / 2, kernel / 2), groups, ..Conv2dSettings::default() };
+    let conv = Conv2d::new(builder.pp(conv), channels, (kernel, kernel), settings, ConvInit::HeFanOut)?;
+    Ok((conv, BatchNorm2d::new(builder.pp(norm), channels.1, BatchNormSettings::default())?, activation))
+}
+
+impl Block {
+    fn new(layers: Vec<(Conv2d, BatchNorm2d, Activation)>, residual: bool) -> Self {
+        Self { layers, residual }
+    }
+
+    fn inverted_residual(
+        mut builder: Builder<'_>,
+        channels: usize,
+        out: usize,
+        stride: usize,
+        expansion: usize,
+    ) -> Result<Self> {
+        let (inner, mut layers) = (channels * expansion, vec![]);
+        if expansion != 1 {
+            layers.push(layer(&mut builder.pp(0), ("0", "1"), (channels, inner), 1, 1, 1, Activation::Relu6)?);
+        }
+        let at = layers.len();
+        layers.push(layer(&mut builder.pp(at), ("0", "1"), (inner, inner), 3, stride, inner, Activation::Relu6)?);
+        let names = ((at + 1).to_string(), (at + 2).to_string());
+        layers.push(layer(&mut builder, (&names.0, &names.1), (inner, out), 1, 1, 1, Activation::Identity)?);
+        Ok(Self::new(layers, stride == 1 && channels == out))
+    }
+
+    fn forward(&self, tape: &mut Tape, x: Value) -> Result<Value> {
+        let shortcut = self.residual.then(|| x.clone());
+        let mut y = x;
+        for (conv, norm, activation) in &self.layers {
+            y = conv.forward(tape, y)?;
+            y = norm.forward(tape, y, *activation)?;
+        }
+        match shortcut {
+            Some(shortcut) => ops::add(tape, y, shortcut),
+            None => Ok(y),
+        }
+    }
+}
+
+impl Backbone for MobileNetV2 {
+    fn stages(&self) -> &[Stage] {
+        &self.stages
+    }
+
+    fn forward(&self, tape: &mut Tape, images: Value, taps: &[StageId]) -> Result<Vec<Value>> {
+        run_stages(tape, images, taps, |tape, stage, x| self.blocks[stage].forward(tape, x))
+    }
+
+    fn norms(&self) -> Vec<&BatchNorm2d> {
+        self.blocks.iter().flat_map(|block| block.layers.iter().map(|(_, norm, _)| norm)).collect()
+    }
+}

@@ -1,0 +1,96 @@
+//! VGG (Simonyan and Zisserman 2015), as torchvision builds it.
+
+use mga_core::Result;
+use mga_core::nn::{BatchNorm2d, BatchNormSettings, Conv2d, ConvInit};
+use mga_core::ops::{self, Activation, Conv2dSettings, Pool2dSettings};
+use mga_core::parameter::Builder;
+use mga_core::tape::{Tape, Value};
+
+use crate::backbone::{Backbone, Stage, StageId, run_stages};
+use crate::head::HeadKind;
+use crate::registry::BackboneEntry;
+
+/// Convolutions before each of the five pools.
+const DEPTHS: [[usize; 5]; 2] = [[2, 2, 3, 3, 3], [2, 2, 4, 4, 4]];
+
+macro_rules! entry {
+    ($name:literal, $depth:literal, $normed:literal) => {
+        BackboneEntry {
+            name: $name,
+            about: concat!("VGG (Simonyan and Zisserman 2015), torchvision's ", $name),
+            build: |builder| Ok(Box::new(Vgg::new(builder, DEPTHS[$depth], $normed)?)),
+            head: HeadKind::Vgg { dropout: 0.5 },
+            renames: &[],
+        }
+    };
+}
+
+/// Every VGG.
+pub const VGGS: &[BackboneEntry] =
+    &[entry!("vgg16", 0, false), entry!("vgg16_bn", 0, true), entry!("vgg19", 1, false), entry!("vgg19_bn", 1, true)];
+
+enum Layer {
+    Conv(Conv2d),
+    Norm(BatchNorm2d),
+    Relu,
+    Pool,
+}
+
+/// Stages `features.0`, `features.1`, …: torchvision's numbered layers, activations and pools included.
+struct Vgg {
+    stages: Vec<Stage>,
+    layers: Vec<Layer>,
+}
+
+impl Vgg {
+    fn new(mut builder: Builder<'_>, depths: [usize; 5], normed: bool) -> Result<Self> {
+        let mut builder = builder.pp("features");
+        let (mut layers, mut stages, mut channels) = (vec![], vec![], 3);
+        let mut push = |layer: Layer, channels: usize, layers: &mut Vec<Layer>| {
+            let name = format!("features.{}", layers.len());
+            let owns = matches!(layer, Layer::Conv(_) | Layer::Norm(_));
+            stages.push(Stage { prefixes: if owns { vec![name.clone()] } else { vec![] }, name, channels });
+            layers.push(layer);
+        };
+        for (block, &depth) in depths.iter().enumerate() {
+            let width = 64 << block.min(3);
+            for _ in 0..depth {
+                let same = Conv2dSettings { padding: (1, 1), ..Conv2dSettings::default() };
+                let place = builder.pp(layers.len());
+                let conv = Conv2d::with_bias(place, (channels, width), (3, 3), same, ConvInit::HeFanOut)?;
+                push(Layer::Conv(conv), width, &mut layers);
+                if normed {
+                    let norm = BatchNorm2d::new(builder.pp(layers.len()), width, BatchNormSettings::default())?;
+                    push(Layer::Norm(norm), width, &mut layers);
+                }
+                push(Layer::Relu, width, &mut layers);
+                channels = width;
+            }
+            push(Layer::Pool, channels, &mut layers);
+        }
+        Ok(Self { stages, layers })
+    }
+}
+
+impl Backbone for Vgg {
+    fn stages(&self) -> &[Stage] {
+        &self.stages
+    }
+
+    fn forward(&self, tape: &mut Tape, images: Value, taps: &[StageId]) -> Result<Vec<Value>> {
+        run_stages(tape, images, taps, |tape, stage, x| match &self.layers[stage] {
+            Layer::Conv(conv) => conv.forward(tape, x),
+            Layer::Norm(norm) => norm.forward(tape, x, Activation::Identity),
+            Layer::Relu => ops::relu(tape, x),
+            Layer::Pool => ops::max_pool2d(tape, x, Pool2dSettings { kernel: 2, stride: 2, padding: 0 }),
+        })
+    }
+
+    fn norms(&self) -> Vec<&BatchNorm2d> {
+        let norms = self.layers.iter().filter_map(|layer| match layer {
+            Layer::Norm(norm) => Some(norm),
+            _ => None,
+        });
+        norms.collect()
+    }
+}

@@ -1,0 +1,166 @@
+//! The classifier with mask guided attention: backbone, attention map, head.
+
+use mga_core::attention::SpatialAttention;
+use mga_core::ops::{self, Attention};
+use mga_core::parameter::{Kind, ParameterStore, under};
+use mga_core::tape::{Tape, Value};
+use mga_core::{Error, Result};
+
+use crate::backbone::{Backbone, StageId};
+use crate::head::Head;
+use crate::registry::BackboneEntry;
+
+/// What a model is built from beside its backbone.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelSettings {
+    /// Classes.
+    pub classes: usize,
+    /// What the attention does to the features.
+    pub attention: Attention,
+    /// The two weights of [`Attention::Residual`].
+    pub residual_weights: (f64, f64),
+    /// Whether the map is computed even where `attention` is none: the mask supervises it all the same.
+    pub mask_guidance: bool,
+    /// The last frozen stage; `None` trains everything.
+    pub freeze_through: Option<String>,
+    /// Whether batch norms of frozen stages keep to their running statistics.
+    pub freeze_norm: bool,
+    /// In place of the head's own dropout.
+    pub dropout: Option<f64>,
+}
+
+/// What a model says of a batch.
+#[derive(Debug, Clone)]
+pub struct Prediction {
+    /// Scores, `[N, classes]`.
+    pub logits: Value,
+    /// The attention map, `[N, 1, h, w]`; `None` for the plain baseline, which has none.
+    pub attention: Option<Value>,
+}
+
+/// One stage, for people: what will train.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct StageSummary {
+    /// Its name; `attention` and `classifier` stand behind the backbone's.
+    pub name: String,
+    /// Learnable numbers.
+    pub parameters: usize,
+    /// Whether they keep their values.
+    pub frozen: bool,
+    /// Batch norms that normalise by the batch in training.
+    pub norms_on_batch: usize,
+    /// Batch norms that keep to their running statistics.
+    pub norms_on_running: usize,
+}
+
+/// A classifier with its parameters.
+pub struct MgaModel {
+    store: ParameterStore,
+    backbone: Box<dyn Backbone>,
+    attention: Option<SpatialAttention>,
+    head: Box<dyn Head>,
+    settings: ModelSettings,
+    frozen: usize,
+}
+
+impl MgaModel {
+    /// Builds it into `store`: backbone, `attention.weight` (where there is a map), `classifier`.
+    pub fn new(entry: &BackboneEntry, settings: ModelSettings, mut store: ParameterStore) -> Result<Self> {
+        if settings.classes < 2 {
+            return Err(Error::settings(format!("a classifier needs at least two classes, got {}", settings.classes)));
+        }
+        let backbone = (entry.build)(store.root())?;
+        let mapped = settings.attention != Attention::None || settings.mask_guidance;
+        let attention = if mapped { Some(SpatialAttention::new(store.root().pp("attention"))?) } else { None };
+        let channels = backbone.stages()[backbone.last().0].channels;
+        let channels = if settings.attention == Attention::Concat { 2 * channels } else { channels };
+        let head = entry.head.build(store.root(), channels, settings.classes, settings.dropout)?;
+        let frozen = match settings.freeze_through.as_deref() {
+            None => 0,
+            Some(name) => {
+                1 + backbone.stages().iter().position(|stage| stage.name == name).ok_or_else(|| {
+                    let names: Vec<&str> = backbone.stages().iter().map(|stage| stage.name.as_str()).collect();
+                    Error::settings(format!("{} has no stage `{name}`; it has {}", entry.name, names.join(", ")))
+                })?
+            }
+        };
+        let model = Self { store, backbone, attention, head, settings, frozen };
+        let prefixes = model.frozen_prefixes();
+        model.store.freeze(&prefixes);
+        if model.settings.freeze_norm {
+            let inside = |name: &str| prefixes.iter().any(|prefix| under(name, prefix));
+            model.backbone.norms().into_iter().filter(|norm| inside(norm.name())).for_each(|norm| norm.freeze());
+        }
+        Ok(model)
+    }
+
+    fn frozen_prefixes(&self) -> Vec<&str> {
+        self.backbone.stages()[..self.frozen]
+            .iter()
+            .flat_map(|stage| stage.prefixes.iter().map(String::as_str))
+            .collect()
+    }
+
+    /// `images` `[N, 3, H, W]`, normalised, to scores and attention.
+    pub fn forward(&self, tape: &mut Tape, images: Value) -> Result<Prediction> {
+        let features = self.features(tape, images)?;
+        let Some(attention) = &self.attention else {
+            return Ok(Prediction { logits: self.head.forward(tape, features)?, attention: None });
+        };
+        let map = attention.forward(tape, features.clone())?;
+        let attended =
+            ops::attend(tape, features, map.clone(), self.settings.attention, self.settings.residual_weights)?;
+        Ok(Prediction { logits: self.head.forward(tape, attended)?, attention: Some(map) })
+    }
+
+    fn features(&self, tape: &mut Tape, images: Value) -> Result<Value> {
+        let last: StageId = self.backbone.last();
+        let outputs = self.backbone.forward(tape, images, &[last])?;
+        outputs.into_iter().next().ok_or_else(|| Error::shape("backbone", "it has no stages"))
+    }
+
+    /// Its parameters.
+    pub fn store(&self) -> &ParameterStore {
+        &self.store
+    }
+
+    /// What it was built from.
+    pub fn settings(&self) -> &ModelSettings {
+        &self.settings
+    }
+
+    /// Its backbone.
+    pub fn backbone(&self) -> &dyn Backbone {
+        self.backbone.as_ref()
+    }
+
+    /// Stage by stage what trains, then attention and classifier.
+    pub fn summary(&self) -> Vec<StageSummary> {
+        let count = |prefixes: &[String]| -> usize {
+            let weights = self.store.entries().iter().filter(|e| e.kind() == Kind::Weight);
+            weights.filter(|e| prefixes.iter().any(|p| under(e.name(), p))).map(|e| e.tensor().elem_count()).sum()
+        };
+        let norms = self.backbone.norms();
+        let mut rows: Vec<StageSummary> = vec![];
+        for (index, stage) in self.backbone.stages().iter().enumerate() {
+            let inside = norms.iter().filter(|norm| stage.prefixes.iter().any(|prefix| under(norm.name(), prefix)));
+            let (on_batch, on_running): (Vec<_>, Vec<_>) =
+                inside.copied().partition(|norm: &&mga_core::nn::BatchNorm2d| norm.uses_batch_statistics());
+            rows.push(StageSummary {
+                name: stage.name.clone(),
+                parameters: count(&stage.prefixes),
+                frozen: index < self.frozen,
+                norms_on_batch: on_batch.len(),
+                norms_on_running: on_running.len(),
+            });
+        }
+        for name in ["attention", "classifier"] {
+            let parameters = count(&[name.to_owned()]);
+            if parameters > 0 {
+                let name = name.to_owned();
+                rows.push(StageSummary { name, parameters, frozen: false, norms_on_batch: 0, norms_on_running: 0 });
+            }
+        }
+        rows
+    }
+}

@@ -1,0 +1,58 @@
+//! Every backbone an experiment can name. An explicit table: adding one is a file and a line, and a program of one's own
+//! starts from [`Registry::builtin`] and adds its entries.
+
+use mga_core::Result;
+use mga_core::parameter::Builder;
+
+use crate::backbone::Backbone;
+use crate::backbones;
+use crate::head::HeadKind;
+
+/// A backbone by name.
+#[derive(Clone, Copy)]
+pub struct BackboneEntry {
+    /// The name in `model.backbone`.
+    pub name: &'static str,
+    /// One line for `mga list`.
+    pub about: &'static str,
+    /// Builds it, at the root of the names.
+    pub build: fn(Builder<'_>) -> Result<Box<dyn Backbone>>,
+    /// The classifier it comes with.
+    pub head: HeadKind,
+    /// Prefixes of other sources' names and ours, matched at dots.
+    pub renames: &'static [(&'static str, &'static str)],
+}
+
+/// The backbones of one program.
+#[derive(Clone)]
+pub struct Registry {
+    backbones: Vec<BackboneEntry>,
+}
+
+impl Registry {
+    /// Those of this crate.
+    pub fn builtin() -> Self {
+        let families = [backbones::RESNETS, backbones::DENSENETS, backbones::VGGS];
+        let mut backbones: Vec<_> = families.concat();
+        backbones.push(crate::backbones::MOBILENET_V2);
+        Self { backbones }
+    }
+
+    /// Adds one; it replaces another of the same name.
+    #[must_use]
+    pub fn with_backbone(mut self, entry: BackboneEntry) -> Self {
+        self.backbones.retain(|present| present.name != entry.name);
+        self.backbones.push(entry);
+        self
+    }
+
+    /// All of them.
+    pub fn backbones(&self) -> &[BackboneEntry] {
+        &self.backbones
+    }
+
+    /// The one called `name`.
+    pub fn backbone(&self, name: &str) -> Option<&BackboneEntry> {
+        self.backbones.iter().find(|entry| entry.name == name)
+    }
+}
