@@ -6,6 +6,7 @@ pub mod error;
 pub mod gradient_check;
 mod kernels;
 pub mod ops;
+pub mod optim;
 pub mod parameter;
 pub mod random;
 pub mod tape;
