@@ -5,6 +5,7 @@ mod element;
 pub mod error;
 pub mod gradient_check;
 mod kernels;
+pub mod metrics;
 pub mod ops;
 pub mod optim;
 pub mod parameter;

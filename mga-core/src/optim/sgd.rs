@@ -68,7 +68,7 @@ impl Sgd {
         let (decay, nesterov) = (T::of(self.settings.weight_decay), self.settings.nesterov);
         let parameter = moved.parameter.tensor();
         let Some(velocity) = velocity else {
-            let update = |p: &mut T, g: T| *p = *p - rate * (g + decay * *p);
+            let update = |p: &mut T, g: T| *p -= rate * (g + decay * *p);
             return read::<T, _>(&moved.gradient, |g| {
                 modify::<T, _>(&parameter, |p| crate::kernels::elementwise::update(p, g, update))
             })?;
@@ -80,7 +80,7 @@ impl Sgd {
                     let d = g + decay * *p;
                     *v = momentum * *v + d;
                     let step = if nesterov { d + momentum * *v } else { *v };
-                    *p = *p - rate * step;
+                    *p -= rate * step;
                 }
             });
         };
