@@ -1,1 +1,5 @@
 //! The data sets, one a file.
+
+
+
+pub mod leaves;
