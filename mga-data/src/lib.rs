@@ -3,6 +3,7 @@
 pub mod dataset;
 pub mod datasets;
 pub mod error;
+pub mod export;
 pub mod picture;
 pub mod registry;
 

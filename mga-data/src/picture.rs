@@ -21,8 +21,11 @@ macro_rules! plane {
         impl $name {
             /// Takes the values over; `None` where their number does not fit the size or a side is zero.
             pub fn new(width: usize, height: usize, $field: Vec<f32>) -> Option<Self> {
-                (width > 0 && height > 0 && $field.len() == width * height * $channels)
-                    .then_some(Self { width, height, $field })
+                (width > 0 && height > 0 && $field.len() == width * height * $channels).then_some(Self {
+                    width,
+                    height,
+                    $field,
+                })
             }
 
             /// Every value `value`.

@@ -37,5 +37,13 @@ pub fn settings<T: serde::de::DeserializeOwned>(name: &str, value: &serde_json::
 
 /// The data sets of this crate.
 pub fn builtin() -> Vec<DatasetEntry> {
-    vec![]
+    vec![
+        crate::datasets::leaves::ENTRY,
+        #[cfg(feature = "candle-datasets")]
+        crate::datasets::candle::CIFAR10,
+        #[cfg(feature = "candle-datasets")]
+        crate::datasets::candle::MNIST,
+        #[cfg(feature = "candle-datasets")]
+        crate::datasets::candle::FASHION_MNIST,
+    ]
 }

@@ -1,5 +1,5 @@
 //! The data sets, one a file.
 
-
-
+#[cfg(feature = "candle-datasets")]
+pub mod candle;
 pub mod leaves;

@@ -7,7 +7,7 @@ use super::colour::{Colour, foliage, from_hsv, mix, scaled};
 use super::ground;
 use super::noise::{Noise, between, blur};
 use super::outline::{Outline, Pose};
-use super::venation::{Venation, Veins};
+use super::venation::{Veins, Venation};
 use crate::picture::{Mask, Picture};
 
 /// The random streams of one image. None but `venation` and `veins` belongs to a cultivar's leaf; all others know an
@@ -154,13 +154,14 @@ impl Leaf {
                 let side = usize::from(aside < 0.0);
                 let out = (aside.abs() / self.outline.half_width(side, along).max(0.01)).min(1.0);
                 let at = |dx: isize, dy: isize| {
-                    let (cx, cy) = ((x as isize + dx).clamp(0, size as isize - 1), (y as isize + dy).clamp(0, size as isize - 1));
+                    let (cx, cy) =
+                        ((x as isize + dx).clamp(0, size as isize - 1), (y as isize + dy).clamp(0, size as isize - 1));
                     height[cy as usize * size + cx as usize]
                 };
                 let slope = (at(1, 0) - at(-1, 0)) * light.across.0 + (at(0, 1) - at(0, -1)) * light.across.1;
                 // Along the light's way over the picture, and over the two halves folded at the midrib.
                 let way = (px - self.pose.centre.0) * light.across.0 + (py - self.pose.centre.1) * light.across.1;
-                let fold = if side == 0 { 1.0 } else { -1.0 } * (aside.abs() * 25.0).min(1.0) * surface.fold;
+                let fold = surface.fold * (aside * 25.0).clamp(-1.0, 1.0);
                 let mottle = surface.mottle.fractal(along * surface.grain, aside * surface.grain, 3);
                 let bright = light.leaf
                     * (1.0 - light.falloff * way / size as f32
@@ -255,7 +256,9 @@ impl Surface {
             grain: between(g, 10.0, 30.0),
             mottle: Noise::draw(g),
             tint: Noise::draw(g),
-            spots: (0..spots).map(|_| (between(g, 0.05, 0.95), between(g, -0.3, 0.3), between(g, 0.01, 0.05))).collect(),
+            spots: (0..spots)
+                .map(|_| (between(g, 0.05, 0.95), between(g, -0.3, 0.3), between(g, 0.01, 0.05)))
+                .collect(),
         }
     }
 }
@@ -307,9 +310,11 @@ fn soften(values: &mut [f32], size: usize, share: f32) {
     let row = 3 * size;
     for y in 0..size {
         for x in 0..size {
-            let (here, left, right) = (y * row + 3 * x, y * row + 3 * x.saturating_sub(1), y * row + 3 * (x + 1).min(last));
+            let (here, left, right) =
+                (y * row + 3 * x, y * row + 3 * x.saturating_sub(1), y * row + 3 * (x + 1).min(last));
             for c in 0..3 {
-                values[here + c] = source[here + c] * (1.0 - 2.0 * share) + share * (source[left + c] + source[right + c]);
+                values[here + c] =
+                    source[here + c] * (1.0 - 2.0 * share) + share * (source[left + c] + source[right + c]);
             }
         }
     }
