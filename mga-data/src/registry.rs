@@ -62,5 +62,12 @@ pub fn builtin() -> Vec<DatasetEntry> {
             needs_root: false,
             open: |own, context| Ok(Arc::new(table::open(&settings("table", own)?, context)?)),
         },
+        crate::datasets::leaves::ENTRY,
+        #[cfg(feature = "candle-datasets")]
+        crate::datasets::candle::CIFAR10,
+        #[cfg(feature = "candle-datasets")]
+        crate::datasets::candle::MNIST,
+        #[cfg(feature = "candle-datasets")]
+        crate::datasets::candle::FASHION_MNIST,
     ]
 }

@@ -10,3 +10,6 @@ pub mod table;
 pub(crate) mod testing;
 
 pub use file_set::FileSet;
+#[cfg(feature = "candle-datasets")]
+pub mod candle;
+pub mod leaves;
