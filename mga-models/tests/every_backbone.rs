@@ -2,6 +2,8 @@
 //! and read back to the bit, and stages that divide the network without gap or overlap. (At 64 x 64 the deepest batch
 //! norms still see eight positions.)
 
+#![expect(clippy::unwrap_used, reason = "a test says what went wrong by panicking, in its helpers too")]
+
 use std::collections::{BTreeMap, HashMap};
 
 use candle_core::{DType, Device, Tensor};
@@ -49,6 +51,10 @@ fn number(value: &Value) -> f32 {
     value.tensor().to_vec0().unwrap()
 }
 
+fn l2(tensor: &Tensor) -> f64 {
+    f64::from(tensor.sqr().unwrap().sum_all().unwrap().to_vec0::<f32>().unwrap().sqrt())
+}
+
 fn bits(tensor: &Tensor) -> Vec<u32> {
     tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap().into_iter().map(f32::to_bits).collect()
 }
@@ -59,23 +65,21 @@ fn evaluate(model: &MgaModel, images: &Tensor) -> Vec<u32> {
     bits(model.forward(&mut tape, x).unwrap().logits.tensor())
 }
 
-/// One step of plain gradient descent; each trained tensor must have a gradient that moves it, and nothing else moves.
+/// One step down the gradient; what is trained moves and has a gradient, nothing else.
 fn step_lowers_the_loss(model: &MgaModel, images: &Tensor) {
     let store = model.store();
     let before: Vec<Tensor> = store.entries().iter().map(Parameter::tensor).collect();
     let (tape, first) = loss(model, Tape::train(0, 0), images);
     let gradients: BTreeMap<ParameterId, Tensor> =
         tape.backward(&first, 1.0).unwrap().into_parameters().into_iter().collect();
-    // A step along the gradient, as long as the norm of the gradient allows to first order: a hundredth of the loss.
-    let square: f32 = gradients.values().map(|g| g.sqr().unwrap().sum_all().unwrap().to_vec0::<f32>().unwrap()).sum();
-    let rate = f64::from(0.01 * number(&first) / square);
     for (id, gradient) in &gradients {
         let parameter = store.by_id(*id).unwrap();
+        // One rate for all rounds away in the norms of a deep network, so each tensor moves by a part of its own norm.
+        let rate = 3e-4 * (l2(&parameter.tensor()) + 0.01) / l2(gradient);
         parameter.set(parameter.tensor().sub(&gradient.affine(rate, 0.0).unwrap()).unwrap()).unwrap();
     }
     let (_, second) = loss(model, Tape::new(Phase::Train, false, 0, 0), images);
     assert!(number(&second) < number(&first), "the loss went from {} to {}", number(&first), number(&second));
-    let mut moved = 0;
     for (parameter, before) in store.entries().iter().zip(before) {
         let name = parameter.name();
         let gradient = gradients.get(&parameter.id());
@@ -84,12 +88,10 @@ fn step_lowers_the_loss(model: &MgaModel, images: &Tensor) {
         match parameter.kind() {
             // Running statistics move in frozen stages too.
             Kind::Buffer => assert!(!same, "{name}: running statistics stood still"),
-            Kind::Weight if parameter.is_trained() => moved += usize::from(!same),
+            Kind::Weight if parameter.is_trained() => assert!(!same, "{name} is trained and stood still"),
             Kind::Weight => assert!(same, "{name} is frozen and moved"),
         }
     }
-    // A step this small may round away in a tensor or another.
-    assert!(10 * moved >= 9 * gradients.len(), "{moved} of {} trained tensors moved", gradients.len());
 }
 
 fn file_gives_the_same_model(entry: &BackboneEntry, model: &MgaModel, images: &Tensor) {
@@ -134,14 +136,18 @@ fn stages_divide_the_network(model: &MgaModel, images: &Tensor) {
     assert_eq!(unique.len(), stages.len(), "stage names are unique");
 }
 
+fn second_stage(entry: &BackboneEntry) -> String {
+    let mut store = ParameterStore::new(0, DType::F32, &Device::Cpu);
+    (entry.build)(store.root()).unwrap().stages()[1].name.clone()
+}
+
 #[test]
 fn trains_saves_loads_and_taps() {
     let images = images();
     for entry in Registry::builtin().backbones() {
         let start = std::time::Instant::now();
         println!("{}", entry.name);
-        let names = || model(entry, 1, None).backbone().stages()[1].name.clone();
-        let model = model(entry, 1, Some(names()));
+        let model = model(entry, 1, Some(second_stage(entry)));
         stages_divide_the_network(&model, &images);
         step_lowers_the_loss(&model, &images);
         file_gives_the_same_model(entry, &model, &images);
