@@ -13,6 +13,7 @@
 
 pub mod commands;
 pub mod components;
+pub mod data_set;
 pub mod experiment;
 pub mod output;
 pub mod status;

@@ -1,0 +1,246 @@
+//! The data set of an experiment, open: its images, which of them train and test, and their masks.
+
+use std::sync::Arc;
+
+use mga_data::dataset::Dataset;
+use mga_data::error::{Error, Result};
+use mga_data::registry::OpenContext;
+use mga_data::source::ImagesOnly;
+use mga_data::split::{self, SplitSettings, TestSettings, ValidationSettings};
+use mga_data::{Mask, MaskSettings, MaskSource, Picture, Source, Splits, masks};
+
+use crate::components::Components;
+use crate::experiment::{Data, EmptyMask, ExperimentError, Loaded, MissingMask, OnError};
+
+/// An experiment's data set. Nothing is decoded yet.
+pub struct OpenData {
+    /// Its images and classes.
+    pub dataset: Arc<dyn Dataset>,
+    /// Which images train, select and test.
+    pub splits: Splits,
+    /// Its masks, or a control; none without mask guidance, unless the experiment names a source, which evaluation then
+    /// measures the attention against.
+    pub masks: Arc<MaskSource>,
+    guided: bool,
+}
+
+impl OpenData {
+    /// Images as training sees them: with masks where the experiment is guided by them, and an error for an image that
+    /// lacks one where `data.masks.missing` says so.
+    #[must_use]
+    pub fn train_source(&self) -> Arc<dyn Source> {
+        if self.guided {
+            Arc::new(Masked { masks: Arc::clone(&self.masks), required: true })
+        } else {
+            Arc::new(ImagesOnly(Arc::clone(&self.dataset)))
+        }
+    }
+
+    /// Images as evaluation sees them: with masks where there are any.
+    #[must_use]
+    pub fn eval_source(&self) -> Arc<dyn Source> {
+        Arc::new(Masked { masks: Arc::clone(&self.masks), required: false })
+    }
+
+    /// What was left out or decided while opening, a line each, for people.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        [self.dataset.warnings(), self.splits.notes.as_slice()].concat()
+    }
+}
+
+/// Images with masks from one source.
+struct Masked {
+    masks: Arc<MaskSource>,
+    required: bool,
+}
+
+impl Source for Masked {
+    fn load(&self, index: usize) -> Result<(Picture, Option<Mask>)> {
+        if self.required { self.masks.load(index) } else { self.masks.load_optional(index) }
+    }
+
+    fn label(&self, index: usize) -> Option<usize> {
+        self.masks.dataset().records().get(index).and_then(|record| record.label)
+    }
+
+    fn id(&self, index: usize) -> &str {
+        self.masks.dataset().records().get(index).map_or("", |record| &record.id)
+    }
+}
+
+/// Opens what an experiment trains on: data set, splits and masks.
+///
+/// # Errors
+/// Settings that do not fit the data, at the place where they were written: no such files, classes too small to split,
+/// no masks of that name, no validation images to select on, nothing to train on.
+pub fn open(loaded: &Loaded, components: &Components) -> anyhow::Result<OpenData> {
+    let (dataset, splits) = open_images(loaded, components)?;
+    if splits.train.is_empty() {
+        return Err(loaded.error("data", "no image is left to train on").into());
+    }
+    loaded.check_validation(splits.validation.len())?;
+    let masks = Arc::new(open_masks(loaded, &dataset)?);
+    Ok(OpenData { dataset, splits, masks, guided: loaded.experiment.model.mask_guidance })
+}
+
+/// Opens what an experiment is evaluated on: as [`open`], but neither masks nor training or validation images are
+/// needed. Where the masks cannot be had, the notes say so.
+///
+/// # Errors
+/// Settings that do not fit the data, at the place where they were written.
+pub fn open_to_evaluate(loaded: &Loaded, components: &Components) -> anyhow::Result<OpenData> {
+    let (dataset, mut splits) = open_images(loaded, components)?;
+    let masks = match open_masks(loaded, &dataset) {
+        Ok(masks) => masks,
+        Err(error) => {
+            let reason = error.problems.first().map_or("", |problem| problem.message.as_str());
+            splits.notes.push(format!("evaluated without masks: {reason}"));
+            let none = MaskSettings { source: "none".to_owned(), ..MaskSettings::default() };
+            MaskSource::new(none, Arc::clone(&dataset))?
+        }
+    };
+    Ok(OpenData { dataset, splits, masks: Arc::new(masks), guided: false })
+}
+
+fn open_images(
+    loaded: &Loaded,
+    components: &Components,
+) -> std::result::Result<(Arc<dyn Dataset>, Splits), ExperimentError> {
+    let data = &loaded.experiment.data;
+    let Some(entry) = components.datasets.iter().find(|entry| entry.name == data.dataset) else {
+        return Err(loaded.error("data.dataset", format!("no data set `{}` is registered", data.dataset)));
+    };
+    let context = OpenContext { root: data.root.clone(), skip_errors: data.on_error == OnError::Skip };
+    let settings = serde_json::Value::Object(data.settings.clone());
+    let dataset = (entry.open)(&settings, &context).map_err(|error| {
+        // What is wrong with files is looked for in the folder, what is wrong with settings beside the name.
+        let files = data.root.is_some() && !matches!(error, Error::Settings(_));
+        loaded.error(if files { "data.root" } else { "data.dataset" }, error.to_string())
+    })?;
+    let splits = split::assign(dataset.records(), dataset.classes(), &split_settings(data)).map_err(|error| {
+        let message = error.to_string();
+        let validation = message.contains("data.validation");
+        loaded.error(if validation { "data.validation" } else { "data.split" }, message)
+    })?;
+    Ok((dataset, splits))
+}
+
+fn split_settings(data: &Data) -> SplitSettings {
+    let validation = &data.validation;
+    let validation = (validation.fraction.is_some() || validation.per_class.is_some()).then_some(ValidationSettings {
+        fraction: validation.fraction,
+        per_class: validation.per_class,
+        seed: validation.seed,
+    });
+    SplitSettings { test: data.split.test.map(|test| TestSettings { test, seed: data.split.seed }), validation }
+}
+
+fn open_masks(loaded: &Loaded, dataset: &Arc<dyn Dataset>) -> std::result::Result<MaskSource, ExperimentError> {
+    const KEY: &str = "data.masks.source";
+    let experiment = &loaded.experiment;
+    let masks = &experiment.data.masks;
+    let source = match &masks.source {
+        Some(source) => source.clone(),
+        None if !experiment.model.mask_guidance => "none".to_owned(),
+        None => {
+            let first = dataset.mask_sources().first().map(|source| (*source).to_owned());
+            first.ok_or_else(|| {
+                let controls = masks::CONTROLS.join("`, `");
+                let message = format!(
+                    "data set `{}` as it is set here offers no masks, and model.mask_guidance trains towards them: \
+                     name where they are, take a control (`{controls}`), or set model.mask_guidance = false",
+                    experiment.data.dataset
+                );
+                loaded.error(KEY, message)
+            })?
+        }
+    };
+    let settings = MaskSettings {
+        source,
+        empty: match masks.empty {
+            EmptyMask::Ones => masks::EmptyMask::Ones,
+            EmptyMask::Skip => masks::EmptyMask::Skip,
+        },
+        missing: match masks.missing {
+            MissingMask::Error => masks::MissingMask::Error,
+            MissingMask::NoLoss => masks::MissingMask::NoLoss,
+        },
+        of: masks.of.clone(),
+        seed: masks.seed,
+    };
+    MaskSource::new(settings, Arc::clone(dataset)).map_err(|error| {
+        let message = error.to_string();
+        // The place says the key already.
+        loaded.error(KEY, message.strip_prefix("data.masks.source: ").unwrap_or(&message))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::{Overrides, load};
+
+    /// An experiment on small leaves with `more` settings.
+    fn loaded(more: &[&str]) -> Loaded {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("x.toml");
+        let text = "task = \"classification\"\n[data]\ndataset = \"leaves\"\nsize = 16\ntrain_per_class = 4\n\
+                    test_per_class = 1\n[data.validation]\nfraction = 0.25\n[model]\nbackbone = \"resnet18\"\n";
+        std::fs::write(&file, text).unwrap();
+        let overrides = Overrides { set: more.iter().map(|set| (*set).to_owned()).collect(), ..Overrides::default() };
+        load(&file, &overrides, &Components::builtin()).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn refused(more: &[&str]) -> String {
+        open(&loaded(more), &Components::builtin()).err().expect("an error").to_string()
+    }
+
+    #[test]
+    fn splits_and_masks_are_as_the_experiment_says() {
+        let data = open(&loaded(&[]), &Components::builtin()).unwrap();
+        let Splits { train, validation, test, .. } = &data.splits;
+        assert_eq!((data.dataset.classes().len(), train.len(), validation.len(), test.len()), (10, 30, 10, 10));
+        assert_eq!(data.masks.settings().source, "veins");
+        let (picture, mask) = data.train_source().load(train[0]).unwrap();
+        assert_eq!((picture.width(), mask.unwrap().values().len()), (16, 256));
+        let source = data.eval_source();
+        assert_eq!((source.label(test[0]), source.id(test[0])), (Some(0), "test/cultivar-00/0000"));
+        assert!(source.load(test[0]).unwrap().1.is_some() && data.notes().is_empty());
+    }
+
+    #[test]
+    fn without_guidance_training_reads_no_mask() {
+        let data = open(&loaded(&["model.mask_guidance=false"]), &Components::builtin()).unwrap();
+        assert_eq!(data.masks.settings().source, "none");
+        assert!(data.train_source().load(0).unwrap().1.is_none() && data.eval_source().load(0).unwrap().1.is_none());
+        let named = ["model.mask_guidance=false", "data.masks.source=silhouette"];
+        let data = open(&loaded(&named), &Components::builtin()).unwrap();
+        assert!(data.train_source().load(0).unwrap().1.is_none() && data.eval_source().load(0).unwrap().1.is_some());
+    }
+
+    #[test]
+    fn evaluation_goes_on_without_the_masks() {
+        let loaded = loaded(&["data.masks.source=viens"]);
+        let data = open_to_evaluate(&loaded, &Components::builtin()).unwrap();
+        assert!(data.eval_source().load(0).unwrap().1.is_none());
+        assert!(data.notes()[0].contains("viens"), "{:?}", data.notes());
+    }
+
+    #[test]
+    fn what_does_not_fit_the_data_is_shown_where_it_was_set() {
+        let message = refused(&["data.masks.source=viens"]);
+        assert!(message.contains("--set data.masks.source=viens") && message.contains("did you mean"), "{message}");
+        assert_eq!(message.matches("data.masks.source: ").count(), 1, "{message}");
+        let message = refused(&["data.train_per_class=1"]);
+        assert!(message.contains("data.validation") && message.contains("two images"), "{message}");
+    }
+
+    #[test]
+    fn the_folder_is_shown_for_files_that_are_not_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = format!("data.root={}", folder.path().display());
+        let message = refused(&["data.dataset=mganet", &root]);
+        assert!(message.contains("data.root"), "{message}");
+    }
+}
