@@ -16,6 +16,7 @@ pub mod components;
 pub mod data_set;
 pub mod experiment;
 pub mod output;
+pub mod pictures;
 pub mod status;
 
 use std::ffi::OsString;
