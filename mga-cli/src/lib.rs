@@ -24,6 +24,7 @@ pub mod output;
 pub mod progress;
 pub mod run_folder;
 pub mod runners;
+pub mod pictures;
 pub mod status;
 
 use std::ffi::OsString;
