@@ -18,13 +18,14 @@ pub mod components;
 pub mod data_set;
 pub mod environment;
 pub mod experiment;
+pub mod gallery;
 pub mod interrupt;
 pub mod loaders;
 pub mod output;
+pub mod pictures;
 pub mod progress;
 pub mod run_folder;
 pub mod runners;
-pub mod pictures;
 pub mod status;
 
 use std::ffi::OsString;
