@@ -1,6 +1,8 @@
 //! What the program was built with. A downstream crate adds its own components here and runs [`crate::run`].
 
 use mga_data::registry::DatasetEntry;
+use mga_data::{Pipeline, Transform};
+use mga_models::{BackboneEntry, Registry};
 use schemars::{Schema, json_schema};
 
 /// A backbone as the experiment file and `mga list` know it.
@@ -18,9 +20,22 @@ pub struct BackboneComponent {
     pub weights: Vec<String>,
 }
 
+fn known(entry: &BackboneEntry) -> BackboneComponent {
+    let (name, about) = (entry.name.to_owned(), entry.about.to_owned());
+    BackboneComponent { name, about, schema: None, stages: Vec::new(), weights: Vec::new() }
+}
+
+fn transform_problems(value: &serde_json::Value) -> Vec<String> {
+    let checked = serde_json::from_value::<Transform>(value.clone()).map_err(|e| e.to_string());
+    let checked = checked.and_then(|transform| Pipeline::new(vec![transform]).map_err(|e| e.to_string()));
+    checked.err().into_iter().collect()
+}
+
 /// Every registered component.
 #[derive(Clone)]
 pub struct Components {
+    /// Backbones as they are built, for `model.backbone`.
+    pub registry: Registry,
     /// Data sets, for `data.dataset`.
     pub datasets: Vec<DatasetEntry>,
     /// Backbones, for `model.backbone`.
@@ -35,17 +50,22 @@ impl Components {
     /// The components of this workspace.
     #[must_use]
     pub fn builtin() -> Self {
+        let registry = Registry::builtin();
         Self {
             datasets: mga_data::registry::builtin(),
-            backbones: Vec::new(),
-            transforms: json_schema!({
-                "type": "object",
-                "properties": { "op": { "type": "string", "description": "Name of the transform." } },
-                "required": ["op"],
-                "additionalProperties": true,
-            }),
-            transform_problems: |_| Vec::new(),
+            backbones: registry.backbones().iter().map(known).collect(),
+            registry,
+            transforms: crate::experiment::schema_of::<Transform>(),
+            transform_problems,
         }
+    }
+
+    /// The same program with one backbone more: `mga_cli::run(&Components::builtin().with_backbone(ENTRY), ...)`.
+    #[must_use]
+    pub fn with_backbone(mut self, entry: BackboneEntry) -> Self {
+        self.registry = self.registry.with_backbone(entry);
+        self.backbones = self.registry.backbones().iter().map(known).collect();
+        self
     }
 
     /// Backbones that share their settings together: names, description, schema of the settings.

@@ -1,7 +1,9 @@
 //! The program's commands, one a file: its arguments and what it does.
 
 pub mod completions;
+pub mod data;
 pub mod experiment_args;
+pub mod list;
 pub mod schema;
 
 use crate::components::Components;
@@ -9,6 +11,10 @@ use crate::components::Components;
 /// What the program can do.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
+    /// List every registered component, a line each.
+    List(list::Args),
+    /// Check data, split tables, write data sets to disk.
+    Data(data::Args),
     /// Print the JSON schema of the experiment file.
     Schema(schema::Args),
     /// Print a completion script for a shell.
@@ -22,6 +28,8 @@ impl Command {
     /// Whatever went wrong; [`crate::status::report`] says it and knows the exit status.
     pub fn run(self, components: &Components) -> anyhow::Result<()> {
         match self {
+            Self::List(args) => list::run(args, components),
+            Self::Data(args) => data::run(args, components),
             Self::Schema(args) => schema::run(args, components),
             Self::Completions(args) => completions::run(args, components),
         }
