@@ -11,12 +11,20 @@
 // A closed pipe ends the program quietly, not with a panic: output goes through `output::print`.
 #![warn(clippy::print_stdout)]
 
+pub mod assemble;
+pub mod checkpoint;
 pub mod commands;
 pub mod components;
 pub mod data_set;
+pub mod environment;
 pub mod experiment;
+pub mod interrupt;
+pub mod loaders;
 pub mod output;
 pub mod pictures;
+pub mod progress;
+pub mod run_folder;
+pub mod runners;
 pub mod status;
 
 use std::ffi::OsString;

@@ -84,7 +84,7 @@ pub fn same_aspect(a: (usize, usize), b: (usize, usize)) -> bool {
 
 /// How many images were seen without mask, with a blank one, or with one of another size. Each image counts once,
 /// however often it was loaded.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct MaskCounts {
     /// Images that have no mask.
     pub missing: usize,

@@ -2,15 +2,21 @@
 
 pub mod completions;
 pub mod data;
+pub mod eval;
 pub mod experiment_args;
 pub mod list;
 pub mod schema;
+pub mod train;
 
 use crate::components::Components;
 
 /// What the program can do.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
+    /// Train an experiment.
+    Train(train::Args),
+    /// Evaluate a run, or an experiment with weights.
+    Eval(eval::Args),
     /// List every registered component, a line each.
     List(list::Args),
     /// Check data, split tables, write data sets to disk.
@@ -28,6 +34,8 @@ impl Command {
     /// Whatever went wrong; [`crate::status::report`] says it and knows the exit status.
     pub fn run(self, components: &Components) -> anyhow::Result<()> {
         match self {
+            Self::Train(args) => train::run(args, components),
+            Self::Eval(args) => eval::run(args, components),
             Self::List(args) => list::run(args, components),
             Self::Data(args) => data::run(args, components),
             Self::Schema(args) => schema::run(args, components),

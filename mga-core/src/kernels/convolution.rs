@@ -71,11 +71,19 @@ impl ConvShape {
         (oy * self.stride + ky * self.dilation).checked_sub(self.padding.0).filter(|&iy| iy < self.input.1)
     }
 
-    /// Unfolds output rows `rows` of `x` (`channels` planes) into `[channels * taps, rows * OW]`.
-    fn unfold<T: Element>(&self, x: &[T], channels: usize, rows: std::ops::Range<usize>, col: &mut [T]) {
+    /// Unfolds output rows `rows` of `x` (`channels` planes) into `[channels * taps, rows * OW]`, a part of a matrix whose
+    /// lines are `line` long, from column `at`.
+    pub(super) fn unfold<T: Element>(
+        &self,
+        x: &[T],
+        channels: usize,
+        rows: std::ops::Range<usize>,
+        col: &mut [T],
+        (line, at): (usize, usize),
+    ) {
         let (width, ow) = (self.input.2, self.output.2);
-        let line = rows.len() * ow;
         for (index, out) in col.chunks_exact_mut(line).take(channels * self.taps()).enumerate() {
+            let out = &mut out[at..at + rows.len() * ow];
             let (c, tap) = (index / self.taps(), index % self.taps());
             let (ky, kx) = (tap / self.kernel.1, tap % self.kernel.1);
             let (lo, hi, first) = self.columns(kx);
@@ -99,10 +107,17 @@ impl ConvShape {
     }
 
     /// Adds an unfolded tile back to where it came from: the adjoint of [`ConvShape::unfold`].
-    fn fold_add<T: Element>(&self, col: &[T], channels: usize, rows: std::ops::Range<usize>, x: &mut [T]) {
+    pub(super) fn fold_add<T: Element>(
+        &self,
+        col: &[T],
+        channels: usize,
+        rows: std::ops::Range<usize>,
+        (line, at): (usize, usize),
+        x: &mut [T],
+    ) {
         let (width, ow) = (self.input.2, self.output.2);
-        let line = rows.len() * ow;
         for (index, values) in col.chunks_exact(line).take(channels * self.taps()).enumerate() {
+            let values = &values[at..at + rows.len() * ow];
             let (c, tap) = (index / self.taps(), index % self.taps());
             let (ky, kx) = (tap / self.kernel.1, tap % self.kernel.1);
             let (lo, hi, first) = self.columns(kx);
@@ -160,7 +175,7 @@ pub(crate) fn forward<T: Element>(s: &ConvShape, x: &[T], w: &[T], y: &mut [T]) 
             multiply(x[band.start * width..].as_ptr(), s.in_area());
         } else {
             with_scratch::<T, _>(depth * columns, |col| {
-                s.unfold(x, cg, band.clone(), col);
+                s.unfold(x, cg, band.clone(), col, (columns, 0));
                 multiply(col.as_ptr(), columns);
             });
         }
@@ -209,7 +224,7 @@ pub(crate) fn backward_input<T: Element>(s: &ConvShape, w: &[T], dy: &[T], dx: &
             let unfolded = channels.len() * s.taps();
             with_scratch::<T, _>(unfolded * band.len() * width, |col| {
                 multiply(unfolded, &band, col.as_mut_ptr(), band.len() * width, false);
-                s.fold_add(col, channels.len(), band.clone(), dx);
+                s.fold_add(col, channels.len(), band.clone(), (band.len() * width, 0), dx);
             });
         }
     });
@@ -262,7 +277,7 @@ pub(crate) fn backward_weight<T: Element>(s: &ConvShape, x: &[T], dy: &[T], dw: 
             for start in (0..s.output.1).step_by(rows) {
                 let band = start..(start + rows).min(s.output.1);
                 with_scratch::<T, _>(unfolded * band.len() * width, |col| {
-                    s.unfold(x, c.len(), band.clone(), col);
+                    s.unfold(x, c.len(), band.clone(), col, (band.len() * width, 0));
                     multiply(&band, col.as_ptr(), band.len() * width);
                 });
             }
@@ -333,6 +348,8 @@ mod tests {
             [1, 6, 8, 9, 6, 3, 3, 2, 1, 1, 1, 6],
             [1, 6, 8, 9, 12, 3, 3, 1, 2, 2, 2, 3],
             [2, 20, 7, 7, 40, 1, 7, 1, 0, 3, 1, 1],
+            [5, 70, 5, 4, 130, 3, 3, 2, 1, 1, 1, 1],
+            [3, 40, 3, 3, 65, 1, 1, 1, 0, 0, 1, 1],
             [1, 2, 3, 3, 2, 5, 5, 1, 2, 2, 1, 1],
             [1, 40, 30, 300, 33, 3, 3, 1, 1, 1, 1, 1],
         ];
@@ -363,6 +380,15 @@ mod tests {
             close(&y, &y1);
             close(&dx, &dx1);
             close(&dw, &dw1);
+            if crate::kernels::batched_convolution::serves(&s) {
+                let (mut y, mut dx, mut dw) = (vec![0.0; dy.len()], vec![0.5; x.len()], vec![0.5; weight.len()]);
+                crate::kernels::batched_convolution::forward(&s, &x, &weight, &mut y);
+                crate::kernels::batched_convolution::backward_input(&s, &weight, &dy, &mut dx);
+                crate::kernels::batched_convolution::backward_weight(&s, &x, &dy, &mut dw);
+                close(&y, &y1);
+                close(&dx, &dx1);
+                close(&dw, &dw1);
+            }
             if groups == c && o == c {
                 let (mut y, mut dx, mut dw) = (vec![0.0; dy.len()], vec![0.5; x.len()], vec![0.5; weight.len()]);
                 crate::kernels::depthwise::forward(&s, &x, &weight, &mut y);

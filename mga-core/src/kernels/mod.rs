@@ -4,6 +4,7 @@
 //! order: any number of threads gives the same bits.
 
 pub(crate) mod batch_norm;
+pub(crate) mod batched_convolution;
 pub(crate) mod convolution;
 pub(crate) mod depthwise;
 pub(crate) mod elementwise;

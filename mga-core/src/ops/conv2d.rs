@@ -6,7 +6,7 @@ use super::taps::Taps;
 use crate::element::{Element, read, tensor, with_element, zeros};
 use crate::error::{Error, Result};
 use crate::kernels::convolution::{self, ConvShape};
-use crate::kernels::depthwise;
+use crate::kernels::{batched_convolution, depthwise};
 use crate::tape::{Gradient, Gradients, Tape, Value};
 
 /// Stride, padding, dilation and groups of a convolution.
@@ -106,7 +106,13 @@ fn forward<T: Element>(s: &ConvShape, x: &Tensor, w: &Tensor) -> Result<Tensor> 
     let mut y = zeros::<T>(s.n * s.output.0 * s.output.1 * s.output.2);
     read::<T, _>(x, |x| {
         read::<T, _>(w, |w| {
-            if is_depthwise(s) { depthwise::forward(s, x, w, &mut y) } else { convolution::forward(s, x, w, &mut y) }
+            if is_depthwise(s) {
+                depthwise::forward(s, x, w, &mut y);
+            } else if batched_convolution::serves(s) {
+                batched_convolution::forward(s, x, w, &mut y);
+            } else {
+                convolution::forward(s, x, w, &mut y);
+            }
         })
     })??;
     tensor(y, (s.n, s.output.0, s.output.1, s.output.2))
@@ -125,6 +131,8 @@ fn backward_weight<T: Element>(
             gradients.accumulate::<T>(slot, &dims, |dw, _| {
                 if is_depthwise(s) {
                     depthwise::backward_weight(s, x, dy, dw);
+                } else if batched_convolution::serves(s) {
+                    batched_convolution::backward_weight(s, x, dy, dw);
                 } else {
                     convolution::backward_weight(s, x, dy, dw);
                 }
@@ -146,6 +154,8 @@ fn backward_input<T: Element>(
             gradients.accumulate::<T>(slot, &dims, |dx, _| {
                 if is_depthwise(s) {
                     depthwise::backward_input(s, w, dy, dx);
+                } else if batched_convolution::serves(s) {
+                    batched_convolution::backward_input(s, w, dy, dx);
                 } else {
                     convolution::backward_input(s, w, dy, dx);
                 }

@@ -85,7 +85,10 @@ pub fn load_tensors(
         let short = normalise(&name);
         // A name of ours is never renamed: our own checkpoints hold `features.1` of VGG and DenseNet as they are.
         let ours = if store.get(short).is_some() { short.to_owned() } else { rename(&name, renames) };
-        if ours.ends_with("num_batches_tracked") || NOT_NEEDED.iter().any(|prefix| under(&ours, prefix)) {
+        if super::is_optimiser_state(&name)
+            || ours.ends_with("num_batches_tracked")
+            || NOT_NEEDED.iter().any(|prefix| under(&ours, prefix))
+        {
             report.ignored += 1;
         } else if store.get(&ours).is_none() {
             report.unexpected.push(name);

@@ -1,0 +1,90 @@
+//! Checkpoints: weights under their own names, with all that training needs to go on to the bit.
+//!
+//! The file is an ordinary weight file to every other reader: the optimiser's tensors stand beside the weights under
+//! `sgd.` or `adamw.`, and the progress is a line of JSON in the metadata. Order, augmentation and dropout are functions of
+//! seed, epoch and step, so no generator has a state to keep beyond those numbers.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use anyhow::Context;
+use candle_core::Tensor;
+use mga_core::optim::Optimiser;
+use mga_models::{MgaModel, weights};
+use serde::{Deserialize, Serialize};
+
+/// Metadata key of the progress.
+const PROGRESS: &str = "mga.progress";
+
+/// How far a run has come. All counts are of finished things.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// The epoch that is under way, or the number of epochs where all are done.
+    pub epoch: usize,
+    /// Micro-batches of that epoch already used.
+    pub batch: usize,
+    /// Optimiser steps.
+    pub step: u64,
+    /// Micro-batches, since the start: what dropout is keyed by.
+    pub micro_step: u64,
+    /// The best value of the metric that selects.
+    pub best: Option<f64>,
+    /// The epoch it was reached in.
+    pub best_epoch: Option<usize>,
+    /// Evaluations since then.
+    pub stale: usize,
+    /// Whether early stopping ended the run.
+    pub stopped_early: bool,
+    /// Length of `metrics.jsonl`, in bytes.
+    pub metrics_bytes: u64,
+    /// Hash of the experiment that is trained: resuming under another is an error.
+    pub experiment: String,
+    /// Seconds of training so far, over all resumptions.
+    pub seconds: f64,
+}
+
+/// Saves weights, optimiser and progress: the file is whole or not there.
+pub fn save(
+    path: &Path,
+    model: &MgaModel,
+    optimiser: Option<&dyn Optimiser>,
+    progress: &Progress,
+) -> anyhow::Result<()> {
+    let mut tensors = model.store().tensors();
+    if let Some(optimiser) = optimiser {
+        tensors.extend(optimiser.state()?);
+    }
+    let metadata = HashMap::from([
+        ("format".to_owned(), "pt".to_owned()),
+        (PROGRESS.to_owned(), serde_json::to_string(progress)?),
+    ]);
+    Ok(weights::save_file(&tensors, metadata, path)?)
+}
+
+/// Loads a checkpoint into the model, and the optimiser where one is given.
+pub fn load(path: &Path, model: &MgaModel, optimiser: Option<&mut dyn Optimiser>) -> anyhow::Result<Progress> {
+    let unreadable = || format!("{}: not a readable checkpoint", path.display());
+    let bytes = std::fs::read(path).with_context(unreadable)?;
+    let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).with_context(unreadable)?;
+    let line = header.metadata().as_ref().and_then(|metadata| metadata.get(PROGRESS)).cloned();
+    let line = line.with_context(|| format!("{}: a weight file, but no checkpoint of mga", path.display()))?;
+    let progress = serde_json::from_str(&line).with_context(unreadable)?;
+    let tensors: HashMap<String, Tensor> =
+        candle_core::safetensors::load_buffer(&bytes, &candle_core::Device::Cpu).with_context(unreadable)?;
+    drop(bytes);
+    let (state, mut present): (HashMap<_, _>, HashMap<_, _>) =
+        tensors.into_iter().partition(|(name, _)| weights::is_optimiser_state(name));
+    present.retain(|name, _| !name.ends_with("num_batches_tracked"));
+    for entry in model.store().entries() {
+        let tensor =
+            present.remove(entry.name()).with_context(|| format!("{}: lacks {}", path.display(), entry.name()))?;
+        entry.set(tensor.to_device(model.store().device())?).with_context(unreadable)?;
+    }
+    if let Some(name) = present.keys().next() {
+        anyhow::bail!("{}: holds `{name}`, which the model has not", path.display());
+    }
+    if let Some(optimiser) = optimiser {
+        optimiser.load_state(&state).with_context(unreadable)?;
+    }
+    Ok(progress)
+}

@@ -1,0 +1,91 @@
+//! `mga eval`: a run, or an experiment with weights, on a split.
+
+use std::path::PathBuf;
+
+use crate::assemble;
+use crate::checkpoint;
+use crate::commands::train::load_run;
+use crate::components::Components;
+use crate::data_set;
+use crate::interrupt::Interrupt;
+use crate::loaders;
+use crate::output::print;
+use crate::run_folder::RunFolder;
+use crate::runners::evaluation::evaluate;
+
+/// Evaluate a run folder, or an experiment with weights.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  mga eval runs/first --split test\n  \
+                        mga eval experiments/mga/soybean_2_1.toml --weights model.safetensors --out runs/check --logits")]
+pub struct Args {
+    /// A run folder, or an experiment file.
+    run: PathBuf,
+    /// A weight file; left out: the run's best checkpoint, else its last, else the experiment's weights.
+    #[arg(long)]
+    weights: Option<PathBuf>,
+    /// Which images.
+    #[arg(long, default_value = "test", value_parser = ["train", "validation", "test"])]
+    split: String,
+    /// Set a key of the experiment. May be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// A folder for predictions.csv, confusion.csv and evaluation.json.
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Also write logits.safetensors there.
+    #[arg(long, requires = "out")]
+    logits: bool,
+}
+
+/// Evaluates.
+///
+/// # Errors
+/// A wrong experiment, data or weights.
+pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
+    let interrupt = Interrupt::listen()?;
+    let loaded = load_run(&args.run, &args.set, components)?;
+    assemble::use_threads(loaded.experiment.threads);
+    let device = assemble::device(&loaded)?;
+    let data = data_set::open_to_evaluate(&loaded, components)?;
+    let classes = data.dataset.classes();
+    let model = assemble::fresh_model(&loaded, components, classes.len(), &device)?;
+    match weights_of(&args.run, args.weights.as_deref()) {
+        Some((path, true)) => drop(checkpoint::load(&path, &model, None)?),
+        Some((path, false)) => eprintln!("{}", assemble::load_file(&loaded, components, &model, &path)?),
+        None => match assemble::load_weights(&loaded, components, &model)? {
+            Some(report) => eprintln!("{report}"),
+            None => anyhow::bail!("no weights to evaluate: name a file with --weights, or a run folder"),
+        },
+    }
+    let indices = match args.split.as_str() {
+        "train" => &data.splits.train,
+        "validation" => &data.splits.validation,
+        _ => &data.splits.test,
+    };
+    anyhow::ensure!(!indices.is_empty(), "the data set has no {} images", args.split);
+    let loader = loaders::evaluation(&loaded, &data, indices)?;
+    let result = evaluate(&model, &loader, classes, &interrupt, |_| ())?;
+    let json = result.to_json(&args.split, None);
+    if let Some(out) = &args.out {
+        std::fs::create_dir_all(out)?;
+        let folder = RunFolder::at(out);
+        result.write(&folder, classes)?;
+        folder.write_json("evaluation.json", &json)?;
+        if args.logits {
+            result.write_logits(&folder, classes.len())?;
+        }
+    }
+    for skipped in loader.skipped() {
+        eprintln!("skipped: {skipped}");
+    }
+    Ok(print(serde_json::to_string_pretty(&json)? + "\n")?)
+}
+
+/// The weights to use, and whether they are a checkpoint of that very run.
+pub fn weights_of(run: &std::path::Path, given: Option<&std::path::Path>) -> Option<(PathBuf, bool)> {
+    if let Some(path) = given {
+        return Some((path.to_path_buf(), false));
+    }
+    let folder = RunFolder::at(run);
+    [folder.best(), folder.last()].into_iter().find(|path| run.is_dir() && path.is_file()).map(|path| (path, true))
+}

@@ -1,0 +1,254 @@
+//! `mga train`: an experiment, from the start or from where it stopped.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::Context;
+use sha2::{Digest, Sha256};
+
+use super::experiment_args::ExperimentArgs;
+use crate::assemble;
+use crate::checkpoint::{self, Progress};
+use crate::components::Components;
+use crate::data_set::{self, OpenData};
+use crate::environment::Environment;
+use crate::experiment::{Experiment, Loaded, Overrides, SelectOn, load};
+use crate::interrupt::Interrupt;
+use crate::loaders;
+use crate::output::print;
+use crate::progress::{Terminal, percent};
+use crate::run_folder::RunFolder;
+use crate::runners::evaluation::{Evaluated, evaluate};
+use crate::runners::training::Training;
+
+/// Train an experiment.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  mga train experiments/quickstart.toml --set schedule.epochs=5 --out runs/first\n  \
+                        mga train --resume runs/first"
+)]
+pub struct Args {
+    /// The experiment file (TOML).
+    #[arg(required_unless_present = "resume", conflicts_with = "resume")]
+    experiment: Option<PathBuf>,
+    /// Set a key of the experiment: TOML's values, else a string. May be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE", conflicts_with = "resume")]
+    set: Vec<String>,
+    /// The run's folder; left out: runs/NAME-TIME.
+    #[arg(long, conflicts_with = "resume")]
+    out: Option<PathBuf>,
+    /// Start from this weight file in place of the experiment's weights.
+    #[arg(long, conflicts_with = "resume")]
+    weights: Option<PathBuf>,
+    /// Go on with the run in this folder.
+    #[arg(long, value_name = "DIR")]
+    resume: Option<PathBuf>,
+    /// Say nothing but the result.
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+/// Trains.
+///
+/// # Errors
+/// A wrong experiment, data or weights; a loss that is not finite; a signal.
+pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
+    let interrupt = Interrupt::listen()?;
+    let (loaded, folder, resume) = match (&args.resume, &args.experiment) {
+        (Some(folder), _) => {
+            let folder = RunFolder::at(folder);
+            let file = folder.experiment();
+            anyhow::ensure!(
+                file.is_file(),
+                "{}: no run to resume: there is no experiment.toml",
+                folder.path().display()
+            );
+            // The folder's experiment is complete: no environment variable may change a run half-way.
+            (load(&file, &Overrides::default(), components)?, folder, true)
+        }
+        (None, Some(experiment)) => {
+            let mut set = args.set.clone();
+            if let Some(weights) = &args.weights {
+                set.push(format!("model.weights=file:{}", weights.display()));
+            }
+            let loaded = ExperimentArgs { experiment: experiment.clone(), set }.load(components)?;
+            let folder = args.out.clone().unwrap_or_else(|| default_folder(experiment));
+            (loaded, RunFolder::at(folder), false)
+        }
+        (None, None) => anyhow::bail!("name an experiment file, or a run with --resume"),
+    };
+    let experiment = &loaded.experiment;
+    assemble::use_threads(experiment.threads);
+    let device = assemble::device(&loaded)?;
+    let data = data_set::open(&loaded, components)?;
+    let classes = data.dataset.classes().to_vec();
+    let model = assemble::fresh_model(&loaded, components, classes.len(), &device)?;
+    let say = |line: &str| {
+        if !args.quiet {
+            eprintln!("{line}")
+        }
+    };
+    if !(resume && folder.last().is_file())
+        && let Some(report) = assemble::load_weights(&loaded, components, &model)?
+    {
+        say(&report);
+    }
+    let resolved = experiment.resolved_toml()?;
+    if !resume {
+        folder.create()?;
+        folder.write("experiment.toml", &resolved)?;
+        folder.write_json("environment.json", &Environment::here(&device))?;
+    }
+    data.notes().iter().for_each(|warning| say(&format!("warning: {warning}")));
+    say(&format!(
+        "{}: {} classes, {} training, {} validation and {} test images; {} on {}; into {}",
+        experiment.data.dataset,
+        classes.len(),
+        data.splits.train.len(),
+        data.splits.validation.len(),
+        data.splits.test.len(),
+        experiment.model.backbone,
+        assemble::device_name(&device),
+        folder.path().display()
+    ));
+    let select = match experiment.eval.select_on {
+        SelectOn::Test => Some(("test", loaders::evaluation(&loaded, &data, &data.splits.test)?)),
+        _ if !data.splits.validation.is_empty() => {
+            Some(("validation", loaders::evaluation(&loaded, &data, &data.splits.validation)?))
+        }
+        _ => None,
+    };
+    let training = Training {
+        experiment,
+        model: &model,
+        train: loaders::training(&loaded, &data)?,
+        select,
+        classes: classes.clone(),
+        folder: folder.clone(),
+        interrupt: interrupt.clone(),
+        report: Arc::new(Terminal::new(experiment.schedule.epochs, args.quiet)),
+        identity: identity(experiment)?,
+    };
+    let progress = training.run(resume)?;
+    let mut skipped = training.train.skipped();
+    skipped.extend(training.select.iter().flat_map(|(_, loader)| loader.skipped()));
+    data.masks.warnings().iter().for_each(|warning| say(&format!("warning: {warning}")));
+    finish(&loaded, &model, &data, &folder, &progress, skipped, &interrupt)
+}
+
+/// Evaluates test on the last and on the selected checkpoint, writes everything, and says what came of it.
+fn finish(
+    loaded: &Loaded,
+    model: &mga_models::MgaModel,
+    data: &OpenData,
+    folder: &RunFolder,
+    progress: &Progress,
+    mut skipped: Vec<String>,
+    interrupt: &Interrupt,
+) -> anyhow::Result<()> {
+    let classes = data.dataset.classes();
+    let experiment = &loaded.experiment;
+    let (split, indices) =
+        if data.splits.test.is_empty() { ("validation", &data.splits.validation) } else { ("test", &data.splits.test) };
+    let has_best = experiment.eval.select_on != SelectOn::Last && folder.best().is_file();
+    let test = |which: &std::path::Path, skipped: &mut Vec<String>| -> anyhow::Result<Option<Evaluated>> {
+        if indices.is_empty() {
+            return Ok(None);
+        }
+        checkpoint::load(which, model, None)?;
+        let loader = loaders::evaluation(loaded, data, indices)?;
+        let result = evaluate(model, &loader, classes, interrupt, |_| ())?;
+        skipped.extend(loader.skipped());
+        Ok(Some(result))
+    };
+    let last = test(&folder.last(), &mut skipped)?;
+    let selected = if has_best { test(&folder.best(), &mut skipped)? } else { None };
+    let reported = selected.as_ref().or(last.as_ref());
+    if let Some(result) = reported {
+        result.write(folder, classes)?;
+    }
+    skipped.sort();
+    skipped.dedup();
+    let best_epoch = progress.best_epoch;
+    folder.write_json(
+        "summary.json",
+        &serde_json::json!({
+            "status": "finished",
+            "split": split,
+            "select_on": experiment.eval.select_on,
+            "selected_on_test": experiment.eval.select_on == SelectOn::Test,
+            "epochs": progress.epoch,
+            "steps": progress.step,
+            "stopped_early": progress.stopped_early,
+            "best_epoch": best_epoch,
+            "best_score": progress.best,
+            "selected": selected.as_ref().map(|result| result.to_json(split, best_epoch)),
+            "last": last.as_ref().map(|result| result.to_json(split, Some(progress.epoch.saturating_sub(1)))),
+            "classes": classes.len(),
+            "train_images": data.splits.train.len(),
+            "validation_images": data.splits.validation.len(),
+            "test_images": data.splits.test.len(),
+            "masks": data.masks.counts(),
+            "skipped": skipped,
+            "training_seconds": progress.seconds,
+        }),
+    )?;
+    let mut text = String::new();
+    if !skipped.is_empty() {
+        text += &format!("{} images were skipped (see summary.json)\n", skipped.len());
+    }
+    if let Some(result) = reported {
+        let chosen = match (has_best, best_epoch) {
+            (true, Some(epoch)) => format!(
+                "epoch {} (best on {})",
+                epoch + 1,
+                if experiment.eval.select_on == SelectOn::Test { "TEST, which flatters" } else { "validation" }
+            ),
+            _ => "the last epoch".to_owned(),
+        };
+        text += &format!(
+            "\n{split}: {} images, {chosen}\n  top-1 accuracy     {}   (chance {})\n  balanced accuracy  {}\n",
+            result.classes.images,
+            percent(result.classes.top1),
+            percent(Some(1.0 / classes.len() as f64)),
+            percent(result.classes.balanced_accuracy),
+        );
+        if let (Some(iou), Some(mse)) = (result.masks.mask_iou, result.masks.mask_mse) {
+            let correlation = result.masks.mask_correlation.map_or_else(|| "-".to_owned(), |v| format!("{v:.3}"));
+            text += &format!("  mask agreement     IoU {iou:.3}, correlation {correlation}, MSE {mse:.4}\n");
+        }
+    }
+    text += &format!("run: {}\npictures: {}\n", folder.path().display(), folder.pictures().display());
+    Ok(print(text)?)
+}
+
+/// Hash of an experiment without what does not change its numbers.
+pub fn identity(experiment: &Experiment) -> anyhow::Result<String> {
+    let mut plain = experiment.clone();
+    plain.threads = 0;
+    plain.data.workers = 0;
+    plain.data.prefetch = 0;
+    let digest = Sha256::digest(plain.resolved_toml()?.as_bytes());
+    Ok(digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn default_folder(experiment: &Path) -> PathBuf {
+    let name = experiment.file_stem().map_or_else(|| "run".into(), |stem| stem.to_string_lossy().into_owned());
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
+    PathBuf::from("runs").join(format!("{name}-{seconds}"))
+}
+
+/// What a command that reads a run or an experiment needs: the folder's resolved experiment, or the file's.
+pub fn load_run(path: &Path, set: &[String], components: &Components) -> anyhow::Result<Loaded> {
+    let file = if path.is_dir() { RunFolder::at(path).experiment() } else { path.to_path_buf() };
+    if path.is_dir() && !file.is_file() {
+        anyhow::bail!("{}: not a run folder: there is no experiment.toml", path.display());
+    }
+    let overrides = if path.is_dir() {
+        Overrides { set: set.to_vec(), ..Overrides::default() }
+    } else {
+        Overrides::from_process(set.to_vec())
+    };
+    load(&file, &overrides, components).context("reading the experiment")
+}

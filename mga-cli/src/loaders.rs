@@ -1,0 +1,51 @@
+//! Loaders for the splits of an open data set.
+
+use mga_data::{Loader, LoaderSettings, Pipeline, Transform, loader};
+
+use crate::assemble::normalisation;
+use crate::data_set::OpenData;
+use crate::experiment::{Loaded, OnError};
+
+/// The transforms of `data.train.transforms` or `data.eval.transforms`.
+pub fn pipeline(loaded: &Loaded, key: &str, values: &[serde_json::Value]) -> anyhow::Result<Pipeline> {
+    let transforms = values
+        .iter()
+        .map(|value| serde_json::from_value::<Transform>(value.clone()))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|e| loaded.error(key, e.to_string()))?;
+    Ok(Pipeline::new(transforms).map_err(|e| loaded.error(key, e.to_string()))?)
+}
+
+fn settings(loaded: &Loaded) -> LoaderSettings {
+    let experiment = &loaded.experiment;
+    let data = &experiment.data;
+    let (mean, std) = normalisation(experiment);
+    LoaderSettings {
+        batch_size: data.batch_size,
+        shuffle: data.shuffle,
+        drop_last: data.drop_last,
+        seed: experiment.seed,
+        mean,
+        std,
+        threads: data.workers,
+        prefetch: data.prefetch,
+        on_error: match data.on_error {
+            OnError::Stop => loader::OnError::Stop,
+            OnError::Skip => loader::OnError::Skip,
+        },
+    }
+}
+
+/// Training images: shuffled, augmented, with masks.
+pub fn training(loaded: &Loaded, data: &OpenData) -> anyhow::Result<Loader> {
+    let pipeline = pipeline(loaded, "data.train.transforms", &loaded.experiment.data.train.transforms)?;
+    Ok(Loader::new(data.train_source(), data.splits.train.clone(), pipeline, settings(loaded))?)
+}
+
+/// Images to evaluate, in their order, with masks where there are any.
+pub fn evaluation(loaded: &Loaded, data: &OpenData, indices: &[usize]) -> anyhow::Result<Loader> {
+    let eval = &loaded.experiment.data.eval;
+    let settings = LoaderSettings { batch_size: eval.batch_size, shuffle: false, drop_last: false, ..settings(loaded) };
+    let pipeline = pipeline(loaded, "data.eval.transforms", &eval.transforms)?;
+    Ok(Loader::new(data.eval_source(), indices.to_vec(), pipeline, settings)?)
+}

@@ -1,0 +1,146 @@
+//! A run's folder: what lies in it, and how it is written.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Seek, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use serde::Serialize;
+
+use crate::output::write_file;
+
+/// The folder of one run.
+#[derive(Debug, Clone)]
+pub struct RunFolder(PathBuf);
+
+impl RunFolder {
+    /// The folder at `path`, which need not be there.
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self(path.into())
+    }
+
+    /// Makes it; refuses one that holds a run already.
+    pub fn create(&self) -> anyhow::Result<()> {
+        if self.experiment().exists() || self.metrics().exists() {
+            anyhow::bail!(
+                "{}: there is a run in this folder already; `mga train --resume {0}` goes on with it, `--out` takes another",
+                self.0.display()
+            );
+        }
+        for folder in [self.0.clone(), self.0.join("checkpoints"), self.0.join("pictures")] {
+            std::fs::create_dir_all(&folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
+        }
+        Ok(())
+    }
+
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The resolved experiment.
+    pub fn experiment(&self) -> PathBuf {
+        self.0.join("experiment.toml")
+    }
+
+    /// The log of steps and evaluations.
+    pub fn metrics(&self) -> PathBuf {
+        self.0.join("metrics.jsonl")
+    }
+
+    /// The state after the last finished step that was saved.
+    pub fn last(&self) -> PathBuf {
+        self.0.join("checkpoints/last.safetensors")
+    }
+
+    /// The weights of the selected epoch.
+    pub fn best(&self) -> PathBuf {
+        self.0.join("checkpoints/best.safetensors")
+    }
+
+    /// Where pictures go.
+    pub fn pictures(&self) -> PathBuf {
+        self.0.join("pictures")
+    }
+
+    /// What came of it.
+    pub fn summary(&self) -> PathBuf {
+        self.0.join("summary.json")
+    }
+
+    /// Writes a file of the folder, by rename.
+    pub fn write(&self, name: &str, contents: impl AsRef<[u8]>) -> anyhow::Result<()> {
+        let path = self.0.join(name);
+        write_file(&path, contents.as_ref()).with_context(|| format!("{}: cannot be written", path.display()))
+    }
+
+    /// Writes a JSON file of the folder, by rename.
+    pub fn write_json(&self, name: &str, value: &impl Serialize) -> anyhow::Result<()> {
+        self.write(name, serde_json::to_string_pretty(value)? + "\n")
+    }
+}
+
+/// `metrics.jsonl`: one object a line, only ever appended to, and cut back to a checkpoint's length when resumed.
+pub struct MetricsLog {
+    file: File,
+    path: PathBuf,
+}
+
+impl MetricsLog {
+    /// Opens the log and cuts it to `length` bytes: what came after the checkpoint is done again.
+    pub fn open(path: &Path, length: u64) -> anyhow::Result<Self> {
+        let failed = || format!("{}: cannot be opened", path.display());
+        let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(path).with_context(failed)?;
+        let present = file.metadata().with_context(failed)?.len();
+        if present < length {
+            anyhow::bail!(
+                "{}: {present} bytes, but the checkpoint was saved at {length}; the log was cut",
+                path.display()
+            );
+        }
+        file.set_len(length).with_context(failed)?;
+        file.seek(std::io::SeekFrom::End(0)).with_context(failed)?;
+        Ok(Self { file, path: path.to_path_buf() })
+    }
+
+    /// Appends one object.
+    pub fn append(&mut self, value: &impl Serialize) -> anyhow::Result<()> {
+        let line = serde_json::to_string(value)? + "\n";
+        self.file.write_all(line.as_bytes()).with_context(|| format!("{}: cannot be written", self.path.display()))
+    }
+
+    /// Makes sure that all is on the disk, and says how long the log is.
+    pub fn sync(&mut self) -> anyhow::Result<u64> {
+        let failed = || format!("{}: cannot be written", self.path.display());
+        self.file.sync_all().with_context(failed)?;
+        Ok(self.file.metadata().with_context(failed)?.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_is_cut_back_to_its_checkpoint() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics.jsonl");
+        let mut log = MetricsLog::open(&path, 0).unwrap();
+        log.append(&1).unwrap();
+        let length = log.sync().unwrap();
+        log.append(&2).unwrap();
+        drop(log);
+        MetricsLog::open(&path, length).unwrap().append(&3).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "1\n3\n");
+        assert!(MetricsLog::open(&path, 100).is_err());
+    }
+
+    #[test]
+    fn a_folder_with_a_run_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::at(folder.path().join("run"));
+        run.create().unwrap();
+        run.write("experiment.toml", "").unwrap();
+        assert!(run.create().unwrap_err().to_string().contains("--resume"));
+    }
+}

@@ -1,0 +1,145 @@
+//! Evaluating a model on a split, and writing what it says of every image.
+
+use candle_core::{DType, Tensor};
+use mga_core::attention::mask_target;
+use mga_core::metrics::{ClassificationMetrics, ClassificationSummary, MaskAgreement, MaskSummary};
+use mga_core::tape::Tape;
+use mga_data::{Batch, Loader};
+use mga_models::MgaModel;
+use serde::Serialize;
+
+use crate::experiment::Metric;
+use crate::interrupt::Interrupt;
+use crate::run_folder::RunFolder;
+use crate::status::Interrupted;
+
+/// A line of `predictions.csv`.
+#[derive(Debug, Clone, Serialize)]
+pub struct PredictionRow {
+    /// The image.
+    pub path: String,
+    /// Its class.
+    pub label: String,
+    /// What the model says.
+    pub predicted: String,
+    /// With which softmax probability.
+    pub confidence: f64,
+    /// Whether they agree.
+    pub correct: bool,
+}
+
+/// What came of evaluating a split.
+pub struct Evaluated {
+    /// Accuracies and cross entropy.
+    pub classes: ClassificationSummary,
+    /// Agreement of attention and mask.
+    pub masks: MaskSummary,
+    /// Image by image, in the split's order.
+    pub rows: Vec<PredictionRow>,
+    /// Counts by label (row) and prediction (column).
+    pub confusion: Vec<Vec<u64>>,
+    /// The scores, `images x classes`.
+    pub logits: Vec<f32>,
+}
+
+impl Evaluated {
+    /// The number that selects checkpoints; higher is better.
+    pub fn score(&self, metric: Metric) -> Option<f64> {
+        match metric {
+            Metric::Top1 => self.classes.top1,
+            Metric::Top5 => self.classes.top5,
+            Metric::BalancedAccuracy => self.classes.balanced_accuracy,
+            Metric::MacroF1 => self.classes.macro_f1,
+            Metric::CrossEntropy => self.classes.cross_entropy.map(|v| -v),
+        }
+    }
+
+    /// Its line in `metrics.jsonl` and `summary.json`.
+    pub fn to_json(&self, split: &str, epoch: Option<usize>) -> serde_json::Value {
+        let (c, m) = (&self.classes, &self.masks);
+        serde_json::json!({
+            "kind": "eval", "split": split, "epoch": epoch,
+            "top1": c.top1, "top5": c.top5, "balanced_accuracy": c.balanced_accuracy, "macro_f1": c.macro_f1,
+            "cross_entropy": c.cross_entropy, "mask_mse": m.mask_mse, "mask_correlation": m.mask_correlation,
+            "mask_iou": m.mask_iou, "masks_used": m.masks_used, "images": c.images,
+        })
+    }
+
+    /// Writes `predictions.csv` and `confusion.csv`.
+    pub fn write(&self, folder: &RunFolder, classes: &[String]) -> anyhow::Result<()> {
+        let mut predictions = csv::Writer::from_writer(vec![]);
+        self.rows.iter().try_for_each(|row| predictions.serialize(row))?;
+        folder.write("predictions.csv", predictions.into_inner()?)?;
+        let mut confusion = csv::Writer::from_writer(vec![]);
+        confusion.write_record(std::iter::once("label").chain(classes.iter().map(String::as_str)))?;
+        for (class, counts) in classes.iter().zip(&self.confusion) {
+            confusion.write_record(std::iter::once(class.clone()).chain(counts.iter().map(u64::to_string)))?;
+        }
+        folder.write("confusion.csv", confusion.into_inner()?)
+    }
+
+    /// Writes `logits.safetensors`: `logits` `[N, classes]`, rows as in `predictions.csv`.
+    pub fn write_logits(&self, folder: &RunFolder, classes: usize) -> anyhow::Result<()> {
+        let logits = Tensor::from_slice(&self.logits, (self.rows.len(), classes), &candle_core::Device::Cpu)?;
+        let path = folder.path().join("logits.safetensors");
+        Ok(mga_models::weights::save_file(&[("logits".to_owned(), logits)], Default::default(), &path)?)
+    }
+}
+
+/// Evaluates everything the loader gives, without augmentation of its own. `seen` is called after every batch.
+pub fn evaluate(
+    model: &MgaModel,
+    loader: &Loader,
+    classes: &[String],
+    interrupt: &Interrupt,
+    mut seen: impl FnMut(usize),
+) -> anyhow::Result<Evaluated> {
+    let device = model.store().device();
+    let mut metrics = ClassificationMetrics::new(classes.len());
+    let mut agreement = MaskAgreement::new();
+    let (mut rows, mut all) = (vec![], vec![]);
+    for batch in loader.epoch(0, 0) {
+        if interrupt.is_raised() {
+            return Err(Interrupted("interrupted while evaluating; nothing is lost".to_owned()).into());
+        }
+        let batch = batch?;
+        let mut tape = Tape::eval();
+        let images = tape.constant(&batch.images.to_device(device)?)?;
+        let prediction = model.forward(&mut tape, images)?;
+        let logits = prediction.logits.tensor().to_dtype(DType::F32)?.to_vec2::<f32>()?;
+        for ((logits, &label), id) in logits.iter().zip(&batch.labels).zip(&batch.ids) {
+            let Some(name) = classes.get(label as usize) else {
+                anyhow::bail!("{id}: has no label, so it cannot be evaluated; `mga predict` needs none");
+            };
+            let said = metrics.add(logits, label as usize)?;
+            rows.push(PredictionRow {
+                path: id.clone(),
+                label: name.clone(),
+                predicted: classes[said.predicted].clone(),
+                confidence: said.confidence,
+                correct: said.predicted == label as usize,
+            });
+            all.extend_from_slice(logits);
+        }
+        if let Some(attention) = prediction.attention {
+            compare(&mut agreement, &batch, attention.tensor())?;
+        }
+        seen(batch.len());
+    }
+    let confusion = metrics.confusion().rows().map(<[u64]>::to_vec).collect();
+    Ok(Evaluated { classes: metrics.summary(), masks: agreement.summary(), rows, confusion, logits: all })
+}
+
+fn compare(agreement: &mut MaskAgreement, batch: &Batch, attention: &Tensor) -> anyhow::Result<()> {
+    let (_, _, h, w) = attention.dims4()?;
+    let maps =
+        attention.to_device(&candle_core::Device::Cpu)?.to_dtype(DType::F32)?.flatten_from(1)?.to_vec2::<f32>()?;
+    let (target, blank) = mask_target(&batch.masks, (h, w))?;
+    let targets = target.flatten_from(1)?.to_vec2::<f32>()?;
+    for (index, (map, target)) in maps.iter().zip(&targets).enumerate() {
+        if batch.has_mask[index] && !blank[index] {
+            agreement.add(map, target)?;
+        }
+    }
+    Ok(())
+}

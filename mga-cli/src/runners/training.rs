@@ -1,0 +1,279 @@
+//! The training loop: epochs of steps, evaluations, checkpoints; resumable to the bit from any of them.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Context;
+use candle_core::DType;
+use mga_core::attention::mask_target;
+use mga_core::ops;
+use mga_core::optim::{Optimiser, OptimiserSettings, Position, ScheduleSettings, accumulate, clip_norm};
+use mga_core::parameter::ParameterId;
+use mga_core::tape::{Tape, Value};
+use mga_data::{Batch, Loader};
+use mga_models::MgaModel;
+
+use super::evaluation::evaluate;
+use crate::checkpoint::{self, Progress};
+use crate::experiment::{EmptyMask, Experiment, SelectOn};
+use crate::interrupt::Interrupt;
+use crate::progress::ProgressReport;
+use crate::run_folder::{MetricsLog, RunFolder};
+use crate::status::Interrupted;
+
+/// Everything a training run works with.
+pub struct Training<'a> {
+    /// The resolved experiment.
+    pub experiment: &'a Experiment,
+    /// The model, on its device.
+    pub model: &'a MgaModel,
+    /// Training batches.
+    pub train: Loader,
+    /// The images checkpoints are selected on, if any: validation, or test where the experiment says so.
+    pub select: Option<(&'static str, Loader)>,
+    /// Class names.
+    pub classes: Vec<String>,
+    /// Where everything is written.
+    pub folder: RunFolder,
+    /// Raised by a signal.
+    pub interrupt: Interrupt,
+    /// What people see meanwhile.
+    pub report: Arc<dyn ProgressReport>,
+    /// Hash of the experiment.
+    pub identity: String,
+}
+
+/// The numbers of one optimiser step.
+#[derive(Debug, Default, Clone, Copy)]
+struct StepLoss {
+    loss: f64,
+    cross_entropy: f64,
+    mask_mse: f64,
+    masks: f64,
+}
+
+impl Training<'_> {
+    /// Trains to the end, from `resume` or from the start.
+    pub fn run(&self, resume: bool) -> anyhow::Result<Progress> {
+        let optimiser: OptimiserSettings = serde_json::from_value(serde_json::to_value(&self.experiment.optimiser)?)?;
+        let schedule: ScheduleSettings = serde_json::from_value(serde_json::to_value(&self.experiment.schedule)?)?;
+        let rate = optimiser.learning_rate();
+        schedule.check(rate)?;
+        let mut optimiser = optimiser.build(self.model.store())?;
+        let mut progress = Progress { experiment: self.identity.clone(), ..Progress::default() };
+        if resume && self.folder.last().is_file() {
+            progress = checkpoint::load(&self.folder.last(), self.model, Some(optimiser.as_mut()))?;
+            if progress.experiment != self.identity {
+                anyhow::bail!(
+                    "{}: was saved by another experiment than the folder's; nothing was changed",
+                    self.folder.last().display()
+                );
+            }
+        }
+        let mut log = MetricsLog::open(&self.folder.metrics(), progress.metrics_bytes)?;
+        let steps = self.train.batches_per_epoch().div_ceil(self.experiment.train.accumulate);
+        if steps == 0 {
+            anyhow::bail!(
+                "no training batch: {} images with data.batch_size = {} and drop_last",
+                self.train.indices().len(),
+                self.experiment.data.batch_size
+            );
+        }
+        while progress.epoch < self.experiment.schedule.epochs && !progress.stopped_early {
+            let epoch = progress.epoch;
+            let at = |step| schedule.factor(rate, Position { epoch, step, steps_per_epoch: steps });
+            self.epoch(&mut progress, optimiser.as_mut(), &at, rate, &mut log)?;
+            self.after_epoch(&mut progress, optimiser.as_ref(), &mut log)?;
+            if self.interrupt.is_raised() && progress.epoch < self.experiment.schedule.epochs {
+                return Err(self.interrupted(&progress));
+            }
+        }
+        Ok(progress)
+    }
+
+    /// Optimiser steps until the epoch is over.
+    fn epoch(
+        &self,
+        progress: &mut Progress,
+        optimiser: &mut dyn Optimiser,
+        factor: &dyn Fn(usize) -> f64,
+        rate: f64,
+        log: &mut MetricsLog,
+    ) -> anyhow::Result<()> {
+        let (group, images) = (self.experiment.train.accumulate, self.train.indices().len());
+        let (batch_size, batches) = (self.experiment.data.batch_size, self.train.batches_per_epoch());
+        let mut sum: Option<Vec<(ParameterId, candle_core::Tensor)>> = None;
+        let (mut loss, mut seen, mut started) = (StepLoss::default(), 0, Instant::now());
+        let mut names: Vec<String> = vec![];
+        let mut stream = self.train.epoch(progress.epoch as u64, progress.batch).peekable();
+        while let Some(batch) = stream.next() {
+            let batch = batch?;
+            let step = batch.position / group;
+            // Images of this optimiser step as planned: a micro-batch weighs what it holds of them.
+            let planned = ((step + 1) * group).min(batches) * batch_size;
+            let planned = planned.min(images) - step * group * batch_size;
+            let share = batch.len() as f64 / planned as f64;
+            let mut tape = Tape::train(self.experiment.seed, progress.micro_step);
+            let (total, parts) = self.loss(&mut tape, &batch)?;
+            names.extend(batch.ids.iter().cloned());
+            if !parts.loss.is_finite() {
+                return Err(self.not_finite(progress, &names, "loss", parts.loss));
+            }
+            accumulate(&mut sum, tape.backward(&total, share)?.into_parameters())?;
+            loss.loss += parts.loss * share;
+            loss.cross_entropy += parts.cross_entropy * share;
+            loss.mask_mse += parts.mask_mse * parts.masks;
+            loss.masks += parts.masks;
+            seen += batch.len();
+            progress.micro_step += 1;
+            progress.batch = batch.position + 1;
+            // The step ends with its last micro-batch, or with the epoch; a batch of which nothing could be read is not
+            // seen here at all.
+            let ends = match stream.peek() {
+                None => true,
+                Some(Ok(next)) => next.position / group != step,
+                Some(Err(_)) => false,
+            };
+            if !ends {
+                continue;
+            }
+            let mut gradients = sum.take().unwrap_or_default();
+            let norm = clip_norm(&mut gradients, self.experiment.train.clip_norm)?;
+            if !norm.is_finite() {
+                return Err(self.not_finite(progress, &names, "gradient", norm));
+            }
+            let factor = factor(step);
+            optimiser.step(self.model.store(), &gradients, factor)?;
+            progress.step += 1;
+            let seconds = started.elapsed().as_secs_f64();
+            progress.seconds += seconds;
+            let speed = seen as f64 / seconds.max(1e-9);
+            self.report.step(progress, batches, loss.loss, speed);
+            if progress.step.is_multiple_of(self.experiment.train.log_every.max(1) as u64) || stream.peek().is_none() {
+                log.append(&serde_json::json!({
+                    "kind": "step", "step": progress.step, "epoch": progress.epoch, "loss": loss.loss,
+                    "cross_entropy": loss.cross_entropy,
+                    "mask_mse": (loss.masks > 0.0).then(|| loss.mask_mse / loss.masks),
+                    "learning_rate": rate * factor, "images_per_second": speed,
+                }))?;
+            }
+            let every = self.experiment.train.checkpoint_every as u64;
+            let more = stream.peek().is_some();
+            if more && (self.interrupt.is_raised() || every > 0 && progress.step.is_multiple_of(every)) {
+                self.save(progress, optimiser, log)?;
+            }
+            if more && self.interrupt.is_raised() {
+                return Err(self.interrupted(progress));
+            }
+            (loss, seen, started) = (StepLoss::default(), 0, Instant::now());
+            names.clear();
+        }
+        Ok(())
+    }
+
+    /// Cross entropy plus the weighted mask loss of one micro-batch, on the tape, and in numbers.
+    fn loss(&self, tape: &mut Tape, batch: &Batch) -> anyhow::Result<(Value, StepLoss)> {
+        let device = self.model.store().device();
+        let images = tape.constant(&batch.images.to_device(device)?)?;
+        let prediction = self.model.forward(tape, images)?;
+        if let Some(index) = batch.labels.iter().position(|&label| label == Batch::NO_LABEL) {
+            anyhow::bail!("{}: has no label, so it cannot be trained on", batch.ids[index]);
+        }
+        let smoothing = self.experiment.objective.label_smoothing;
+        let entropy = ops::cross_entropy(tape, prediction.logits, &batch.labels, smoothing)?;
+        let mut parts = StepLoss { cross_entropy: number(&entropy)?, ..StepLoss::default() };
+        let attention = prediction.attention.filter(|_| self.experiment.model.mask_guidance);
+        let Some(attention) = attention else {
+            parts.loss = parts.cross_entropy;
+            return Ok((entropy, parts));
+        };
+        let (_, _, h, w) = attention.dims4()?;
+        let (target, blank) = mask_target(&batch.masks, (h, w))?;
+        let skip = self.experiment.data.masks.empty == EmptyMask::Skip;
+        let used: Vec<bool> = batch.has_mask.iter().zip(&blank).map(|(&has, &blank)| has && !(blank && skip)).collect();
+        let mse = ops::mean_squared_error(tape, attention, &target.to_device(device)?, &used)?;
+        parts.mask_mse = number(&mse)?;
+        parts.masks = used.iter().filter(|&&used| used).count() as f64;
+        let total = ops::scaled_sum(tape, &[(entropy, 1.0), (mse, self.experiment.objective.mask_weight)])?;
+        parts.loss = number(&total)?;
+        Ok((total, parts))
+    }
+
+    /// Evaluates where it is due, keeps the best, and saves.
+    fn after_epoch(
+        &self,
+        progress: &mut Progress,
+        optimiser: &dyn Optimiser,
+        log: &mut MetricsLog,
+    ) -> anyhow::Result<()> {
+        let (settings, epoch) = (&self.experiment.eval, progress.epoch);
+        let last = epoch + 1 == self.experiment.schedule.epochs;
+        if let Some((split, loader)) =
+            self.select.as_ref().filter(|_| last || (epoch + 1).is_multiple_of(settings.every.max(1)))
+        {
+            self.report.evaluating(split, loader.indices().len());
+            let result =
+                match evaluate(self.model, loader, &self.classes, &self.interrupt, |n| self.report.evaluated(n)) {
+                    Err(error) if error.is::<Interrupted>() => {
+                        // The epoch's steps are done: save them, and evaluate again on resumption (`batch` says so).
+                        self.save(progress, optimiser, log)?;
+                        return Err(self.interrupted(progress));
+                    }
+                    result => result?,
+                };
+            log.append(&result.to_json(split, Some(epoch)))?;
+            let score = result.score(settings.metric);
+            let better = match (score, progress.best) {
+                (Some(score), Some(best)) => score > best,
+                (Some(_), None) => true,
+                (None, _) => false,
+            };
+            progress.stale = if better { 0 } else { progress.stale + 1 };
+            if better {
+                (progress.best, progress.best_epoch) = (score, Some(epoch));
+            }
+            progress.stopped_early =
+                self.experiment.train.early_stopping > 0 && progress.stale >= self.experiment.train.early_stopping;
+            self.report.epoch(epoch, Some(&result), better);
+            if better && settings.select_on != SelectOn::Last {
+                checkpoint::save(&self.folder.best(), self.model, None, progress)?;
+            }
+        } else {
+            self.report.epoch(epoch, None, false);
+        }
+        progress.epoch += 1;
+        progress.batch = 0;
+        self.save(progress, optimiser, log)
+    }
+
+    fn save(&self, progress: &mut Progress, optimiser: &dyn Optimiser, log: &mut MetricsLog) -> anyhow::Result<()> {
+        // The log first: a checkpoint never speaks of lines that a power cut could take away.
+        progress.metrics_bytes = log.sync()?;
+        checkpoint::save(&self.folder.last(), self.model, Some(optimiser), progress).context("saving a checkpoint")
+    }
+
+    fn interrupted(&self, progress: &Progress) -> anyhow::Error {
+        let folder = self.folder.path().display();
+        Interrupted(format!(
+            "interrupted after step {} in epoch {}, and saved; go on with: mga train --resume {folder}",
+            progress.step, progress.epoch
+        ))
+        .into()
+    }
+
+    fn not_finite(&self, progress: &Progress, names: &[String], what: &str, value: f64) -> anyhow::Error {
+        let kept =
+            if self.folder.last().is_file() { "the last checkpoint is kept" } else { "no checkpoint was saved yet" };
+        anyhow::anyhow!(
+            "the {what} is {value} at step {} in epoch {}: {kept}. Try a lower optimiser.learning_rate, or train.clip_norm. \
+             The images of the step: {}",
+            progress.step + 1,
+            progress.epoch,
+            names.join(", ")
+        )
+    }
+}
+
+fn number(value: &Value) -> anyhow::Result<f64> {
+    Ok(value.tensor().to_dtype(DType::F64)?.to_vec0::<f64>()?)
+}
