@@ -18,6 +18,7 @@ pub mod components;
 pub mod data_set;
 pub mod environment;
 pub mod experiment;
+pub mod gallery;
 pub mod interrupt;
 pub mod loaders;
 pub mod output;

@@ -224,7 +224,7 @@ fn the_veins_do_tell_the_cultivar() {
     let upright = LeavesSettings { size: 128, rotation: 0.0, ..Default::default() };
     let features = |set: &Leaves, index: usize| directions(set.mask(index, "veins").unwrap().unwrap().values(), 128);
     let easy = linear_accuracy(upright.clone(), features);
-    assert!(easy > 0.6, "veins of easy cultivars give {easy}");
+    assert!(easy > 0.85, "veins of easy cultivars give {easy}");
     let hard = linear_accuracy(LeavesSettings { difficulty: 1.0, ..upright.clone() }, features);
     assert!(hard < easy - 0.15, "veins of hard cultivars give {hard}, of easy ones {easy}");
     // The check can fail: a permuted assignment of leaves to numbers is chance.

@@ -34,7 +34,7 @@ impl Registry {
     pub fn builtin() -> Self {
         let families = [backbones::RESNETS, backbones::DENSENETS, backbones::VGGS];
         let mut backbones: Vec<_> = families.concat();
-        backbones.push(crate::backbones::MOBILENET_V2);
+        backbones.extend([crate::backbones::MOBILENET_V2, crate::backbones::CONV4]);
         Self { backbones }
     }
 

@@ -14,6 +14,7 @@ use crate::components::Components;
 use crate::data_set::{self, OpenData};
 use crate::environment::Environment;
 use crate::experiment::{Experiment, Loaded, Overrides, SelectOn, load};
+use crate::gallery;
 use crate::interrupt::Interrupt;
 use crate::loaders;
 use crate::output::print;
@@ -167,6 +168,7 @@ fn finish(
     let reported = selected.as_ref().or(last.as_ref());
     if let Some(result) = reported {
         result.write(folder, classes)?;
+        gallery::write(loaded, model, data, indices, folder)?;
     }
     skipped.sort();
     skipped.dedup();

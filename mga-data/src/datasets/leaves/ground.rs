@@ -20,12 +20,13 @@ pub(super) fn closed(points: impl IntoIterator<Item = (f32, f32)>) -> Option<Pat
     builder.finish()
 }
 
-/// Paints the ground, `size` pixels square. `light` points from the light's side across the picture.
-pub(super) fn paint(pixmap: &mut Pixmap, generator: &mut Generator, light: (f32, f32)) {
+/// Paints the ground over the whole (square) pixmap. `light` points from the light's side across the picture; the
+/// higher the difficulty, the rougher the ground and the plainer the other leaves' veins.
+pub(super) fn paint(pixmap: &mut Pixmap, generator: &mut Generator, light: (f32, f32), difficulty: f64) {
     let g = generator;
     let size = pixmap.width() as f32;
-    soil(pixmap, g);
-    let mut scene = Clutter { pixmap, size, light };
+    soil(pixmap, g, difficulty);
+    let mut scene = Clutter { pixmap, size, light, difficulty };
     for _ in 0..g.below(4) {
         scene.patch(g);
     }
@@ -45,13 +46,13 @@ pub(super) fn paint(pixmap: &mut Pixmap, generator: &mut Generator, light: (f32,
 }
 
 /// The bare ground: two colours mottled at one scale, grain at another.
-fn soil(pixmap: &mut Pixmap, g: &mut Generator) {
+fn soil(pixmap: &mut Pixmap, g: &mut Generator, difficulty: f64) {
     let size = pixmap.width();
     let (first, second) = (earth(g), earth(g));
     let second = mix(first, second, between(g, 0.2, 0.7));
     let (mottle, grain) = (Noise::draw(g), Noise::draw(g));
     let (mottle_scale, grain_scale) = (between(g, 2.0, 7.0) / size as f32, between(g, 14.0, 45.0) / size as f32);
-    let strength = between(g, 0.15, 0.5);
+    let strength = between(g, 0.15, 0.5) * (0.5 + 0.5 * difficulty as f32);
     for (i, pixel) in pixmap.data_mut().chunks_exact_mut(4).enumerate() {
         let (x, y) = ((i as u32 % size) as f32, (i as u32 / size) as f32);
         let share = 0.5 + 0.7 * mottle.fractal(x * mottle_scale, y * mottle_scale, 2);
@@ -68,6 +69,7 @@ struct Clutter<'a> {
     pixmap: &'a mut Pixmap,
     size: f32,
     light: (f32, f32),
+    difficulty: f64,
 }
 
 impl Clutter<'_> {
@@ -162,8 +164,8 @@ impl Clutter<'_> {
         let half = outline.margin().into_iter().step_by(4).filter(|(_, y)| *y >= 0.0).map(|p| pose.place(p));
         self.fill(half.collect::<Vec<_>>(), scaled(colour, 0.75), between(g, 0.0, 0.5));
         let vein_colour = scaled(colour, between(g, 0.75, 1.5));
-        let opacity = between(g, 0.2, 0.7);
-        for vein in venation.grow(&outline, g).veins {
+        let opacity = between(g, 0.2, 0.7) * (0.25 + 0.75 * self.difficulty as f32);
+        for vein in venation.grow(&outline, g, self.difficulty).veins {
             self.fill(vein.border(|p| pose.place(p), pose.length), vein_colour, opacity);
         }
     }

@@ -69,7 +69,7 @@ impl Default for LeavesSettings {
     fn default() -> Self {
         Self {
             cultivars: 10,
-            train_per_class: 60,
+            train_per_class: 100,
             test_per_class: 20,
             size: 128,
             difficulty: 0.0,

@@ -43,7 +43,7 @@ impl Leaf {
         let outline = Outline::draw(&mut streams.of("outline"));
         let pose = Pose::draw(&mut streams.of("pose"), size as f32, rotation);
         let individual = cultivar.individual(&mut streams.of("venation"), difficulty);
-        let veins = individual.grow(&outline, &mut streams.of("veins"));
+        let veins = individual.grow(&outline, &mut streams.of("veins"), difficulty);
         Self { size, outline, pose, veins }
     }
 
@@ -97,7 +97,7 @@ impl Leaf {
     pub(super) fn picture(&self, blade: &[f32], veins: &[f32], streams: &Streams, difficulty: f64) -> Picture {
         let size = self.size;
         let light = Light::draw(&mut streams.of("light"));
-        let mut pixels = self.ground(streams, &light);
+        let mut pixels = self.ground(streams, &light, difficulty);
         let petiole = self.petiole(&mut streams.of("petiole"));
         self.shadow(&mut pixels, blade, &petiole, &light);
         let surface = Surface::draw(&mut streams.of("surface"), difficulty);
@@ -110,9 +110,9 @@ impl Leaf {
         Picture::new(size, size, values).unwrap_or_else(|| Picture::filled(size, size, 0.0))
     }
 
-    fn ground(&self, streams: &Streams, light: &Light) -> Vec<Colour> {
+    fn ground(&self, streams: &Streams, light: &Light, difficulty: f64) -> Vec<Colour> {
         let Some(mut pixmap) = Pixmap::new(self.size as u32, self.size as u32) else { return Vec::new() };
-        ground::paint(&mut pixmap, &mut streams.of("ground"), light.across);
+        ground::paint(&mut pixmap, &mut streams.of("ground"), light.across, difficulty);
         let gain = light.ground;
         pixmap.pixels().iter().map(|p| [p.red(), p.green(), p.blue()].map(|v| f32::from(v) / 255.0 * gain)).collect()
     }
@@ -236,11 +236,18 @@ impl Surface {
     fn draw(g: &mut Generator, difficulty: f64) -> Self {
         let blade = foliage(g);
         let second = mix(blade, foliage(g), between(g, 0.1, 0.5));
-        // Mostly paler than the blade and yellower, sometimes dark.
-        let dark = g.chance(0.2);
-        let pale = from_hsv(between(g, 45.0, 85.0), between(g, 0.1, 0.4), between(g, 0.75, 0.95));
-        let vein = if dark { scaled(mix(blade, pale, 0.1), between(g, 0.3, 0.45)) } else { mix(blade, pale, 0.7) };
-        let faint = 0.6 * difficulty as f32;
+        // Mostly paler than the blade and yellower; where it is not easy, sometimes dark.
+        let ease = 1.0 - difficulty as f32;
+        let dark = g.chance(0.3 * difficulty);
+        let pale = from_hsv(between(g, 45.0, 85.0), between(g, 0.1, 0.4), between(g, 0.8, 1.0));
+        let blade = scaled(blade, 1.0 - 0.3 * ease);
+        let second = scaled(second, 1.0 - 0.3 * ease);
+        let vein = if dark {
+            scaled(mix(blade, pale, 0.1), between(g, 0.3, 0.45))
+        } else {
+            mix(blade, pale, 0.7 + 0.2 * ease)
+        };
+        let faint = 0.6 * (1.0 - ease);
         let spots = if g.chance(0.35) { 1 + g.below(5) } else { 0 };
         Self {
             blade,
@@ -248,7 +255,7 @@ impl Surface {
             vein,
             stalk: scaled(mix(blade, pale, between(g, 0.1, 0.6)), between(g, 0.7, 1.0)),
             scorch: from_hsv(between(g, 15.0, 45.0), between(g, 0.3, 0.7), between(g, 0.15, 0.5)),
-            contrast: between(g, 0.7, 1.0) * (1.0 - faint),
+            contrast: between(g, 0.75, 1.0) * (1.0 - faint),
             fold: between(g, -0.18, 0.18),
             relief: between(g, 0.1, 0.5) * (1.0 - faint),
             roughness: between(g, 0.03, 0.1),

@@ -1,0 +1,65 @@
+//! Conv-4 (Vinyals et al. 2016): the small network of few-shot learning, for small images and quick trials.
+
+use mga_core::Result;
+use mga_core::nn::{BatchNorm2d, BatchNormSettings, Conv2d, ConvInit};
+use mga_core::ops::{self, Activation, Conv2dSettings, Pool2dSettings};
+use mga_core::parameter::Builder;
+use mga_core::tape::{Tape, Value};
+
+use crate::backbone::{Backbone, Stage, StageId, run_stages};
+use crate::head::HeadKind;
+use crate::registry::BackboneEntry;
+
+/// Four blocks of 64 channels. There are no published weights.
+pub const CONV4: BackboneEntry = BackboneEntry {
+    name: "conv4",
+    about: "Conv-4 (Vinyals et al. 2016): four blocks of 64 channels, for small images",
+    build: |builder| Ok(Box::new(Conv4::new(builder)?)),
+    head: HeadKind::Linear { relu: false, dropout: 0.0, name: "classifier" },
+    renames: &[],
+};
+
+const WIDTH: usize = 64;
+
+/// Stages `block1` to `block4`: 3 x 3 convolution, norm, relu, 2 x 2 max pool.
+struct Conv4 {
+    stages: Vec<Stage>,
+    blocks: Vec<(Conv2d, BatchNorm2d)>,
+}
+
+impl Conv4 {
+    fn new(mut builder: Builder<'_>) -> Result<Self> {
+        let (mut stages, mut blocks) = (vec![], vec![]);
+        for index in 0..4 {
+            let name = format!("block{}", index + 1);
+            let mut builder = builder.pp(&name);
+            let same = Conv2dSettings { padding: (1, 1), ..Conv2dSettings::default() };
+            let channels = (if index == 0 { 3 } else { WIDTH }, WIDTH);
+            blocks.push((
+                Conv2d::new(builder.pp("conv"), channels, (3, 3), same, ConvInit::HeFanOut)?,
+                BatchNorm2d::new(builder.pp("norm"), WIDTH, BatchNormSettings::default())?,
+            ));
+            stages.push(Stage { prefixes: vec![name.clone()], name, channels: WIDTH });
+        }
+        Ok(Self { stages, blocks })
+    }
+}
+
+impl Backbone for Conv4 {
+    fn stages(&self) -> &[Stage] {
+        &self.stages
+    }
+
+    fn forward(&self, tape: &mut Tape, images: Value, taps: &[StageId]) -> Result<Vec<Value>> {
+        run_stages(tape, images, taps, |tape, stage, x| {
+            let (conv, norm) = &self.blocks[stage];
+            let y = conv.forward(tape, x)?;
+            let y = norm.forward(tape, y, Activation::Relu)?;
+            ops::max_pool2d(tape, y, Pool2dSettings { kernel: 2, stride: 2, padding: 0 })
+        })
+    }
+
+    fn norms(&self) -> Vec<&BatchNorm2d> {
+        self.blocks.iter().map(|(_, norm)| norm).collect()
+    }
+}
