@@ -83,7 +83,7 @@ impl Source for ImageFiles {
 fn backdrop(data: &Data) -> Backdrop {
     let background = data.settings.get("background").and_then(|value| serde_json::from_value(value.clone()).ok());
     let seed = data.settings.get("background_seed").and_then(serde_json::Value::as_u64);
-    Backdrop { background: background.unwrap_or_else(Background::default), seed: seed.unwrap_or(0) }
+    Backdrop { background: background.unwrap_or_default(), seed: seed.unwrap_or(0) }
 }
 
 /// Images below `folder`, sorted by name; hidden files are passed over, and links to folders, which could lead back.

@@ -66,8 +66,7 @@ fn data_lines(loaded: &Loaded, data: &OpenData) -> anyhow::Result<String> {
         splits.test.len(),
         data.masks.settings().source
     );
-    let pipeline =
-        loaders::pipeline(loaded, "data.train.transforms", &loaded.experiment.data.train.transforms)?;
+    let pipeline = loaders::pipeline(loaded, "data.train.transforms", &loaded.experiment.data.train.transforms)?;
     let sizes = sizes(data)?;
     let mut sides: Vec<(usize, usize)> = sizes.clone();
     sides.sort_by_key(|(w, h)| w * h);
@@ -75,7 +74,13 @@ fn data_lines(loaded: &Loaded, data: &OpenData) -> anyhow::Result<String> {
         let middle = sides[sides.len() / 2];
         text += &format!(
             "image sizes ({} looked at): {} x {} to {} x {}, median {} x {}\n",
-            sides.len(), least.0, least.1, most.0, most.1, middle.0, middle.1
+            sides.len(),
+            least.0,
+            least.1,
+            most.0,
+            most.1,
+            middle.0,
+            middle.1
         );
     }
     let views: Vec<f64> = sizes.iter().map(|&(w, h)| pipeline.smallest_view(h, w)).collect();
@@ -112,7 +117,7 @@ fn sizes(data: &OpenData) -> anyhow::Result<Vec<(usize, usize)>> {
 
 fn model_table(loaded: &Loaded, model: &MgaModel) -> String {
     let mut table = comfy_table::Table::new();
-    table.load_preset(comfy_table::presets::NOTHING);
+    table.load_style(comfy_table::presets::NOTHING);
     table.set_header(["stage", "parameters", "trains", "batch norms: on the batch", "on running statistics"]);
     let rows = model.summary();
     for row in rows.iter().filter(|row| row.parameters > 0) {
