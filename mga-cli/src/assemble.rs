@@ -108,7 +108,7 @@ pub fn load_weights(loaded: &Loaded, components: &Components, model: &MgaModel) 
         return Err(loaded.error("model.weights", message).into());
     };
     let report = load_file(loaded, components, model, Path::new(path))
-        .map_err(|e| loaded.error("model.weights", e.to_string()))?;
+        .map_err(|e| loaded.error("model.weights", format!("{e:#}")))?;
     Ok(Some(format!("{path}: {report}")))
 }
 

@@ -33,6 +33,23 @@ impl RunFolder {
         Ok(())
     }
 
+    /// Removes temporary files that a killed process could not rename any more.
+    pub fn remove_temporary(&self) -> anyhow::Result<()> {
+        for folder in [self.0.clone(), self.0.join("checkpoints"), self.0.join("pictures")] {
+            let failed = || format!("{}: cannot be tidied up", folder.display());
+            // A copy of a run may lack an empty folder.
+            std::fs::create_dir_all(&folder).with_context(failed)?;
+            for entry in std::fs::read_dir(&folder).with_context(failed)? {
+                let entry = entry.with_context(failed)?;
+                let name = entry.file_name().to_string_lossy().into_owned();
+                if name.starts_with(".tmp") || name.starts_with('.') && name.ends_with(".tmp") {
+                    std::fs::remove_file(entry.path()).with_context(failed)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// The folder itself.
     pub fn path(&self) -> &Path {
         &self.0

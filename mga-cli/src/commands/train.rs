@@ -22,6 +22,7 @@ use crate::progress::{Terminal, percent};
 use crate::run_folder::RunFolder;
 use crate::runners::evaluation::{Evaluated, evaluate};
 use crate::runners::training::Training;
+use crate::status::Interrupted;
 
 /// Train an experiment.
 #[derive(Debug, clap::Args)]
@@ -98,9 +99,11 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let resolved = experiment.resolved_toml()?;
     if !resume {
         folder.create()?;
-        folder.write("experiment.toml", &resolved)?;
         folder.write_json("environment.json", &Environment::here(&device))?;
+        // The experiment last: where it is, the run can be resumed and lacks nothing.
+        folder.write("experiment.toml", &resolved)?;
     }
+    folder.remove_temporary()?;
     data.notes().iter().for_each(|warning| say(&format!("warning: {warning}")));
     say(&format!(
         "{}: {} classes, {} training, {} validation and {} test images; {} on {}; into {}",
@@ -135,7 +138,16 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let mut skipped = training.train.skipped();
     skipped.extend(training.select.iter().flat_map(|(_, loader)| loader.skipped()));
     data.masks.warnings().iter().for_each(|warning| say(&format!("warning: {warning}")));
-    finish(&loaded, &model, &data, &folder, &progress, skipped, &interrupt)
+    finish(&loaded, &model, &data, &folder, &progress, skipped, &interrupt).map_err(|error| {
+        if !error.is::<Interrupted>() {
+            return error;
+        }
+        let folder = folder.path().display();
+        Interrupted(format!(
+            "interrupted while evaluating the trained model; evaluate it again with: mga train --resume {folder}"
+        ))
+        .into()
+    })
 }
 
 /// Evaluates test on the last and on the selected checkpoint, writes everything, and says what came of it.
