@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use mga_data::background::{Backdrop, Background};
+use mga_data::background::Backdrop;
 use mga_data::decode::{self, is_image_path, unsupported_format};
 use mga_data::error::{Error, Result};
 use mga_data::{Mask, Picture, Source};
@@ -83,7 +83,7 @@ impl Source for ImageFiles {
 fn backdrop(data: &Data) -> Backdrop {
     let background = data.settings.get("background").and_then(|value| serde_json::from_value(value.clone()).ok());
     let seed = data.settings.get("background_seed").and_then(serde_json::Value::as_u64);
-    Backdrop { background: background.unwrap_or_else(Background::default), seed: seed.unwrap_or(0) }
+    Backdrop { background: background.unwrap_or_default(), seed: seed.unwrap_or(0) }
 }
 
 /// Images below `folder`, sorted by name; hidden files are passed over, and links to folders, which could lead back.
@@ -101,7 +101,8 @@ fn collect(folder: &Path, found: &mut Vec<PathBuf>, notes: &mut Vec<String>) -> 
         } else if is_image_path(&path) && path.is_file() {
             found.push(path);
         } else if let Some(format) = unsupported_format(&path) {
-            notes.push(format!("{}: passed over, {format} is not supported; convert it to PNG or JPEG", path.display()));
+            notes
+                .push(format!("{}: passed over, {format} is not supported; convert it to PNG or JPEG", path.display()));
         }
     }
     Ok(())
@@ -150,7 +151,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.png");
         png(&path, 0);
-        let pixel = |more| ImageFiles::find(std::slice::from_ref(&path), &data(more)).unwrap().load(0).unwrap().0.pixels()[0];
+        let pixel =
+            |more| ImageFiles::find(std::slice::from_ref(&path), &data(more)).unwrap().load(0).unwrap().0.pixels()[0];
         assert_eq!(pixel(""), 1.0);
         assert_eq!(pixel("background = \"black\""), 0.0);
     }

@@ -1,6 +1,7 @@
 //! What a network says of images, and where it looked.
 
 use candle_core::{DType, Device, Tensor};
+use mga_core::ops::Attention;
 use mga_core::tape::Tape;
 use mga_data::{Batch, Mask, Picture};
 use mga_models::MgaModel;
@@ -87,6 +88,13 @@ pub fn predict(model: &MgaModel, batch: &Batch, (mean, std): Normalisation) -> a
     Ok(predictions)
 }
 
+/// Whether a model has an attention map: the plain baseline has none.
+#[must_use]
+pub fn has_attention(model: &MgaModel) -> bool {
+    let settings = model.settings();
+    settings.attention != Attention::None || settings.mask_guidance
+}
+
 /// Classes by falling softmax probability.
 fn ranking(logits: &[f32]) -> Vec<(usize, f64)> {
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
@@ -112,13 +120,6 @@ pub fn spread(indices: &[usize], count: usize) -> Vec<usize> {
     (0..count).filter_map(|i| indices.get((2 * i + 1) * indices.len() / (2 * count)).copied()).collect()
 }
 
-/// A file name that tells the image `id`, and lies in one folder whatever the id.
-#[must_use]
-pub fn file_name(id: &str) -> String {
-    let safe = |c: char| if c.is_control() || r#"/\:*?"<>|"#.contains(c) { '_' } else { c };
-    id.trim_start_matches(['.', '/', '\\']).chars().map(safe).collect::<String>() + ".png"
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,12 +140,6 @@ mod tests {
         assert_eq!(spread(&indices, 99), indices);
         assert_eq!(spread(&indices, 0), [] as [usize; 0]);
         assert_eq!(spread(&[], 3), [] as [usize; 0]);
-    }
-
-    #[test]
-    fn file_names_stay_in_their_folder() {
-        assert_eq!(file_name("../a/b.jpg"), "a_b.jpg.png");
-        assert_eq!(file_name("test/c 1/0001"), "test_c 1_0001.png");
     }
 
     #[test]

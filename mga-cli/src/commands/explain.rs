@@ -6,10 +6,10 @@ use std::sync::Arc;
 use super::model_args::ModelArgs;
 use crate::components::Components;
 use crate::data_set;
-use crate::explanation::explain;
+use crate::gallery::explain;
 use crate::image_files::ImageFiles;
 use crate::interrupt::Interrupt;
-use crate::prediction::spread;
+use crate::prediction::{has_attention, spread};
 use crate::{assemble, loaders, output};
 
 const EXAMPLE: &str = "\
@@ -18,7 +18,7 @@ Examples:
   mga explain photos/ --weights runs/first --out pictures/
 
 Each picture shows the image as the network saw it, its mask where there is one, and where the network looked;
-overview.png shows the first twelve below each other. The colours are stretched over each map's own range.";
+overview.png shows the first twelve together. The colours are stretched over each map's own range.";
 
 /// Arguments of `mga explain`.
 #[derive(Debug, clap::Args)]
@@ -65,7 +65,7 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
         (loaders::one_by_one(&loaded, Arc::new(files), indices)?, args.model.classes(&loaded, components)?)
     };
     let model = args.model.model(&loaded, components, classes.len())?;
-    anyhow::ensure!(model.has_attention(), "this model has no attention map to show");
+    anyhow::ensure!(has_attention(&model), "this model has no attention map to show");
     let normalisation = assemble::normalisation(&loaded.experiment);
     let predictions = explain(&model, &loader, normalisation, &args.out, &interrupt)?;
     for skipped in loader.skipped() {
