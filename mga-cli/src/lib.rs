@@ -11,6 +11,7 @@
 // A closed pipe ends the program quietly, not with a panic: output goes through `output::print`.
 #![warn(clippy::print_stdout)]
 
+pub mod allocator;
 pub mod assemble;
 pub mod checkpoint;
 pub mod commands;
@@ -50,6 +51,7 @@ pub struct Cli {
 ///
 /// Exits with 0; 1 if the work failed; 2 for a wrong command line or experiment; 130 if it was interrupted.
 pub fn run(components: &Components, arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    allocator::keep_memory();
     status::report_panics();
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| match Cli::try_parse_from(arguments) {
         Ok(cli) => cli.command.run(components),

@@ -1,5 +1,6 @@
 //! The program's commands, one a file: its arguments and what it does.
 
+pub mod check;
 pub mod completions;
 pub mod data;
 pub mod eval;
@@ -28,6 +29,8 @@ pub enum Command {
     List(list::Args),
     /// Check data, split tables, write data sets to disk.
     Data(data::Args),
+    /// Check an experiment and its data, and say what will train.
+    Check(check::Args),
     /// Print the JSON schema of the experiment file.
     Schema(schema::Args),
     /// Print a completion script for a shell.
@@ -47,6 +50,7 @@ impl Command {
             Self::Explain(args) => explain::run(args, components),
             Self::List(args) => list::run(args, components),
             Self::Data(args) => data::run(args, components),
+            Self::Check(args) => check::run(args, components),
             Self::Schema(args) => schema::run(args, components),
             Self::Completions(args) => completions::run(args, components),
         }
