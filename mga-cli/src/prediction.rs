@@ -1,7 +1,6 @@
 //! What a network says of images, and where it looked.
 
 use candle_core::{DType, Device, Tensor};
-use mga_core::ops::Attention;
 use mga_core::tape::Tape;
 use mga_data::{Batch, Mask, Picture};
 use mga_models::MgaModel;
@@ -86,13 +85,6 @@ pub fn predict(model: &MgaModel, batch: &Batch, (mean, std): Normalisation) -> a
         });
     }
     Ok(predictions)
-}
-
-/// Whether a model has an attention map: the plain baseline has none.
-#[must_use]
-pub fn has_attention(model: &MgaModel) -> bool {
-    let settings = model.settings();
-    settings.attention != Attention::None || settings.mask_guidance
 }
 
 /// Classes by falling softmax probability.

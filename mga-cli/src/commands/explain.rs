@@ -9,7 +9,7 @@ use crate::data_set;
 use crate::gallery::explain;
 use crate::image_files::ImageFiles;
 use crate::interrupt::Interrupt;
-use crate::prediction::{has_attention, spread};
+use crate::prediction::spread;
 use crate::{assemble, loaders, output};
 
 const EXAMPLE: &str = "\
@@ -65,7 +65,7 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
         (loaders::one_by_one(&loaded, Arc::new(files), indices)?, args.model.classes(&loaded, components)?)
     };
     let model = args.model.model(&loaded, components, classes.len())?;
-    anyhow::ensure!(has_attention(&model), "this model has no attention map to show");
+    anyhow::ensure!(model.has_attention(), "this model has no attention map to show");
     let normalisation = assemble::normalisation(&loaded.experiment);
     let predictions = explain(&model, &loader, normalisation, &args.out, &interrupt)?;
     for skipped in loader.skipped() {

@@ -11,7 +11,7 @@ use crate::components::Components;
 use crate::image_files::ImageFiles;
 use crate::interrupt::Interrupt;
 use crate::pictures::{FileNames, save_png};
-use crate::prediction::{Prediction, has_attention, predict};
+use crate::prediction::{Prediction, predict};
 use crate::status::Interrupted;
 use crate::{assemble, loaders, output};
 
@@ -55,7 +55,7 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let classes = args.model.classes(&loaded, components)?;
     let model = args.model.model(&loaded, components, classes.len())?;
     if let Some(folder) = &args.overlays {
-        anyhow::ensure!(has_attention(&model), "this model has no attention map, so there are no overlays");
+        anyhow::ensure!(model.has_attention(), "this model has no attention map, so there are no overlays");
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
     let indices = (0..files.len()).collect();
