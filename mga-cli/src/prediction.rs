@@ -112,13 +112,6 @@ pub fn spread(indices: &[usize], count: usize) -> Vec<usize> {
     (0..count).filter_map(|i| indices.get((2 * i + 1) * indices.len() / (2 * count)).copied()).collect()
 }
 
-/// A file name that tells the image `id`, and lies in one folder whatever the id.
-#[must_use]
-pub fn file_name(id: &str) -> String {
-    let safe = |c: char| if c.is_control() || r#"/\:*?"<>|"#.contains(c) { '_' } else { c };
-    id.trim_start_matches(['.', '/', '\\']).chars().map(safe).collect::<String>() + ".png"
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,12 +132,6 @@ mod tests {
         assert_eq!(spread(&indices, 99), indices);
         assert_eq!(spread(&indices, 0), [] as [usize; 0]);
         assert_eq!(spread(&[], 3), [] as [usize; 0]);
-    }
-
-    #[test]
-    fn file_names_stay_in_their_folder() {
-        assert_eq!(file_name("../a/b.jpg"), "a_b.jpg.png");
-        assert_eq!(file_name("test/c 1/0001"), "test_c 1_0001.png");
     }
 
     #[test]

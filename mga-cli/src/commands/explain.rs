@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::model_args::ModelArgs;
 use crate::components::Components;
 use crate::data_set;
-use crate::explanation::explain;
+use crate::gallery::explain;
 use crate::image_files::ImageFiles;
 use crate::interrupt::Interrupt;
 use crate::prediction::spread;
@@ -18,7 +18,7 @@ Examples:
   mga explain photos/ --weights runs/first --out pictures/
 
 Each picture shows the image as the network saw it, its mask where there is one, and where the network looked;
-overview.png shows the first twelve below each other. The colours are stretched over each map's own range.";
+overview.png shows the first twelve together. The colours are stretched over each map's own range.";
 
 /// Arguments of `mga explain`.
 #[derive(Debug, clap::Args)]

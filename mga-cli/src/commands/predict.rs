@@ -10,8 +10,8 @@ use super::model_args::ModelArgs;
 use crate::components::Components;
 use crate::image_files::ImageFiles;
 use crate::interrupt::Interrupt;
-use crate::pictures::save_png;
-use crate::prediction::{Prediction, file_name, predict};
+use crate::pictures::{FileNames, save_png};
+use crate::prediction::{Prediction, predict};
 use crate::status::Interrupted;
 use crate::{assemble, loaders, output};
 
@@ -61,14 +61,14 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let indices = (0..files.len()).collect();
     let loader = loaders::one_by_one(&loaded, Arc::new(files), indices)?;
     let normalisation = assemble::normalisation(&loaded.experiment);
-    let mut rows = Vec::new();
+    let (mut rows, mut names) = (Vec::new(), FileNames::default());
     for batch in loader.epoch(0, 0) {
         if interrupt.is_raised() {
             return Err(Interrupted("interrupted while predicting; nothing was written but overlays".to_owned()).into());
         }
         for prediction in predict(&model, &batch?, normalisation)? {
             if let (Some(folder), Some(overlay)) = (&args.overlays, prediction.overlay()) {
-                let path = folder.join(file_name(&prediction.id));
+                let path = folder.join(names.name(&prediction.id));
                 save_png(&overlay, &path).with_context(|| format!("cannot write {}", path.display()))?;
             }
             rows.push(Row::of(&prediction, &classes, usize::from(args.top)));
