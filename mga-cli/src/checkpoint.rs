@@ -10,6 +10,7 @@ use std::path::Path;
 use anyhow::Context;
 use candle_core::Tensor;
 use mga_core::optim::Optimiser;
+use mga_data::masks::MaskNotes;
 use mga_models::{MgaModel, weights};
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +42,12 @@ pub struct Progress {
     pub experiment: String,
     /// Seconds of training so far, over all resumptions.
     pub seconds: f64,
+    /// What was noted of masks so far: the summary counts images that a resumed run does not see again.
+    #[serde(default)]
+    pub masks: MaskNotes,
+    /// Images that training or selection skipped so far, and why; sorted.
+    #[serde(default)]
+    pub skipped: Vec<String>,
 }
 
 /// Saves weights, optimiser and progress: the file is whole or not there.

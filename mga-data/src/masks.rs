@@ -82,6 +82,17 @@ pub fn same_aspect(a: (usize, usize), b: (usize, usize)) -> bool {
     (one - other).abs() <= ASPECT_TOLERANCE * one.max(other)
 }
 
+/// The images behind [`MaskCounts`], by their numbers in the data set.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct MaskNotes {
+    /// Images that have no mask.
+    pub missing: Vec<usize>,
+    /// Images whose mask is 0 everywhere.
+    pub blank: Vec<usize>,
+    /// Images whose mask has another size.
+    pub resized: Vec<usize>,
+}
+
 /// How many images were seen without mask, with a blank one, or with one of another size. Each image counts once,
 /// however often it was loaded.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
@@ -256,6 +267,19 @@ impl MaskSource {
             Some(format!("{} images {what} (first: {id})", 1 + images.count()))
         };
         kinds.into_iter().filter_map(line).collect()
+    }
+
+    /// What was seen so far, image by image, to be kept with the state of a run.
+    pub fn notes(&self) -> MaskNotes {
+        let all = |flag| (0..self.seen.len()).filter(|&index| self.has(index, flag)).collect();
+        MaskNotes { missing: all(MISSING), blank: all(BLANK), resized: all(RESIZED) }
+    }
+
+    /// Counts what an earlier process saw as seen. Numbers of images that are not there are ignored.
+    pub fn recall(&self, notes: &MaskNotes) {
+        for (indices, flag) in [(&notes.missing, MISSING), (&notes.blank, BLANK), (&notes.resized, RESIZED)] {
+            indices.iter().for_each(|&index| self.note(index, flag));
+        }
     }
 
     fn note(&self, index: usize, flag: u8) {

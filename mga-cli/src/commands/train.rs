@@ -128,6 +128,7 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
         model: &model,
         train: loaders::training(&loaded, &data)?,
         select,
+        masks: Arc::clone(&data.masks),
         classes: classes.clone(),
         folder: folder.clone(),
         interrupt: interrupt.clone(),
@@ -135,10 +136,8 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
         identity: identity(experiment)?,
     };
     let progress = training.run(resume)?;
-    let mut skipped = training.train.skipped();
-    skipped.extend(training.select.iter().flat_map(|(_, loader)| loader.skipped()));
     data.masks.warnings().iter().for_each(|warning| say(&format!("warning: {warning}")));
-    finish(&loaded, &model, &data, &folder, &progress, skipped, &interrupt).map_err(|error| {
+    finish(&loaded, &model, &data, &folder, &progress, &interrupt).map_err(|error| {
         if !error.is::<Interrupted>() {
             return error;
         }
@@ -157,11 +156,11 @@ fn finish(
     data: &OpenData,
     folder: &RunFolder,
     progress: &Progress,
-    mut skipped: Vec<String>,
     interrupt: &Interrupt,
 ) -> anyhow::Result<()> {
     let classes = data.dataset.classes();
     let experiment = &loaded.experiment;
+    let mut skipped = progress.skipped.clone();
     let (split, indices) =
         if data.splits.test.is_empty() { ("validation", &data.splits.validation) } else { ("test", &data.splits.test) };
     let has_best = experiment.eval.select_on != SelectOn::Last && folder.best().is_file();

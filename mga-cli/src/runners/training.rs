@@ -10,7 +10,7 @@ use mga_core::ops;
 use mga_core::optim::{Optimiser, OptimiserSettings, Position, ScheduleSettings, accumulate, clip_norm};
 use mga_core::parameter::ParameterId;
 use mga_core::tape::{Tape, Value};
-use mga_data::{Batch, Loader};
+use mga_data::{Batch, Loader, MaskSource};
 use mga_models::MgaModel;
 
 use super::evaluation::evaluate;
@@ -31,6 +31,8 @@ pub struct Training<'a> {
     pub train: Loader,
     /// The images checkpoints are selected on, if any: validation, or test where the experiment says so.
     pub select: Option<(&'static str, Loader)>,
+    /// The masks, which note what is odd with them.
+    pub masks: Arc<MaskSource>,
     /// Class names.
     pub classes: Vec<String>,
     /// Where everything is written.
@@ -70,6 +72,7 @@ impl Training<'_> {
                 );
             }
         }
+        self.masks.recall(&progress.masks);
         let mut log = MetricsLog::open(&self.folder.metrics(), progress.metrics_bytes)?;
         let steps = self.train.batches_per_epoch().div_ceil(self.experiment.train.accumulate);
         if steps == 0 {
@@ -249,6 +252,11 @@ impl Training<'_> {
     fn save(&self, progress: &mut Progress, optimiser: &dyn Optimiser, log: &mut MetricsLog) -> anyhow::Result<()> {
         // The log first: a checkpoint never speaks of lines that a power cut could take away.
         progress.metrics_bytes = log.sync()?;
+        progress.masks = self.masks.notes();
+        progress.skipped.extend(self.train.skipped());
+        progress.skipped.extend(self.select.iter().flat_map(|(_, loader)| loader.skipped()));
+        progress.skipped.sort();
+        progress.skipped.dedup();
         checkpoint::save(&self.folder.last(), self.model, Some(optimiser), progress).context("saving a checkpoint")
     }
 
