@@ -1,21 +1,31 @@
-//! The pictures at the end of a run: image, mask and attention of some test images.
+//! Pictures of where a network looked, in a folder: at the end of a run, and for `mga explain`.
 
-use candle_core::DType;
-use mga_core::tape::Tape;
-use mga_data::{Batch, Mask, Picture};
+use std::path::Path;
+
+use anyhow::Context;
+use mga_data::{Loader, Picture};
 use mga_models::MgaModel;
 
 use crate::assemble::normalisation;
 use crate::data_set::OpenData;
 use crate::experiment::Loaded;
+use crate::interrupt::Interrupt;
 use crate::loaders;
-use crate::pictures::{grey, grid, overlay, save_png};
+use crate::pictures::{FileNames, grid, save_png};
+use crate::prediction::{Normalisation, predict, spread};
 use crate::run_folder::RunFolder;
+use crate::status::Interrupted;
 
-/// How many images are shown, spread over the split.
+/// The picture of several images.
+pub const OVERVIEW: &str = "overview.png";
+
+/// How many images it shows.
 const SHOWN: usize = 12;
 
-/// Writes `pictures/overview.png`: a row for each of up to [`SHOWN`] images, image, mask and attention side by side.
+/// Writes `pictures/overview.png`: image, mask and attention of up to [`SHOWN`] images, spread over the split.
+///
+/// # Errors
+/// Images that cannot be read; a folder that cannot be written to.
 pub fn write(
     loaded: &Loaded,
     model: &MgaModel,
@@ -23,54 +33,75 @@ pub fn write(
     indices: &[usize],
     folder: &RunFolder,
 ) -> anyhow::Result<()> {
-    let step = indices.len().div_ceil(SHOWN).max(1);
-    let chosen: Vec<usize> = indices.iter().copied().step_by(step).collect();
-    let loader = loaders::evaluation(loaded, data, &chosen)?;
-    let mut rows = vec![];
+    let loader = loaders::one_by_one(loaded, data.eval_source(), spread(indices, SHOWN))?;
+    let mut shown = vec![];
     for batch in loader.epoch(0, 0) {
-        let batch = batch?;
-        let maps = attention_maps(model, &batch)?;
-        for index in 0..batch.len() {
-            let picture = picture_of(loaded, &batch, index)?;
-            let mut parts = vec![picture.clone()];
-            if batch.has_mask[index] {
-                let (height, width) = (picture.height(), picture.width());
-                let values = batch.masks.get(index)?.flatten_all()?.to_vec1::<f32>()?;
-                parts.extend(Mask::new(width, height, values).as_ref().map(grey));
-            }
-            if let Some(map) = &maps {
-                parts.push(overlay(&picture, &map[index]));
-            }
-            rows.push(parts);
-        }
+        let predictions = predict(model, &batch?, normalisation(&loaded.experiment))?;
+        shown.extend(predictions.iter().map(|prediction| prediction.pictures()));
     }
-    // Two images a line: a page is wider than tall then.
-    let lines: Vec<Vec<Picture>> = rows.chunks(2).map(<[_]>::concat).collect();
-    match grid(&lines) {
-        Some(picture) => Ok(save_png(&picture, &folder.pictures().join("overview.png"))?),
+    match overview(&shown) {
+        Some(picture) => save(&picture, &folder.pictures().join(OVERVIEW)),
         None => Ok(()),
     }
 }
 
-/// The attention of every image of a batch; `None` for a model without.
-pub fn attention_maps(model: &MgaModel, batch: &Batch) -> anyhow::Result<Option<Vec<Mask>>> {
-    let mut tape = Tape::eval();
-    let images = tape.constant(&batch.images.to_device(model.store().device())?)?;
-    let Some(attention) = model.forward(&mut tape, images)?.attention else { return Ok(None) };
-    let (n, _, height, width) = attention.dims4()?;
-    let maps = attention.tensor().to_dtype(DType::F32)?.reshape((n, height * width))?.to_vec2::<f32>()?;
-    Ok(Some(maps.into_iter().filter_map(|values| Mask::new(width, height, values)).collect()))
+/// One image that was explained.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Explained {
+    /// The image.
+    pub id: String,
+    /// Its class, where known.
+    pub label: Option<usize>,
+    /// What the network says.
+    pub predicted: Option<usize>,
+    /// With which softmax probability.
+    pub confidence: f64,
+    /// The picture's name in the folder.
+    pub picture: String,
 }
 
-/// The picture as the model sees it, without the normalisation.
-pub fn picture_of(loaded: &Loaded, batch: &Batch, index: usize) -> anyhow::Result<Picture> {
-    let (mean, std) = normalisation(&loaded.experiment);
-    let image = batch.images.get(index)?;
-    let (_, height, width) = image.dims3()?;
-    let planes = image.flatten_from(1)?.to_vec2::<f32>()?;
-    let pixels = (0..height * width)
-        .flat_map(|place| (0..3).map(move |c| (place, c)))
-        .map(|(place, c)| (planes[c][place] * std[c] + mean[c]).clamp(0.0, 1.0))
-        .collect();
-    Picture::new(width, height, pixels).ok_or_else(|| anyhow::anyhow!("an empty picture"))
+/// Writes a picture of image, mask (where there is one) and attention for everything the loader gives, and
+/// [`OVERVIEW`] of the first, into the folder `out`, which is made where it is not there.
+///
+/// # Errors
+/// Images that cannot be read; a folder that cannot be written to; an interruption.
+pub fn explain(
+    model: &MgaModel,
+    loader: &Loader,
+    normalisation: Normalisation,
+    out: &Path,
+    interrupt: &Interrupt,
+) -> anyhow::Result<Vec<Explained>> {
+    std::fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
+    let (mut explained, mut shown) = (Vec::new(), Vec::new());
+    let mut names = FileNames::without(OVERVIEW);
+    for batch in loader.epoch(0, 0) {
+        if interrupt.is_raised() {
+            let done = format!("interrupted after {} pictures in {}", explained.len(), out.display());
+            return Err(Interrupted(done).into());
+        }
+        for prediction in predict(model, &batch?, normalisation)? {
+            let picture = names.name(&prediction.id);
+            save(&prediction.panel(), &out.join(&picture))?;
+            if shown.len() < SHOWN {
+                shown.push(prediction.pictures());
+            }
+            let (predicted, confidence) = prediction.ranking.first().copied().unzip();
+            let confidence = confidence.unwrap_or(f64::NAN);
+            explained.push(Explained { id: prediction.id, label: prediction.label, predicted, confidence, picture });
+        }
+    }
+    if let Some(picture) = overview(&shown) {
+        save(&picture, &out.join(OVERVIEW))?;
+    }
+    Ok(explained)
+}
+
+/// Two images a line: a page is wider than tall then. `None`: no images.
+fn overview(shown: &[Vec<Picture>]) -> Option<Picture> {
+    grid(&shown.chunks(2).map(<[_]>::concat).collect::<Vec<_>>())
+}
+
+fn save(picture: &Picture, path: &Path) -> anyhow::Result<()> {
+    save_png(picture, path).with_context(|| format!("cannot write {}", path.display()))
 }

@@ -1,6 +1,8 @@
 //! Loaders for the splits of an open data set.
 
-use mga_data::{Loader, LoaderSettings, Pipeline, Transform, loader};
+use std::sync::Arc;
+
+use mga_data::{Loader, LoaderSettings, Pipeline, Source, Transform, loader};
 
 use crate::assemble::normalisation;
 use crate::data_set::OpenData;
@@ -48,4 +50,11 @@ pub fn evaluation(loaded: &Loaded, data: &OpenData, indices: &[usize]) -> anyhow
     let settings = LoaderSettings { batch_size: eval.batch_size, shuffle: false, drop_last: false, ..settings(loaded) };
     let pipeline = pipeline(loaded, "data.eval.transforms", &eval.transforms)?;
     Ok(Loader::new(data.eval_source(), indices.to_vec(), pipeline, settings)?)
+}
+
+/// Images one at a time, whatever their sizes, transformed as for evaluation.
+pub fn one_by_one(loaded: &Loaded, source: Arc<dyn Source>, indices: Vec<usize>) -> anyhow::Result<Loader> {
+    let settings = LoaderSettings { batch_size: 1, shuffle: false, drop_last: false, ..settings(loaded) };
+    let pipeline = pipeline(loaded, "data.eval.transforms", &loaded.experiment.data.eval.transforms)?;
+    Ok(Loader::new(source, indices, pipeline, settings)?)
 }

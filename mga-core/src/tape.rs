@@ -102,6 +102,7 @@ pub struct Tape {
     seed: u64,
     step: u64,
     draws: u64,
+    held: usize,
 }
 
 impl Tape {
@@ -127,6 +128,7 @@ impl Tape {
             seed,
             step,
             draws: 0,
+            held: 0,
         }
     }
 
@@ -145,6 +147,11 @@ impl Tape {
     /// Number of operators recorded so far.
     pub fn recorded(&self) -> usize {
         self.nodes.len()
+    }
+
+    /// Bytes of the outputs of recorded operators: about what stays in memory until the way back.
+    pub fn recorded_bytes(&self) -> usize {
+        self.held
     }
 
     /// Whether own kernels serve this tensor on this tape.
@@ -198,6 +205,7 @@ impl Tape {
             return Value { tensor: output, slot: None };
         }
         let slot = self.new_slot();
+        self.held += output.elem_count() * output.dtype().size_in_bytes();
         self.nodes.push((slot, Box::new(backward)));
         Value { tensor: output, slot: Some(slot) }
     }

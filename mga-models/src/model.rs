@@ -129,6 +129,11 @@ impl MgaModel {
         &self.settings
     }
 
+    /// Whether it has an attention map.
+    pub fn has_attention(&self) -> bool {
+        self.attention.is_some()
+    }
+
     /// Its backbone.
     pub fn backbone(&self) -> &dyn Backbone {
         self.backbone.as_ref()

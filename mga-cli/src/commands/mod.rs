@@ -1,8 +1,14 @@
 //! The program's commands, one a file: its arguments and what it does.
 
+pub mod check;
 pub mod completions;
+pub mod data;
 pub mod eval;
 pub mod experiment_args;
+pub mod explain;
+pub mod list;
+pub mod model_args;
+pub mod predict;
 pub mod schema;
 pub mod train;
 
@@ -15,6 +21,16 @@ pub enum Command {
     Train(train::Args),
     /// Evaluate a run, or an experiment with weights.
     Eval(eval::Args),
+    /// Predict the classes of images, with overlays of the attention.
+    Predict(predict::Args),
+    /// Show image, mask and attention side by side.
+    Explain(explain::Args),
+    /// List every registered component, a line each.
+    List(list::Args),
+    /// Check data, split tables, write data sets to disk.
+    Data(data::Args),
+    /// Check an experiment and its data, and say what will train.
+    Check(check::Args),
     /// Print the JSON schema of the experiment file.
     Schema(schema::Args),
     /// Print a completion script for a shell.
@@ -30,6 +46,11 @@ impl Command {
         match self {
             Self::Train(args) => train::run(args, components),
             Self::Eval(args) => eval::run(args, components),
+            Self::Predict(args) => predict::run(args, components),
+            Self::Explain(args) => explain::run(args, components),
+            Self::List(args) => list::run(args, components),
+            Self::Data(args) => data::run(args, components),
+            Self::Check(args) => check::run(args, components),
             Self::Schema(args) => schema::run(args, components),
             Self::Completions(args) => completions::run(args, components),
         }

@@ -1,6 +1,7 @@
 //! Pictures for people: attention laid over images, and images side by side.
 
 mod colour_map;
+mod file_names;
 mod overlay;
 mod panel;
 
@@ -12,6 +13,7 @@ use image::{ExtendedColorType, ImageEncoder};
 use mga_data::{Mask, Picture};
 
 pub use colour_map::inferno;
+pub use file_names::FileNames;
 pub use overlay::{overlay, stretched, upsampled};
 pub use panel::{grid, panel};
 

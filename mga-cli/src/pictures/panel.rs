@@ -10,32 +10,25 @@ const GAP: usize = 4;
 /// Pictures side by side with a thin white gap, all as high as the first, their aspects kept. `None`: no pictures.
 #[must_use]
 pub fn panel(pictures: &[Picture]) -> Option<Picture> {
-    let height = pictures.first()?.height();
-    let scaled: Vec<Picture> = pictures
-        .iter()
-        .map(|picture| resized(picture, scaled_side(picture.width(), height, picture.height()), height))
-        .collect();
-    let places = scaled.iter().scan(0, |x, picture| {
-        let place = (*x, 0);
-        *x += picture.width() + GAP;
-        Some(place)
-    });
-    Some(laid_out(&places.zip(&scaled).collect::<Vec<_>>()))
+    grid(std::slice::from_ref(&pictures.to_vec()))
 }
 
-/// Panels below each other, all as wide as the first. Empty rows are left out; `None`: all are.
+/// Rows of pictures below each other, all as high as the very first, their aspects kept; white where a row is shorter.
+/// Empty rows are left out; `None`: all are.
 #[must_use]
 pub fn grid(rows: &[Vec<Picture>]) -> Option<Picture> {
-    let rows: Vec<Picture> = rows.iter().filter_map(|row| panel(row)).collect();
-    let width = rows.first()?.width();
-    let scaled: Vec<Picture> =
-        rows.iter().map(|row| resized(row, width, scaled_side(row.height(), width, row.width()))).collect();
-    let places = scaled.iter().scan(0, |y, row| {
-        let place = (0, *y);
-        *y += row.height() + GAP;
-        Some(place)
-    });
-    Some(laid_out(&places.zip(&scaled).collect::<Vec<_>>()))
+    let height = rows.iter().flatten().next()?.height();
+    let mut placed = Vec::new();
+    for (row, pictures) in rows.iter().filter(|row| !row.is_empty()).enumerate() {
+        let mut x = 0;
+        for picture in pictures {
+            let picture = resized(picture, scaled_side(picture.width(), height, picture.height()), height);
+            let width = picture.width();
+            placed.push(((x, row * (height + GAP)), picture));
+            x += width + GAP;
+        }
+    }
+    Some(laid_out(&placed))
 }
 
 /// `side * to / from`, rounded, at least 1.
@@ -61,7 +54,7 @@ fn resized(picture: &Picture, width: usize, height: usize) -> Picture {
 }
 
 /// Pictures at places (column, row) on white that holds them all.
-fn laid_out(placed: &[((usize, usize), &Picture)]) -> Picture {
+fn laid_out(placed: &[((usize, usize), Picture)]) -> Picture {
     let width = placed.iter().map(|((x, _), picture)| x + picture.width()).max().unwrap_or(1);
     let height = placed.iter().map(|((_, y), picture)| y + picture.height()).max().unwrap_or(1);
     let mut result = Picture::filled(width, height, 1.0);
@@ -94,11 +87,13 @@ mod tests {
     }
 
     #[test]
-    fn rows_stand_below_each_other_at_one_width() {
-        let row = |value| vec![Picture::filled(2, 2, value), Picture::filled(2, 2, value)];
-        let result = grid(&[row(0.25), vec![], row(0.5)]).unwrap();
+    fn rows_stand_below_each_other_at_one_height() {
+        let rows =
+            [vec![Picture::filled(2, 2, 0.25), Picture::filled(2, 2, 0.25)], vec![], vec![Picture::filled(6, 6, 0.5)]];
+        let result = grid(&rows).unwrap();
         assert_eq!((result.width(), result.height()), (4 + GAP, 4 + GAP));
         assert_eq!([0, 1, 2, 5, 6, 7].map(|y| at(&result, 0, y)), [0.25, 0.25, 1.0, 1.0, 0.5, 0.5]);
+        assert_eq!([1, 2, 7].map(|x| at(&result, x, 7)), [0.5, 1.0, 1.0]);
         assert_eq!(grid(&[vec![]]), None);
     }
 

@@ -1,0 +1,88 @@
+//! `mga data check`: the data of an experiment looked over before numbers from it are trusted.
+
+use std::collections::BTreeSet;
+
+use mga_data::check::{CheckSettings, DataReport, inspect};
+use serde_json::{Value, json};
+
+use super::images_bar;
+use crate::commands::experiment_args::ExperimentArgs;
+use crate::components::Components;
+use crate::data_set::{self, OpenData};
+use crate::experiment::{Experiment, MissingMask};
+use crate::output;
+
+const EXAMPLE: &str = "\
+Example:
+  mga data check experiments/quickstart.toml
+  mga data check experiments/stamps.toml --set data.root=stamps --json
+
+Exits with 1 where there are problems: images that cannot be read or carry no label, copies and groups on both sides of
+a split, classes without a training image, training images without a mask where data.masks.missing = \"error\". Notes,
+such as near duplicates, are worth a look but may be meant.";
+
+/// Arguments of `mga data check`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLE)]
+pub(super) struct Args {
+    #[command(flatten)]
+    experiment: ExperimentArgs,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    /// Images whose perceptual hashes differ in at most so many of 256 bits are near duplicates; 0 compares exact copies
+    /// only.
+    #[arg(long, value_name = "BITS", default_value_t = CheckSettings::default().near_distance)]
+    near: u32,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// A wrong experiment, or problems with its data.
+pub(super) fn run(args: Args, components: &Components) -> anyhow::Result<()> {
+    let loaded = args.experiment.load(components)?;
+    let data = data_set::open(&loaded, components)?;
+    for note in data.notes() {
+        eprintln!("note: {note}");
+    }
+    let settings = CheckSettings { near_distance: args.near, threads: loaded.experiment.data.workers };
+    let bar = images_bar(data.splits.parts().iter().map(|(_, images)| images.len()).sum());
+    let (records, classes) = (data.dataset.records(), data.dataset.classes());
+    let progress = |done: usize| bar.set_position(done as u64);
+    let report = inspect(data.eval_source().as_ref(), records, classes, &data.splits, &settings, &progress)?;
+    bar.finish_and_clear();
+    let unmasked = unmasked(&loaded.experiment, &data, &report);
+    let problems: Vec<String> = report.problems().into_iter().chain(unmasked.clone()).collect();
+    if args.json {
+        let mut value = json!({ "problems": problems, "notes": report.notes() });
+        if let (Value::Object(all), Value::Object(report)) = (&mut value, json!(report)) {
+            all.extend(report);
+        }
+        output::print(serde_json::to_string_pretty(&value)? + "\n")?;
+    } else {
+        let unmasked = unmasked.map_or_else(String::new, |line| format!("\n{line}\n"));
+        output::print(report.to_string() + &unmasked)?;
+    }
+    anyhow::ensure!(problems.is_empty(), "{} problems with the data, listed above", problems.len());
+    Ok(())
+}
+
+/// Training would stop at these images, though each could be meant.
+fn unmasked(experiment: &Experiment, data: &OpenData, report: &DataReport) -> Option<String> {
+    if !experiment.model.mask_guidance || experiment.data.masks.missing != MissingMask::Error {
+        return None;
+    }
+    let without: BTreeSet<&str> = report.masks.missing.iter().map(String::as_str).collect();
+    let source = data.train_source();
+    // A blank mask that `empty = "skip"` leaves out looks missing in the report, but training takes it.
+    let stops = |index: &&usize| without.contains(source.id(**index)) && source.load(**index).is_err();
+    let mut images = data.splits.train.iter().filter(stops);
+    let first = images.next()?;
+    Some(format!(
+        "{} training images have no mask, where data.masks.missing = \"error\" (\"no-loss\" trains on them without); the \
+         first: {}",
+        1 + images.count(),
+        source.id(*first)
+    ))
+}

@@ -1,0 +1,55 @@
+//! `mga data`: looking data over, folding tables, writing data sets to disk.
+
+mod check;
+mod make;
+mod split;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::components::Components;
+
+const EXAMPLE: &str = "\
+Examples:
+  mga data check experiments/quickstart.toml
+  mga data split images.csv --out folds.csv --group plant --stratify label
+  mga data make --dataset leaves --out data/leaves";
+
+/// Arguments of `mga data`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLE)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Look the data of an experiment over: what cannot be read, duplicates and groups across splits, class balance,
+    /// sizes, masks.
+    Check(check::Args),
+    /// Write the folds of a cross-validation into a table to keep.
+    Split(split::Args),
+    /// Write a data set to disk as folders of PNG files, which `image-folder` reads.
+    Make(make::Args),
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// What the command says; `check` fails where there are problems.
+pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
+    match args.command {
+        Command::Check(args) => check::run(args, components),
+        Command::Split(args) => split::run(args),
+        Command::Make(args) => make::run(args, components),
+    }
+}
+
+/// A bar on standard error, gone when done; nothing where that is no terminal.
+fn images_bar(images: usize) -> ProgressBar {
+    let bar = ProgressBar::new(images as u64);
+    if let Ok(style) = ProgressStyle::with_template("[{bar:32}] {pos}/{len} images (left {eta})") {
+        bar.set_style(style.progress_chars("=> "));
+    }
+    bar
+}

@@ -1,0 +1,156 @@
+//! `mga list`: what an experiment can name.
+
+use serde_json::{Value, json};
+
+use crate::components::Components;
+use crate::experiment::experiment_schema;
+use crate::output;
+
+const EXAMPLE: &str = "\
+Example:
+  mga list
+  mga list --json
+
+The settings of each component are in `mga schema`.";
+
+/// Masks that are no component of their own: what data sets offer, and the controls.
+const MASK_SOURCES: [(&str, &str); 8] = [
+    ("folder", "mask files, of image-folder, mganet and table"),
+    ("alpha", "the images' own alpha channel, of image-folder, mganet and table"),
+    ("veins", "the exact veins, of leaves"),
+    ("silhouette", "the exact outline, of leaves: as good a place to look, without what tells the classes apart"),
+    ("ones", "control: 1 everywhere"),
+    ("centre", "control: a Gaussian about the middle of the picture"),
+    ("shuffled", "control: another image's mask"),
+    ("inverted", "control: 1 minus the mask"),
+];
+
+/// Arguments of `mga list`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLE)]
+pub struct Args {
+    /// Print JSON: a list of groups, each with its title, the key of the experiment that names it, and its components.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Components of one kind.
+#[derive(Debug, PartialEq, serde::Serialize)]
+pub struct Group {
+    /// What they are.
+    pub title: &'static str,
+    /// The key of the experiment that names one.
+    pub key: &'static str,
+    /// Name and one line about it.
+    pub components: Vec<Component>,
+}
+
+/// One component.
+#[derive(Debug, PartialEq, serde::Serialize)]
+pub struct Component {
+    /// The name in the experiment file.
+    pub name: String,
+    /// One line.
+    pub about: String,
+}
+
+/// Every component, by kind.
+#[must_use]
+pub fn groups(components: &Components) -> Vec<Group> {
+    // The descriptions of settings are in the schema, and nowhere twice.
+    let schema = experiment_schema(components);
+    let group = |title, key, components| Group { title, key, components };
+    let component = |name: &str, about: &str| Component { name: name.to_owned(), about: one_line(about) };
+    vec![
+        group(
+            "data sets",
+            "data.dataset",
+            components.datasets.iter().map(|entry| component(entry.name, entry.about)).collect(),
+        ),
+        group(
+            "backbones",
+            "model.backbone",
+            components.backbones.iter().map(|backbone| component(&backbone.name, &backbone.about)).collect(),
+        ),
+        group("attention", "model.attention", named(&schema, "Attention", None)),
+        group(
+            "mask sources",
+            "data.masks.source",
+            MASK_SOURCES.iter().map(|(name, about)| component(name, about)).collect(),
+        ),
+        group("transforms", "op, in data.train.transforms", named(&schema, "Transform", Some("op"))),
+        group("optimisers", "optimiser.name", named(&schema, "Optimiser", Some("name"))),
+        group("schedules", "schedule.name", named(&schema, "Schedule", Some("name"))),
+    ]
+}
+
+/// The alternatives of a definition of the schema: by the constant under `tag`, or constants themselves.
+fn named(schema: &Value, definition: &str, tag: Option<&str>) -> Vec<Component> {
+    let alternatives = schema["definitions"][definition]["oneOf"].as_array();
+    let component = |alternative: &Value| {
+        let name = match tag {
+            Some(tag) => &alternative["properties"][tag]["const"],
+            None => &alternative["const"],
+        };
+        let about = alternative["description"].as_str().unwrap_or_default();
+        Some(Component { name: name.as_str()?.to_owned(), about: one_line(about) })
+    };
+    alternatives.into_iter().flatten().filter_map(component).collect()
+}
+
+/// Without its last full stop, on one line.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ").trim_end_matches('.').to_owned()
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
+    let groups = groups(components);
+    if args.json {
+        return Ok(output::print(serde_json::to_string_pretty(&json!(groups))? + "\n")?);
+    }
+    let names = groups.iter().flat_map(|group| &group.components).map(|component| component.name.chars().count());
+    let width = names.max().unwrap_or(0);
+    let mut text = String::new();
+    for group in &groups {
+        text += &format!("{} ({})\n", group.title, group.key);
+        for Component { name, about } in &group.components {
+            text += &format!("  {name:width$}  {about}\n");
+        }
+        text += "\n";
+    }
+    Ok(output::print(text.trim_end().to_owned() + "\n")?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_component_has_a_line() {
+        let groups = groups(&Components::builtin());
+        let names = |title: &str| -> Vec<&str> {
+            let group = groups.iter().find(|group| group.title == title).unwrap();
+            group.components.iter().map(|component| component.name.as_str()).collect()
+        };
+        assert!(names("data sets").contains(&"leaves") && names("backbones").contains(&"densenet161"));
+        assert_eq!(names("attention"), ["none", "multiply", "residual", "concat"]);
+        assert_eq!(names("optimisers"), ["sgd", "adamw"]);
+        assert_eq!(names("schedules"), ["cosine", "step", "polynomial", "constant"]);
+        assert!(names("transforms").contains(&"random-erase"));
+        assert!(mga_data::masks::CONTROLS.iter().all(|control| names("mask sources").contains(control)));
+        for component in groups.iter().flat_map(|group| &group.components) {
+            assert!(!component.about.is_empty() && !component.about.contains('\n'), "{component:?}");
+        }
+    }
+
+    #[test]
+    fn the_mask_sources_of_leaves_are_listed() {
+        let entry = mga_data::registry::builtin().into_iter().find(|entry| entry.name == "leaves").unwrap();
+        let leaves = (entry.open)(&json!({}), &mga_data::registry::OpenContext::default()).unwrap();
+        assert!(leaves.mask_sources().iter().all(|source| MASK_SOURCES.iter().any(|(name, _)| name == source)));
+    }
+}

@@ -1,0 +1,128 @@
+//! The arguments of every command that shows images to a trained model.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use mga_models::MgaModel;
+
+use super::train::load_run;
+use crate::components::Components;
+use crate::experiment::{ExperimentError, KeyPath, Loaded};
+use crate::run_folder::RunFolder;
+use crate::{assemble, checkpoint, data_set};
+
+/// A trained model.
+#[derive(Debug, Clone, clap::Args)]
+pub struct ModelArgs {
+    /// A run folder (its best checkpoint, else its last), a checkpoint in one, or with --experiment any weight file.
+    #[arg(long, value_name = "RUN|FILE")]
+    weights: PathBuf,
+    /// The experiment that says what model the weights are for; left out: the run's own.
+    #[arg(long, value_name = "FILE")]
+    experiment: Option<PathBuf>,
+    /// Set a key of the experiment. May be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+impl ModelArgs {
+    /// The run folder that the weights lie in.
+    fn run(&self) -> Option<PathBuf> {
+        if self.weights.is_dir() {
+            return Some(self.weights.clone());
+        }
+        let run = self.weights.canonicalize().ok()?.parent()?.parent()?.to_path_buf();
+        run.join("experiment.toml").is_file().then_some(run)
+    }
+
+    /// The weight file.
+    fn file(&self) -> anyhow::Result<PathBuf> {
+        if !self.weights.is_dir() {
+            anyhow::ensure!(self.weights.is_file(), "{}: no such file or run folder", self.weights.display());
+            return Ok(self.weights.clone());
+        }
+        let folder = RunFolder::at(&self.weights);
+        let found = [folder.best(), folder.last()].into_iter().find(|file| file.is_file());
+        found.with_context(|| format!("{}: this run has no checkpoint yet", self.weights.display()))
+    }
+
+    /// Loads the experiment. What a run was trained from is not needed: its first weights, and with `without_data` its
+    /// images, may be gone.
+    ///
+    /// # Errors
+    /// A wrong experiment; weights of which no experiment is known.
+    pub fn load(&self, components: &Components, without_data: bool) -> anyhow::Result<Loaded> {
+        // The weights that count are those of the command line.
+        let mut set = vec!["model.weights=none".to_owned()];
+        set.extend(self.set.iter().cloned());
+        let experiment = match (&self.experiment, self.run()) {
+            (Some(experiment), _) => experiment.clone(),
+            (None, Some(run)) => run,
+            (None, None) => {
+                self.file()?;
+                anyhow::bail!(
+                    "{}: lies in no run folder, so nothing says what model it is for; name one with --experiment",
+                    self.weights.display()
+                );
+            }
+        };
+        match load_run(&experiment, &set, components) {
+            Err(error) if without_data && is_about(&error, "data.root") => {
+                set.push("data.root=.".to_owned());
+                load_run(&experiment, &set, components)
+            }
+            loaded => loaded,
+        }
+    }
+
+    /// The class names: as a finished run wrote them down, else those of the data set.
+    ///
+    /// # Errors
+    /// Neither can be read.
+    pub fn classes(&self, loaded: &Loaded, components: &Components) -> anyhow::Result<Vec<String>> {
+        let written = self.run().filter(|_| self.experiment.is_none()).and_then(|run| written_classes(&run));
+        match written {
+            Some(classes) => Ok(classes),
+            None => Ok(data_set::open_to_evaluate(loaded, components)?.dataset.classes().to_vec()),
+        }
+    }
+
+    /// Builds the model and loads the weights.
+    ///
+    /// # Errors
+    /// Weights that do not fit, or lack a classifier for these classes.
+    pub fn model(&self, loaded: &Loaded, components: &Components, classes: usize) -> anyhow::Result<MgaModel> {
+        let file = self.file()?;
+        assemble::use_threads(loaded.experiment.threads);
+        let device = assemble::device(loaded)?;
+        let model = assemble::fresh_model(loaded, components, classes, &device)?;
+        if self.experiment.is_none() && self.run().is_some() {
+            checkpoint::load(&file, &model, None)?;
+            return Ok(model);
+        }
+        let report = assemble::load_file(loaded, components, &model, &file)?;
+        anyhow::ensure!(
+            report.reinitialised.is_empty(),
+            "{}: its classifier is not for the {classes} classes of the experiment, so it cannot predict them; train it \
+             with `mga train --weights`",
+            file.display()
+        );
+        eprintln!("{}: {report}", file.display());
+        Ok(model)
+    }
+}
+
+/// Whether an experiment is wrong in nothing but `key`.
+fn is_about(error: &anyhow::Error, key: &str) -> bool {
+    let key = KeyPath::dotted(key);
+    let problems = error.downcast_ref::<ExperimentError>().map(|error| error.problems.as_slice()).unwrap_or_default();
+    let errors = || problems.iter().filter(|problem| problem.severity == crate::experiment::Severity::Error);
+    errors().next().is_some() && errors().all(|problem| problem.key == key)
+}
+
+/// The header of a run's `confusion.csv`.
+fn written_classes(run: &Path) -> Option<Vec<String>> {
+    let mut reader = csv::Reader::from_path(run.join("confusion.csv")).ok()?;
+    let classes: Vec<String> = reader.headers().ok()?.iter().skip(1).map(str::to_owned).collect();
+    (classes.len() > 1).then_some(classes)
+}

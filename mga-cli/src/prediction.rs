@@ -1,0 +1,154 @@
+//! What a network says of images, and where it looked.
+
+use candle_core::{DType, Device, Tensor};
+use mga_core::tape::Tape;
+use mga_data::{Batch, Mask, Picture};
+use mga_models::MgaModel;
+
+use crate::pictures::{grey, overlay, panel};
+
+/// Channel means and deviations that images were normalised by.
+pub type Normalisation = ([f32; 3], [f32; 3]);
+
+/// What a network says of one image.
+#[derive(Debug, Clone)]
+pub struct Prediction {
+    /// The image's index in its source.
+    pub index: usize,
+    /// The image's name.
+    pub id: String,
+    /// Its class, where known.
+    pub label: Option<usize>,
+    /// Classes with their softmax probabilities, the most probable first; of equals the first class.
+    pub ranking: Vec<(usize, f64)>,
+    /// The image as the network saw it: after the transforms.
+    pub picture: Picture,
+    /// Its mask, where there is one.
+    pub mask: Option<Mask>,
+    /// Where the network looked, at the size of its features; `None` for a network without attention map.
+    pub attention: Option<Mask>,
+}
+
+impl Prediction {
+    /// The attention over the image; `None` for a network without.
+    #[must_use]
+    pub fn overlay(&self) -> Option<Picture> {
+        self.attention.as_ref().map(|map| overlay(&self.picture, map))
+    }
+
+    /// Image, mask and attention side by side, as far as there are.
+    #[must_use]
+    pub fn pictures(&self) -> Vec<Picture> {
+        let mask = self.mask.as_ref().map(grey);
+        [Some(self.picture.clone()), mask, self.overlay()].into_iter().flatten().collect()
+    }
+
+    /// [`Prediction::pictures`] as one.
+    #[must_use]
+    pub fn panel(&self) -> Picture {
+        // There is a picture at least.
+        panel(&self.pictures()).unwrap_or_else(|| self.picture.clone())
+    }
+}
+
+/// Shows the images of a batch to a network in evaluation mode.
+///
+/// # Errors
+/// Images that the network cannot take, such as ones smaller than its strides.
+pub fn predict(model: &MgaModel, batch: &Batch, (mean, std): Normalisation) -> anyhow::Result<Vec<Prediction>> {
+    let mut tape = Tape::eval();
+    let images = tape.constant(&batch.images.to_device(model.store().device())?)?;
+    let said = model.forward(&mut tape, images)?;
+    let logits = said.logits.tensor().to_dtype(DType::F32)?.to_vec2::<f32>()?;
+    let attention = said.attention.map(|map| planes(map.tensor())).transpose()?;
+    let masks = planes(&batch.masks)?;
+    let (_, _, height, width) = batch.images.dims4()?;
+    let pixels = batch.images.permute((0, 2, 3, 1))?.contiguous()?.flatten_from(1)?.to_vec2::<f32>()?;
+    let mut predictions = Vec::with_capacity(batch.len());
+    for (n, (mut pixels, logits)) in pixels.into_iter().zip(logits).enumerate() {
+        for pixel in pixels.chunks_exact_mut(3) {
+            for (c, value) in pixel.iter_mut().enumerate() {
+                *value = (*value * std[c] + mean[c]).clamp(0.0, 1.0);
+            }
+        }
+        let Some(picture) = Picture::new(width, height, pixels) else { anyhow::bail!("an image without pixels") };
+        let label = batch.labels.get(n).copied().filter(|label| *label != Batch::NO_LABEL);
+        let masked = batch.has_mask.get(n).copied().unwrap_or(false);
+        predictions.push(Prediction {
+            index: batch.indices.get(n).copied().unwrap_or_default(),
+            id: batch.ids.get(n).cloned().unwrap_or_default(),
+            label: label.map(|label| label as usize),
+            ranking: ranking(&logits),
+            picture,
+            mask: masks.get(n).filter(|_| masked).cloned(),
+            attention: attention.as_ref().and_then(|maps| maps.get(n)).cloned(),
+        });
+    }
+    Ok(predictions)
+}
+
+/// Classes by falling softmax probability.
+fn ranking(logits: &[f32]) -> Vec<(usize, f64)> {
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let powers: Vec<f64> = logits.iter().map(|logit| f64::from(logit - largest).exp()).collect();
+    let sum: f64 = powers.iter().sum();
+    let mut ranking: Vec<(usize, f64)> = powers.iter().map(|power| power / sum).enumerate().collect();
+    // Stable: of equals the first class comes first.
+    ranking.sort_by(|a, b| b.1.total_cmp(&a.1));
+    ranking
+}
+
+/// `[N, 1, h, w]` as N maps.
+fn planes(maps: &Tensor) -> anyhow::Result<Vec<Mask>> {
+    let (_, _, height, width) = maps.dims4()?;
+    let values = maps.to_device(&Device::Cpu)?.to_dtype(DType::F32)?.flatten_from(1)?.to_vec2::<f32>()?;
+    Ok(values.into_iter().filter_map(|values| Mask::new(width, height, values)).collect())
+}
+
+/// At most `count` of the images, evenly spread over their order, so that every class has its share.
+#[must_use]
+pub fn spread(indices: &[usize], count: usize) -> Vec<usize> {
+    let count = count.min(indices.len());
+    (0..count).filter_map(|i| indices.get((2 * i + 1) * indices.len() / (2 * count)).copied()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_are_ranked_by_probability() {
+        let ranking = ranking(&[0.0, 3.0_f32.ln(), 0.0, f32::NEG_INFINITY]);
+        assert_eq!(ranking.iter().map(|(class, _)| *class).collect::<Vec<_>>(), [1, 0, 2, 3]);
+        let expected = [0.6, 0.2, 0.2, 0.0];
+        assert!(ranking.iter().zip(expected).all(|((_, p), e)| (p - e).abs() < 1e-6), "{ranking:?}");
+        assert_eq!(super::ranking(&[500.0, -500.0])[0], (0, 1.0));
+    }
+
+    #[test]
+    fn images_are_spread_over_all() {
+        let indices: Vec<usize> = (100..110).collect();
+        assert_eq!(spread(&indices, 5), [101, 103, 105, 107, 109]);
+        assert_eq!(spread(&indices, 99), indices);
+        assert_eq!(spread(&indices, 0), [] as [usize; 0]);
+        assert_eq!(spread(&[], 3), [] as [usize; 0]);
+    }
+
+    #[test]
+    fn a_panel_shows_what_there_is() {
+        let mut prediction = Prediction {
+            index: 0,
+            id: String::new(),
+            label: None,
+            ranking: vec![],
+            picture: Picture::filled(6, 4, 0.5),
+            mask: None,
+            attention: None,
+        };
+        assert_eq!(prediction.panel(), prediction.picture);
+        prediction.attention = Mask::new(2, 1, vec![0.2, 0.4]);
+        prediction.mask = Some(Mask::filled(6, 4, 1.0));
+        assert_eq!(prediction.pictures().len(), 3);
+        assert_eq!(prediction.panel().height(), 4);
+    }
+}
