@@ -1,0 +1,12 @@
+//! Runs from outside, with the real program on a few drawn leaves: killed, interrupted, resumed, repeated, refused.
+
+mod bad_input;
+mod noted;
+mod repeated;
+mod resumed;
+#[cfg(unix)]
+mod signals;
+mod threads;
+// `cfg(test)` tells clippy that its helpers may unwrap.
+#[cfg(test)]
+mod tiny;

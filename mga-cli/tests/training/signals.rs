@@ -1,0 +1,52 @@
+//! Signals end a run in order: it is saved, says how to go on, and goes on to the same end.
+
+use std::process::Command;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use crate::tiny::{Tiny, said, start, succeed};
+
+/// Goes on with the run until its log has `lines` lines, then sends `signal`; gives exit status and message.
+#[cfg(test)]
+fn signalled(tiny: &Tiny, signal: &str, lines: usize) -> (Option<i32>, String) {
+    let mut run = start(tiny.go_on("run"));
+    let log = tiny.path("run/metrics.jsonl");
+    let started = Instant::now();
+    while std::fs::read_to_string(&log).unwrap_or_default().lines().count() < lines {
+        if run.try_wait().unwrap().is_some() {
+            // Its number may be another process's by now.
+            let output = run.wait_with_output().unwrap();
+            return (output.status.code(), said(&output));
+        }
+        assert!(started.elapsed() < Duration::from_secs(60), "line {lines} does not come");
+        sleep(Duration::from_micros(500));
+    }
+    let sent = Command::new("kill").args(["-s", signal, &run.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+    let output = run.wait_with_output().unwrap();
+    (output.status.code(), said(&output))
+}
+
+#[test]
+fn signals_end_a_run_that_goes_on_to_the_same_end() {
+    // Ten epochs of four steps and an evaluation: 50 lines.
+    let tiny = Tiny::new(&["schedule.epochs=10"]);
+    succeed(tiny.train("peace", &[]));
+    let peace = tiny.run("peace");
+    assert_eq!(peace.metrics.len(), 50);
+    for (signal, lines) in [("TERM", 2), ("USR1", 12), ("INT", 22)] {
+        let (status, message) = signalled(&tiny, signal, lines);
+        assert_eq!(status, Some(130), "{signal}: {message}");
+        assert!(message.contains("mga train --resume run"), "{signal}: {message}");
+        assert!(!tiny.path("run/summary.json").exists());
+    }
+    // The last evaluation is logged: what is left takes so short that the signal may come too late.
+    let (status, message) = signalled(&tiny, "TERM", 50);
+    if status == Some(130) {
+        assert!(message.contains("mga train --resume run"), "{message}");
+    } else {
+        assert_eq!(status, Some(0), "{message}");
+    }
+    succeed(tiny.go_on("run"));
+    tiny.run("run").assert_same(&peace);
+}

@@ -1,0 +1,188 @@
+//! A training run of about a second, and what two runs are compared by.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
+
+/// Everything on: masks, random crops, selection on validation, a checkpoint and a line of the log after every step.
+const EXPERIMENT: &str = r#"task = "classification"
+seed = 3
+device = "cpu"
+threads = 1
+
+[data]
+dataset = "leaves"
+cultivars = 10
+train_per_class = 3
+test_per_class = 1
+size = 32
+batch_size = 5
+workers = 1
+validation = { per_class = 1 }
+train = { transforms = [{ op = "random-crop", size = 28 }] }
+eval = { transforms = [{ op = "centre-crop", size = 28 }] }
+
+[model]
+backbone = "conv4"
+attention = "residual"
+
+[optimiser]
+name = "adamw"
+learning_rate = 1e-3
+
+[schedule]
+name = "cosine"
+epochs = 3
+
+[train]
+checkpoint_every = 1
+log_every = 1
+"#;
+
+/// SGD in place of the experiment's AdamW.
+pub(crate) const SGD: [&str; 3] = ["optimiser.name=sgd", "optimiser.learning_rate=0.02", "optimiser.momentum=0.9"];
+
+/// A folder with the experiment in it; runs go beside it.
+pub(crate) struct Tiny {
+    folder: tempfile::TempDir,
+    set: Vec<String>,
+}
+
+impl Tiny {
+    /// With `set` in every run.
+    pub(crate) fn new(set: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("tiny.toml"), EXPERIMENT).unwrap();
+        Self { folder, set: set.iter().map(|set| (*set).to_owned()).collect() }
+    }
+
+    /// A file or folder of that name.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// `mga` with these arguments, started in the folder.
+    pub(crate) fn mga<A: AsRef<std::ffi::OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mga"));
+        command.args(arguments).current_dir(self.folder.path()).stdin(Stdio::null());
+        command
+    }
+
+    /// `mga train` into the run folder `out`, with more settings.
+    pub(crate) fn train(&self, out: &str, set: &[&str]) -> Command {
+        let mut command = self.mga(["train", "tiny.toml", "--out", out]);
+        command.args(self.set.iter().map(String::as_str).chain(set.iter().copied()).flat_map(|set| ["--set", set]));
+        command
+    }
+
+    /// `mga train --resume`, or `mga train` where the run came not even so far as to say what it trains.
+    pub(crate) fn go_on(&self, out: &str) -> Command {
+        let begun = self.path(out).join("experiment.toml").is_file();
+        if begun { self.mga(["train", "--resume", out]) } else { self.train(out, &[]) }
+    }
+
+    /// What lies in the run folder `out`.
+    pub(crate) fn run(&self, out: &str) -> Run {
+        Run::read(&self.path(out))
+    }
+}
+
+/// Runs to the end, which has to be a good one.
+pub(crate) fn succeed(mut command: Command) -> Output {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}: {}", output.status, said(&output));
+    output
+}
+
+/// Runs to the end, which has to be exit status `status`; gives what was said on standard error.
+pub(crate) fn fail(mut command: Command, status: i32) -> String {
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(status), "{command:?}: {}", said(&output));
+    said(&output)
+}
+
+/// Starts it, with standard error kept.
+pub(crate) fn start(mut command: Command) -> Child {
+    command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// Standard error.
+pub(crate) fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// What a run leaves behind, without what tells of time and of the machine.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Run {
+    /// Every file, by its path in the folder: temporary files must not be left.
+    pub(crate) files: Vec<String>,
+    /// Tensors of the checkpoints, to the bit: file and name, then shape and bytes.
+    pub(crate) tensors: BTreeMap<String, (Vec<usize>, Vec<u8>)>,
+    /// `metrics.jsonl` without the speed.
+    pub(crate) metrics: Vec<Value>,
+    /// `summary.json` without the seconds.
+    pub(crate) summary: Value,
+    /// The other files but `environment.json` and `experiment.toml`, as they are.
+    pub(crate) rest: BTreeMap<String, Vec<u8>>,
+}
+
+impl Run {
+    fn read(folder: &Path) -> Self {
+        let mut files = vec![];
+        list(folder, "", &mut files);
+        files.sort();
+        let mut run =
+            Self { files, tensors: BTreeMap::new(), metrics: vec![], summary: Value::Null, rest: BTreeMap::new() };
+        for name in run.files.clone() {
+            let bytes = std::fs::read(folder.join(&name)).unwrap();
+            match name.as_str() {
+                "environment.json" | "experiment.toml" => (),
+                "summary.json" => {
+                    run.summary = serde_json::from_slice(&bytes).unwrap();
+                    assert!(run.summary.as_object_mut().unwrap().remove("training_seconds").is_some());
+                }
+                "metrics.jsonl" => {
+                    for line in std::str::from_utf8(&bytes).unwrap().lines() {
+                        let mut line: Value = serde_json::from_str(line).unwrap();
+                        line.as_object_mut().unwrap().remove("images_per_second");
+                        run.metrics.push(line);
+                    }
+                }
+                _ if name.ends_with(".safetensors") => {
+                    for (tensor, view) in safetensors::SafeTensors::deserialize(&bytes).unwrap().iter() {
+                        let content = (view.shape().to_vec(), view.data().to_vec());
+                        run.tensors.insert(format!("{name}: {tensor}"), content);
+                    }
+                }
+                _ => drop(run.rest.insert(name, bytes)),
+            }
+        }
+        run
+    }
+
+    /// Says what differs, not how: the bytes of a run fill many screens.
+    pub(crate) fn assert_same(&self, other: &Self) {
+        assert_eq!(self.files, other.files);
+        assert_eq!(self.metrics, other.metrics);
+        assert_eq!(self.summary, other.summary);
+        assert!(self.tensors.keys().eq(other.tensors.keys()), "other tensors");
+        let differ: Vec<_> = self.tensors.iter().filter(|(name, bits)| other.tensors[*name] != **bits).collect();
+        assert!(differ.is_empty(), "tensors differ: {:?}", differ.iter().map(|(name, _)| name).collect::<Vec<_>>());
+        let differ: Vec<_> = self.rest.iter().filter(|(name, bytes)| other.rest[*name] != **bytes).collect();
+        assert!(differ.is_empty(), "files differ: {:?}", differ.iter().map(|(name, _)| name).collect::<Vec<_>>());
+    }
+}
+
+fn list(folder: &Path, prefix: &str, files: &mut Vec<String>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+        if entry.file_type().unwrap().is_dir() {
+            list(&entry.path(), &format!("{name}/"), files);
+        } else {
+            files.push(name);
+        }
+    }
+}
