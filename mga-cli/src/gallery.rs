@@ -22,7 +22,7 @@ pub const OVERVIEW: &str = "overview.png";
 /// How many images it shows.
 const SHOWN: usize = 12;
 
-/// Writes `pictures/overview.png`: image, mask and attention of up to [`SHOWN`] images, spread over the split.
+/// Writes `pictures/overview.png`: image, mask and attention of up to `SHOWN` images, spread over the split.
 ///
 /// # Errors
 /// Images that cannot be read; a folder that cannot be written to.
