@@ -328,3 +328,46 @@ pub(crate) fn add_in_place(target: Tensor, other: &Tensor) -> Result<Tensor> {
     });
     Ok(target)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::Device;
+
+    #[test]
+    fn a_deep_chain_needs_no_deep_stack() -> Result<()> {
+        // Candle's own backward recurses, and overflows a thread's usual 2 MiB between 1500 and 2000 operators.
+        let chain = || -> Result<Vec<f64>> {
+            let mut tape = Tape::train(0, 0);
+            let x = tape.variable(&Tensor::new(&[1f64], &Device::Cpu)?)?;
+            let mut y = x.clone();
+            for _ in 0..20_000 {
+                y = crate::ops::scaled_sum(&mut tape, &[(y, 1.0)])?;
+            }
+            let dx = tape.backward(&y, 1.0)?.take(&x).map(|dx| dx.to_vec1()).transpose()?;
+            Ok(dx.unwrap_or_default())
+        };
+        let small = std::thread::Builder::new().stack_size(256 << 10).spawn(move || chain().unwrap_or_default());
+        assert_eq!(small.unwrap().join().unwrap(), [1.0]);
+        Ok(())
+    }
+
+    #[test]
+    fn a_frozen_prefix_records_nothing() -> Result<()> {
+        let mut tape = Tape::train(0, 0);
+        let x = tape.constant(&Tensor::new(&[1f32], &Device::Cpu)?)?;
+        let y = crate::ops::relu(&mut tape, x)?;
+        assert_eq!((tape.recorded(), y.slot()), (0, None));
+        Ok(())
+    }
+
+    #[test]
+    fn a_value_that_the_loss_does_not_use_costs_nothing() -> Result<()> {
+        let mut tape = Tape::train(0, 0);
+        let x = tape.variable(&Tensor::new(&[2f64], &Device::Cpu)?)?;
+        let _unused = crate::ops::relu(&mut tape, x.clone())?;
+        let loss = crate::ops::scaled_sum(&mut tape, &[(x.clone(), 3.0)])?;
+        assert_eq!(tape.backward(&loss, 0.5)?.take(&x).map(|g| g.to_vec1::<f64>()).transpose()?, Some(vec![1.5]));
+        Ok(())
+    }
+}
