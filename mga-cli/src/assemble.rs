@@ -17,18 +17,25 @@ pub const IMAGENET: ([f64; 3], [f64; 3]) = ([0.485, 0.456, 0.406], [0.229, 0.224
 /// The device of `device = "auto" | "cpu" | "cuda:N"`. There is no silent fallback: a GPU that is asked for and not there
 /// is an error.
 pub fn device(loaded: &Loaded) -> anyhow::Result<Device> {
-    let name = loaded.experiment.device.as_str();
-    if name == "auto" {
-        return Ok(if candle_core::utils::cuda_is_available() { Device::new_cuda(0)? } else { Device::Cpu });
-    }
-    if name == "cpu" {
-        return Ok(Device::Cpu);
-    }
-    let index: usize = name.strip_prefix("cuda:").and_then(|n| n.parse().ok()).unwrap_or(0);
-    Device::new_cuda(index).map_err(|e| {
+    device_called(&loaded.experiment.device).map_err(|why| loaded.error("device", why).into())
+}
+
+/// As [`device`], by name; the error is a sentence.
+pub fn device_called(name: &str) -> Result<Device, String> {
+    let cannot = |e: candle_core::Error| {
         let hint = if cfg!(feature = "cuda") { "" } else { "; this mga was built without the cuda feature" };
-        loaded.error("device", format!("{name} cannot be used: {e}{hint}")).into()
-    })
+        format!("{name} cannot be used: {e}{hint}")
+    };
+    match name {
+        "cpu" => Ok(Device::Cpu),
+        "auto" if candle_core::utils::cuda_is_available() => Device::new_cuda(0).map_err(cannot),
+        "auto" => Ok(Device::Cpu),
+        _ => {
+            let index = name.strip_prefix("cuda:").and_then(|index| index.parse().ok());
+            let index = index.ok_or_else(|| format!("expected auto, cpu or cuda:N, found {name}"))?;
+            Device::new_cuda(index).map_err(cannot)
+        }
+    }
 }
 
 /// The device in words.

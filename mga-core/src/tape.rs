@@ -96,6 +96,7 @@ pub struct Tape {
     phase: Phase,
     engine: Engine,
     recording: bool,
+    recompute: bool,
     nodes: Vec<(Slot, Backward)>,
     slots: usize,
     parameters: Vec<(ParameterId, Slot)>,
@@ -122,6 +123,7 @@ impl Tape {
             phase,
             engine: Engine::default(),
             recording,
+            recompute: false,
             nodes: vec![],
             slots: 0,
             parameters: vec![],
@@ -137,6 +139,18 @@ impl Tape {
     pub fn with_engine(mut self, engine: Engine) -> Self {
         self.engine = engine;
         self
+    }
+
+    /// Drops what the way back can compute again (`train.recompute`): less memory for some more time.
+    #[must_use]
+    pub fn with_recompute(mut self, recompute: bool) -> Self {
+        self.recompute = recompute;
+        self
+    }
+
+    /// Whether operators should rather compute again than keep.
+    pub fn recomputes(&self) -> bool {
+        self.recompute
     }
 
     /// What this pass is for.

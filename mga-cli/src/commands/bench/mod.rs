@@ -1,0 +1,112 @@
+//! `mga bench`: times steps of a network, to be held against other programs (see docs/performance.md).
+
+mod gradients;
+mod steps;
+
+use std::path::PathBuf;
+
+use crate::components::Components;
+use crate::output;
+use steps::{Setting, Work};
+
+const EXAMPLE: &str = "\
+Examples:
+  mga bench train --backbone densenet161 --size 448 --batch 2 --freeze-through transition2 --attention residual
+  mga bench infer --backbone resnet50 --batch 8 --threads 2 --json";
+
+/// Arguments of `mga bench`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLE)]
+pub struct Args {
+    /// What to time.
+    #[command(subcommand)]
+    work: Bench,
+}
+
+/// What can be timed.
+#[derive(Debug, clap::Subcommand)]
+enum Bench {
+    /// Training steps: forward, backward, SGD with momentum.
+    Train(Train),
+    /// Forward passes in evaluation mode.
+    Infer(Network),
+}
+
+/// The network and its input.
+#[derive(Debug, clap::Args)]
+struct Network {
+    /// The backbone, by its registered name.
+    #[arg(long)]
+    backbone: String,
+    /// Height and width of the images, in pixels.
+    #[arg(long, default_value_t = 224)]
+    size: usize,
+    /// Images in a batch.
+    #[arg(long, default_value_t = 8)]
+    batch: usize,
+    /// What the attention does: none, multiply, residual or concat. Without it there is no attention map.
+    #[arg(long)]
+    attention: Option<String>,
+    /// Threads; 0: one a core.
+    #[arg(long, default_value_t = 0)]
+    threads: usize,
+    /// Steps that are timed, after two that are not. At least this many seconds go by: see `--seconds`.
+    #[arg(long, default_value_t = 5)]
+    steps: usize,
+    /// Goes on until this many seconds were timed.
+    #[arg(long, default_value_t = 5.0)]
+    seconds: f64,
+    /// Where it runs: cpu, cuda:0, auto.
+    #[arg(long, default_value = "cpu")]
+    device: String,
+    /// Print one line of JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Training beside the network.
+#[derive(Debug, clap::Args)]
+struct Train {
+    #[command(flatten)]
+    network: Network,
+    /// The last frozen stage.
+    #[arg(long)]
+    freeze_through: Option<String>,
+    /// Drop what the way back can compute again: less memory, some more time.
+    #[arg(long)]
+    recompute: bool,
+    /// Time nothing: compute the gradients of the weights, images and labels in this file (`scripts/compare/step.py`
+    /// writes it), and fail where they are farther than 1e-5 from those in the file.
+    #[arg(long, value_name = "FILE")]
+    check: Option<PathBuf>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// An unknown name; a size the network cannot take; gradients that disagree.
+pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
+    let (work, network, freeze_through, check) = match args.work {
+        Bench::Train(train) => {
+            (Work::Train { recompute: train.recompute }, train.network, train.freeze_through, train.check)
+        }
+        Bench::Infer(network) => (Work::Infer, network, None, None),
+    };
+    crate::assemble::use_threads(network.threads);
+    let json = network.json;
+    let setting = Setting {
+        backbone: network.backbone,
+        size: network.size,
+        batch: network.batch,
+        attention: network.attention,
+        freeze_through,
+        device: network.device,
+        least: (network.steps, network.seconds),
+    };
+    if let Some(file) = check {
+        return Ok(output::print(gradients::check(&setting, work, &file, components)?)?);
+    }
+    let times = steps::time(&setting, work, components)?;
+    let text = if json { serde_json::to_string(&times)? + "\n" } else { times.to_string() };
+    Ok(output::print(text)?)
+}
