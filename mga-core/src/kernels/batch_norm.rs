@@ -1,9 +1,13 @@
-//! Batch normalisation fused with the activation behind it. A task owns some channels; sums are taken in `f64` over
-//! pieces of 1024 numbers in 16 lanes each, in order, so the result does not depend on the threads.
+//! Batch normalisation fused with the activation behind it.
+//!
+//! Blocking: a task owns a channel, whose planes over the batch mostly fit a core's second-level cache, so that only the
+//! first of its passes (sum, squares, write) comes from memory. Sums are taken in [`LANES`] lanes over pieces of
+//! [`PIECE`] numbers, and in `f64` between pieces, in a fixed order.
 
 use rayon::prelude::*;
 
 use super::Shared;
+use super::dispatch::vectorised;
 use crate::element::Element;
 
 /// Open interval of `y` in which the gradient passes the activation: all of it, above 0, or between 0 and 6.
@@ -22,63 +26,162 @@ pub(crate) struct Planes {
 }
 
 impl Planes {
+    /// Channels or planes a task takes at least, so that small maps do not fall into crumbs.
+    fn tasks(&self) -> usize {
+        (4096 / (self.n * self.area).max(1)).max(1)
+    }
+
     fn channel<'a, T>(&self, x: &'a [T], channel: usize) -> impl Iterator<Item = &'a [T]> + use<'a, T> {
         let (c, area) = (self.c, self.area);
         (0..self.n).map(move |image| &x[(image * c + channel) * area..][..area])
     }
 }
 
-/// Adds up `f(a, b)` over two equally long slices: vectorised within pieces, in `f64` between them.
-#[inline(always)]
-fn sum2<T: Element>(a: &[T], b: &[T], f: impl Fn(T, T) -> (T, T)) -> (f64, f64) {
-    let (mut first, mut second) = (0.0, 0.0);
-    for (a, b) in a.chunks(1024).zip(b.chunks(1024)) {
-        let (mut p, mut q) = ([T::of(0.0); 16], [T::of(0.0); 16]);
-        let whole = a.len() / 16 * 16;
-        for (a, b) in a[..whole].chunks_exact(16).zip(b[..whole].chunks_exact(16)) {
-            for lane in 0..16 {
-                let (u, v) = f(a[lane], b[lane]);
+/// Lanes of a sum: two vectors of the widest processor, so that one addition need not wait for the last.
+const LANES: usize = 32;
+/// Numbers that are summed in their own type before `f64` takes over.
+const PIECE: usize = 1024;
+
+/// Two sums in the making.
+struct Sums {
+    first: [f64; LANES],
+    second: [f64; LANES],
+}
+
+impl Sums {
+    const NONE: Self = Self { first: [0.0; LANES], second: [0.0; LANES] };
+
+    /// Adds `f(a, b)` over two equally long slices.
+    #[inline(always)]
+    fn add<T: Element>(&mut self, a: &[T], b: &[T], f: impl Fn(T, T) -> (T, T)) {
+        for (a, b) in a.chunks(PIECE).zip(b.chunks(PIECE)) {
+            let (mut p, mut q) = ([T::of(0.0); LANES], [T::of(0.0); LANES]);
+            let (whole_a, rest_a) = a.as_chunks::<LANES>();
+            let (whole_b, rest_b) = b.as_chunks::<LANES>();
+            for (a, b) in whole_a.iter().zip(whole_b) {
+                for lane in 0..LANES {
+                    let (u, v) = f(a[lane], b[lane]);
+                    p[lane] += u;
+                    q[lane] += v;
+                }
+            }
+            for (lane, (&a, &b)) in rest_a.iter().zip(rest_b).enumerate() {
+                let (u, v) = f(a, b);
                 p[lane] += u;
                 q[lane] += v;
             }
+            for lane in 0..LANES {
+                self.first[lane] += p[lane].wide();
+                self.second[lane] += q[lane].wide();
+            }
         }
-        for (lane, (&a, &b)) in a[whole..].iter().zip(&b[whole..]).enumerate() {
-            let (u, v) = f(a, b);
-            p[lane] += u;
-            q[lane] += v;
-        }
-        first += p.iter().map(|v| v.wide()).sum::<f64>();
-        second += q.iter().map(|v| v.wide()).sum::<f64>();
     }
-    (first, second)
+
+    fn total(&self) -> (f64, f64) {
+        (self.first.iter().sum(), self.second.iter().sum())
+    }
 }
 
-/// Mean and biased variance of every channel, in two passes (no cancellation).
-pub(crate) fn statistics<T: Element>(planes: Planes, x: &[T]) -> (Vec<f64>, Vec<f64>) {
+/// Mean and biased variance of a channel, in two passes (no cancellation). To be called vectorised.
+#[inline(always)]
+fn moments<T: Element>(planes: Planes, x: &[T], channel: usize) -> (f64, f64) {
     let count = (planes.n * planes.area) as f64;
+    let mut sums = Sums::NONE;
+    for x in planes.channel(x, channel) {
+        sums.add(
+            x,
+            x,
+            #[inline(always)]
+            |v, _| (v, T::of(0.0)),
+        );
+    }
+    let mean = sums.total().0 / count;
+    let centre = T::of(mean);
+    let mut sums = Sums::NONE;
+    for x in planes.channel(x, channel) {
+        sums.add(
+            x,
+            x,
+            #[inline(always)]
+            |v, _| ((v - centre) * (v - centre), v - centre),
+        );
+    }
+    let (square, rest) = sums.total();
+    // `centre` is the rounded mean: what it misses is known exactly, and corrected.
+    let slip = rest / count;
+    (mean, (square / count - slip * slip).max(0.0))
+}
+
+/// Mean and biased variance of every channel.
+pub(crate) fn statistics<T: Element>(planes: Planes, x: &[T]) -> (Vec<f64>, Vec<f64>) {
     (0..planes.c)
         .into_par_iter()
+        .with_min_len(planes.tasks())
         .map(|channel| {
-            let total: f64 = planes.channel(x, channel).map(|x| sum2(x, x, |v, _| (v, T::of(0.0))).0).sum();
-            let mean = total / count;
-            let centre = T::of(mean);
-            let sums = planes.channel(x, channel).map(|x| sum2(x, x, |v, _| ((v - centre) * (v - centre), v - centre)));
-            let (square, rest) = sums.fold((0.0, 0.0), |a, b| (a.0 + b.0, a.1 + b.1));
-            // `centre` is the rounded mean: what it misses is known exactly, and corrected.
-            let slip = rest / count;
-            (mean, (square / count - slip * slip).max(0.0))
+            vectorised(
+                #[inline(always)]
+                || moments(planes, x, channel),
+            )
+        })
+        .unzip()
+}
+
+/// The affine map of a normalised channel, `y = act(scale * x + shift)`, for mean and variance.
+#[inline(always)]
+pub(crate) fn affine((mean, variance): (f64, f64), gamma: f64, beta: f64, eps: f64) -> (f64, f64) {
+    let scale = gamma / (variance + eps).sqrt();
+    (scale, beta - mean * scale)
+}
+
+/// [`statistics`], and `y` normalised by them in the same visit of each channel.
+pub(crate) fn normalise<T: Element>(
+    planes: Planes,
+    x: &[T],
+    (gamma, beta, eps): (&[T], &[T], f64),
+    window: Window,
+    y: &mut [T],
+) -> (Vec<f64>, Vec<f64>) {
+    let target = Shared::new(y);
+    (0..planes.c)
+        .into_par_iter()
+        .with_min_len(planes.tasks())
+        .map(|channel| {
+            vectorised(
+                #[inline(always)]
+                || {
+                    let moments = moments(planes, x, channel);
+                    let (a, b) = affine(moments, gamma[channel].wide(), beta[channel].wide(), eps);
+                    for (image, x) in planes.channel(x, channel).enumerate() {
+                        // SAFETY: a channel's planes belong to one task.
+                        let y = unsafe { target.slice((image * planes.c + channel) * planes.area, planes.area) };
+                        rectify(x, (T::of(a), T::of(b)), window, y);
+                    }
+                    moments
+                },
+            )
         })
         .unzip()
 }
 
 /// `y = act(scale[c] * x + shift[c])`.
 pub(crate) fn apply<T: Element>(planes: Planes, x: &[T], scale: &[T], shift: &[T], window: Window, y: &mut [T]) {
+    let target = y.par_chunks_mut(planes.area).zip(x.par_chunks(planes.area));
+    target.with_min_len(planes.tasks()).enumerate().for_each(|(plane, (y, x))| {
+        let affine = (scale[plane % planes.c], shift[plane % planes.c]);
+        vectorised(
+            #[inline(always)]
+            || rectify(x, affine, window, y),
+        );
+    });
+}
+
+/// `y = act(a * x + b)`. To be called vectorised.
+#[inline(always)]
+fn rectify<T: Element>(x: &[T], (a, b): (T, T), window: Window, y: &mut [T]) {
     let (low, high) = (T::of(window.low), T::of(window.high));
-    y.par_chunks_mut(planes.area).zip(x.par_chunks(planes.area)).with_min_len(4).enumerate().for_each(
-        |(plane, (y, x))| {
-            let (a, b) = (scale[plane % planes.c], shift[plane % planes.c]);
-            y.iter_mut().zip(x).for_each(|(y, &x)| *y = clamp(a * x + b, low, high));
-        },
+    y.iter_mut().zip(x).for_each(
+        #[inline(always)]
+        |(y, &x)| *y = clamp(a * x + b, low, high),
     );
 }
 
@@ -114,45 +217,84 @@ pub(crate) fn backward<T: Element>(
     saved: &Saved<T>,
     want_input: bool,
 ) -> (Vec<T>, Vec<T>) {
-    let (low, high) = (T::of(saved.window.low), T::of(saved.window.high));
-    let count = (planes.n * planes.area) as f64;
-    let zero = T::of(0.0);
     let target = Shared::new(dy);
     (0..planes.c)
         .into_par_iter()
-        .with_min_len(4)
+        .with_min_len(planes.tasks())
         .map(|channel| {
-            let (a, b) = (saved.scale[channel], saved.shift[channel]);
-            let (mean, inverse) = (saved.mean[channel], saved.inverse[channel]);
-            let pass = |x: T, g: T| {
-                let y = a * x + b;
-                if y > low && y < high { g } else { zero }
-            };
-            let plane = |image: usize| (image * planes.c + channel) * planes.area;
-            let (mut sum, mut dot) = (0.0, 0.0);
-            for image in 0..planes.n {
-                let x = &x[plane(image)..][..planes.area];
-                // SAFETY: a channel's planes belong to one task.
-                let dy = unsafe { target.slice(plane(image), planes.area) };
-                let part = sum2(x, dy, |x, g| {
-                    let g = pass(x, g);
-                    (g, g * (x - mean))
-                });
-                sum += part.0;
-                dot += part.1;
-            }
-            if want_input {
-                let through = if saved.batch_statistics { 1.0 / count } else { 0.0 };
-                let k1 = T::of(sum * through);
-                let k2 = T::of(dot * through * inverse.wide() * inverse.wide());
-                for image in 0..planes.n {
-                    let x = &x[plane(image)..][..planes.area];
-                    // SAFETY: as above.
-                    let dy = unsafe { target.slice(plane(image), planes.area) };
-                    dy.iter_mut().zip(x).for_each(|(g, &x)| *g = a * (pass(x, *g) - k1 - (x - mean) * k2));
-                }
-            }
-            (T::of(dot * inverse.wide()), T::of(sum))
+            // SAFETY: a channel's planes belong to one task.
+            let plane = |image: usize| unsafe { target.slice((image * planes.c + channel) * planes.area, planes.area) };
+            vectorised(
+                #[inline(always)]
+                || {
+                    let channel = Channel::new(saved, channel);
+                    let pairs = |(image, x)| (x, &*plane(image));
+                    let (sum, dot) = channel.sums(planes.channel(x, channel.index).enumerate().map(pairs));
+                    if want_input {
+                        let count = (planes.n * planes.area) as f64;
+                        let through = if saved.batch_statistics { 1.0 / count } else { 0.0 };
+                        let k1 = T::of(sum * through);
+                        let k2 = T::of(dot * through * channel.inverse.wide() * channel.inverse.wide());
+                        for (image, x) in planes.channel(x, channel.index).enumerate() {
+                            for (g, &x) in plane(image).iter_mut().zip(x) {
+                                *g = channel.scale * (channel.pass(x, *g) - k1 - (x - channel.mean) * k2);
+                            }
+                        }
+                    }
+                    (T::of(dot * channel.inverse.wide()), T::of(sum))
+                },
+            )
         })
         .unzip()
+}
+
+/// One channel of [`Saved`].
+struct Channel<T> {
+    index: usize,
+    mean: T,
+    inverse: T,
+    scale: T,
+    shift: T,
+    low: T,
+    high: T,
+}
+
+impl<T: Element> Channel<T> {
+    #[inline(always)]
+    fn new(saved: &Saved<T>, index: usize) -> Self {
+        Self {
+            index,
+            mean: saved.mean[index],
+            inverse: saved.inverse[index],
+            scale: saved.scale[index],
+            shift: saved.shift[index],
+            low: T::of(saved.window.low),
+            high: T::of(saved.window.high),
+        }
+    }
+
+    /// What of the gradient `g` passes the activation at input `x`.
+    #[inline(always)]
+    fn pass(&self, x: T, g: T) -> T {
+        let y = self.scale * x + self.shift;
+        if y > self.low && y < self.high { g } else { T::of(0.0) }
+    }
+
+    /// Sum of the passing gradients, and of those times the centred input.
+    #[inline(always)]
+    fn sums<'a>(&self, pairs: impl Iterator<Item = (&'a [T], &'a [T])>) -> (f64, f64) {
+        let mut sums = Sums::NONE;
+        for (x, dy) in pairs {
+            sums.add(
+                x,
+                dy,
+                #[inline(always)]
+                |x, g| {
+                    let g = self.pass(x, g);
+                    (g, g * (x - self.mean))
+                },
+            );
+        }
+        sums.total()
+    }
 }

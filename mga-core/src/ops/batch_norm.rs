@@ -81,28 +81,35 @@ fn with_kernels<T: Element>(
     activation: Activation,
     planes: Planes,
 ) -> Result<(Value, Option<Statistics>)> {
+    let narrow = |values: &[f64]| values.iter().map(|&v| T::of(v)).collect::<Vec<T>>();
+    let gamma: Vec<T> = inputs.weight.tensor().to_vec1()?;
+    let beta: Vec<T> = inputs.bias.tensor().to_vec1()?;
+    let window = activation.window();
+    let mut y = zeros::<T>(x.tensor().elem_count());
     let (mean, variance) = if inputs.batch_statistics {
-        read::<T, _>(x.tensor(), |x| batch_norm::statistics(planes, x))?
+        let settings = (gamma.as_slice(), beta.as_slice(), inputs.eps);
+        read::<T, _>(x.tensor(), |x| batch_norm::normalise(planes, x, settings, window, &mut y))?
     } else {
         let wide = |t: &Tensor| -> Result<Vec<f64>> { Ok(t.to_dtype(DType::F64)?.to_vec1()?) };
         (wide(&inputs.running.0)?, wide(&inputs.running.1)?)
     };
-    let inverse: Vec<f64> = variance.iter().map(|v| 1.0 / (v + inputs.eps).sqrt()).collect();
-    let narrow = |values: &[f64]| values.iter().map(|&v| T::of(v)).collect::<Vec<T>>();
-    let gamma: Vec<T> = inputs.weight.tensor().to_vec1()?;
-    let beta: Vec<T> = inputs.bias.tensor().to_vec1()?;
-    let scale: Vec<f64> = inverse.iter().zip(&gamma).map(|(i, g)| i * g.wide()).collect();
-    let shift: Vec<f64> = beta.iter().zip(mean.iter().zip(&scale)).map(|(b, (m, s))| b.wide() - m * s).collect();
+    let moments = mean.iter().copied().zip(variance.iter().copied());
+    let weights = gamma.iter().zip(&beta);
+    let (scale, shift): (Vec<f64>, Vec<f64>) = moments
+        .zip(weights)
+        .map(|(moments, (gamma, beta))| batch_norm::affine(moments, gamma.wide(), beta.wide(), inputs.eps))
+        .unzip();
     let saved = Saved {
         mean: narrow(&mean),
-        inverse: narrow(&inverse),
+        inverse: variance.iter().map(|v| T::of(1.0 / (v + inputs.eps).sqrt())).collect(),
         scale: narrow(&scale),
         shift: narrow(&shift),
-        window: activation.window(),
+        window,
         batch_statistics: inputs.batch_statistics,
     };
-    let mut y = zeros::<T>(x.tensor().elem_count());
-    read::<T, _>(x.tensor(), |x| batch_norm::apply(planes, x, &saved.scale, &saved.shift, saved.window, &mut y))?;
+    if !inputs.batch_statistics {
+        read::<T, _>(x.tensor(), |x| batch_norm::apply(planes, x, &saved.scale, &saved.shift, window, &mut y))?;
+    }
     let statistics = if inputs.batch_statistics {
         Some((tensor(narrow(&mean), planes.c)?, tensor(narrow(&variance), planes.c)?))
     } else {
