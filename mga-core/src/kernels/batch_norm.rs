@@ -187,7 +187,7 @@ fn rectify<T: Element>(x: &[T], (a, b): (T, T), window: Window, y: &mut [T]) {
 
 /// As PyTorch's `relu`, it lets a NaN through: a broken step must be seen, not hidden.
 #[inline(always)]
-fn clamp<T: Element>(v: T, low: T, high: T) -> T {
+pub(super) fn clamp<T: Element>(v: T, low: T, high: T) -> T {
     if v < low {
         low
     } else if v > high {

@@ -1,19 +1,18 @@
-//! Two-dimensional convolution by tiled im2col and matrix products; 1 x 1 kernels go straight to the product.
+//! Two-dimensional convolution as matrix products over images that are unfolded while they are packed.
 //!
-//! Blocking: a tile is a band of output rows of one image and group, as many as keep its unfolded input
-//! (`C/groups * kh * kw` rows of `rows * OW` numbers) near [`TILE`] numbers, which a core's second-level cache holds.
-//! Tiles are independent in the forward pass; the input's gradient is cut by input channels, so that no two tasks add to
-//! one place; the weight's gradient is cut by its columns and rows, each task adding up images and tiles in order.
+//! The input's gradient is a convolution too: of the output's gradient with the weight turned round. Where the stride is
+//! `s`, the `s * s` interleaved parts of the input each see their own taps, and are computed one after the other.
+
+use std::ops::Range;
 
 use rayon::prelude::*;
 
 use super::Shared;
-use super::gemm::{Matrix, gemm};
-use super::scratch::with_scratch;
-use crate::element::Element;
-
-/// Numbers in an unfolded tile.
-const TILE: usize = 192 * 1024;
+use super::dispatch::vectorised;
+use super::interleave::interleave;
+use super::product::{Left, product, product_along};
+use super::unfold::{Affine, Unfold};
+use crate::element::{Element, zeros};
 
 /// Sizes of one convolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,16 +48,8 @@ impl ConvShape {
     fn in_area(&self) -> usize {
         self.input.1 * self.input.2
     }
-    fn out_area(&self) -> usize {
+    pub(super) fn out_area(&self) -> usize {
         self.output.1 * self.output.2
-    }
-    fn pointwise(&self) -> bool {
-        self.kernel == (1, 1) && self.stride == 1 && self.padding == (0, 0)
-    }
-
-    /// Output rows of a tile that unfolds `channels` input channels.
-    fn tile_rows(&self, channels: usize) -> usize {
-        (TILE / (channels * self.taps() * self.output.2).max(1)).clamp(1, self.output.1)
     }
 
     /// The output columns `lo..hi` for which tap `kx` falls inside the input, and the input column of `lo`.
@@ -71,69 +62,48 @@ impl ConvShape {
         (oy * self.stride + ky * self.dilation).checked_sub(self.padding.0).filter(|&iy| iy < self.input.1)
     }
 
-    /// Unfolds output rows `rows` of `x` (`channels` planes) into `[channels * taps, rows * OW]`, a part of a matrix whose
-    /// lines are `line` long, from column `at`.
-    pub(super) fn unfold<T: Element>(
-        &self,
-        x: &[T],
-        channels: usize,
-        rows: std::ops::Range<usize>,
-        col: &mut [T],
-        (line, at): (usize, usize),
-    ) {
-        let (width, ow) = (self.input.2, self.output.2);
-        for (index, out) in col.chunks_exact_mut(line).take(channels * self.taps()).enumerate() {
-            let out = &mut out[at..at + rows.len() * ow];
-            let (c, tap) = (index / self.taps(), index % self.taps());
-            let (ky, kx) = (tap / self.kernel.1, tap % self.kernel.1);
-            let (lo, hi, first) = self.columns(kx);
-            for (oy, out) in rows.clone().zip(out.chunks_exact_mut(ow)) {
-                let Some(iy) = self.row(oy, ky).filter(|_| lo < hi) else {
-                    out.fill(T::of(0.0));
-                    continue;
-                };
-                let source = &x[c * self.in_area() + iy * width..][..width];
-                out[..lo].fill(T::of(0.0));
-                out[hi..].fill(T::of(0.0));
-                if self.stride == 1 {
-                    out[lo..hi].copy_from_slice(&source[first..first + hi - lo]);
-                } else {
-                    for (out, &value) in out[lo..hi].iter_mut().zip(source[first..].iter().step_by(self.stride)) {
-                        *out = value;
-                    }
-                }
-            }
-        }
+    /// The sizes of a 1 x 1 convolution of the output.
+    fn of_output(&self) -> Self {
+        let input = self.output;
+        Self { input, output: input, kernel: (1, 1), stride: 1, padding: (0, 0), dilation: 1, groups: 1, ..*self }
+    }
+}
+
+/// Whether these sizes are served here: not strided and dilated at once, nor padded beyond the reach of the kernel.
+pub(crate) fn serves(s: &ConvShape) -> bool {
+    (0..s.stride).all(|phase| Phase::of(s, phase).into_iter().flatten().count() == 2)
+        && (s.stride == 1 || s.dilation == 1)
+}
+
+/// Some channels of a batch of maps, perhaps a part of more.
+pub(crate) struct Maps<'a, T> {
+    /// From the first channel of the first image on.
+    pub(crate) numbers: &'a [T],
+    /// Numbers between two images.
+    pub(crate) image: usize,
+    /// Done to the numbers as they are read.
+    pub(crate) affine: Option<Affine<'a, T>>,
+}
+
+impl<T> Clone for Maps<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<T> Copy for Maps<'_, T> {}
+
+impl<'a, T> Maps<'a, T> {
+    /// Contiguous maps of `channels` planes of `area`.
+    pub(crate) fn whole(numbers: &'a [T], channels: usize, area: usize) -> Self {
+        Self { numbers, image: channels * area, affine: None }
     }
 
-    /// Adds an unfolded tile back to where it came from: the adjoint of [`ConvShape::unfold`].
-    pub(super) fn fold_add<T: Element>(
-        &self,
-        col: &[T],
-        channels: usize,
-        rows: std::ops::Range<usize>,
-        (line, at): (usize, usize),
-        x: &mut [T],
-    ) {
-        let (width, ow) = (self.input.2, self.output.2);
-        for (index, values) in col.chunks_exact(line).take(channels * self.taps()).enumerate() {
-            let values = &values[at..at + rows.len() * ow];
-            let (c, tap) = (index / self.taps(), index % self.taps());
-            let (ky, kx) = (tap / self.kernel.1, tap % self.kernel.1);
-            let (lo, hi, first) = self.columns(kx);
-            if lo >= hi {
-                continue;
-            }
-            for (oy, values) in rows.clone().zip(values.chunks_exact(ow)) {
-                let Some(iy) = self.row(oy, ky) else { continue };
-                let target = &mut x[c * self.in_area() + iy * width..][..width];
-                if self.stride == 1 {
-                    target[first..].iter_mut().zip(&values[lo..hi]).for_each(|(t, &v)| *t += v);
-                } else {
-                    target[first..].iter_mut().step_by(self.stride).zip(&values[lo..hi]).for_each(|(t, &v)| *t += v);
-                }
-            }
-        }
+    /// The unfolded `channels` from `first` on.
+    fn unfold(&self, shape: &'a ConvShape, first: usize, channels: usize) -> Unfold<'a, T> {
+        let cut = |values: &'a [T]| &values[first..first + channels];
+        let affine = self.affine.map(|a| Affine { scale: cut(a.scale), shift: cut(a.shift), ..a });
+        let x = &self.numbers[first * shape.in_area()..];
+        Unfold { shape, channels, x, image: self.image, affine }
     }
 }
 
@@ -144,145 +114,158 @@ pub(super) fn span(offset: usize, stride: usize, padding: usize, size: usize, ou
     (lo, hi, (lo * stride + offset).saturating_sub(padding))
 }
 
-/// `y[n, o] = sum_c w[o, c] * x[n, c]` over every tap.
-pub(crate) fn forward<T: Element>(s: &ConvShape, x: &[T], w: &[T], y: &mut [T]) {
-    let (cg, og, width) = (s.c_group(), s.o_group(), s.output.2);
+/// Cuts columns (output pixels of a batch) at the images: `part(image, first pixel, columns of the block)`.
+pub(crate) fn by_image(columns: Range<usize>, area: usize, mut part: impl FnMut(usize, usize, Range<usize>)) {
+    let mut at = columns.start;
+    while at < columns.end {
+        let (image, pixel) = (at / area, at % area);
+        let count = (area - pixel).min(columns.end - at);
+        let first = at - columns.start;
+        part(image, pixel, first..first + count);
+        at += count;
+    }
+}
+
+/// `y[n, o] = sum_c w[o, c] * x[n, c]` over every tap; `y_image` numbers lie between two images of `y`.
+pub(crate) fn forward<T: Element>(s: &ConvShape, x: Maps<'_, T>, w: &[T], y: &mut [T], y_image: usize) {
+    let (cg, og, area) = (s.c_group(), s.o_group(), s.out_area());
     let depth = cg * s.taps();
-    let rows = if s.pointwise() { (TILE / (cg * width).max(1)).clamp(1, s.output.1) } else { s.tile_rows(cg) };
-    let tiles = s.output.1.div_ceil(rows);
     let target = Shared::new(y);
-    (0..s.n * s.groups * tiles).into_par_iter().for_each(|task| {
-        let (image, group, tile) = (task / (s.groups * tiles), task / tiles % s.groups, task % tiles);
-        let band = tile * rows..((tile + 1) * rows).min(s.output.1);
-        let columns = band.len() * width;
-        let x = &x[(image * s.input.0 + group * cg) * s.in_area()..][..cg * s.in_area()];
-        let w = &w[group * og * depth..][..og * depth];
-        let first = (image * s.output.0 + group * og) * s.out_area() + band.start * width;
-        let multiply = |col: *const T, line: usize| {
-            // SAFETY: `w` is og x depth, `col` depth x columns with lines `line` apart; the task's target is its own band
-            // of its own image's and group's output planes.
-            unsafe {
-                gemm(
-                    (og, depth, columns),
-                    Matrix { at: w.as_ptr(), row: depth, column: 1 },
-                    Matrix { at: col, row: line, column: 1 },
-                    Matrix { at: target.at(first), row: s.out_area(), column: 1 },
-                    false,
-                );
+    for group in 0..s.groups {
+        let left = Left::pack(og, depth, |row, k| w[(group * og + row) * depth + k]);
+        let right = x.unfold(s, group * cg, cg);
+        product(&left, &right, s.n * area, |rows, columns, block, line| {
+            for (row, block) in rows.zip(block.chunks_exact(line)) {
+                by_image(columns.clone(), area, |image, pixel, part| {
+                    let at = image * y_image + (group * og + row) * area + pixel;
+                    // SAFETY: blocks do not overlap, and this one is the task's own.
+                    unsafe { target.slice(at, part.len()) }.copy_from_slice(&block[part]);
+                });
             }
-        };
-        if s.pointwise() {
-            multiply(x[band.start * width..].as_ptr(), s.in_area());
-        } else {
-            with_scratch::<T, _>(depth * columns, |col| {
-                s.unfold(x, cg, band.clone(), col, (columns, 0));
-                multiply(col.as_ptr(), columns);
-            });
-        }
-    });
+        });
+    }
 }
 
 /// `dx += w^T dy`. `dx` holds zeros or a gradient to add to.
 pub(crate) fn backward_input<T: Element>(s: &ConvShape, w: &[T], dy: &[T], dx: &mut [T]) {
-    let (cg, og, width) = (s.c_group(), s.o_group(), s.output.2);
-    let depth = cg * s.taps();
-    // Enough pieces for eight threads where the batch is small, none so thin that packing `dy` dominates.
-    let pieces = 8usize.div_ceil(s.n * s.groups).min(cg.div_ceil(16)).max(1);
-    let piece = cg.div_ceil(pieces);
+    let (cg, og, taps) = (s.c_group(), s.o_group(), s.taps());
     let target = Shared::new(dx);
-    (0..s.n * s.groups * pieces).into_par_iter().for_each(|task| {
-        let (image, group, index) = (task / (s.groups * pieces), task / pieces % s.groups, task % pieces);
-        let channels = (index * piece).min(cg)..((index + 1) * piece).min(cg);
-        if channels.is_empty() {
-            return;
+    for phase in 0..s.stride * s.stride {
+        let (py, px) = (phase / s.stride, phase % s.stride);
+        // Neither is missing where `serves` holds.
+        let ([Some(down), _], [_, Some(across)]) = (Phase::of(s, py), Phase::of(s, px)) else { continue };
+        if down.taps * across.taps * down.size * across.size == 0 {
+            continue;
         }
-        let first = (image * s.input.0 + group * cg + channels.start) * s.in_area();
-        // SAFETY: this task's own channels of its own image.
-        let dx = unsafe { target.slice(first, channels.len() * s.in_area()) };
-        let dy = &dy[(image * s.output.0 + group * og) * s.out_area()..][..og * s.out_area()];
-        let w = &w[group * og * depth + channels.start * s.taps()..];
-        let multiply = |rows: usize, band: &std::ops::Range<usize>, out: *mut T, line: usize, add: bool| {
-            // SAFETY: `w` transposed is rows x og (columns `depth` apart), `dy` og x band; `out` is rows x band, lines
-            // `line` apart, and belongs to this task.
-            unsafe {
-                gemm(
-                    (rows, og, band.len() * width),
-                    Matrix { at: w.as_ptr(), row: 1, column: depth },
-                    Matrix { at: dy[band.start * width..].as_ptr(), row: s.out_area(), column: 1 },
-                    Matrix { at: out, row: line, column: 1 },
-                    add,
-                );
-            }
+        let shape = ConvShape {
+            n: s.n,
+            input: s.output,
+            output: (s.input.0, down.size, across.size),
+            kernel: (down.taps, across.taps),
+            stride: 1,
+            padding: (down.padding, across.padding),
+            dilation: s.dilation,
+            groups: s.groups,
         };
-        if s.pointwise() {
-            multiply(channels.len(), &(0..s.output.1), dx.as_mut_ptr(), s.in_area(), true);
-            return;
-        }
-        let rows = s.tile_rows(channels.len());
-        for start in (0..s.output.1).step_by(rows) {
-            let band = start..(start + rows).min(s.output.1);
-            let unfolded = channels.len() * s.taps();
-            with_scratch::<T, _>(unfolded * band.len() * width, |col| {
-                multiply(unfolded, &band, col.as_mut_ptr(), band.len() * width, false);
-                s.fold_add(col, channels.len(), band.clone(), (band.len() * width, 0), dx);
+        let area = shape.out_area();
+        for group in 0..s.groups {
+            let own = shape.taps();
+            let left = Left::pack(cg, og * own, |c, k| {
+                let (o, tap) = (k / own, k % own);
+                let (ky, kx) = (down.tap(tap / across.taps), across.tap(tap % across.taps));
+                w[((group * og + o) * cg + c) * taps + ky * s.kernel.1 + kx]
+            });
+            let dy = Maps::whole(dy, s.output.0, s.out_area());
+            let right = dy.unfold(&shape, group * og, og);
+            product(&left, &right, s.n * area, |rows, columns, block, line| {
+                for (row, block) in rows.zip(block.chunks_exact(line)) {
+                    by_image(columns.clone(), area, |image, pixel, part| {
+                        let plane = (image * s.input.0 + group * cg + row) * s.in_area();
+                        if s.stride == 1 {
+                            // SAFETY: blocks do not overlap, and this one is the task's own.
+                            let dx = unsafe { target.slice(plane + pixel, part.len()) };
+                            return vectorised(
+                                #[inline(always)]
+                                || dx.iter_mut().zip(&block[part]).for_each(|(dx, &v)| *dx += v),
+                            );
+                        }
+                        for (pixel, &value) in (pixel..).zip(&block[part]) {
+                            let (iy, ix) = (pixel / across.size * s.stride + py, pixel % across.size * s.stride + px);
+                            // SAFETY: as above; the pixels of different phases differ.
+                            unsafe { *target.at(plane + iy * s.input.2 + ix) += value };
+                        }
+                    });
+                }
             });
         }
-    });
+    }
 }
 
-/// `dw += dy x^T`. `dw` holds zeros or a gradient to add to.
-pub(crate) fn backward_weight<T: Element>(s: &ConvShape, x: &[T], dy: &[T], dw: &mut [T]) {
-    let (cg, og, width) = (s.c_group(), s.o_group(), s.output.2);
+/// One of the interleaved parts of an axis of the input: which taps of the kernel reach it, turned round.
+struct Phase {
+    first: usize,
+    taps: usize,
+    padding: usize,
+    stride: usize,
+    /// Positions of the part.
+    size: usize,
+}
+
+impl Phase {
+    /// Of the rows and of the columns; `None` where the output would have to be cut instead of padded.
+    fn of(s: &ConvShape, phase: usize) -> [Option<Self>; 2] {
+        let axis = |kernel: usize, padding: usize, size: usize| {
+            // Position `stride * i + phase` is read through tap k by output `i + (phase + padding - k * dilation) / stride`.
+            let first = (phase + padding) % s.stride;
+            let taps = kernel.saturating_sub(first).div_ceil(s.stride);
+            let ahead = (phase + padding) / s.stride;
+            let reach = s.dilation * (taps.max(1) - 1);
+            let padding = if taps == 0 { 0 } else { reach.checked_sub(ahead)? };
+            Some(Self { first, taps, padding, stride: s.stride, size: size.saturating_sub(phase).div_ceil(s.stride) })
+        };
+        [axis(s.kernel.0, s.padding.0, s.input.1), axis(s.kernel.1, s.padding.1, s.input.2)]
+    }
+
+    /// The tap of the kernel that is the part's tap `index`.
+    fn tap(&self, index: usize) -> usize {
+        self.first + (self.taps - 1 - index) * self.stride
+    }
+}
+
+/// `dw += dy x^T`. `dw` holds zeros or a gradient to add to; `dy_image` numbers lie between two images of `dy`.
+pub(crate) fn backward_weight<T: Element>(s: &ConvShape, x: Maps<'_, T>, dy: &[T], dy_image: usize, dw: &mut [T]) {
+    let (cg, og, area) = (s.c_group(), s.o_group(), s.out_area());
     let depth = cg * s.taps();
-    // A task holds at least ~128 columns of the weight (packing `dy` is then cheap beside the product), and rows are cut
-    // too where columns alone give few tasks. Unfolding is repeated for every cut of the rows, so 1 x 1 kernels get more.
-    let channels = 128usize.div_ceil(s.taps()).max(cg.div_ceil(16)).min(cg);
-    let across = cg.div_ceil(channels);
-    let wanted: usize = if s.pointwise() { 16 } else { 4 };
-    let down = wanted.div_ceil(across * s.groups).min(og.div_ceil(32)).max(1);
-    let height = og.div_ceil(down);
-    let target = Shared::new(dw);
-    (0..s.groups * down * across).into_par_iter().for_each(|task| {
-        let (group, index, piece) = (task / (down * across), task / across % down, task % across);
-        let (o, c) = (
-            (index * height).min(og)..((index + 1) * height).min(og),
-            piece * channels..((piece + 1) * channels).min(cg),
-        );
-        if o.is_empty() || c.is_empty() {
-            return;
-        }
-        let unfolded = c.len() * s.taps();
-        // SAFETY: within `dw`; this task alone writes these rows and columns.
-        let out = unsafe { target.at((group * og + o.start) * depth + c.start * s.taps()) };
-        for image in 0..s.n {
-            let dy = &dy[(image * s.output.0 + group * og + o.start) * s.out_area()..][..o.len() * s.out_area()];
-            let x = &x[(image * s.input.0 + group * cg + c.start) * s.in_area()..][..c.len() * s.in_area()];
-            let multiply = |band: &std::ops::Range<usize>, col: *const T, line: usize| {
-                // SAFETY: `dy` is o x band, `col` transposed band x unfolded; the target is this task's own.
-                unsafe {
-                    gemm(
-                        (o.len(), band.len() * width, unfolded),
-                        Matrix { at: dy[band.start * width..].as_ptr(), row: s.out_area(), column: 1 },
-                        Matrix { at: col, row: 1, column: line },
-                        Matrix { at: out, row: depth, column: 1 },
-                        true,
-                    );
+    for (group, dw) in dw.chunks_exact_mut(og * depth).enumerate() {
+        let left = pack_rows(s.n, og, area, |image, o| &dy[image * dy_image + (group * og + o) * area..][..area]);
+        product_along(&left, &x.unfold(s, group * cg, cg), depth, dw);
+    }
+}
+
+/// Maps as the left operand of a product along their pixels.
+fn pack_rows<'a, T: Element>(
+    images: usize,
+    rows: usize,
+    area: usize,
+    row: impl Fn(usize, usize) -> &'a [T] + Sync,
+) -> Left<T> {
+    let height = T::micro().rows;
+    let depth = images * area;
+    let mut panels = zeros::<T>(rows.div_ceil(height) * height * depth);
+    panels.par_chunks_mut(height * depth).enumerate().for_each(|(panel, out)| {
+        let first = panel * height;
+        let count = height.min(rows - first);
+        vectorised(
+            #[inline(always)]
+            || {
+                for image in 0..images {
+                    let out = &mut out[image * area * height..];
+                    interleave(|index| row(image, first + index), count, area, height, out);
                 }
-            };
-            if s.pointwise() {
-                multiply(&(0..s.output.1), x.as_ptr(), s.in_area());
-                continue;
-            }
-            let rows = s.tile_rows(c.len());
-            for start in (0..s.output.1).step_by(rows) {
-                let band = start..(start + rows).min(s.output.1);
-                with_scratch::<T, _>(unfolded * band.len() * width, |col| {
-                    s.unfold(x, c.len(), band.clone(), col, (band.len() * width, 0));
-                    multiply(&band, col.as_ptr(), band.len() * width);
-                });
-            }
-        }
+            },
+        );
     });
+    Left { rows, depth, panels }
 }
 
 #[cfg(test)]
@@ -332,6 +315,7 @@ mod tests {
         (0..count).map(|_| generator.normal()).collect()
     }
 
+    #[track_caller]
     fn close(a: &[f64], b: &[f64]) {
         let worst = a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
         assert!(worst < 1e-11, "{worst}");
@@ -352,6 +336,9 @@ mod tests {
             [3, 40, 3, 3, 65, 1, 1, 1, 0, 0, 1, 1],
             [1, 2, 3, 3, 2, 5, 5, 1, 2, 2, 1, 1],
             [1, 40, 30, 300, 33, 3, 3, 1, 1, 1, 1, 1],
+            [2, 5, 12, 11, 4, 5, 5, 3, 2, 2, 1, 1],
+            [3, 70, 17, 16, 50, 3, 3, 2, 0, 0, 1, 1],
+            [2, 64, 14, 14, 40, 3, 3, 1, 1, 1, 1, 1],
         ];
         for [n, c, h, w, o, kh, kw, stride, ph, pw, dilation, groups] in cases {
             let out = |size: usize, k: usize, p: usize| (size + 2 * p - dilation * (k - 1) - 1) / stride + 1;
@@ -374,21 +361,13 @@ mod tests {
                 dx1[ix] += dy[iy] * weight[iw];
                 dw1[iw] += dy[iy] * x[ix];
             });
-            forward(&s, &x, &weight, &mut y);
+            assert!(serves(&s), "{s:?}");
+            forward(&s, Maps::whole(&x, c, h * w), &weight, &mut y, o * s.out_area());
             backward_input(&s, &weight, &dy, &mut dx);
-            backward_weight(&s, &x, &dy, &mut dw);
+            backward_weight(&s, Maps::whole(&x, c, h * w), &dy, o * s.out_area(), &mut dw);
             close(&y, &y1);
             close(&dx, &dx1);
             close(&dw, &dw1);
-            if crate::kernels::batched_convolution::serves(&s) {
-                let (mut y, mut dx, mut dw) = (vec![0.0; dy.len()], vec![0.5; x.len()], vec![0.5; weight.len()]);
-                crate::kernels::batched_convolution::forward(&s, &x, &weight, &mut y);
-                crate::kernels::batched_convolution::backward_input(&s, &weight, &dy, &mut dx);
-                crate::kernels::batched_convolution::backward_weight(&s, &x, &dy, &mut dw);
-                close(&y, &y1);
-                close(&dx, &dx1);
-                close(&dw, &dw1);
-            }
             if groups == c && o == c {
                 let (mut y, mut dx, mut dw) = (vec![0.0; dy.len()], vec![0.5; x.len()], vec![0.5; weight.len()]);
                 crate::kernels::depthwise::forward(&s, &x, &weight, &mut y);

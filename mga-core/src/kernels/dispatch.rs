@@ -8,7 +8,7 @@
 
 /// Instruction sets a loop is compiled for, from the narrowest on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Level {
+pub(crate) enum Level {
     /// What every processor of the architecture has: SSE2, NEON.
     Portable,
     #[cfg(target_arch = "x86_64")]
@@ -31,7 +31,9 @@ impl Level {
         match self {
             Self::Portable => true,
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi2"),
+            Self::Avx2 => {
+                is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi2") && is_x86_feature_detected!("fma")
+            }
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 => {
                 Self::Avx2.is_available()
@@ -44,7 +46,7 @@ impl Level {
     }
 
     /// The widest that may be used.
-    fn best() -> Self {
+    pub(crate) fn best() -> Self {
         Self::ALL
             .iter()
             .rev()

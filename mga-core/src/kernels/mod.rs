@@ -4,14 +4,16 @@
 //! order: any number of threads gives the same bits.
 
 pub(crate) mod batch_norm;
-pub(crate) mod batched_convolution;
 pub(crate) mod convolution;
 pub(crate) mod depthwise;
 pub(crate) mod dispatch;
 pub(crate) mod elementwise;
-pub(crate) mod gemm;
+pub(crate) mod interleave;
 pub(crate) mod max_pool;
+pub(crate) mod micro;
+pub(crate) mod product;
 pub(crate) mod scratch;
+pub(crate) mod unfold;
 
 /// A pointer that tasks share to write to places of their own.
 pub(crate) struct Shared<T>(*mut T);

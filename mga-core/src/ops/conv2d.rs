@@ -5,8 +5,8 @@ use candle_core::Tensor;
 use super::taps::Taps;
 use crate::element::{Element, read, tensor, with_element, zeros};
 use crate::error::{Error, Result};
-use crate::kernels::convolution::{self, ConvShape};
-use crate::kernels::{batched_convolution, depthwise};
+use crate::kernels::convolution::{self, ConvShape, Maps};
+use crate::kernels::depthwise;
 use crate::tape::{Gradient, Gradients, Tape, Value};
 
 /// Stride, padding, dilation and groups of a convolution.
@@ -35,7 +35,7 @@ impl Default for Conv2dSettings {
 /// convolution forward, and matrix products over shifted views backward.
 pub fn conv2d(tape: &mut Tape, x: Value, weight: Value, settings: Conv2dSettings) -> Result<Value> {
     let shape = conv_shape(&x, &weight, settings)?;
-    let kernels = tape.kernels(x.tensor());
+    let kernels = tape.kernels(x.tensor()) && (is_depthwise(&shape) || convolution::serves(&shape));
     let y = if kernels {
         with_element!(x.tensor(), T => forward::<T>(&shape, x.tensor(), weight.tensor())?)
     } else {
@@ -102,16 +102,23 @@ fn is_depthwise(s: &ConvShape) -> bool {
     s.groups > 1 && s.groups == s.input.0 && s.groups == s.output.0
 }
 
+fn input<'a, T>(s: &ConvShape, x: &'a [T]) -> Maps<'a, T> {
+    Maps::whole(x, s.input.0, s.input.1 * s.input.2)
+}
+
+/// Numbers of an image of the output.
+fn image(s: &ConvShape) -> usize {
+    s.output.0 * s.output.1 * s.output.2
+}
+
 fn forward<T: Element>(s: &ConvShape, x: &Tensor, w: &Tensor) -> Result<Tensor> {
     let mut y = zeros::<T>(s.n * s.output.0 * s.output.1 * s.output.2);
     read::<T, _>(x, |x| {
         read::<T, _>(w, |w| {
             if is_depthwise(s) {
                 depthwise::forward(s, x, w, &mut y);
-            } else if batched_convolution::serves(s) {
-                batched_convolution::forward(s, x, w, &mut y);
             } else {
-                convolution::forward(s, x, w, &mut y);
+                convolution::forward(s, input(s, x), w, &mut y, image(s));
             }
         })
     })??;
@@ -131,10 +138,8 @@ fn backward_weight<T: Element>(
             gradients.accumulate::<T>(slot, &dims, |dw, _| {
                 if is_depthwise(s) {
                     depthwise::backward_weight(s, x, dy, dw);
-                } else if batched_convolution::serves(s) {
-                    batched_convolution::backward_weight(s, x, dy, dw);
                 } else {
-                    convolution::backward_weight(s, x, dy, dw);
+                    convolution::backward_weight(s, input(s, x), dy, image(s), dw);
                 }
             })
         })
@@ -154,8 +159,6 @@ fn backward_input<T: Element>(
             gradients.accumulate::<T>(slot, &dims, |dx, _| {
                 if is_depthwise(s) {
                     depthwise::backward_input(s, w, dy, dx);
-                } else if batched_convolution::serves(s) {
-                    batched_convolution::backward_input(s, w, dy, dx);
                 } else {
                     convolution::backward_input(s, w, dy, dx);
                 }
