@@ -5,14 +5,11 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use super::Shared;
 use super::dispatch::vectorised;
-use super::interleave::interleave;
 use super::product::{Left, product, product_along};
 use super::unfold::{Affine, Unfold};
-use crate::element::{Element, zeros};
+use crate::element::Element;
 
 /// Sizes of one convolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,12 +57,6 @@ impl ConvShape {
     /// The input row under output row `oy` and tap `ky`, if it is not padding.
     pub(super) fn row(&self, oy: usize, ky: usize) -> Option<usize> {
         (oy * self.stride + ky * self.dilation).checked_sub(self.padding.0).filter(|&iy| iy < self.input.1)
-    }
-
-    /// The sizes of a 1 x 1 convolution of the output.
-    fn of_output(&self) -> Self {
-        let input = self.output;
-        Self { input, output: input, kernel: (1, 1), stride: 1, padding: (0, 0), dilation: 1, groups: 1, ..*self }
     }
 }
 
@@ -132,7 +123,7 @@ pub(crate) fn forward<T: Element>(s: &ConvShape, x: Maps<'_, T>, w: &[T], y: &mu
     let depth = cg * s.taps();
     let target = Shared::new(y);
     for group in 0..s.groups {
-        let left = Left::pack(og, depth, |row, k| w[(group * og + row) * depth + k]);
+        let left = Left::pack_rows(og, (1, depth), |_, row| &w[(group * og + row) * depth..][..depth]);
         let right = x.unfold(s, group * cg, cg);
         product(&left, &right, s.n * area, |rows, columns, block, line| {
             for (row, block) in rows.zip(block.chunks_exact(line)) {
@@ -170,10 +161,16 @@ pub(crate) fn backward_input<T: Element>(s: &ConvShape, w: &[T], dy: &[T], dx: &
         let area = shape.out_area();
         for group in 0..s.groups {
             let own = shape.taps();
-            let left = Left::pack(cg, og * own, |c, k| {
-                let (o, tap) = (k / own, k % own);
-                let (ky, kx) = (down.tap(tap / across.taps), across.tap(tap % across.taps));
-                w[((group * og + o) * cg + c) * taps + ky * s.kernel.1 + kx]
+            let turned: Vec<usize> =
+                (0..own).map(|tap| down.tap(tap / across.taps) * s.kernel.1 + across.tap(tap % across.taps)).collect();
+            let left = Left::pack(cg, og * own, |micro, first, count, out| {
+                let mut lines = out.chunks_exact_mut(micro.rows);
+                for o in group * og..(group + 1) * og {
+                    let w = &w[(o * cg + first) * taps..][..count * taps];
+                    for (&tap, line) in turned.iter().zip(&mut lines) {
+                        line.iter_mut().zip(w[tap..].iter().step_by(taps)).for_each(|(out, &w)| *out = w);
+                    }
+                }
             });
             let dy = Maps::whole(dy, s.output.0, s.out_area());
             let right = dy.unfold(&shape, group * og, og);
@@ -237,35 +234,11 @@ pub(crate) fn backward_weight<T: Element>(s: &ConvShape, x: Maps<'_, T>, dy: &[T
     let (cg, og, area) = (s.c_group(), s.o_group(), s.out_area());
     let depth = cg * s.taps();
     for (group, dw) in dw.chunks_exact_mut(og * depth).enumerate() {
-        let left = pack_rows(s.n, og, area, |image, o| &dy[image * dy_image + (group * og + o) * area..][..area]);
-        product_along(&left, &x.unfold(s, group * cg, cg), depth, dw);
+        let left =
+            Left::pack_rows(og, (s.n, area), |image, o| &dy[image * dy_image + (group * og + o) * area..][..area]);
+        let x = x.unfold(s, group * cg, cg);
+        product_along(&left, |micro, pixels, columns, out| x.pack_turned(micro, pixels, columns, out), depth, dw);
     }
-}
-
-/// Maps as the left operand of a product along their pixels.
-fn pack_rows<'a, T: Element>(
-    images: usize,
-    rows: usize,
-    area: usize,
-    row: impl Fn(usize, usize) -> &'a [T] + Sync,
-) -> Left<T> {
-    let height = T::micro().rows;
-    let depth = images * area;
-    let mut panels = zeros::<T>(rows.div_ceil(height) * height * depth);
-    panels.par_chunks_mut(height * depth).enumerate().for_each(|(panel, out)| {
-        let first = panel * height;
-        let count = height.min(rows - first);
-        vectorised(
-            #[inline(always)]
-            || {
-                for image in 0..images {
-                    let out = &mut out[image * area * height..];
-                    interleave(|index| row(image, first + index), count, area, height, out);
-                }
-            },
-        );
-    });
-    Left { rows, depth, panels }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The innermost loop of every matrix product: a small tile of the result, kept in registers.
 //!
 //! A tile is `rows` x `width` numbers; its operands are packed so that step `k` of the sum reads `rows` and `width`
-//! adjacent numbers. The shape fills the registers of the instruction set: 12 x 32 `f32` are 24 of AVX-512's 32 vectors.
+//! adjacent numbers. The shape fills the registers of the instruction set: 8 x 48 `f32` are 24 of AVX-512's 32 vectors.
 //! Where the processor has fused multiply-add it is used, so products differ in their last bits between processors.
 
 use super::dispatch::Level;
@@ -9,6 +9,12 @@ use crate::element::Element;
 
 /// `c (+)= a b` for one tile: depth, packed `a` and `b`, `c` and the distance of its lines, whether to add.
 type Run<T> = unsafe fn(usize, &[T], &[T], *mut T, usize, bool);
+
+/// Numbers of a side of the square that is turned at a time.
+pub(crate) const SIDE: usize = 16;
+
+/// Rows, where in them the square begins, where it goes, and the distance of lines there.
+type Turn<T> = unsafe fn(&[&[T]; SIDE], usize, &mut [T], usize);
 
 /// The tile of one number type on this processor.
 #[derive(Clone, Copy)]
@@ -18,6 +24,7 @@ pub(crate) struct Micro<T> {
     /// Columns of a tile.
     pub(crate) width: usize,
     run: Run<T>,
+    turn: Option<Turn<T>>,
 }
 
 impl<T: Element> Micro<T> {
@@ -30,6 +37,21 @@ impl<T: Element> Micro<T> {
         let (a, b) = (&a[..depth * self.rows], &b[..depth * self.width]);
         // SAFETY: the caller's promise; the constructor checked the processor's features.
         unsafe { (self.run)(depth, a, b, c, line, add) }
+    }
+}
+
+impl<T: Element> Micro<T> {
+    /// `out[k * width + row] = rows[row][at + k]` for a square, if the processor has a fast way; false if it has not, or
+    /// if `out` has no room for whole lines.
+    #[inline]
+    pub(crate) fn turn(&self, rows: &[&[T]; SIDE], at: usize, out: &mut [T], width: usize) -> bool {
+        let Some(turn) = self.turn else { return false };
+        let fits = out.len() >= (SIDE - 1) * width + SIDE && rows.iter().all(|row| row.len() >= at + SIDE);
+        if fits {
+            // SAFETY: just checked; the constructor checked the processor's features.
+            unsafe { turn(rows, at, out, width) };
+        }
+        fits
     }
 }
 
@@ -71,36 +93,172 @@ unsafe fn tile<T: Element, const ROWS: usize, const WIDTH: usize, const FUSED: b
 }
 
 macro_rules! tiles {
-    ($type:ty, $avx512:literal, $avx2:literal, $portable:literal) => {
+    ($type:ty, $portable:literal, $wide:ident, $narrow:ident) => {
         impl Tiled for $type {
             fn micro() -> Micro<Self> {
                 #[cfg(target_arch = "x86_64")]
-                {
-                    #[target_feature(enable = "avx2,bmi2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
-                    unsafe fn avx512(d: usize, a: &[$type], b: &[$type], c: *mut $type, line: usize, add: bool) {
-                        // SAFETY: the caller's promise.
-                        unsafe { tile::<$type, 12, $avx512, true>(d, a, b, c, line, add) }
-                    }
-                    #[target_feature(enable = "avx2,bmi2,fma")]
-                    unsafe fn avx2(d: usize, a: &[$type], b: &[$type], c: *mut $type, line: usize, add: bool) {
-                        // SAFETY: the caller's promise.
-                        unsafe { tile::<$type, 6, $avx2, true>(d, a, b, c, line, add) }
-                    }
-                    match Level::best() {
-                        Level::Avx512 => return Micro { rows: 12, width: $avx512, run: avx512 },
-                        Level::Avx2 => return Micro { rows: 6, width: $avx2, run: avx2 },
-                        Level::Portable => {}
-                    }
+                match Level::best() {
+                    Level::Avx512 => return x86::$wide(),
+                    Level::Avx2 => return x86::$narrow(),
+                    Level::Portable => {}
                 }
                 // NEON, which every aarch64 has, fuses; elsewhere a fused product would be a call.
                 const FUSED: bool = cfg!(target_arch = "aarch64");
-                Micro { rows: 4, width: $portable, run: tile::<$type, 4, $portable, FUSED> }
+                Micro { rows: 4, width: $portable, run: tile::<$type, 4, $portable, FUSED>, turn: None }
             }
         }
     };
 }
-tiles!(f32, 32, 16, 8);
-tiles!(f64, 16, 8, 4);
+tiles!(f32, 8, f32_avx512, f32_avx2);
+tiles!(f64, 4, f64_avx512, f64_avx2);
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    //! Written with the processor's instructions: what the compiler makes of the plain loop changes with its shape, and
+    //! mostly is sixty times slower.
+    use std::arch::x86_64::*;
+
+    use super::{Micro, SIDE};
+
+    macro_rules! tile {
+        ($name:ident, $run:ident, $features:literal, $type:ty, $rows:literal, $lanes:literal, $turn:expr,
+         $zero:ident, $load:ident, $store:ident, $splat:ident, $fma:ident, $sum:ident) => {
+            pub(super) fn $name() -> Micro<$type> {
+                /// # Safety
+                /// As [`Micro::multiply`]; the processor has the features, and `a` and `b` hold `depth` steps.
+                #[target_feature(enable = $features)]
+                unsafe fn $run(depth: usize, a: &[$type], b: &[$type], c: *mut $type, line: usize, add: bool) {
+                    let mut sums = [[$zero(); 3]; $rows];
+                    let (mut a, mut b) = (a.as_ptr(), b.as_ptr());
+                    for _ in 0..depth {
+                        // SAFETY: `a` holds depth * rows numbers and `b` depth * 3 vectors.
+                        unsafe {
+                            let vectors = [$load(b), $load(b.add($lanes)), $load(b.add(2 * $lanes))];
+                            for row in 0..$rows {
+                                let factor = $splat(*a.add(row));
+                                for vector in 0..3 {
+                                    sums[row][vector] = $fma(factor, vectors[vector], sums[row][vector]);
+                                }
+                            }
+                            a = a.add($rows);
+                            b = b.add(3 * $lanes);
+                        }
+                    }
+                    for row in 0..$rows {
+                        for vector in 0..3 {
+                            // SAFETY: the caller's promise.
+                            unsafe {
+                                let at = c.add(row * line + vector * $lanes);
+                                let sum = sums[row][vector];
+                                $store(at, if add { $sum($load(at), sum) } else { sum });
+                            }
+                        }
+                    }
+                }
+                Micro { rows: $rows, width: 3 * $lanes, run: $run, turn: $turn }
+            }
+        };
+    }
+    tile!(
+        f32_avx512,
+        run,
+        "avx512f",
+        f32,
+        8,
+        16,
+        Some(turn),
+        _mm512_setzero_ps,
+        _mm512_loadu_ps,
+        _mm512_storeu_ps,
+        _mm512_set1_ps,
+        _mm512_fmadd_ps,
+        _mm512_add_ps
+    );
+    tile!(
+        f64_avx512,
+        run,
+        "avx512f",
+        f64,
+        8,
+        8,
+        None,
+        _mm512_setzero_pd,
+        _mm512_loadu_pd,
+        _mm512_storeu_pd,
+        _mm512_set1_pd,
+        _mm512_fmadd_pd,
+        _mm512_add_pd
+    );
+    tile!(
+        f32_avx2,
+        run,
+        "avx2,fma",
+        f32,
+        4,
+        8,
+        None,
+        _mm256_setzero_ps,
+        _mm256_loadu_ps,
+        _mm256_storeu_ps,
+        _mm256_set1_ps,
+        _mm256_fmadd_ps,
+        _mm256_add_ps
+    );
+    tile!(
+        f64_avx2,
+        run,
+        "avx2,fma",
+        f64,
+        4,
+        4,
+        None,
+        _mm256_setzero_pd,
+        _mm256_loadu_pd,
+        _mm256_storeu_pd,
+        _mm256_set1_pd,
+        _mm256_fmadd_pd,
+        _mm256_add_pd
+    );
+
+    /// Sixteen rows of sixteen numbers, turned by shuffles: pairs, quadruples, then quarters of vectors.
+    ///
+    /// # Safety
+    /// The processor has AVX-512; every row has `SIDE` numbers from `at` on, and `out` `SIDE` lines of `SIDE`.
+    #[target_feature(enable = "avx512f")]
+    unsafe fn turn(rows: &[&[f32]; SIDE], at: usize, out: &mut [f32], width: usize) {
+        // SAFETY: the caller's promise.
+        let r: [__m512; SIDE] = std::array::from_fn(|i| unsafe { _mm512_loadu_ps(rows[i].as_ptr().add(at)) });
+        let mut t = [_mm512_setzero_ps(); SIDE];
+        for i in 0..8 {
+            t[2 * i] = _mm512_unpacklo_ps(r[2 * i], r[2 * i + 1]);
+            t[2 * i + 1] = _mm512_unpackhi_ps(r[2 * i], r[2 * i + 1]);
+        }
+        let mut u = [_mm512_setzero_pd(); SIDE];
+        for i in 0..4 {
+            let q = |j: usize| _mm512_castps_pd(t[4 * i + j]);
+            u[4 * i] = _mm512_unpacklo_pd(q(0), q(2));
+            u[4 * i + 1] = _mm512_unpackhi_pd(q(0), q(2));
+            u[4 * i + 2] = _mm512_unpacklo_pd(q(1), q(3));
+            u[4 * i + 3] = _mm512_unpackhi_pd(q(1), q(3));
+        }
+        // u[4 i + j]: in quarter q, numbers 4 q + j of rows 4 i .. 4 i + 4.
+        let mut lines = [_mm512_setzero_ps(); SIDE];
+        for j in 0..4 {
+            let v = |i: usize| _mm512_castpd_ps(u[4 * i + j]);
+            let (a, b) = (_mm512_shuffle_f32x4::<0x88>(v(0), v(1)), _mm512_shuffle_f32x4::<0x88>(v(2), v(3)));
+            let (c, d) = (_mm512_shuffle_f32x4::<0xdd>(v(0), v(1)), _mm512_shuffle_f32x4::<0xdd>(v(2), v(3)));
+            lines[j] = _mm512_shuffle_f32x4::<0x88>(a, b);
+            lines[8 + j] = _mm512_shuffle_f32x4::<0xdd>(a, b);
+            lines[4 + j] = _mm512_shuffle_f32x4::<0x88>(c, d);
+            lines[12 + j] = _mm512_shuffle_f32x4::<0xdd>(c, d);
+        }
+        // In order: a line may reach into the next.
+        for (step, line) in lines.into_iter().enumerate() {
+            // SAFETY: the caller's promise.
+            unsafe { _mm512_storeu_ps(out.as_mut_ptr().add(step * width), line) };
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests {

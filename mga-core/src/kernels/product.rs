@@ -10,6 +10,9 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::Shared;
+use super::dispatch::vectorised;
+use super::interleave::interleave;
+use super::micro::Micro;
 use super::scratch::with_scratch;
 use crate::element::Element;
 
@@ -22,26 +25,43 @@ const TASKS: usize = 8;
 
 /// The packed left operand: panels `[depth, tile rows]`, zeros below the last row.
 pub(crate) struct Left<T> {
+    /// The tile it is packed for.
+    pub(crate) micro: Micro<T>,
     pub(crate) rows: usize,
     pub(crate) depth: usize,
     pub(crate) panels: Vec<T>,
 }
 
 impl<T: Element> Left<T> {
-    /// Packs `number(row, k)`.
-    pub(crate) fn pack(rows: usize, depth: usize, number: impl Fn(usize, usize) -> T + Sync) -> Self {
-        let height = T::micro().rows;
+    /// Packs panel after panel: `fill(tile, first row, rows, panel)` writes `[depth, tile rows]`.
+    pub(crate) fn pack(rows: usize, depth: usize, fill: impl Fn(&Micro<T>, usize, usize, &mut [T]) + Sync) -> Self {
+        let micro = T::micro();
+        let height = micro.rows;
         let mut panels = crate::element::zeros::<T>(rows.div_ceil(height) * height * depth);
-        panels.par_chunks_mut(height * depth).with_min_len(1).enumerate().for_each(|(panel, out)| {
+        panels.par_chunks_mut(height * depth).enumerate().for_each(|(panel, out)| {
             let first = panel * height;
-            let count = height.min(rows - first);
-            for (k, out) in out.chunks_exact_mut(height).enumerate() {
-                for (row, out) in out[..count].iter_mut().enumerate() {
-                    *out = number(first + row, k);
-                }
-            }
+            fill(&micro, first, height.min(rows - first), out);
         });
-        Self { rows, depth, panels }
+        Self { micro, rows, depth, panels }
+    }
+
+    /// Packs rows that lie in pieces of `length` adjacent numbers: `row(piece, row)`.
+    pub(crate) fn pack_rows<'a>(
+        rows: usize,
+        (pieces, length): (usize, usize),
+        row: impl Fn(usize, usize) -> &'a [T] + Sync,
+    ) -> Self {
+        Self::pack(rows, pieces * length, |micro, first, count, out| {
+            vectorised(
+                #[inline(always)]
+                || {
+                    for piece in 0..pieces {
+                        let out = &mut out[piece * length * micro.rows..];
+                        interleave(micro, |index| row(piece, first + index), count, length, micro.rows, out);
+                    }
+                },
+            );
+        })
     }
 }
 
@@ -62,7 +82,7 @@ pub(crate) fn product<T: Element>(
     columns: usize,
     sink: impl Fn(Range<usize>, Range<usize>, &[T], usize) + Sync,
 ) {
-    let micro = T::micro();
+    let micro = left.micro;
     let (depth, panels) = (left.depth, columns.div_ceil(micro.width));
     let most = (BLOCK / (depth * micro.width).max(1)).clamp(1, 8);
     let across = panels.div_ceil(most).max(TASKS.min(panels)).max(1);
@@ -102,39 +122,51 @@ pub(crate) fn product<T: Element>(
     });
 }
 
-/// Both operands of a product along a shared long depth, packed piece by piece: the gradient of a weight.
-pub(crate) trait Along<T>: Sync {
-    /// Packs columns `columns` of the right operand for `depth` as `[depth, width]`; scratch as it needs.
-    fn pack(&self, depth: Range<usize>, columns: Range<usize>, width: usize, out: &mut [T]);
-}
-
-/// Steps of the sum that are packed at a time.
+/// Steps of the sum that [`product_along`] packs at a time.
 const PIECE: usize = 256;
+/// Sums a task of [`product_along`] keeps at hand.
+const SUMS: usize = 64 * 1024;
 
-/// `out += left right` for a depth far longer than the sides: `left` is packed whole, `[panels, depth, tile rows]`; tasks
-/// own panels of columns, and pieces of the depth where those are few. `out` has lines of `columns` numbers.
-pub(crate) fn product_along<T: Element>(left: &Left<T>, right: &impl Along<T>, columns: usize, out: &mut [T]) {
-    let micro = T::micro();
-    let (depth, across) = (left.depth, columns.div_ceil(micro.width));
+/// `out += left right^T` for a depth (pixels) far longer than the sides, the gradient of a weight. `right` packs columns
+/// of `[depth, width]` for a range of the depth: `right(tile, depth, columns, out)` is given a whole task's columns at a time,
+/// and fills panel after panel. Tasks own some panels of columns, and parts of the depth where those are few; the parts'
+/// sums are added up in order. `out` has lines of `columns` numbers.
+pub(crate) fn product_along<T: Element>(
+    left: &Left<T>,
+    right: impl Fn(&Micro<T>, Range<usize>, Range<usize>, &mut [T]) + Sync,
+    columns: usize,
+    out: &mut [T],
+) {
+    let micro = left.micro;
+    let (depth, panels) = (left.depth, columns.div_ceil(micro.width));
     let row_panels = left.rows.div_ceil(micro.rows);
     let tall = row_panels * micro.rows;
-    // Partial sums of the pieces of depth are added in order at the end.
+    let group = (SUMS / (tall * micro.width)).clamp(1, panels);
+    let group = panels.div_ceil(panels.div_ceil(group));
+    let across = panels.div_ceil(group);
     let down = (2 * TASKS).div_ceil(across).min(depth.div_ceil(4 * PIECE)).max(1);
     let long = depth.div_ceil(down).div_ceil(PIECE) * PIECE;
-    let mut partial = crate::element::zeros::<T>(across * down * tall * micro.width);
-    partial.par_chunks_mut(tall * micro.width).enumerate().for_each(|(task, sums)| {
-        let (panel, part) = (task / down, task % down);
-        let columns = panel * micro.width..((panel + 1) * micro.width).min(columns);
+    let size = group * tall * micro.width;
+    let mut partial = crate::element::zeros::<T>(across * down * size);
+    partial.par_chunks_mut(size).enumerate().for_each(|(task, sums)| {
+        let (first, part) = (task / down * group, task % down);
+        let own = group.min(panels - first);
         let end = ((part + 1) * long).min(depth);
-        with_scratch::<T, _>(PIECE * micro.width + SLACK, |packed| {
+        let packed = PIECE * micro.width;
+        with_scratch::<T, _>(own * packed + SLACK, |scratch| {
             for start in (part * long..end).step_by(PIECE) {
                 let piece = start..(start + PIECE).min(end);
-                right.pack(piece.clone(), columns.clone(), micro.width, packed);
-                for row in 0..row_panels {
-                    let left = &left.panels[(row * depth + piece.start) * micro.rows..];
-                    let at = &mut sums[row * micro.rows * micro.width..][..micro.rows * micro.width];
-                    // SAFETY: `at` is one whole tile with lines of its width, and this task's own.
-                    unsafe { micro.multiply(piece.len(), left, packed, at.as_mut_ptr(), micro.width, true) };
+                let range = first * micro.width..((first + own) * micro.width).min(columns);
+                right(&micro, piece.clone(), range, scratch);
+                for panel in 0..own {
+                    let right = &scratch[panel * piece.len() * micro.width..];
+                    for row in 0..row_panels {
+                        let left = &left.panels[(row * depth + piece.start) * micro.rows..];
+                        let at = (panel * row_panels + row) * micro.rows * micro.width;
+                        let sums = &mut sums[at..at + micro.rows * micro.width];
+                        // SAFETY: `sums` is one whole tile with lines of its width, and this task's own.
+                        unsafe { micro.multiply(piece.len(), left, right, sums.as_mut_ptr(), micro.width, true) };
+                    }
                 }
             }
         });
@@ -145,8 +177,8 @@ pub(crate) fn product_along<T: Element>(left: &Left<T>, right: &impl Along<T>, c
         let out = unsafe { target.slice(row * columns, columns) };
         for (panel, out) in out.chunks_mut(micro.width).enumerate() {
             for part in 0..down {
-                let sums = &partial[((panel * down + part) * tall + row) * micro.width..];
-                out.iter_mut().zip(sums).for_each(|(out, &sum)| *out += sum);
+                let at = (panel / group * down + part) * size + (panel % group * tall + row) * micro.width;
+                out.iter_mut().zip(&partial[at..]).for_each(|(out, &sum)| *out += sum);
             }
         }
     });

@@ -10,7 +10,8 @@ use super::batch_norm::{Window, clamp};
 use super::convolution::ConvShape;
 use super::dispatch::vectorised;
 use super::interleave::interleave;
-use super::product::{Along, Right, SLACK};
+use super::micro::Micro;
+use super::product::{Right, SLACK};
 use super::scratch::with_scratch;
 use crate::element::Element;
 
@@ -151,27 +152,31 @@ impl<T: Element> Right<T> for Unfold<'_, T> {
     }
 }
 
-/// For the weight's gradient the unfolded input is the right operand turned round: its columns are `(c, ky, kx)`, its
-/// depth the pixels.
-impl<T: Element> Along<T> for Unfold<'_, T> {
-    fn pack(&self, depth: Range<usize>, columns: Range<usize>, width: usize, out: &mut [T]) {
+impl<T: Element> Unfold<'_, T> {
+    /// For the weight's gradient the unfolded input is turned round: columns are `(c, ky, kx)`, the depth is the pixels.
+    /// Panels of `[depth, width]`, one behind the other.
+    pub(crate) fn pack_turned(&self, micro: &Micro<T>, depth: Range<usize>, columns: Range<usize>, out: &mut [T]) {
         let taps = self.shape.kernel.0 * self.shape.kernel.1;
         let steps = depth.len();
         let plan = self.plan(depth, steps);
-        let channels = columns.start / taps..columns.end.div_ceil(taps);
-        with_scratch::<T, _>(channels.len() * taps * steps + SLACK, |lines| {
-            vectorised(
-                #[inline(always)]
-                || {
-                    for (index, channel) in channels.clone().enumerate() {
-                        let rows = taps * steps;
-                        self.fill(&plan, channel, rows, &mut lines[index * rows..][..rows + SLACK]);
-                    }
-                    let first = columns.start - channels.start * taps;
-                    let line = |index: usize| &lines[(first + index) * steps..][..steps];
-                    interleave(line, columns.len(), steps, width, out);
-                },
-            );
-        });
+        for (panel, first) in columns.clone().step_by(micro.width).enumerate() {
+            let columns = first..(first + micro.width).min(columns.end);
+            let channels = columns.start / taps..columns.end.div_ceil(taps);
+            let out = &mut out[panel * steps * micro.width..];
+            with_scratch::<T, _>(channels.len() * taps * steps + SLACK, |lines| {
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        for (index, channel) in channels.clone().enumerate() {
+                            let rows = taps * steps;
+                            self.fill(&plan, channel, rows, &mut lines[index * rows..][..rows + SLACK]);
+                        }
+                        let first = columns.start - channels.start * taps;
+                        let line = |index: usize| &lines[(first + index) * steps..][..steps];
+                        interleave(micro, line, columns.len(), steps, micro.width, out);
+                    },
+                );
+            });
+        }
     }
 }
