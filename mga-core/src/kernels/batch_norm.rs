@@ -8,6 +8,7 @@ use rayon::prelude::*;
 
 use super::Shared;
 use super::dispatch::vectorised;
+use super::unfold::Affine;
 use crate::element::Element;
 
 /// Open interval of `y` in which the gradient passes the activation: all of it, above 0, or between 0 and 6.
@@ -23,16 +24,18 @@ pub(crate) struct Planes {
     pub(crate) n: usize,
     pub(crate) c: usize,
     pub(crate) area: usize,
+    /// Channels from one image to the next: more than `c` where they are part of larger maps.
+    pub(crate) of: usize,
 }
 
 impl Planes {
     /// Channels or planes a task takes at least, so that small maps do not fall into crumbs.
-    fn tasks(&self) -> usize {
+    pub(super) fn tasks(&self) -> usize {
         (4096 / (self.n * self.area).max(1)).max(1)
     }
 
     fn channel<'a, T>(&self, x: &'a [T], channel: usize) -> impl Iterator<Item = &'a [T]> + use<'a, T> {
-        let (c, area) = (self.c, self.area);
+        let (c, area) = (self.of, self.area);
         (0..self.n).map(move |image| &x[(image * c + channel) * area..][..area])
     }
 }
@@ -43,17 +46,17 @@ const LANES: usize = 32;
 const PIECE: usize = 1024;
 
 /// Two sums in the making.
-struct Sums {
+pub(super) struct Sums {
     first: [f64; LANES],
     second: [f64; LANES],
 }
 
 impl Sums {
-    const NONE: Self = Self { first: [0.0; LANES], second: [0.0; LANES] };
+    pub(super) const NONE: Self = Self { first: [0.0; LANES], second: [0.0; LANES] };
 
     /// Adds `f(a, b)` over two equally long slices.
     #[inline(always)]
-    fn add<T: Element>(&mut self, a: &[T], b: &[T], f: impl Fn(T, T) -> (T, T)) {
+    pub(super) fn add<T: Element>(&mut self, a: &[T], b: &[T], f: impl Fn(T, T) -> (T, T)) {
         for (a, b) in a.chunks(PIECE).zip(b.chunks(PIECE)) {
             let (mut p, mut q) = ([T::of(0.0); LANES], [T::of(0.0); LANES]);
             let (whole_a, rest_a) = a.as_chunks::<LANES>();
@@ -77,7 +80,7 @@ impl Sums {
         }
     }
 
-    fn total(&self) -> (f64, f64) {
+    pub(super) fn total(&self) -> (f64, f64) {
         (self.first.iter().sum(), self.second.iter().sum())
     }
 }
@@ -209,6 +212,36 @@ pub(crate) struct Saved<T> {
     pub(crate) batch_statistics: bool,
 }
 
+impl<T: Element> Saved<T> {
+    /// Of mean and variance, and of weight, bias and eps.
+    pub(crate) fn new(
+        (mean, variance): (&[f64], &[f64]),
+        (gamma, beta, eps): (&[T], &[T], f64),
+        window: Window,
+        batch_statistics: bool,
+    ) -> Self {
+        let moments = mean.iter().copied().zip(variance.iter().copied());
+        let (scale, shift) = moments
+            .zip(gamma.iter().zip(beta))
+            .map(|(moments, (gamma, beta))| affine(moments, gamma.wide(), beta.wide(), eps))
+            .map(|(scale, shift)| (T::of(scale), T::of(shift)))
+            .unzip();
+        Self {
+            mean: mean.iter().map(|&v| T::of(v)).collect(),
+            inverse: variance.iter().map(|v| T::of(1.0 / (v + eps).sqrt())).collect(),
+            scale,
+            shift,
+            window,
+            batch_statistics,
+        }
+    }
+
+    /// Normalisation and activation as a map of single numbers.
+    pub(crate) fn affine(&self) -> Affine<'_, T> {
+        Affine { scale: &self.scale, shift: &self.shift, window: self.window }
+    }
+}
+
 /// Turns `dy` into `dx` in place (only where `want_input`), and returns the gradients of weight and bias.
 pub(crate) fn backward<T: Element>(
     planes: Planes,
@@ -249,11 +282,11 @@ pub(crate) fn backward<T: Element>(
 }
 
 /// One channel of [`Saved`].
-struct Channel<T> {
+pub(super) struct Channel<T> {
     index: usize,
-    mean: T,
-    inverse: T,
-    scale: T,
+    pub(super) mean: T,
+    pub(super) inverse: T,
+    pub(super) scale: T,
     shift: T,
     low: T,
     high: T,
@@ -261,7 +294,7 @@ struct Channel<T> {
 
 impl<T: Element> Channel<T> {
     #[inline(always)]
-    fn new(saved: &Saved<T>, index: usize) -> Self {
+    pub(super) fn new(saved: &Saved<T>, index: usize) -> Self {
         Self {
             index,
             mean: saved.mean[index],
@@ -275,7 +308,7 @@ impl<T: Element> Channel<T> {
 
     /// What of the gradient `g` passes the activation at input `x`.
     #[inline(always)]
-    fn pass(&self, x: T, g: T) -> T {
+    pub(super) fn pass(&self, x: T, g: T) -> T {
         let y = self.scale * x + self.shift;
         if y > self.low && y < self.high { g } else { T::of(0.0) }
     }

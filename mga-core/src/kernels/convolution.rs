@@ -125,12 +125,12 @@ pub(crate) fn forward<T: Element>(s: &ConvShape, x: Maps<'_, T>, w: &[T], y: &mu
     for group in 0..s.groups {
         let left = Left::pack_rows(og, (1, depth), |_, row| &w[(group * og + row) * depth..][..depth]);
         let right = x.unfold(s, group * cg, cg);
-        product(&left, &right, s.n * area, |rows, columns, block, line| {
-            for (row, block) in rows.zip(block.chunks_exact(line)) {
-                by_image(columns.clone(), area, |image, pixel, part| {
+        product(&left, &right, s.n * area, |block| {
+            for (row, line) in block.lines() {
+                by_image(block.columns.clone(), area, |image, pixel, part| {
                     let at = image * y_image + (group * og + row) * area + pixel;
                     // SAFETY: blocks do not overlap, and this one is the task's own.
-                    unsafe { target.slice(at, part.len()) }.copy_from_slice(&block[part]);
+                    unsafe { target.slice(at, part.len()) }.copy_from_slice(&line[part]);
                 });
             }
         });
@@ -138,7 +138,7 @@ pub(crate) fn forward<T: Element>(s: &ConvShape, x: Maps<'_, T>, w: &[T], y: &mu
 }
 
 /// `dx += w^T dy`. `dx` holds zeros or a gradient to add to.
-pub(crate) fn backward_input<T: Element>(s: &ConvShape, w: &[T], dy: &[T], dx: &mut [T]) {
+pub(crate) fn backward_input<T: Element>(s: &ConvShape, w: &[T], dy: Maps<'_, T>, dx: &mut [T]) {
     let (cg, og, taps) = (s.c_group(), s.o_group(), s.taps());
     let target = Shared::new(dx);
     for phase in 0..s.stride * s.stride {
@@ -172,21 +172,20 @@ pub(crate) fn backward_input<T: Element>(s: &ConvShape, w: &[T], dy: &[T], dx: &
                     }
                 }
             });
-            let dy = Maps::whole(dy, s.output.0, s.out_area());
             let right = dy.unfold(&shape, group * og, og);
-            product(&left, &right, s.n * area, |rows, columns, block, line| {
-                for (row, block) in rows.zip(block.chunks_exact(line)) {
-                    by_image(columns.clone(), area, |image, pixel, part| {
+            product(&left, &right, s.n * area, |block| {
+                for (row, line) in block.lines() {
+                    by_image(block.columns.clone(), area, |image, pixel, part| {
                         let plane = (image * s.input.0 + group * cg + row) * s.in_area();
                         if s.stride == 1 {
                             // SAFETY: blocks do not overlap, and this one is the task's own.
                             let dx = unsafe { target.slice(plane + pixel, part.len()) };
                             return vectorised(
                                 #[inline(always)]
-                                || dx.iter_mut().zip(&block[part]).for_each(|(dx, &v)| *dx += v),
+                                || dx.iter_mut().zip(&line[part]).for_each(|(dx, &v)| *dx += v),
                             );
                         }
-                        for (pixel, &value) in (pixel..).zip(&block[part]) {
+                        for (pixel, &value) in (pixel..).zip(&line[part]) {
                             let (iy, ix) = (pixel / across.size * s.stride + py, pixel % across.size * s.stride + px);
                             // SAFETY: as above; the pixels of different phases differ.
                             unsafe { *target.at(plane + iy * s.input.2 + ix) += value };
@@ -229,13 +228,14 @@ impl Phase {
     }
 }
 
-/// `dw += dy x^T`. `dw` holds zeros or a gradient to add to; `dy_image` numbers lie between two images of `dy`.
-pub(crate) fn backward_weight<T: Element>(s: &ConvShape, x: Maps<'_, T>, dy: &[T], dy_image: usize, dw: &mut [T]) {
+/// `dw += dy x^T`. `dw` holds zeros or a gradient to add to; `dy` has no affine map.
+pub(crate) fn backward_weight<T: Element>(s: &ConvShape, x: Maps<'_, T>, dy: Maps<'_, T>, dw: &mut [T]) {
     let (cg, og, area) = (s.c_group(), s.o_group(), s.out_area());
     let depth = cg * s.taps();
     for (group, dw) in dw.chunks_exact_mut(og * depth).enumerate() {
-        let left =
-            Left::pack_rows(og, (s.n, area), |image, o| &dy[image * dy_image + (group * og + o) * area..][..area]);
+        let left = Left::pack_rows(og, (s.n, area), |image, o| {
+            &dy.numbers[image * dy.image + (group * og + o) * area..][..area]
+        });
         let x = x.unfold(s, group * cg, cg);
         product_along(&left, |micro, pixels, columns, out| x.pack_turned(micro, pixels, columns, out), depth, dw);
     }
@@ -336,8 +336,8 @@ mod tests {
             });
             assert!(serves(&s), "{s:?}");
             forward(&s, Maps::whole(&x, c, h * w), &weight, &mut y, o * s.out_area());
-            backward_input(&s, &weight, &dy, &mut dx);
-            backward_weight(&s, Maps::whole(&x, c, h * w), &dy, o * s.out_area(), &mut dw);
+            backward_input(&s, &weight, Maps::whole(&dy, o, s.out_area()), &mut dx);
+            backward_weight(&s, Maps::whole(&x, c, h * w), Maps::whole(&dy, o, s.out_area()), &mut dw);
             close(&y, &y1);
             close(&dx, &dx1);
             close(&dw, &dw1);

@@ -5,6 +5,7 @@
 
 pub(crate) mod batch_norm;
 pub(crate) mod convolution;
+pub(crate) mod dense_layer;
 pub(crate) mod depthwise;
 pub(crate) mod dispatch;
 pub(crate) mod elementwise;

@@ -75,25 +75,49 @@ pub(crate) trait Right<T>: Sync {
 /// Numbers past the end of a packed panel that [`Right::pack`] may overwrite.
 pub(crate) const SLACK: usize = 16;
 
-/// `left right`, in blocks: `sink(rows, columns, block, line)` gets each block once, its lines `line` numbers apart.
+/// A finished part of a product.
+pub(crate) struct Block<'a, T> {
+    /// Which rows of the product.
+    pub(crate) rows: Range<usize>,
+    /// Which columns; blocks of the same columns have the same `index`.
+    pub(crate) columns: Range<usize>,
+    pub(crate) index: usize,
+    numbers: &'a [T],
+    line: usize,
+}
+
+impl<T> Block<'_, T> {
+    /// The rows, by their number in the product.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = (usize, &[T])> {
+        self.rows.clone().zip(self.numbers.chunks_exact(self.line))
+    }
+}
+
+/// Groups of columns that [`product`] cuts into.
+pub(crate) fn groups<T: Element>(left: &Left<T>, columns: usize) -> usize {
+    let panels = columns.div_ceil(left.micro.width);
+    let most = (BLOCK / (left.depth * left.micro.width).max(1)).clamp(1, 8);
+    panels.div_ceil(most).max(TASKS.min(panels)).max(1)
+}
+
+/// `left right`, in blocks; the sink gets each once.
 pub(crate) fn product<T: Element>(
     left: &Left<T>,
     right: &impl Right<T>,
     columns: usize,
-    sink: impl Fn(Range<usize>, Range<usize>, &[T], usize) + Sync,
+    sink: impl Fn(Block<'_, T>) + Sync,
 ) {
     let micro = left.micro;
     let (depth, panels) = (left.depth, columns.div_ceil(micro.width));
-    let most = (BLOCK / (depth * micro.width).max(1)).clamp(1, 8);
-    let across = panels.div_ceil(most).max(TASKS.min(panels)).max(1);
+    let across = groups(left, columns);
     let (share, rest) = (panels / across, panels % across);
     let row_panels = left.rows.div_ceil(micro.rows);
     let down = TASKS.div_ceil(across).min(row_panels.div_ceil(CHUNK)).max(1);
     let tall = row_panels.div_ceil(down);
     (0..across * down).into_par_iter().for_each(|task| {
-        let (block, part) = (task / down, task % down);
-        let first = block * share + block.min(rest);
-        let count = share + usize::from(block < rest);
+        let (index, part) = (task / down, task % down);
+        let first = index * share + index.min(rest);
+        let count = share + usize::from(index < rest);
         let line = count * micro.width;
         let rows = (part * tall).min(row_panels)..((part + 1) * tall).min(row_panels);
         let packed = depth * micro.width;
@@ -116,7 +140,7 @@ pub(crate) fn product<T: Element>(
                     }
                 }
                 let rows = chunk.start * micro.rows..(chunk.end * micro.rows).min(left.rows);
-                sink(rows, at(0)..at(count), block, line);
+                sink(Block { rows, columns: at(0)..at(count), index, numbers: block, line });
             }
         });
     });

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use candle_core::Tensor;
 
 use crate::error::Result;
-use crate::ops::{self, Activation, BatchNormInputs};
+use crate::ops::{self, Activation, BatchNormInputs, Statistics};
 use crate::parameter::{Builder, Init, Parameter};
 use crate::tape::{Phase, Tape, Value};
 
@@ -68,22 +68,30 @@ impl BatchNorm2d {
 
     /// Normalises and activates.
     pub fn forward(&self, tape: &mut Tape, x: Value, activation: Activation) -> Result<Value> {
-        let batch_statistics = tape.phase() == Phase::Train && self.uses_batch_statistics();
         let (n, _, h, w) = x.dims4()?;
-        let inputs = BatchNormInputs {
+        let inputs = self.inputs(tape);
+        let (y, statistics) = ops::batch_norm(tape, x, inputs, activation)?;
+        self.move_running(statistics, n * h * w)?;
+        Ok(y)
+    }
+
+    /// What the operator needs of this layer.
+    pub(crate) fn inputs(&self, tape: &mut Tape) -> BatchNormInputs {
+        BatchNormInputs {
             weight: tape.parameter(&self.weight),
             bias: tape.parameter(&self.bias),
             running: (self.running_mean.tensor(), self.running_var.tensor()),
-            batch_statistics,
+            batch_statistics: tape.phase() == Phase::Train && self.uses_batch_statistics(),
             eps: self.settings.eps,
-        };
-        let (y, statistics) = ops::batch_norm(tape, x, inputs, activation)?;
-        if let Some((mean, variance)) = statistics {
-            let count = (n * h * w) as f64;
-            self.update(&self.running_mean, &mean, 1.0)?;
-            self.update(&self.running_var, &variance, count / (count - 1.0))?;
         }
-        Ok(y)
+    }
+
+    /// Moves the running statistics by those of a batch of `count` numbers a channel.
+    pub(crate) fn move_running(&self, statistics: Option<Statistics>, count: usize) -> Result<()> {
+        let Some((mean, variance)) = statistics else { return Ok(()) };
+        let count = count as f64;
+        self.update(&self.running_mean, &mean, 1.0)?;
+        self.update(&self.running_var, &variance, count / (count - 1.0))
     }
 
     fn update(&self, running: &Parameter, batch: &Tensor, unbias: f64) -> Result<()> {

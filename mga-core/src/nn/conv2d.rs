@@ -58,6 +58,11 @@ impl Conv2d {
         Ok(layer)
     }
 
+    /// Its weight on the tape.
+    pub(crate) fn weight(&self, tape: &mut Tape) -> Value {
+        tape.parameter(&self.weight)
+    }
+
     /// Convolves.
     pub fn forward(&self, tape: &mut Tape, x: Value) -> Result<Value> {
         let weight = tape.parameter(&self.weight);

@@ -2,7 +2,7 @@
 
 use super::{BatchNorm2d, BatchNormSettings, Conv2d, ConvInit};
 use crate::error::Result;
-use crate::ops::{self, Activation, Conv2dSettings};
+use crate::ops::{self, Conv2dSettings, DenseLayerInputs};
 use crate::parameter::Builder;
 use crate::tape::{Tape, Value};
 
@@ -67,15 +67,20 @@ impl DenseBlock {
 
     /// `[N, C, H, W]` to `[N, C + layers * growth, H, W]`.
     pub fn forward(&self, tape: &mut Tape, x: Value) -> Result<Value> {
-        let mut joint = x;
-        for layer in &self.layers {
-            let y = layer.norm1.forward(tape, joint.clone(), Activation::Relu)?;
-            let y = layer.conv1.forward(tape, y)?;
-            let y = layer.norm2.forward(tape, y, Activation::Relu)?;
-            let y = layer.conv2.forward(tape, y)?;
-            joint = ops::concat_channels(tape, &[joint, y])?;
+        let inputs = |tape: &mut Tape, layer: &DenseLayer| DenseLayerInputs {
+            norm1: layer.norm1.inputs(tape),
+            conv1: layer.conv1.weight(tape),
+            norm2: layer.norm2.inputs(tape),
+            conv2: layer.conv2.weight(tape),
+        };
+        let layers: Vec<_> = self.layers.iter().map(|layer| inputs(tape, layer)).collect();
+        let (y, statistics) = ops::dense_block(tape, x, layers)?;
+        let (n, _, h, w) = y.dims4()?;
+        for (layer, [first, second]) in self.layers.iter().zip(statistics) {
+            layer.norm1.move_running(first, n * h * w)?;
+            layer.norm2.move_running(second, n * h * w)?;
         }
-        Ok(joint)
+        Ok(y)
     }
 
     /// Every batch norm of the block.

@@ -68,7 +68,7 @@ pub fn batch_norm(
         ));
     }
     if tape.kernels(x.tensor()) {
-        with_element!(x.tensor(), T => with_kernels::<T>(tape, x, inputs, activation, Planes { n, c, area: h * w }))
+        with_element!(x.tensor(), T => with_kernels::<T>(tape, x, inputs, activation, Planes { n, c, area: h * w, of: c }))
     } else {
         composed(tape, x, inputs, activation)
     }
@@ -93,20 +93,8 @@ fn with_kernels<T: Element>(
         let wide = |t: &Tensor| -> Result<Vec<f64>> { Ok(t.to_dtype(DType::F64)?.to_vec1()?) };
         (wide(&inputs.running.0)?, wide(&inputs.running.1)?)
     };
-    let moments = mean.iter().copied().zip(variance.iter().copied());
-    let weights = gamma.iter().zip(&beta);
-    let (scale, shift): (Vec<f64>, Vec<f64>) = moments
-        .zip(weights)
-        .map(|(moments, (gamma, beta))| batch_norm::affine(moments, gamma.wide(), beta.wide(), inputs.eps))
-        .unzip();
-    let saved = Saved {
-        mean: narrow(&mean),
-        inverse: variance.iter().map(|v| T::of(1.0 / (v + inputs.eps).sqrt())).collect(),
-        scale: narrow(&scale),
-        shift: narrow(&shift),
-        window,
-        batch_statistics: inputs.batch_statistics,
-    };
+    let settings = (gamma.as_slice(), beta.as_slice(), inputs.eps);
+    let saved = Saved::new((&mean, &variance), settings, window, inputs.batch_statistics);
     if !inputs.batch_statistics {
         read::<T, _>(x.tensor(), |x| batch_norm::apply(planes, x, &saved.scale, &saved.shift, window, &mut y))?;
     }

@@ -106,9 +106,8 @@ fn input<'a, T>(s: &ConvShape, x: &'a [T]) -> Maps<'a, T> {
     Maps::whole(x, s.input.0, s.input.1 * s.input.2)
 }
 
-/// Numbers of an image of the output.
-fn image(s: &ConvShape) -> usize {
-    s.output.0 * s.output.1 * s.output.2
+fn output<'a, T>(s: &ConvShape, y: &'a [T]) -> Maps<'a, T> {
+    Maps::whole(y, s.output.0, s.output.1 * s.output.2)
 }
 
 fn forward<T: Element>(s: &ConvShape, x: &Tensor, w: &Tensor) -> Result<Tensor> {
@@ -118,7 +117,7 @@ fn forward<T: Element>(s: &ConvShape, x: &Tensor, w: &Tensor) -> Result<Tensor> 
             if is_depthwise(s) {
                 depthwise::forward(s, x, w, &mut y);
             } else {
-                convolution::forward(s, input(s, x), w, &mut y, image(s));
+                convolution::forward(s, input(s, x), w, &mut y, s.output.0 * s.output.1 * s.output.2);
             }
         })
     })??;
@@ -139,7 +138,7 @@ fn backward_weight<T: Element>(
                 if is_depthwise(s) {
                     depthwise::backward_weight(s, x, dy, dw);
                 } else {
-                    convolution::backward_weight(s, input(s, x), dy, image(s), dw);
+                    convolution::backward_weight(s, input(s, x), output(s, dy), dw);
                 }
             })
         })
@@ -160,7 +159,7 @@ fn backward_input<T: Element>(
                 if is_depthwise(s) {
                     depthwise::backward_input(s, w, dy, dx);
                 } else {
-                    convolution::backward_input(s, w, dy, dx);
+                    convolution::backward_input(s, w, output(s, dy), dx);
                 }
             })
         })
