@@ -8,6 +8,7 @@ use crate::backbone::Backbone;
 use crate::backbones;
 use crate::head::HeadKind;
 use crate::segmenter::SegmenterEntry;
+use crate::segmenters;
 
 /// A backbone by name.
 #[derive(Clone, Copy)]
@@ -37,7 +38,9 @@ impl Registry {
         let families = [backbones::RESNETS, backbones::DENSENETS, backbones::VGGS];
         let mut backbones: Vec<_> = families.concat();
         backbones.extend([crate::backbones::MOBILENET_V2, crate::backbones::CONV4]);
-        Self { backbones, segmenters: vec![] }
+        let mut segmenters = [segmenters::FCNS, segmenters::DEEPLABV3S, segmenters::SEGFORMERS].concat();
+        segmenters.push(segmenters::HMSA);
+        Self { backbones, segmenters }
     }
 
     /// Adds one; it replaces another of the same name.

@@ -34,7 +34,7 @@ pub(super) fn pointwise<F: Pointwise>(tape: &mut Tape, x: Value) -> Result<Value
         }
         let dy = own(dy)?;
         with_element!(saved, T => read::<T, _>(&saved, |x| {
-            modify::<T, _>(&dy, |dy| elementwise::update(dy, x, |g, x| *g = *g * F::slope(x)))
+            modify::<T, _>(&dy, |dy| elementwise::update(dy, x, |g, x| *g *= F::slope(x)))
         })??);
         gradients.add(slot, Gradient::new(dy))
     }))

@@ -60,7 +60,7 @@ fn forward<T: Element>(length: usize, x: &[T], y: &mut [T]) {
                 sum += y.wide();
             }
             let scale = T::of(1.0 / sum);
-            y.iter_mut().for_each(|y| *y = *y * scale);
+            y.iter_mut().for_each(|y| *y *= scale);
         }
     });
 }

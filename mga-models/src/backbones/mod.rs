@@ -10,4 +10,5 @@ pub use conv4::CONV4;
 pub use densenet::DENSENETS;
 pub use mobilenet_v2::MOBILENET_V2;
 pub use resnet::RESNETS;
+pub(crate) use resnet::{Block, ConvNorm, ResNet, Spacing};
 pub use vgg::VGGS;
