@@ -13,4 +13,4 @@ mod two_heads;
 pub use deeplabv3::DEEPLABV3S;
 pub use fcn::FCNS;
 pub use hmsa::{HMSA, Hmsa, ScalePrediction};
-pub use segformer::{SEGFORMERS, SegFormer, SegFormerSizes};
+pub use segformer::{SEGFORMERS, SegFormer, SegFormerSizes, WEIGHTS as SEGFORMER_WEIGHTS};

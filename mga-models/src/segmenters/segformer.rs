@@ -10,6 +10,7 @@ use mga_core::tape::{Tape, Value};
 use super::fcn::scores;
 use super::segformer_block::{BlockSizes, EPS, TransformerBlock, each, map, tokens};
 use crate::segmenter::{SegmentationNetwork, SegmentationOutput, SegmenterEntry};
+use crate::weights::PublishedWeights;
 
 /// What tells the six sizes apart: table 6 of the paper.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +56,18 @@ pub const SEGFORMERS: &[SegmenterEntry] = &[
     entry!("segformer_b4", [64, 128, 320, 512], [3, 8, 27, 3], 768),
     entry!("segformer_b5", [64, 128, 320, 512], [3, 6, 40, 3], 768),
 ];
+
+/// Published weights: trained on ADE20K's 150 classes. The licence is NVIDIA's own, for non-commercial use.
+pub const WEIGHTS: &[PublishedWeights] = &[PublishedWeights {
+    name: "nvidia/segformer-b0-finetuned-ade-512-512",
+    repo: "nvidia/segformer-b0-finetuned-ade-512-512",
+    component: "segformer_b0",
+    size: 512,
+    interpolation: "bilinear",
+    classes: 150,
+    licence: "other",
+    ..PublishedWeights::TIMM
+}];
 
 /// The network.
 pub struct SegFormer {
