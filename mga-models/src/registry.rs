@@ -1,5 +1,5 @@
-//! Every backbone and segmentation network an experiment can name. An explicit table: adding one is a file and a line, and a program of one's own
-//! starts from [`Registry::builtin`] and adds its entries.
+//! Every backbone and segmentation network an experiment can name. An explicit table: adding one is a file and a line, and
+//! a program of one's own starts from [`Registry::builtin`] and adds its entries.
 
 use mga_core::Result;
 use mga_core::parameter::Builder;

@@ -3,6 +3,7 @@
 use candle_core::{DType, Device};
 use mga_core::parameter::{Kind, ParameterStore};
 use mga_models::Registry;
+use mga_models::weights::load_tensors;
 
 use crate::CLASSES;
 
@@ -38,7 +39,8 @@ fn hmsa_has_the_published_keys() {
         dims => format!("{name} ({})", dims.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")),
     });
     let mut got: Vec<&str> = got.iter().map(String::as_str).collect();
-    (want.sort_unstable(), got.sort_unstable());
+    want.sort_unstable();
+    got.sort_unstable();
     let missing: Vec<_> = want.iter().filter(|key| got.binary_search(key).is_err()).collect();
     let extra: Vec<_> = got.iter().filter(|key| want.binary_search(key).is_err()).collect();
     assert!(missing.is_empty() && extra.is_empty(), "missing {missing:#?}, extra {extra:#?}");
@@ -68,5 +70,24 @@ fn sizes_are_the_published_ones() {
     for (size, want) in millions {
         let got = learnt(&format!("segformer_{size}"), 150) as f64 / 1e6;
         assert!((got - want).abs() < 0.1, "segformer_{size}: {got} million, the paper has {want}");
+    }
+}
+
+#[test]
+fn weights_of_other_classes_fit_but_for_the_last_layers() {
+    let last: [(&str, &[&str]); 3] = [
+        ("deeplabv3_mobilenet_v3_large", &["classifier.4", "aux_classifier.4"]),
+        ("segformer_b0", &["decode_head.classifier"]),
+        ("hmsa", &["ocr.cls_head", "ocr.aux_head.2"]),
+    ];
+    for (name, heads) in last {
+        let file =
+            store(name, 7).tensors().into_iter().map(|(name, tensor)| (format!("module.{name}"), tensor)).collect();
+        let target = store(name, 3);
+        let report = load_tensors(&target, file, &[], true).unwrap();
+        assert_eq!(report.matched + report.reinitialised.len(), target.entries().len(), "{name}: {report}");
+        assert_eq!(report.reinitialised.len(), 2 * heads.len(), "{name}: {report}");
+        let known = |line: &String| heads.iter().any(|head| line.starts_with(&format!("{head}.")));
+        assert!(report.reinitialised.iter().all(known), "{name}: {report}");
     }
 }
