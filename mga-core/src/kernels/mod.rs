@@ -7,6 +7,7 @@ pub(crate) mod batch_norm;
 pub(crate) mod batched_convolution;
 pub(crate) mod convolution;
 pub(crate) mod depthwise;
+pub(crate) mod dispatch;
 pub(crate) mod elementwise;
 pub(crate) mod gemm;
 pub(crate) mod max_pool;
