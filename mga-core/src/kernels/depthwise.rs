@@ -30,6 +30,17 @@ fn whole(count: usize) -> usize {
     count.next_multiple_of(LANES)
 }
 
+/// Planes of a task.
+fn planes_of_task(area: usize) -> usize {
+    (TASK / area).max(1)
+}
+
+/// Planes that are copied, computed and copied back together, where several fit the cache. One after the other, each would
+/// wait: what was just stored in one shape cannot be loaded in another before it has reached the cache.
+fn group(layout: &Padded) -> usize {
+    (BAND / layout.count()).max(1)
+}
+
 /// What the dilated taps span beyond one row or column, in steps of the stride.
 fn reach(s: &ConvShape) -> (usize, usize) {
     ((s.kernel.0 - 1) * s.dilation / s.stride, (s.kernel.1 - 1) * s.dilation / s.stride)
@@ -80,9 +91,14 @@ fn correlate_in_registers<T: Element, const N: usize>(source: &[T], taps: &[Tap;
     let (out, _) = out.as_chunks_mut::<LANES>();
     let count = out.len();
     // Equally long, so that no index below needs a check.
-    let views: [&[[T; LANES]]; N] =
-        std::array::from_fn(|tap| &source[taps[tap].offset..][..count * LANES].as_chunks().0[..count]);
-    let weights: [T; N] = std::array::from_fn(|tap| w[taps[tap].weight]);
+    let mut views: [&[[T; LANES]]; N] = [&[]; N];
+    for (view, tap) in views.iter_mut().zip(taps) {
+        *view = &source[tap.offset..][..count * LANES].as_chunks().0[..count];
+    }
+    let mut weights = [T::of(0.0); N];
+    for (weight, tap) in weights.iter_mut().zip(taps) {
+        *weight = w[tap.weight];
+    }
     for (i, out) in out.iter_mut().enumerate() {
         let mut sum = [T::of(0.0); LANES];
         for tap in 0..N {
@@ -100,21 +116,31 @@ pub(crate) fn forward<T: Element>(s: &ConvShape, x: &[T], w: &[T], y: &mut [T]) 
     let (area, out_area, kernel) = (s.input.1 * s.input.2, s.output.1 * s.output.2, s.kernel.0 * s.kernel.1);
     let (layout, band, taps) = input_layout(s);
     let (width, pitch) = (s.output.2, layout.pitch);
-    let planes = (TASK / out_area.max(1)).max(1);
+    let (planes, group) = (planes_of_task(out_area), group(&layout));
+    let flat_count = whole(band * pitch);
     y.par_chunks_mut(planes * out_area).zip(x.par_chunks(planes * area)).enumerate().for_each(|(task, (y, x))| {
-        with_scratch::<T, _>(layout.count() + whole(band * pitch), |scratch| {
-            let (padded, flat) = scratch.split_at_mut(layout.count());
+        with_scratch::<T, _>(group * (layout.count() + flat_count), |scratch| {
+            let (padded, flat) = scratch.split_at_mut(group * layout.count());
             vectorised(
                 #[inline(always)]
                 || {
-                    for (i, x) in x.chunks_exact(area).enumerate() {
-                        let w = &w[(task * planes + i) % s.input.0 * kernel..][..kernel];
+                    for (first, x) in (0..).step_by(group).zip(x.chunks(group * area)) {
                         for start in (0..s.output.1).step_by(band) {
                             let rows = band.min(s.output.1 - start);
-                            layout.fill(x, start, T::of(0.0), padded);
-                            correlate(padded, &taps, w, &mut flat[..whole(rows * pitch)]);
-                            for row in 0..rows {
-                                copy(&flat[row * pitch..], y, i * out_area + (start + row) * width, width);
+                            let members = x.len() / area;
+                            for i in 0..members {
+                                layout.fill(&x[i * area..], start, T::of(0.0), &mut padded[i * layout.count()..]);
+                            }
+                            for i in 0..members {
+                                let w = &w[(task * planes + first + i) % s.input.0 * kernel..][..kernel];
+                                let padded = &padded[i * layout.count()..][..layout.count()];
+                                correlate(padded, &taps, w, &mut flat[i * flat_count..][..whole(rows * pitch)]);
+                            }
+                            for i in 0..members {
+                                for row in 0..rows {
+                                    let at = (first + i) * out_area + (start + row) * width;
+                                    copy(&flat[i * flat_count + row * pitch..], y, at, width);
+                                }
                             }
                         }
                     }
@@ -146,48 +172,66 @@ pub(crate) fn backward_input<T: Element>(s: &ConvShape, w: &[T], dy: &[T], dx: &
     };
     let phases: Vec<Vec<Tap>> = (0..stride * stride)
         .map(|phase| {
-            let of_phase = displacements(s).filter(|&((y, x), _)| (y % stride, x % stride) == (phase / stride, phase % stride));
+            let of_phase =
+                displacements(s).filter(|&((y, x), _)| (y % stride, x % stride) == (phase / stride, phase % stride));
             let offset = |(y, x): (usize, usize)| layout.offset(reach.0 - y / stride, reach.1 - x / stride);
             of_phase.map(|(at, weight)| Tap { offset: offset(at), weight }).collect()
         })
         .collect();
     let (flat_count, packed_count) = (whole(band * pitch) + LANES, band * stride * width + 2 * LANES);
-    let planes = (TASK / area.max(1)).max(1);
+    let flats = stride * stride * flat_count;
+    let (planes, group) = (planes_of_task(area), group(&layout));
     dx.par_chunks_mut(planes * area).zip(dy.par_chunks(planes * out_area)).enumerate().for_each(|(task, (dx, dy))| {
-        with_scratch::<T, _>(layout.count() + stride * stride * flat_count + packed_count, |scratch| {
-            let (padded, scratch) = scratch.split_at_mut(layout.count());
-            let (flat, packed) = scratch.split_at_mut(stride * stride * flat_count);
+        with_scratch::<T, _>(group * (layout.count() + flats + packed_count), |scratch| {
+            let (padded, scratch) = scratch.split_at_mut(group * layout.count());
+            let (flat, packed) = scratch.split_at_mut(group * flats);
             vectorised(
                 #[inline(always)]
                 || {
-                    for (i, (dx, dy)) in dx.chunks_exact_mut(area).zip(dy.chunks_exact(out_area)).enumerate() {
-                        let w = &w[(task * planes + i) % s.input.0 * kernel..][..kernel];
+                    let blocks = dx.chunks_mut(group * area).zip(dy.chunks(group * out_area));
+                    for (first, (dx, dy)) in (0..).step_by(group).zip(blocks) {
                         for start in (0..rows_all).step_by(band) {
                             let rows = band.min(rows_all - start);
-                            layout.fill(dy, start, T::of(0.0), padded);
-                            for (taps, flat) in phases.iter().zip(flat.chunks_exact_mut(flat_count)) {
-                                correlate(padded, taps, w, &mut flat[..whole(rows * pitch)]);
+                            let members = dy.len() / out_area;
+                            for i in 0..members {
+                                layout.fill(&dy[i * out_area..], start, T::of(0.0), &mut padded[i * layout.count()..]);
                             }
-                            let first = (start * stride).saturating_sub(rest.0);
-                            let last = ((start + rows) * stride - rest.0).min(height);
-                            for y in first..last {
-                                let place = y + rest.0;
-                                let line = (place / stride - start) * pitch;
-                                let phase = |b: usize| &flat[(place % stride * stride + b) * flat_count + line..];
-                                let at = (y - first) * width;
-                                match (stride, rest.1) {
-                                    (1, _) => copy(phase(0), packed, at, width),
-                                    (2, 0) => interleave(phase(0), phase(1), packed, at, width),
-                                    (2, _) => interleave(phase(1), &phase(0)[1..], packed, at, width),
-                                    _ => {
-                                        for (x, target) in packed[at..][..width].iter_mut().enumerate() {
-                                            *target = phase((x + rest.1) % stride)[(x + rest.1) / stride];
+                            for i in 0..members {
+                                let w = &w[(task * planes + first + i) % s.input.0 * kernel..][..kernel];
+                                let padded = &padded[i * layout.count()..][..layout.count()];
+                                let flat = &mut flat[i * flats..][..flats];
+                                for (taps, flat) in phases.iter().zip(flat.chunks_exact_mut(flat_count)) {
+                                    correlate(padded, taps, w, &mut flat[..whole(rows * pitch)]);
+                                }
+                            }
+                            let from = (start * stride).saturating_sub(rest.0);
+                            let to = ((start + rows) * stride - rest.0).min(height);
+                            for i in 0..members {
+                                let (flat, packed) = (&flat[i * flats..], &mut packed[i * packed_count..]);
+                                for y in from..to {
+                                    let place = y + rest.0;
+                                    let line = (place / stride - start) * pitch;
+                                    let phase = |b: usize| &flat[(place % stride * stride + b) * flat_count + line..];
+                                    let at = (y - from) * width;
+                                    match (stride, rest.1) {
+                                        (1, _) => copy(phase(0), packed, at, width),
+                                        (2, 0) => interleave(phase(0), phase(1), packed, at, width),
+                                        (2, _) => interleave(phase(1), &phase(0)[1..], packed, at, width),
+                                        _ => {
+                                            for (x, target) in packed[at..][..width].iter_mut().enumerate() {
+                                                *target = phase((x + rest.1) % stride)[(x + rest.1) / stride];
+                                            }
                                         }
                                     }
                                 }
                             }
-                            let target = &mut dx[first * width..last * width];
-                            target.iter_mut().zip(&*packed).for_each(|(target, &v)| *target += v);
+                            for (i, dx) in dx.chunks_exact_mut(area).enumerate() {
+                                let target = &mut dx[from * width..to * width];
+                                target
+                                    .iter_mut()
+                                    .zip(&packed[i * packed_count..])
+                                    .for_each(|(target, &v)| *target += v);
+                            }
                         }
                     }
                 },
@@ -204,10 +248,12 @@ pub(crate) fn backward_weight<T: Element>(s: &ConvShape, x: &[T], dy: &[T], dw: 
     // The same rows, zeros between them: what the taps see there counts nothing.
     let gradient =
         Padded { stride: 1, before: (0, 0), plane: (s.output.1, s.output.2), rows: band, pitch: layout.pitch };
+    let group = group(&layout).min(s.n);
+    let counts = (layout.count(), gradient.count());
     dw.par_chunks_mut(kernel).enumerate().for_each(|(c, dw)| {
-        with_scratch::<T, _>(layout.count() + gradient.count() + kernel * LANES, |scratch| {
-            let (padded, scratch) = scratch.split_at_mut(layout.count());
-            let (flat, lanes) = scratch.split_at_mut(gradient.count());
+        with_scratch::<T, _>(group * (counts.0 + counts.1) + kernel * LANES, |scratch| {
+            let (padded, scratch) = scratch.split_at_mut(group * counts.0);
+            let (flat, lanes) = scratch.split_at_mut(group * counts.1);
             let mut totals = vec![0.0; kernel];
             vectorised(
                 #[inline(always)]
@@ -215,25 +261,32 @@ pub(crate) fn backward_weight<T: Element>(s: &ConvShape, x: &[T], dy: &[T], dw: 
                     lanes.fill(T::of(0.0));
                     let (lanes, _) = lanes.as_chunks_mut::<LANES>();
                     let mut pending = 0;
-                    for image in 0..s.n {
-                        let plane = image * s.input.0 + c;
-                        let (x, dy) = (&x[plane * area..][..area], &dy[plane * out_area..][..out_area]);
+                    for images in (0..s.n).step_by(group) {
+                        let members = group.min(s.n - images);
                         for start in (0..s.output.1).step_by(band) {
-                            layout.fill(x, start, T::of(0.0), padded);
-                            gradient.fill(dy, start, T::of(0.0), flat);
-                            let dy = &flat[..whole(band.min(s.output.1 - start) * layout.pitch)];
-                            // Three taps at a time: their sums and one vector of `dy` fit the registers of SSE2.
-                            for (taps, lanes) in taps.chunks(3).zip(lanes.chunks_mut(3)) {
-                                match (taps.as_array::<3>(), lanes.as_mut_array::<3>()) {
-                                    (Some(taps), Some(lanes)) => dots(padded, taps, dy, lanes),
-                                    _ => {
-                                        for (tap, lanes) in taps.iter().zip(lanes) {
-                                            dots(padded, &[*tap], dy, std::array::from_mut(lanes));
+                            for i in 0..members {
+                                let plane = (images + i) * s.input.0 + c;
+                                let zero = T::of(0.0);
+                                layout.fill(&x[plane * area..], start, zero, &mut padded[i * counts.0..]);
+                                gradient.fill(&dy[plane * out_area..], start, zero, &mut flat[i * counts.1..]);
+                            }
+                            let count = whole(band.min(s.output.1 - start) * layout.pitch);
+                            for i in 0..members {
+                                let (padded, dy) =
+                                    (&padded[i * counts.0..][..counts.0], &flat[i * counts.1..][..count]);
+                                // Three taps at a time: their sums and one vector of `dy` fit the registers of SSE2.
+                                for (taps, lanes) in taps.chunks(3).zip(lanes.chunks_mut(3)) {
+                                    match (taps.as_array::<3>(), lanes.as_mut_array::<3>()) {
+                                        (Some(taps), Some(lanes)) => dots(padded, taps, dy, lanes),
+                                        _ => {
+                                            for (tap, lanes) in taps.iter().zip(lanes) {
+                                                dots(padded, &[*tap], dy, std::array::from_mut(lanes));
+                                            }
                                         }
                                     }
                                 }
                             }
-                            pending += dy.len();
+                            pending += members * count;
                             if pending >= BAND {
                                 pending = 0;
                                 collect(lanes, &mut totals);
@@ -253,8 +306,10 @@ pub(crate) fn backward_weight<T: Element>(s: &ConvShape, x: &[T], dy: &[T], dw: 
 fn dots<T: Element, const N: usize>(source: &[T], taps: &[Tap; N], dy: &[T], lanes: &mut [[T; LANES]; N]) {
     let (dy, _) = dy.as_chunks::<LANES>();
     let count = dy.len();
-    let views: [&[[T; LANES]]; N] =
-        std::array::from_fn(|tap| &source[taps[tap].offset..][..count * LANES].as_chunks().0[..count]);
+    let mut views: [&[[T; LANES]]; N] = [&[]; N];
+    for (view, tap) in views.iter_mut().zip(taps) {
+        *view = &source[tap.offset..][..count * LANES].as_chunks().0[..count];
+    }
     let mut sums = *lanes;
     for (i, dy) in dy.iter().enumerate() {
         for tap in 0..N {
@@ -346,14 +401,17 @@ mod tests {
                 dw1[iw] += dy[iy] * x[ix];
             });
             for (what, found, expected) in [("y", &y, &y1), ("dx", &dx, &dx1), ("dw", &dw, &dw1)] {
-                let worst = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, |a: f64, b| {
-                    if b.is_nan() { f64::INFINITY } else { a.max(b) }
-                });
+                let worst = found
+                    .iter()
+                    .zip(expected)
+                    .map(|(a, b)| (a - b).abs())
+                    .fold(0.0, |a: f64, b| if b.is_nan() { f64::INFINITY } else { a.max(b) });
                 assert!(worst < 1e-11, "{what} of {case:?}: {worst}");
             }
             // In f32 as near as rounding lets it be.
             let (narrow, _, narrow_dw) = all::<f32>(&s);
-            let near = |a: &[f32], b: &[f64], bound: f64| a.iter().zip(b).all(|(a, b)| (f64::from(*a) - b).abs() < bound);
+            let near =
+                |a: &[f32], b: &[f64], bound: f64| a.iter().zip(b).all(|(a, b)| (f64::from(*a) - b).abs() < bound);
             assert!(near(&narrow, &y1, 1e-5) && near(&narrow_dw, &dw1, 1e-3), "f32 of {case:?}");
         }
     }

@@ -52,7 +52,8 @@ pub(crate) fn forward<T: Element>(s: &ConvShape, x: &[T], y: &mut [T], winners: 
                                 let (from, at) = (row * pitch, (start + row) * width);
                                 copy(&best[from..], y, at, width);
                                 let corner = corner(s, start + row, 0);
-                                for (i, (w, &shift)) in winners[at..at + width].iter_mut().zip(&shifts[from..]).enumerate()
+                                for (i, (w, &shift)) in
+                                    winners[at..at + width].iter_mut().zip(&shifts[from..]).enumerate()
                                 {
                                     // Wraps below zero in the border, and back with the tap's shift.
                                     *w = corner.wrapping_add((i * s.stride) as u32).wrapping_add(shift);
@@ -105,8 +106,10 @@ fn raise<T: Element, const N: usize>(source: &[T], taps: &[Tap; N], best: &mut [
     let ((best, _), (shifts, _)) = (best.as_chunks_mut::<LANES>(), shifts.as_chunks_mut::<LANES>());
     let count = best.len();
     // Equally long, so that no index below needs a check.
-    let views: [&[[T; LANES]]; N] =
-        std::array::from_fn(|tap| &source[taps[tap].0..][..count * LANES].as_chunks().0[..count]);
+    let mut views: [&[[T; LANES]]; N] = [&[]; N];
+    for (view, tap) in views.iter_mut().zip(taps) {
+        *view = &source[tap.0..][..count * LANES].as_chunks().0[..count];
+    }
     for (i, (best, shifts)) in best.iter_mut().zip(shifts).enumerate() {
         let (mut top, mut from) = (*best, *shifts);
         for tap in 0..N {
@@ -147,7 +150,8 @@ mod tests {
             for (oy, ox) in (0..s.output.1 * s.output.2).map(|o| (o / s.output.2, o % s.output.2)) {
                 let mut best: Option<(f64, usize)> = None;
                 for (ky, kx) in (0..s.kernel.0 * s.kernel.1).map(|tap| (tap / s.kernel.1, tap % s.kernel.1)) {
-                    let inside = |o: usize, k: usize, p: usize, size| (o * s.stride + k).checked_sub(p).filter(|&i| i < size);
+                    let inside =
+                        |o: usize, k: usize, p: usize, size| (o * s.stride + k).checked_sub(p).filter(|&i| i < size);
                     let y = inside(oy, ky, s.padding.0, s.input.1);
                     let Some((y, x)) = y.zip(inside(ox, kx, s.padding.1, s.input.2)) else { continue };
                     let value = plane[y * s.input.2 + x];
@@ -165,9 +169,14 @@ mod tests {
 
     #[test]
     fn maxima_ties_nan_and_minus_infinity_agree_with_the_definition() {
-        for [h, w, k, stride, p] in
-            [[112, 112, 3, 2, 1], [15, 40, 2, 2, 0], [7, 9, 3, 1, 1], [20, 33, 3, 3, 0], [9, 9, 2, 3, 1], [14, 14, 5, 2, 2]]
-        {
+        for [h, w, k, stride, p] in [
+            [112, 112, 3, 2, 1],
+            [15, 40, 2, 2, 0],
+            [7, 9, 3, 1, 1],
+            [20, 33, 3, 3, 0],
+            [9, 9, 2, 3, 1],
+            [14, 14, 5, 2, 2],
+        ] {
             let out = |size: usize| (size + 2 * p - k) / stride + 1;
             let s = ConvShape {
                 n: 2,

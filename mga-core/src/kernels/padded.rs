@@ -30,58 +30,124 @@ pub(super) struct Padded {
 }
 
 impl Padded {
-    /// Numbers of the buffer: the last tap of the last output, rounded up to whole vectors, and what a copy spills.
+    /// Numbers from one remainder's rows to the next's: the rows, and what writing them spills.
+    fn region(&self) -> usize {
+        (self.rows + 1) * self.pitch + 2 * LANES
+    }
+
+    /// Numbers of the buffer, also those that the last tap reads of a last, rounded up vector.
     pub(super) fn count(&self) -> usize {
-        self.stride * self.stride * self.rows * self.pitch + self.pitch + 2 * LANES
+        self.stride * self.stride * self.region() + self.pitch + LANES
     }
 
     /// Where the tap `(y, x)` rows and columns (dilated) behind the first lies.
     pub(super) fn offset(&self, y: usize, x: usize) -> usize {
         let s = self.stride;
-        ((y % s * s + x % s) * self.rows + y / s) * self.pitch + x / s
+        (y % s * s + x % s) * self.region() + y / s * self.pitch + x / s
     }
 
-    /// Fills the buffer from `plane` so that its first row is what output row `first` sees.
+    /// Numbers `lo..hi` of `length` whose place `stride * i + phase - before` lies in `0..size`, and that of `lo`.
+    fn inside(&self, phase: usize, before: isize, size: usize, length: usize) -> (usize, usize, usize) {
+        let (from, s) = (before - phase as isize, self.stride);
+        let lo = from.max(0).cast_unsigned().div_ceil(s).min(length);
+        let hi = (size as isize + from).max(0).cast_unsigned().div_ceil(s).clamp(lo, length);
+        (lo, hi, ((lo * s) as isize - from).max(0).cast_unsigned())
+    }
+
+    /// Fills the buffer so that its first row is what output row `first` sees. `source` starts with the plane; what
+    /// follows it may be read, and is not used.
     #[inline(always)]
-    pub(super) fn fill<T: Element>(&self, plane: &[T], first: usize, border: T, buffer: &mut [T]) {
-        let s = self.stride;
-        let (height, width) = self.plane;
-        let mut at = 0;
-        for phase in 0..s * s {
-            let (a, b) = ((phase / s) as isize, (phase % s) as isize);
-            // Columns of the buffer that lie in the plane, and the column of the plane that the first of them is.
-            let column = |i: isize| (i * s as isize + b - self.before.1, i);
-            let lo = (self.before.1 - b).max(0).cast_unsigned().div_ceil(s).min(self.pitch);
-            let hi = (width as isize + self.before.1 - b).max(0).cast_unsigned().div_ceil(s).clamp(lo, self.pitch);
-            let start = column(lo as isize).0.max(0).cast_unsigned();
-            for m in first..first + self.rows {
-                let y = (m * s) as isize + a - self.before.0;
-                if y < 0 || y >= height as isize || lo == hi {
-                    put(buffer, at, self.pitch, border);
-                } else {
-                    put(buffer, at, lo, border);
-                    let source = &plane[y.cast_unsigned() * width + start..];
-                    if s == 1 {
-                        copy(source, buffer, at + lo, hi - lo);
-                    } else {
-                        copy_every(s, source, buffer, at + lo, hi - lo);
-                    }
-                    put(buffer, at + hi, self.pitch - hi, border);
+    pub(super) fn fill<T: Element>(&self, source: &[T], first: usize, border: T, buffer: &mut [T]) {
+        let (s, width) = (self.stride, self.plane.1);
+        let before = self.before.0 - (first * s) as isize;
+        for a in 0..s {
+            let (top, bottom, y) = self.inside(a, before, self.plane.0, self.rows);
+            let regions = &mut buffer[a * s * self.region()..][..s * self.region()];
+            let columns = |b: usize| self.inside(b, self.before.1, width, self.pitch);
+            for b in 0..s {
+                let region = &mut regions[b * self.region()..][..self.region()];
+                let lo = columns(b).0;
+                // A row is written from its first number in the plane to that of the next row, border included.
+                put(region, 0, top * self.pitch + lo, border);
+                put(region, bottom * self.pitch + lo, (self.rows - bottom) * self.pitch + LANES, border);
+            }
+            let even = usize::from(s == 2 && columns(0).2 == 1);
+            if s == 2 && columns(even).2 == 0 && columns(1 - even).2 == 1 {
+                let (even_at, odd_at) = (even * self.region() + columns(even).0, (1 - even) * self.region() + columns(1 - even).0);
+                let counts = (columns(even).1 - columns(even).0, columns(1 - even).1 - columns(1 - even).0);
+                for (row, m) in (top..bottom).enumerate() {
+                    let source = &source[(y + row * s) * width..];
+                    let at = (even_at + m * self.pitch, odd_at + m * self.pitch);
+                    split_row(source, counts, regions, at, self.pitch, border);
                 }
-                at += self.pitch;
+                continue;
+            }
+            for b in 0..s {
+                let (lo, hi, x) = columns(b);
+                let region = &mut regions[b * self.region()..][..self.region()];
+                for (row, m) in (top..bottom).enumerate() {
+                    let (source, at) = (&source[(y + row * s) * width + x..], m * self.pitch + lo);
+                    if s == 1 {
+                        write_row(source, hi - lo, region, at, self.pitch, border);
+                    } else {
+                        let source = source.iter().step_by(s).take(hi - lo).chain(std::iter::repeat(&border));
+                        region[at..][..self.pitch].iter_mut().zip(source).for_each(|(t, &v)| *t = v);
+                    }
+                }
             }
         }
-        put(buffer, at, buffer.len() - at - LANES, border);
+        put(buffer, s * s * self.region(), self.pitch, border);
     }
+}
+
+/// The vector at a place.
+#[inline(always)]
+fn lanes_at<T>(buffer: &mut [T], at: usize) -> &mut [T; LANES] {
+    &mut buffer[at..].as_chunks_mut().0[0]
 }
 
 /// Writes `count` numbers from `at` on, and what is left of the last vector: what follows is written later.
 #[inline(always)]
 fn put<T: Element>(buffer: &mut [T], at: usize, count: usize, value: T) {
-    for k in (0..count).step_by(LANES) {
-        if let Some(lanes) = buffer[at + k..].first_chunk_mut::<LANES>() {
-            *lanes = [value; LANES];
-        }
+    for k in 0..count.div_ceil(LANES) {
+        *lanes_at(buffer, at + k * LANES) = [value; LANES];
+    }
+}
+
+/// Writes a row of `pitch` numbers: `count` of the source, then border. Spills as [`copy`].
+#[inline(always)]
+fn write_row<T: Element>(source: &[T], count: usize, buffer: &mut [T], at: usize, pitch: usize, border: T) {
+    let target = &mut buffer[at..];
+    for k in (0..pitch.div_ceil(LANES)).map(|k| k * LANES) {
+        let lanes = numbers::<T, LANES>(source, k, border);
+        *lanes_at(target, k) = std::array::from_fn(|lane| if k + lane < count { lanes[lane] } else { border });
+    }
+}
+
+/// As [`write_row`], of every second number from the first on and from the second on.
+#[inline(always)]
+fn split_row<T: Element>(
+    source: &[T],
+    counts: (usize, usize),
+    buffer: &mut [T],
+    at: (usize, usize),
+    pitch: usize,
+    border: T,
+) {
+    for k in (0..pitch.div_ceil(LANES)).map(|k| k * LANES) {
+        let lanes = numbers::<T, { 2 * LANES }>(source, 2 * k, border);
+        let pick = |lane, count, which| if k + lane < count { lanes[2 * lane + which] } else { border };
+        *lanes_at(buffer, at.0 + k) = std::array::from_fn(|lane| pick(lane, counts.0, 0));
+        *lanes_at(buffer, at.1 + k) = std::array::from_fn(|lane| pick(lane, counts.1, 1));
+    }
+}
+
+/// `N` numbers of the source from `at` on, border behind its end.
+#[inline(always)]
+fn numbers<T: Element, const N: usize>(source: &[T], at: usize, border: T) -> [T; N] {
+    match source.get(at..at + N).and_then(<[T]>::as_array) {
+        Some(lanes) => *lanes,
+        None => std::array::from_fn(|lane| source.get(at + lane).copied().unwrap_or(border)),
     }
 }
 
@@ -89,26 +155,10 @@ fn put<T: Element>(buffer: &mut [T], at: usize, count: usize, value: T) {
 #[inline(always)]
 pub(super) fn copy<T: Copy>(source: &[T], target: &mut [T], at: usize, count: usize) {
     let target = &mut target[at..];
-    for k in (0..count).step_by(LANES) {
+    for k in (0..count.div_ceil(LANES)).map(|k| k * LANES) {
         match (source[k..].first_chunk::<LANES>(), target[k..].first_chunk_mut::<LANES>()) {
             (Some(source), Some(target)) => *target = *source,
             _ => target[k..count].iter_mut().zip(&source[k..]).for_each(|(t, &v)| *t = v),
-        }
-    }
-}
-
-/// As [`copy`], of every `step`-th number.
-#[inline(always)]
-fn copy_every<T: Copy>(step: usize, source: &[T], target: &mut [T], at: usize, count: usize) {
-    let target = &mut target[at..];
-    for k in (0..count).step_by(LANES) {
-        match (source[k * step..].first_chunk::<{ 2 * LANES }>(), target[k..].first_chunk_mut::<LANES>()) {
-            (Some(source), Some(target)) if step == 2 => *target = std::array::from_fn(|lane| source[2 * lane]),
-            _ => {
-                let last = (k + LANES).min(count);
-                let source = source[k * step..].iter().step_by(step);
-                target[k..last].iter_mut().zip(source).for_each(|(t, &v)| *t = v);
-            }
         }
     }
 }
@@ -118,7 +168,7 @@ fn copy_every<T: Copy>(step: usize, source: &[T], target: &mut [T], at: usize, c
 #[inline(always)]
 pub(super) fn interleave<T: Element>(even: &[T], odd: &[T], target: &mut [T], at: usize, count: usize) {
     let target = &mut target[at..];
-    for k in (0..count).step_by(2 * LANES) {
+    for k in (0..count.div_ceil(2 * LANES)).map(|k| k * 2 * LANES) {
         let lanes = (even[k / 2..].first_chunk::<LANES>(), odd[k / 2..].first_chunk::<LANES>());
         match (lanes, target[k..].first_chunk_mut::<{ 2 * LANES }>()) {
             ((Some(even), Some(odd)), Some(target)) => {
