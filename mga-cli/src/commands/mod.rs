@@ -1,5 +1,6 @@
 //! The program's commands, one a file: its arguments and what it does.
 
+pub mod bench;
 pub mod check;
 pub mod completions;
 pub mod data;
@@ -31,6 +32,8 @@ pub enum Command {
     Data(data::Args),
     /// Check an experiment and its data, and say what will train.
     Check(check::Args),
+    /// Time parts of the program.
+    Bench(bench::Args),
     /// Print the JSON schema of the experiment file.
     Schema(schema::Args),
     /// Print a completion script for a shell.
@@ -51,6 +54,7 @@ impl Command {
             Self::List(args) => list::run(args, components),
             Self::Data(args) => data::run(args, components),
             Self::Check(args) => check::run(args, components),
+            Self::Bench(args) => bench::run(args),
             Self::Schema(args) => schema::run(args, components),
             Self::Completions(args) => completions::run(args, components),
         }

@@ -11,6 +11,7 @@ pub(crate) mod dispatch;
 pub(crate) mod elementwise;
 pub(crate) mod gemm;
 pub(crate) mod max_pool;
+pub(crate) mod padded;
 pub(crate) mod scratch;
 
 /// A pointer that tasks share to write to places of their own.
