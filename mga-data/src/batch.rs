@@ -3,7 +3,7 @@
 use candle_core::{Device, Tensor};
 
 use crate::error::{Error, Result};
-use crate::picture::{Mask, Picture};
+use crate::picture::{Mask, Picture, value_of};
 
 /// Several images of one size, on the CPU.
 #[derive(Debug, Clone)]
@@ -33,33 +33,42 @@ pub struct Sample {
     pub id: String,
     /// Class, where known.
     pub label: Option<usize>,
-    /// Pixels.
-    pub height: usize,
-    /// Pixels.
-    pub width: usize,
-    /// `[3, H, W]`, normalised.
-    pub image: Vec<f32>,
-    /// `[1, H, W]`.
-    pub mask: Option<Vec<f32>>,
+    /// The transformed picture.
+    pub picture: Picture,
+    /// The transformed mask.
+    pub mask: Option<Mask>,
 }
 
-impl Sample {
-    /// Normalises a picture, `(pixel - mean) / std`, and lays it out by channel.
-    pub fn new(
-        index: usize,
-        id: &str,
-        label: Option<usize>,
-        picture: &Picture,
-        mask: Option<Mask>,
-        mean: [f32; 3],
-        std: [f32; 3],
-    ) -> Self {
-        let mut image = Vec::with_capacity(picture.pixels().len());
-        for c in 0..3 {
-            image.extend(picture.pixels().chunks_exact(3).map(|pixel| (pixel[c] - mean[c]) / std[c]));
+/// What is subtracted from pixels, and what they are divided by: `(pixel - mean) / std`; red, green, blue.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Normalisation {
+    mean: [f32; 3],
+    std: [f32; 3],
+    /// What becomes of every byte, a table a channel.
+    tables: [[f32; 256]; 3],
+}
+
+impl Normalisation {
+    /// From mean and deviation of each channel, for pixels in `0..=1`.
+    pub fn new(mean: [f32; 3], std: [f32; 3]) -> Self {
+        let value = |c: usize, byte: usize| (value_of(byte as u8) - mean[c]) / std[c];
+        let tables = std::array::from_fn(|c| std::array::from_fn(|byte| value(c, byte)));
+        Self { mean, std, tables }
+    }
+
+    /// Appends the normalised picture by channel, `[3, H, W]`.
+    fn append(&self, picture: &Picture, images: &mut Vec<f32>) {
+        for (c, table) in self.tables.iter().enumerate() {
+            match picture.bytes() {
+                Some(bytes) => {
+                    images.extend(bytes.as_chunks::<3>().0.iter().map(|pixel| table[usize::from(pixel[c])]));
+                }
+                None => {
+                    let (mean, std) = (self.mean[c], self.std[c]);
+                    images.extend(picture.pixels().as_chunks::<3>().0.iter().map(|pixel| (pixel[c] - mean) / std));
+                }
+            }
         }
-        let mask = mask.map(|mask| mask.values().to_vec());
-        Self { index, id: id.to_owned(), label, height: picture.height(), width: picture.width(), image, mask }
     }
 }
 
@@ -77,17 +86,20 @@ impl Batch {
         self.indices.is_empty()
     }
 
-    /// Puts samples of one size together. An error where there is none or two differ in size, naming both.
-    pub fn collate(position: usize, samples: Vec<Sample>) -> Result<Self> {
+    /// Normalises samples of one size into one batch. An error where there is none or two differ in size, naming both.
+    pub fn collate(position: usize, samples: Vec<Sample>, normalisation: &Normalisation) -> Result<Self> {
         let Some(first) = samples.first() else {
             return Err(Error::settings("a batch needs at least one image"));
         };
-        let (height, width) = (first.height, first.width);
-        if let Some(other) = samples.iter().find(|s| (s.height, s.width) != (height, width)) {
+        let (height, width) = (first.picture.height(), first.picture.width());
+        if let Some(other) = samples.iter().find(|s| (s.picture.height(), s.picture.width()) != (height, width)) {
             return Err(Error::settings(format!(
                 "images of one batch differ in size: `{}` is {height} x {width}, `{}` is {} x {} (height x width); end \
                  the transforms with a random-crop, centre-crop or resize, or set batch_size = 1",
-                first.id, other.id, other.height, other.width
+                first.id,
+                other.id,
+                other.picture.height(),
+                other.picture.width()
             )));
         }
         let (count, plane) = (samples.len(), height * width);
@@ -95,10 +107,10 @@ impl Batch {
         let mut masks = Vec::with_capacity(count * plane);
         let (mut has_mask, mut labels, mut indices, mut ids) = (vec![], vec![], vec![], vec![]);
         for sample in samples {
-            images.extend_from_slice(&sample.image);
+            normalisation.append(&sample.picture, &mut images);
             has_mask.push(sample.mask.is_some());
             match &sample.mask {
-                Some(mask) => masks.extend_from_slice(mask),
+                Some(mask) => masks.extend_from_slice(mask.values()),
                 None => masks.resize(masks.len() + plane, 0.0),
             }
             labels.push(sample.label.and_then(|label| u32::try_from(label).ok()).unwrap_or(Self::NO_LABEL));
@@ -128,18 +140,25 @@ mod tests {
         let pixels = (0..width * height * 3).map(|i| i as f32 / 100.0).collect();
         let picture = Picture::new(width, height, pixels).expect("a picture");
         let mask = mask.map(|v| Mask::filled(width, height, v));
-        Sample::new(index, &format!("{index}.png"), (index != 7).then_some(index), &picture, mask, MEAN, STD)
+        Sample { index, id: format!("{index}.png"), label: (index != 7).then_some(index), picture, mask }
+    }
+
+    fn collate(position: usize, samples: Vec<Sample>) -> Result<Batch> {
+        Batch::collate(position, samples, &Normalisation::new(MEAN, STD))
+    }
+
+    fn images(batch: &Batch) -> Vec<f32> {
+        batch.images.flatten_all().and_then(|t| t.to_vec1()).expect("values")
     }
 
     #[test]
     fn values_lie_by_channel_and_are_normalised() {
-        let batch = Batch::collate(3, vec![sample(2, 2, 1, Some(0.5)), sample(7, 2, 1, None)]).expect("a batch");
+        let batch = collate(3, vec![sample(2, 2, 1, Some(0.5)), sample(7, 2, 1, None)]).expect("a batch");
         assert_eq!(batch.images.dims(), [2, 3, 1, 2]);
         assert_eq!(batch.masks.dims(), [2, 1, 1, 2]);
-        let images: Vec<f32> = batch.images.flatten_all().and_then(|t| t.to_vec1()).expect("values");
         let expected = |pixel: usize, c: usize| ((pixel * 3 + c) as f32 / 100.0 - MEAN[c]) / STD[c];
         let one = [expected(0, 0), expected(1, 0), expected(0, 1), expected(1, 1), expected(0, 2), expected(1, 2)];
-        assert_eq!(images, [one, one].concat());
+        assert_eq!(images(&batch), [one, one].concat());
         let masks: Vec<f32> = batch.masks.flatten_all().and_then(|t| t.to_vec1()).expect("values");
         assert_eq!(masks, [0.5, 0.5, 0.0, 0.0]);
         assert_eq!(batch.has_mask, [true, false]);
@@ -150,16 +169,28 @@ mod tests {
     #[test]
     fn the_mean_becomes_exactly_zero() {
         let picture = Picture::new(1, 1, MEAN.to_vec()).expect("a picture");
-        assert_eq!(Sample::new(0, "0", None, &picture, None, MEAN, STD).image, [0.0; 3]);
+        let sample = Sample { index: 0, id: "0".to_owned(), label: None, picture, mask: None };
+        assert_eq!(images(&collate(0, vec![sample]).expect("a batch")), [0.0; 3]);
+    }
+
+    #[test]
+    fn bytes_are_normalised_as_their_numbers_are() {
+        let kept = Picture::from_bytes(16, 16, (0..768).map(|i| (i % 256) as u8).collect()).expect("fits");
+        let plain = Picture::new(16, 16, kept.pixels().to_vec()).expect("fits");
+        let batch = |picture| {
+            collate(0, vec![Sample { index: 0, id: "0".to_owned(), label: None, picture, mask: None }])
+                .expect("a batch")
+        };
+        assert_eq!(images(&batch(kept)), images(&batch(plain)));
     }
 
     #[test]
     fn different_sizes_are_refused_by_name() {
-        let error = Batch::collate(0, vec![sample(0, 2, 1, None), sample(1, 2, 3, None)]).expect_err("sizes differ");
+        let error = collate(0, vec![sample(0, 2, 1, None), sample(1, 2, 3, None)]).expect_err("sizes differ");
         let message = error.to_string();
         for part in ["`0.png` is 1 x 2", "`1.png` is 3 x 2", "batch_size = 1", "resize"] {
             assert!(message.contains(part), "{message}");
         }
-        assert!(Batch::collate(0, vec![]).is_err());
+        assert!(collate(0, vec![]).is_err());
     }
 }

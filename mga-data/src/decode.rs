@@ -90,6 +90,10 @@ pub fn picture_and_alpha_from_bytes(
 ) -> Result<(Picture, Option<Mask>)> {
     let image = decode(bytes, path)?;
     let (width, height) = (image.width() as usize, image.height() as usize);
+    if !image.color().has_alpha() && is_eight_bit(&image) {
+        let picture = Picture::from_bytes(width, height, image.into_rgb8().into_raw());
+        return Ok((picture.ok_or_else(|| Error::file(path, "has no pixels"))?, None));
+    }
     let (mut rgb, alpha) = channels(image, path)?;
     if let Some(alpha) = &alpha {
         backdrop.composite(&mut rgb, alpha, width, height, id);

@@ -13,7 +13,7 @@ use mga_core::random::Generator;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::batch::{Batch, Sample};
+use crate::batch::{Batch, Normalisation, Sample};
 use crate::error::{Error, Result};
 use crate::source::{Source, caught, name_of};
 use crate::transforms::Pipeline;
@@ -80,6 +80,7 @@ struct Work {
     source: Arc<dyn Source>,
     pipeline: Pipeline,
     settings: LoaderSettings,
+    normalisation: Normalisation,
     skipped: Mutex<BTreeMap<usize, String>>,
 }
 
@@ -112,7 +113,8 @@ impl Loader {
             .thread_name(|i| format!("mga-load-{i}"))
             .build()
             .map_err(|e| Error::settings(format!("cannot start {} loading threads: {e}", settings.threads)))?;
-        let work = Work { source, pipeline, settings, skipped: Mutex::default() };
+        let normalisation = Normalisation::new(settings.mean, settings.std);
+        let work = Work { source, pipeline, settings, normalisation, skipped: Mutex::default() };
         Ok(Self { work: Arc::new(work), pool: Arc::new(pool), indices })
     }
 
@@ -287,7 +289,7 @@ impl Assembly {
             let batch = match failed {
                 Some(error) => Err(error),
                 None if samples.is_empty() => Ok(None),
-                None => Batch::collate(self.position, samples).map(Some),
+                None => Batch::collate(self.position, samples, &work.normalisation).map(Some),
             };
             // Nobody listens any more where the iterator was dropped meanwhile.
             let _ = self.sender.send(batch);
@@ -296,14 +298,14 @@ impl Assembly {
 }
 
 impl Work {
-    /// Decodes, transforms and normalises one image; a panic becomes an error. What is skipped is noted.
+    /// Decodes and transforms one image; a panic becomes an error. What is skipped is noted.
     fn load(&self, epoch: u64, index: usize) -> Result<Sample> {
         let loaded = caught(self.source.as_ref(), index, || {
             let (picture, mask) = self.source.load(index)?;
             let mut generator = Generator::new(self.settings.seed, "augment", &[epoch, index as u64]);
             let (picture, mask) = self.pipeline.apply(picture, mask, &mut generator, self.settings.mean);
-            let (id, label) = (self.source.id(index), self.source.label(index));
-            Ok(Sample::new(index, id, label, &picture, mask, self.settings.mean, self.settings.std))
+            let (id, label) = (self.source.id(index).to_owned(), self.source.label(index));
+            Ok(Sample { index, id, label, picture, mask })
         });
         if let (Err(error), OnError::Skip) = (&loaded, self.settings.on_error) {
             let id = name_of(self.source.as_ref(), index);

@@ -32,7 +32,7 @@ pub enum Command {
     Data(data::Args),
     /// Check an experiment and its data, and say what will train.
     Check(check::Args),
-    /// Time training or inference of a network.
+    /// Time training, inference or the loading of images.
     Bench(bench::Args),
     /// Print the JSON schema of the experiment file.
     Schema(schema::Args),

@@ -12,6 +12,7 @@ pub(crate) mod elementwise;
 pub(crate) mod interleave;
 pub(crate) mod max_pool;
 pub(crate) mod micro;
+pub(crate) mod padded;
 pub(crate) mod product;
 pub(crate) mod scratch;
 pub(crate) mod unfold;

@@ -9,7 +9,7 @@ pub(super) fn is_complete(bytes: &[u8]) -> bool {
     let mut rest = bytes.get(2..).unwrap_or(&[]);
     // Entropy-coded data and stray bytes between segments are passed over alike: in both, 0xFF before anything but 0
     // or a restart marker starts the next segment.
-    while let Some(at) = rest.iter().position(|&b| b == 0xFF) {
+    while let Some(at) = next_marker(rest) {
         rest = &rest[at + 1..];
         match rest.first() {
             Some(0xD9) => return true,
@@ -21,6 +21,13 @@ pub(super) fn is_complete(bytes: &[u8]) -> bool {
         }
     }
     false
+}
+
+/// Where the next 0xFF stands. `contains` looks at many bytes at once, and few of them hold 0xFF.
+fn next_marker(bytes: &[u8]) -> Option<usize> {
+    const CHUNK: usize = 32;
+    let chunk = bytes.chunks(CHUNK).position(|chunk| chunk.contains(&0xFF))?;
+    bytes[chunk * CHUNK..].iter().position(|&b| b == 0xFF).map(|at| chunk * CHUNK + at)
 }
 
 /// Size and orientation of a JPEG from its segments. `None`: it has no frame header.

@@ -39,9 +39,12 @@ impl Operation for HorizontalFlip {
     ) -> (Picture, Option<Mask>) {
         if context.generator.chance(self.p) {
             let width = picture.width();
-            mirror_rows(picture.values_mut(), width, 3);
+            match picture.bytes_mut() {
+                Some(bytes) => mirror_rows::<_, 3>(bytes, width),
+                None => mirror_rows::<_, 3>(picture.values_mut(), width),
+            }
             if let Some(mask) = &mut mask {
-                mirror_rows(mask.values_mut(), width, 1);
+                mirror_rows::<_, 1>(mask.values_mut(), width);
             }
         }
         (picture, mask)
@@ -61,7 +64,10 @@ impl Operation for VerticalFlip {
     ) -> (Picture, Option<Mask>) {
         if context.generator.chance(self.p) {
             let width = picture.width();
-            reverse_rows(picture.values_mut(), width * 3);
+            match picture.bytes_mut() {
+                Some(bytes) => reverse_rows(bytes, width * 3),
+                None => reverse_rows(picture.values_mut(), width * 3),
+            }
             if let Some(mask) = &mut mask {
                 reverse_rows(mask.values_mut(), width);
             }
@@ -74,17 +80,11 @@ impl Operation for VerticalFlip {
     }
 }
 
-fn mirror_rows(values: &mut [f32], width: usize, channels: usize) {
-    for row in values.chunks_exact_mut(width * channels) {
-        for x in 0..width / 2 {
-            for c in 0..channels {
-                row.swap(x * channels + c, (width - 1 - x) * channels + c);
-            }
-        }
-    }
+fn mirror_rows<T, const CHANNELS: usize>(values: &mut [T], width: usize) {
+    values.as_chunks_mut::<CHANNELS>().0.chunks_exact_mut(width).for_each(<[_]>::reverse);
 }
 
-fn reverse_rows(values: &mut [f32], row: usize) {
+fn reverse_rows<T>(values: &mut [T], row: usize) {
     let height = values.len() / row;
     for y in 0..height / 2 {
         let (above, below) = values.split_at_mut((height - 1 - y) * row);
@@ -106,6 +106,17 @@ mod tests {
         let (picture, mask) = run(&VerticalFlip { p: 1.0 }, coordinates(2, 3), 0);
         assert_eq!(origins(&picture), [at(0, 2), at(1, 2), at(0, 1), at(1, 1), at(0, 0), at(1, 0)]);
         assert!(aligned(&picture, &mask));
+    }
+
+    #[test]
+    fn bytes_are_mirrored_as_their_numbers_are() {
+        let kept = Picture::from_bytes(5, 3, (0..45).collect()).expect("fits");
+        let plain = Picture::new(5, 3, kept.pixels().to_vec()).expect("fits");
+        for op in [&HorizontalFlip { p: 1.0 } as &dyn Operation, &VerticalFlip { p: 1.0 }] {
+            let flipped = run(op, (kept.clone(), None), 0).0;
+            assert!(flipped.bytes().is_some() && flipped != kept);
+            assert_eq!(flipped, run(op, (plain.clone(), None), 0).0);
+        }
     }
 
     #[test]

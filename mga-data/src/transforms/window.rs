@@ -14,15 +14,30 @@ pub(super) struct Window {
 impl Window {
     /// Cuts this window out of image and mask.
     pub(super) fn cut(self, picture: &Picture, mask: Option<Mask>, fill: [f32; 3]) -> (Picture, Option<Mask>) {
-        let mut out = Picture::filled(self.width, self.height, 0.0);
-        out.values_mut().chunks_exact_mut(3).for_each(|pixel| pixel.copy_from_slice(&fill));
-        self.copy(picture.pixels(), picture.width(), picture.height(), 3, out.values_mut());
+        let out = self.cut_bytes(picture).unwrap_or_else(|| {
+            let mut out = Picture::filled(self.width, self.height, 0.0);
+            out.values_mut().chunks_exact_mut(3).for_each(|pixel| pixel.copy_from_slice(&fill));
+            self.copy(picture.pixels(), picture.width(), picture.height(), 3, out.values_mut());
+            out
+        });
         let mask = mask.map(|mask| {
             let mut out = Mask::filled(self.width, self.height, 0.0);
             self.copy(mask.values(), mask.width(), mask.height(), 1, out.values_mut());
             out
         });
         (out, mask)
+    }
+
+    /// The same of a picture kept as bytes, where nothing has to be filled: bytes cannot hold every fill.
+    fn cut_bytes(self, picture: &Picture) -> Option<Picture> {
+        let bytes = picture.bytes()?;
+        let (top, left) = (usize::try_from(self.top).ok()?, usize::try_from(self.left).ok()?);
+        if top + self.height > picture.height() || left + self.width > picture.width() {
+            return None;
+        }
+        let rows = bytes.chunks_exact(picture.width() * 3).skip(top).take(self.height);
+        let rows: Vec<&[u8]> = rows.map(|row| &row[left * 3..][..self.width * 3]).collect();
+        Picture::from_bytes(self.width, self.height, rows.concat())
     }
 
     fn copy(self, from: &[f32], width: usize, height: usize, channels: usize, to: &mut [f32]) {
@@ -51,6 +66,20 @@ fn overlap(start: isize, length: usize, extent: usize) -> std::ops::Range<usize>
 mod tests {
     use super::super::testing::*;
     use super::*;
+
+    #[test]
+    fn bytes_are_cut_as_their_numbers_are() {
+        let bytes: Vec<u8> = (0..60).collect();
+        let kept = Picture::from_bytes(5, 4, bytes).expect("fits");
+        let plain = Picture::new(5, 4, kept.pixels().to_vec()).expect("fits");
+        for (top, left, height, width) in [(0, 0, 4, 5), (1, 2, 3, 2), (-1, 0, 2, 2), (2, 3, 3, 3), (0, 4, 1, 2)] {
+            let window = Window { top, left, height, width };
+            let inside = top >= 0 && top + height as isize <= 4 && left + width as isize <= 5;
+            let cut = window.cut(&kept, None, FILL).0;
+            assert_eq!(cut, window.cut(&plain, None, FILL).0);
+            assert_eq!(cut.bytes().is_some(), inside, "{window:?}");
+        }
+    }
 
     #[test]
     fn a_window_may_lie_inside_across_or_outside() {

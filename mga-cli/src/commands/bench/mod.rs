@@ -1,6 +1,7 @@
 //! `mga bench`: times steps of a network, to be held against other programs (see docs/performance.md).
 
 mod gradients;
+mod load;
 mod steps;
 
 use std::path::PathBuf;
@@ -30,6 +31,8 @@ enum Bench {
     Train(Train),
     /// Forward passes in evaluation mode.
     Infer(Network),
+    /// Loading images: decode, random crop, flip, normalise.
+    Load(load::Load),
 }
 
 /// The network and its input.
@@ -91,6 +94,7 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
             (Work::Train { recompute: train.recompute }, train.network, train.freeze_through, train.check)
         }
         Bench::Infer(network) => (Work::Infer, network, None, None),
+        Bench::Load(load) => return load::run(load),
     };
     crate::assemble::use_threads(network.threads);
     let json = network.json;

@@ -1,0 +1,106 @@
+//! What a training step may hold in memory: the peak of live bytes during a step, over the numbers the tape records.
+//!
+//! Weights, gradients and velocities count too, so the images are as large as a test can afford. The test is in a binary
+//! of its own, for its allocator counts everything in the process; its two cases run one after the other.
+
+#![expect(clippy::unwrap_used, reason = "a test says what went wrong by panicking, in its helpers too")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use candle_core::{DType, Device, Tensor};
+use mga_core::ops::{Attention, cross_entropy};
+use mga_core::optim::{Optimiser, OptimiserSettings};
+use mga_core::parameter::ParameterStore;
+use mga_core::tape::Tape;
+use mga_models::{MgaModel, ModelSettings, Registry};
+
+/// The system's allocator, counting live bytes and their peak.
+struct Counting;
+
+static LIVE: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+fn grown(bytes: usize) {
+    let live = LIVE.fetch_add(bytes, Ordering::Relaxed) + bytes;
+    PEAK.fetch_max(live, Ordering::Relaxed);
+}
+
+// SAFETY: every call is passed on to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        grown(layout.size());
+        // SAFETY: the caller's promise.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        grown(layout.size());
+        // SAFETY: the caller's promise.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller's promise.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // Both may live while it moves.
+        grown(size);
+        LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller's promise.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// A training step's peak above what lived before it, in bytes, and the numbers that the forward pass recorded.
+fn step(model: &MgaModel, optimiser: &mut dyn Optimiser, images: &Tensor, number: u64) -> (usize, usize) {
+    let before = LIVE.load(Ordering::Relaxed);
+    PEAK.store(before, Ordering::Relaxed);
+    let mut tape = Tape::train(1, number);
+    let x = tape.constant(images).unwrap();
+    let prediction = model.forward(&mut tape, x).unwrap();
+    let recorded = tape.recorded_bytes() / size_of::<f32>();
+    let labels: Vec<u32> = (0..images.dims()[0] as u32).collect();
+    let loss = cross_entropy(&mut tape, prediction.logits, &labels, 0.0).unwrap();
+    let gradients = tape.backward(&loss, 1.0).unwrap().into_parameters();
+    optimiser.step(model.store(), &gradients, 1.0).unwrap();
+    drop(gradients);
+    (PEAK.load(Ordering::Relaxed) - before, recorded)
+}
+
+#[test]
+fn a_step_stays_within_its_bytes_per_recorded_number() {
+    // Measured on two threads, and a tenth more.
+    for (backbone, bound) in [("resnet18", 0.0), ("densenet121", 0.0)] {
+        let settings = ModelSettings {
+            classes: 10,
+            attention: Attention::None,
+            residual_weights: (0.5, 0.5),
+            mask_guidance: false,
+            freeze_through: None,
+            freeze_norm: false,
+            dropout: None,
+        };
+        let store = ParameterStore::new(1, DType::F32, &Device::Cpu);
+        let model = MgaModel::new(Registry::builtin().backbone(backbone).unwrap(), settings, store).unwrap();
+        let mut optimiser = OptimiserSettings::default().build(model.store()).unwrap();
+        let count = 4 * 3 * 160 * 160;
+        let images = Tensor::arange(0f32, count as f32, &Device::Cpu).unwrap().sin().unwrap();
+        let images = images.reshape((4, 3, 160, 160)).unwrap();
+        // The first step makes what lasts: velocities, the threads' buffers.
+        step(&model, optimiser.as_mut(), &images, 0);
+        let after_one = LIVE.load(Ordering::Relaxed);
+        let (peak, recorded) = step(&model, optimiser.as_mut(), &images, 1);
+        let after_two = LIVE.load(Ordering::Relaxed);
+        assert!(after_two <= after_one + (1 << 20), "{backbone} leaks: {after_one} bytes live, then {after_two}");
+        let bytes = peak as f64 / recorded as f64;
+        println!("{backbone}: {bytes:.3} bytes a recorded number: {peak} for {recorded}");
+        assert!(bytes < bound, "{backbone}: {peak} bytes at the peak, {bytes:.2} a recorded number; at most {bound}");
+    }
+}
