@@ -17,8 +17,7 @@ fn convolutions(criterion: &mut Criterion) {
     ];
     for (name, channels, side, outputs, kernel, stride) in layers {
         let settings = Conv2dSettings { stride, padding: (kernel / 2, kernel / 2), ..Conv2dSettings::default() };
-        let inputs =
-            [common::noise(&[8, channels, side, side]), common::noise(&[outputs, channels, kernel, kernel])];
+        let inputs = [common::noise(&[8, channels, side, side]), common::noise(&[outputs, channels, kernel, kernel])];
         common::layer(criterion, &format!("convolution/{name}"), &inputs, |tape, v| {
             conv2d(tape, v[0].clone(), v[1].clone(), settings)
         });

@@ -178,9 +178,54 @@ pub(crate) fn apply<T: Element>(planes: Planes, x: &[T], scale: &[T], shift: &[T
     });
 }
 
+/// [`apply`] on the maps themselves.
+pub(crate) fn apply_in_place<T: Element>(planes: Planes, affine: Affine<'_, T>, y: &mut [T]) {
+    let (low, high) = (T::of(affine.window.low), T::of(affine.window.high));
+    y.par_chunks_mut(planes.area).with_min_len(planes.tasks()).enumerate().for_each(|(plane, y)| {
+        let (a, b) = (affine.scale[plane % planes.c], affine.shift[plane % planes.c]);
+        vectorised(
+            #[inline(always)]
+            || y.iter_mut().for_each(|y| *y = clamp(a * *y + b, low, high)),
+        );
+    });
+}
+
+/// The way back through an activation, told by its output `y`: stops what does not pass, in place, and returns the sum of
+/// what does per channel.
+pub(crate) fn backward_bias<T: Element>(planes: Planes, y: &[T], dy: &mut [T], window: Window) -> Vec<T> {
+    let (low, high) = (T::of(window.low), T::of(window.high));
+    let target = Shared::new(dy);
+    (0..planes.c)
+        .into_par_iter()
+        .with_min_len(planes.tasks())
+        .map(|channel| {
+            vectorised(
+                #[inline(always)]
+                || {
+                    let mut sums = Sums::NONE;
+                    for (image, y) in planes.channel(y, channel).enumerate() {
+                        // SAFETY: a channel's planes belong to one task.
+                        let dy = unsafe { target.slice((image * planes.of + channel) * planes.area, planes.area) };
+                        for (g, &y) in dy.iter_mut().zip(y) {
+                            *g = if y > low && y < high { *g } else { T::of(0.0) };
+                        }
+                        sums.add(
+                            dy,
+                            dy,
+                            #[inline(always)]
+                            |g, _| (g, T::of(0.0)),
+                        );
+                    }
+                    T::of(sums.total().0)
+                },
+            )
+        })
+        .collect()
+}
+
 /// `y = act(a * x + b)`. To be called vectorised.
 #[inline(always)]
-fn rectify<T: Element>(x: &[T], (a, b): (T, T), window: Window, y: &mut [T]) {
+pub(super) fn rectify<T: Element>(x: &[T], (a, b): (T, T), window: Window, y: &mut [T]) {
     let (low, high) = (T::of(window.low), T::of(window.high));
     y.iter_mut().zip(x).for_each(
         #[inline(always)]

@@ -45,7 +45,8 @@ impl ConvShape {
     fn in_area(&self) -> usize {
         self.input.1 * self.input.2
     }
-    pub(super) fn out_area(&self) -> usize {
+    /// Numbers in a plane of the output.
+    pub(crate) fn out_area(&self) -> usize {
         self.output.1 * self.output.2
     }
 
@@ -117,8 +118,16 @@ pub(crate) fn by_image(columns: Range<usize>, area: usize, mut part: impl FnMut(
     }
 }
 
-/// `y[n, o] = sum_c w[o, c] * x[n, c]` over every tap; `y_image` numbers lie between two images of `y`.
-pub(crate) fn forward<T: Element>(s: &ConvShape, x: Maps<'_, T>, w: &[T], y: &mut [T], y_image: usize) {
+/// `y[n, o] = sum_c w[o, c] * x[n, c]` over every tap, changed by `finish`, whose channels are `y`'s; `y_image` numbers
+/// lie between two images of `y`.
+pub(crate) fn forward<T: Element>(
+    s: &ConvShape,
+    x: Maps<'_, T>,
+    w: &[T],
+    finish: Option<Affine<'_, T>>,
+    y: &mut [T],
+    y_image: usize,
+) {
     let (cg, og, area) = (s.c_group(), s.o_group(), s.out_area());
     let depth = cg * s.taps();
     let target = Shared::new(y);
@@ -130,7 +139,11 @@ pub(crate) fn forward<T: Element>(s: &ConvShape, x: Maps<'_, T>, w: &[T], y: &mu
                 by_image(block.columns.clone(), area, |image, pixel, part| {
                     let at = image * y_image + (group * og + row) * area + pixel;
                     // SAFETY: blocks do not overlap, and this one is the task's own.
-                    unsafe { target.slice(at, part.len()) }.copy_from_slice(&line[part]);
+                    let y = unsafe { target.slice(at, part.len()) };
+                    match &finish {
+                        None => y.copy_from_slice(&line[part]),
+                        Some(finish) => finish.apply(group * og + row, &line[part], y),
+                    }
                 });
             }
         });
@@ -335,7 +348,7 @@ mod tests {
                 dw1[iw] += dy[iy] * x[ix];
             });
             assert!(serves(&s), "{s:?}");
-            forward(&s, Maps::whole(&x, c, h * w), &weight, &mut y, o * s.out_area());
+            forward(&s, Maps::whole(&x, c, h * w), &weight, None, &mut y, o * s.out_area());
             backward_input(&s, &weight, Maps::whole(&dy, o, s.out_area()), &mut dx);
             backward_weight(&s, Maps::whole(&x, c, h * w), Maps::whole(&dy, o, s.out_area()), &mut dw);
             close(&y, &y1);

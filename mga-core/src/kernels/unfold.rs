@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::batch_norm::{Window, clamp};
+use super::batch_norm::{Window, clamp, rectify};
 use super::convolution::ConvShape;
 use super::dispatch::vectorised;
 use super::interleave::interleave;
@@ -28,6 +28,16 @@ impl<T> Clone for Affine<'_, T> {
     }
 }
 impl<T> Copy for Affine<'_, T> {}
+
+impl<T: Element> Affine<'_, T> {
+    /// Writes the changed numbers of a channel to `y`.
+    pub(crate) fn apply(&self, channel: usize, x: &[T], y: &mut [T]) {
+        vectorised(
+            #[inline(always)]
+            || rectify(x, (self.scale[channel], self.shift[channel]), self.window, y),
+        );
+    }
+}
 
 /// The input of a convolution, unfolded on demand. Padding is zero behind the affine map.
 pub(crate) struct Unfold<'a, T> {

@@ -1,7 +1,10 @@
 //! Convolution layer.
 
 use crate::error::Result;
-use crate::ops::{self, Conv2dSettings};
+use candle_core::Tensor;
+
+use super::BatchNorm2d;
+use crate::ops::{self, Activation, Conv2dSettings};
 use crate::parameter::{Builder, Init, Parameter};
 use crate::tape::{Tape, Value};
 
@@ -65,14 +68,42 @@ impl Conv2d {
 
     /// Convolves.
     pub fn forward(&self, tape: &mut Tape, x: Value) -> Result<Value> {
+        self.forward_activated(tape, x, Activation::Identity)
+    }
+
+    /// Convolves and activates.
+    pub fn forward_activated(&self, tape: &mut Tape, x: Value, activation: Activation) -> Result<Value> {
         let weight = tape.parameter(&self.weight);
-        let y = ops::conv2d(tape, x, weight, self.settings)?;
-        match &self.bias {
-            None => Ok(y),
-            Some(bias) => {
+        match (&self.bias, activation) {
+            (None, Activation::Identity) => ops::conv2d(tape, x, weight, self.settings),
+            (None, _) => {
+                let w = weight.tensor();
+                let none = tape.constant(&Tensor::zeros(w.dims()[0], w.dtype(), w.device())?)?;
+                ops::conv2d_bias(tape, x, weight, none, self.settings, activation)
+            }
+            (Some(bias), _) => {
                 let bias = tape.parameter(bias);
-                ops::add_bias(tape, y, bias)
+                ops::conv2d_bias(tape, x, weight, bias, self.settings, activation)
             }
         }
+    }
+
+    /// Convolves, normalises and activates: one pass where nothing is trained and the norm uses its running statistics.
+    pub fn forward_normalised(
+        &self,
+        tape: &mut Tape,
+        x: Value,
+        norm: &BatchNorm2d,
+        activation: Activation,
+    ) -> Result<Value> {
+        if self.bias.is_some() {
+            let y = self.forward(tape, x)?;
+            return norm.forward(tape, y, activation);
+        }
+        let (weight, inputs) = (tape.parameter(&self.weight), norm.inputs(tape));
+        let (y, statistics) = ops::conv2d_norm(tape, x, weight, self.settings, inputs, activation)?;
+        let (n, _, h, w) = y.dims4()?;
+        norm.move_running(statistics, n * h * w)?;
+        Ok(y)
     }
 }

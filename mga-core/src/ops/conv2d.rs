@@ -5,9 +5,11 @@ use candle_core::Tensor;
 use super::taps::Taps;
 use crate::element::{Element, read, tensor, with_element, zeros};
 use crate::error::{Error, Result};
+use crate::kernels::batch_norm::{Planes, apply_in_place};
 use crate::kernels::convolution::{self, ConvShape, Maps};
 use crate::kernels::depthwise;
-use crate::tape::{Gradient, Gradients, Tape, Value};
+use crate::kernels::unfold::Affine;
+use crate::tape::{Gradient, Gradients, Slot, Tape, Value};
 
 /// Stride, padding, dilation and groups of a convolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,41 +36,57 @@ impl Default for Conv2dSettings {
 /// f32 and f64 on the CPU: im2col and matrix products, or a direct kernel where depthwise. Otherwise candle's
 /// convolution forward, and matrix products over shifted views backward.
 pub fn conv2d(tape: &mut Tape, x: Value, weight: Value, settings: Conv2dSettings) -> Result<Value> {
-    let shape = conv_shape(&x, &weight, settings)?;
-    let kernels = tape.kernels(x.tensor()) && (is_depthwise(&shape) || convolution::serves(&shape));
-    let y = if kernels {
-        with_element!(x.tensor(), T => forward::<T>(&shape, x.tensor(), weight.tensor())?)
-    } else {
-        Taps::new(&shape).convolve(x.tensor(), weight.tensor())?
-    };
-    let (x_slot, w_slot) = (x.slot(), weight.slot());
-    // Each operand is needed for the other's gradient only.
-    let saved_x = w_slot.map(|_| x.tensor().clone());
-    let saved_w = x_slot.map(|_| weight.tensor().clone());
+    let shape = conv2d_shape(&x, &weight, settings)?;
+    if tape.kernels(x.tensor()) && shape.has_kernel() {
+        let y = with_element!(x.tensor(), T => output_of::<T>(&shape, x.tensor(), weight.tensor(), None)?);
+        let operands = Operands::new(&shape, &x, &weight);
+        return Ok(tape.record(&[&x, &weight], y, move |dy, gradients| operands.backward(dy.tensor(), gradients)));
+    }
+    let y = Taps::new(&shape).convolve(x.tensor(), weight.tensor())?;
+    let operands = Operands::new(&shape, &x, &weight);
     Ok(tape.record(&[&x, &weight], y, move |dy, gradients| {
-        if kernels {
-            return with_element!(dy.tensor(), T => {
-                if let (Some(slot), Some(x)) = (w_slot, &saved_x) {
-                    backward_weight::<T>(&shape, x, dy.tensor(), slot, gradients)?;
-                }
-                if let (Some(slot), Some(w)) = (x_slot, &saved_w) {
-                    backward_input::<T>(&shape, w, dy.tensor(), slot, gradients)?;
-                }
-                Ok(())
-            });
-        }
         let taps = Taps::new(&shape);
-        if let Some(x) = &saved_x {
-            gradients.add(w_slot, Gradient::new(taps.weight_gradient(x, dy.tensor())?))?;
+        if let Some(x) = &operands.x {
+            gradients.add(operands.w_slot, Gradient::new(taps.weight_gradient(x, dy.tensor())?))?;
         }
-        if let Some(w) = &saved_w {
-            gradients.add(x_slot, Gradient::new(taps.input_gradient(w, dy.tensor())?))?;
+        if let Some(w) = &operands.w {
+            gradients.add(operands.x_slot, Gradient::new(taps.input_gradient(w, dy.tensor())?))?;
         }
         Ok(())
     }))
 }
 
-fn conv_shape(x: &Value, weight: &Value, s: Conv2dSettings) -> Result<ConvShape> {
+/// What the way back needs: each operand for the other's gradient only.
+pub(super) struct Operands {
+    shape: ConvShape,
+    x: Option<Tensor>,
+    w: Option<Tensor>,
+    x_slot: Option<Slot>,
+    w_slot: Option<Slot>,
+}
+
+impl Operands {
+    pub(super) fn new(shape: &ConvShape, x: &Value, weight: &Value) -> Self {
+        let (x_slot, w_slot) = (x.slot(), weight.slot());
+        let (x, w) = (w_slot.map(|_| x.tensor().clone()), x_slot.map(|_| weight.tensor().clone()));
+        Self { shape: *shape, x, w, x_slot, w_slot }
+    }
+
+    /// With kernels.
+    pub(super) fn backward(&self, dy: &Tensor, gradients: &mut Gradients) -> Result<()> {
+        with_element!(dy, T => {
+            if let (Some(slot), Some(x)) = (self.w_slot, &self.x) {
+                backward_weight::<T>(&self.shape, x, dy, slot, gradients)?;
+            }
+            if let (Some(slot), Some(w)) = (self.x_slot, &self.w) {
+                backward_input::<T>(&self.shape, w, dy, slot, gradients)?;
+            }
+            Ok(())
+        })
+    }
+}
+
+pub(super) fn conv2d_shape(x: &Value, weight: &Value, s: Conv2dSettings) -> Result<ConvShape> {
     let (n, c, h, w) = x.dims4()?;
     let (o, per_group, kh, kw) = weight.dims4()?;
     let wrong = |what: &str| {
@@ -98,8 +116,15 @@ fn conv_shape(x: &Value, weight: &Value, s: Conv2dSettings) -> Result<ConvShape>
     })
 }
 
-fn is_depthwise(s: &ConvShape) -> bool {
-    s.groups > 1 && s.groups == s.input.0 && s.groups == s.output.0
+impl ConvShape {
+    fn is_depthwise(&self) -> bool {
+        self.groups > 1 && self.groups == self.input.0 && self.groups == self.output.0
+    }
+
+    /// Whether the CPU kernels serve these sizes.
+    pub(super) fn has_kernel(&self) -> bool {
+        self.is_depthwise() || convolution::serves(self)
+    }
 }
 
 fn input<'a, T>(s: &ConvShape, x: &'a [T]) -> Maps<'a, T> {
@@ -110,14 +135,24 @@ fn output<'a, T>(s: &ConvShape, y: &'a [T]) -> Maps<'a, T> {
     Maps::whole(y, s.output.0, s.output.1 * s.output.2)
 }
 
-fn forward<T: Element>(s: &ConvShape, x: &Tensor, w: &Tensor) -> Result<Tensor> {
-    let mut y = zeros::<T>(s.n * s.output.0 * s.output.1 * s.output.2);
+/// The output, each number changed by `finish` once it is there.
+pub(super) fn output_of<T: Element>(
+    s: &ConvShape,
+    x: &Tensor,
+    w: &Tensor,
+    finish: Option<Affine<'_, T>>,
+) -> Result<Tensor> {
+    let mut y = zeros::<T>(s.n * s.output.0 * s.out_area());
     read::<T, _>(x, |x| {
         read::<T, _>(w, |w| {
-            if is_depthwise(s) {
+            if s.is_depthwise() {
                 depthwise::forward(s, x, w, &mut y);
+                if let Some(finish) = finish {
+                    let planes = Planes { n: s.n, c: s.output.0, area: s.out_area(), of: s.output.0 };
+                    apply_in_place(planes, finish, &mut y);
+                }
             } else {
-                convolution::forward(s, input(s, x), w, &mut y, s.output.0 * s.output.1 * s.output.2);
+                convolution::forward(s, input(s, x), w, finish, &mut y, s.output.0 * s.out_area());
             }
         })
     })??;
@@ -128,14 +163,14 @@ fn backward_weight<T: Element>(
     s: &ConvShape,
     x: &Tensor,
     dy: &Tensor,
-    slot: crate::tape::Slot,
+    slot: Slot,
     gradients: &mut Gradients,
 ) -> Result<()> {
     let dims = [s.output.0, s.input.0 / s.groups, s.kernel.0, s.kernel.1];
     read::<T, _>(x, |x| {
         read::<T, _>(dy, |dy| {
             gradients.accumulate::<T>(slot, &dims, |dw, _| {
-                if is_depthwise(s) {
+                if s.is_depthwise() {
                     depthwise::backward_weight(s, x, dy, dw);
                 } else {
                     convolution::backward_weight(s, input(s, x), output(s, dy), dw);
@@ -149,14 +184,14 @@ fn backward_input<T: Element>(
     s: &ConvShape,
     w: &Tensor,
     dy: &Tensor,
-    slot: crate::tape::Slot,
+    slot: Slot,
     gradients: &mut Gradients,
 ) -> Result<()> {
     let dims = [s.n, s.input.0, s.input.1, s.input.2];
     read::<T, _>(w, |w| {
         read::<T, _>(dy, |dy| {
             gradients.accumulate::<T>(slot, &dims, |dx, _| {
-                if is_depthwise(s) {
+                if s.is_depthwise() {
                     depthwise::backward_input(s, w, dy, dx);
                 } else {
                     convolution::backward_input(s, w, output(s, dy), dx);

@@ -101,7 +101,7 @@ fn inner_maps<T: Element>(conv: &ConvShape, norm: &Saved<T>, w: &Tensor, of: usi
     let area = h * width;
     let mut inner = zeros::<T>(conv.n * conv.output.0 * area);
     let x = dense_layer::normalised(Planes { n: conv.n, c, area, of }, buffer, norm);
-    read::<T, _>(w, |w| convolution::forward(conv, x, w, &mut inner, conv.output.0 * area))?;
+    read::<T, _>(w, |w| convolution::forward(conv, x, w, None, &mut inner, conv.output.0 * area))?;
     Ok(inner)
 }
 
@@ -168,7 +168,7 @@ fn with_kernels<T: Element>(
         let norm2 = saved::<T>(&layer.norm2, &m, &v)?;
         read::<T, _>(&weights[1], |w| {
             let x = Maps { affine: Some(norm2.affine()), ..Maps::whole(&maps, inner, area) };
-            convolution::forward(&conv2, x, w, &mut buffer[channels * area..], total * area);
+            convolution::forward(&conv2, x, w, None, &mut buffer[channels * area..], total * area);
         })?;
         statistics.push([used(&layer.norm1, &mean, &variance)?, used(&layer.norm2, &m, &v)?]);
         let slots = [

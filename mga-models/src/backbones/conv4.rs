@@ -53,8 +53,7 @@ impl Backbone for Conv4 {
     fn forward(&self, tape: &mut Tape, images: Value, taps: &[StageId]) -> Result<Vec<Value>> {
         run_stages(tape, images, taps, |tape, stage, x| {
             let (conv, norm) = &self.blocks[stage];
-            let y = conv.forward(tape, x)?;
-            let y = norm.forward(tape, y, Activation::Relu)?;
+            let y = conv.forward_normalised(tape, x, norm, Activation::Relu)?;
             ops::max_pool2d(tape, y, Pool2dSettings { kernel: 2, stride: 2, padding: 0 })
         })
     }

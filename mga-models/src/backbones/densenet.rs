@@ -104,8 +104,7 @@ impl Backbone for DenseNet {
     fn forward(&self, tape: &mut Tape, images: Value, taps: &[StageId]) -> Result<Vec<Value>> {
         run_stages(tape, images, taps, |tape, stage, x| match stage {
             0 => {
-                let y = self.conv0.forward(tape, x)?;
-                let y = self.norm0.forward(tape, y, Activation::Relu)?;
+                let y = self.conv0.forward_normalised(tape, x, &self.norm0, Activation::Relu)?;
                 ops::max_pool2d(tape, y, Pool2dSettings { kernel: 3, stride: 2, padding: 1 })
             }
             8 => self.norm5.forward(tape, x, Activation::Identity),

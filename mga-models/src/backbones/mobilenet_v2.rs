@@ -157,8 +157,7 @@ impl Block {
         let shortcut = self.residual.then(|| x.clone());
         let mut y = x;
         for (conv, norm, activation) in &self.layers {
-            y = conv.forward(tape, y)?;
-            y = norm.forward(tape, y, *activation)?;
+            y = conv.forward_normalised(tape, y, norm, *activation)?;
         }
         match shortcut {
             Some(shortcut) => ops::add(tape, y, shortcut),

@@ -137,8 +137,7 @@ impl ConvNorm {
     }
 
     pub(crate) fn forward(&self, tape: &mut Tape, x: Value, activation: Activation) -> Result<Value> {
-        let y = self.conv.forward(tape, x)?;
-        self.norm.forward(tape, y, activation)
+        self.conv.forward_normalised(tape, x, &self.norm, activation)
     }
 }
 

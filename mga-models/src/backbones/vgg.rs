@@ -101,10 +101,20 @@ impl Backbone for Vgg {
     }
 
     fn forward(&self, tape: &mut Tape, images: Value, taps: &[StageId]) -> Result<Vec<Value>> {
+        // A convolution that nobody taps waits for the activation behind it, and is computed with it.
+        let last = taps.last().map_or(0, |tap| tap.0);
+        let waits = |stage: usize| {
+            let next = matches!(self.layers.get(stage + 1), Some(Layer::Relu));
+            matches!(self.layers[stage], Layer::Conv(_)) && next && stage < last && !taps.contains(&StageId(stage))
+        };
         run_stages(tape, images, taps, |tape, stage, x| match &self.layers[stage] {
+            Layer::Conv(_) if waits(stage) => Ok(x),
             Layer::Conv(conv) => conv.forward(tape, x),
             Layer::Norm(norm) => norm.forward(tape, x, Activation::Identity),
-            Layer::Relu => ops::relu(tape, x),
+            Layer::Relu => match &self.layers[stage - 1] {
+                Layer::Conv(conv) if waits(stage - 1) => conv.forward_activated(tape, x, Activation::Relu),
+                _ => ops::relu(tape, x),
+            },
             Layer::Pool => ops::max_pool2d(tape, x, Pool2dSettings { kernel: 2, stride: 2, padding: 0 }),
         })
     }

@@ -111,12 +111,11 @@ impl Layer {
     }
 
     fn forward(&self, tape: &mut Tape, x: Value) -> Result<Value> {
-        let y = self.conv.forward(tape, x)?;
         match self.activation {
-            Kind::Relu => self.norm.forward(tape, y, Activation::Relu),
-            Kind::Identity => self.norm.forward(tape, y, Activation::Identity),
+            Kind::Relu => self.conv.forward_normalised(tape, x, &self.norm, Activation::Relu),
+            Kind::Identity => self.conv.forward_normalised(tape, x, &self.norm, Activation::Identity),
             Kind::HardSwish => {
-                let y = self.norm.forward(tape, y, Activation::Identity)?;
+                let y = self.conv.forward_normalised(tape, x, &self.norm, Activation::Identity)?;
                 ops::hard_swish(tape, y)
             }
         }

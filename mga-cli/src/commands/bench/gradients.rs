@@ -23,9 +23,8 @@ const ALLOWED: f64 = 1e-5;
 pub(super) fn check(setting: &Setting, work: Work, file: &Path, components: &Components) -> anyhow::Result<String> {
     let entries = candle_core::safetensors::load(file, &Device::Cpu)
         .with_context(|| format!("{}: cannot be read as safetensors", file.display()))?;
-    let entry = |name: &str| {
-        entries.get(name).with_context(|| format!("{}: has no entry `{name}`", file.display())).cloned()
-    };
+    let entry =
+        |name: &str| entries.get(name).with_context(|| format!("{}: has no entry `{name}`", file.display())).cloned();
     let images = entry("images")?;
     let device = crate::assemble::device_called(&setting.device).map_err(|why| anyhow::anyhow!("--device: {why}"))?;
     let model = model(setting, images.dtype(), &device, components)?;
@@ -37,7 +36,13 @@ pub(super) fn check(setting: &Setting, work: Work, file: &Path, components: &Com
     let batch = Batch {
         images: images.to_device(&device)?,
         labels: entry("labels")?.to_dtype(DType::U32)?.to_vec1()?,
-        masks: setting.attention.is_some().then(|| entry("masks")).transpose()?.map(|m| m.to_device(&device)).transpose()?,
+        masks: setting
+            .attention
+            .is_some()
+            .then(|| entry("masks"))
+            .transpose()?
+            .map(|m| m.to_device(&device))
+            .transpose()?,
     };
     let mut tape = match work {
         Work::Train { recompute } => Tape::train(1, 0).with_recompute(recompute),

@@ -63,7 +63,11 @@ pub(super) struct Times {
 
 impl std::fmt::Display for Times {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        writeln!(f, "{} {}, {} px, batch {}, {} threads", self.work, self.backbone, self.size, self.batch, self.threads)?;
+        writeln!(
+            f,
+            "{} {}, {} px, batch {}, {} threads",
+            self.work, self.backbone, self.size, self.batch, self.threads
+        )?;
         let (median, min, max) = (self.median_ms, self.min_ms, self.max_ms);
         writeln!(f, "a step: median {median:.1} ms, from {min:.1} to {max:.1} ms in {} steps", self.steps)?;
         writeln!(f, "{:.2} images a second", self.images_per_second)?;
@@ -75,7 +79,12 @@ impl std::fmt::Display for Times {
 }
 
 /// The model of a setting, with fresh weights.
-pub(super) fn model(setting: &Setting, dtype: DType, device: &Device, components: &Components) -> anyhow::Result<MgaModel> {
+pub(super) fn model(
+    setting: &Setting,
+    dtype: DType,
+    device: &Device,
+    components: &Components,
+) -> anyhow::Result<MgaModel> {
     let entry = components.registry.backbone(&setting.backbone).ok_or_else(|| {
         let names: Vec<&str> = components.registry.backbones().iter().map(|entry| entry.name).collect();
         anyhow::anyhow!("--backbone {}: not known; there are {}", setting.backbone, names.join(", "))
