@@ -34,8 +34,10 @@ pub(crate) fn map<T: Element>(x: &[T], f: impl Fn(T) -> T + Sync) -> Vec<T> {
         vectorised(
             #[inline(always)]
             || {
-                for (y, &x) in piece.iter_mut().zip(&x[start..]) {
-                    y.write(f(x));
+                // Slices of this closure's own, of one length: else the compiler fetches them anew for every number.
+                let (x, piece) = (&x[start..start + piece.len()], &mut *piece);
+                for i in 0..piece.len() {
+                    piece[i].write(f(x[i]));
                 }
             },
         );
@@ -50,8 +52,10 @@ pub(crate) fn zip<T: Element>(a: &[T], b: &[T], f: impl Fn(T, T) -> T + Sync) ->
         vectorised(
             #[inline(always)]
             || {
-                for (y, (&a, &b)) in piece.iter_mut().zip(a[start..].iter().zip(&b[start..])) {
-                    y.write(f(a, b));
+                let (a, b) = (&a[start..start + piece.len()], &b[start..start + piece.len()]);
+                let piece = &mut *piece;
+                for i in 0..piece.len() {
+                    piece[i].write(f(a[i], b[i]));
                 }
             },
         );

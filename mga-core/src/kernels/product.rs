@@ -67,12 +67,12 @@ impl<T: Element> Left<T> {
 
 /// The right operand of a product, by columns.
 pub(crate) trait Right<T>: Sync {
-    /// Packs columns `columns` (no more than `width`) as `[depth, width]`, where `out` holds some numbers more than that.
-    /// What stands in further columns does not matter.
-    fn pack(&self, columns: Range<usize>, width: usize, out: &mut [T]);
+    /// Packs `columns` in panels of `width`, each `[depth, width]` and `stride` numbers after the last one, which leaves
+    /// [`SLACK`] between them. What stands in the last panel's further columns does not matter.
+    fn pack(&self, columns: Range<usize>, width: usize, stride: usize, out: &mut [T]);
 }
 
-/// Numbers past the end of a packed panel that [`Right::pack`] may overwrite.
+/// Numbers behind a packed panel that [`Right::pack`] may overwrite.
 pub(crate) const SLACK: usize = 16;
 
 /// A finished part of a product.
@@ -121,16 +121,15 @@ pub(crate) fn product<T: Element>(
         let line = count * micro.width;
         let rows = (part * tall).min(row_panels)..((part + 1) * tall).min(row_panels);
         let packed = depth * micro.width;
-        with_scratch::<T, _>(count * packed + SLACK + CHUNK * micro.rows * line, |scratch| {
-            let (columns_packed, block) = scratch.split_at_mut(count * packed + SLACK);
+        let stride = packed + SLACK;
+        with_scratch::<T, _>(count * stride + CHUNK * micro.rows * line, |scratch| {
+            let (columns_packed, block) = scratch.split_at_mut(count * stride);
             let at = |panel: usize| ((first + panel) * micro.width).min(columns);
-            for panel in 0..count {
-                right.pack(at(panel)..at(panel + 1), micro.width, &mut columns_packed[panel * packed..]);
-            }
+            right.pack(at(0)..at(count), micro.width, stride, columns_packed);
             for chunk in rows.clone().step_by(CHUNK) {
                 let chunk = chunk..(chunk + CHUNK).min(rows.end);
                 for panel in 0..count {
-                    let right = &columns_packed[panel * packed..][..packed];
+                    let right = &columns_packed[panel * stride..][..packed];
                     for row in chunk.clone() {
                         let left = &left.panels[row * depth * micro.rows..][..depth * micro.rows];
                         let at = (row - chunk.start) * micro.rows * line + panel * micro.width;
