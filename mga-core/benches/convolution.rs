@@ -1,6 +1,7 @@
 //! Convolutions: 3 x 3, pointwise, the 7 x 7 stem, and small planes that are computed batch by batch.
 
 mod common;
+mod layer;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use mga_core::ops::{Conv2dSettings, conv2d};
@@ -17,9 +18,8 @@ fn convolutions(criterion: &mut Criterion) {
     ];
     for (name, channels, side, outputs, kernel, stride) in layers {
         let settings = Conv2dSettings { stride, padding: (kernel / 2, kernel / 2), ..Conv2dSettings::default() };
-        let inputs =
-            [common::noise(&[8, channels, side, side]), common::noise(&[outputs, channels, kernel, kernel])];
-        common::layer(criterion, &format!("convolution/{name}"), &inputs, |tape, v| {
+        let inputs = [common::noise(&[8, channels, side, side]), common::noise(&[outputs, channels, kernel, kernel])];
+        layer::bench(criterion, &format!("convolution/{name}"), &inputs, |tape, v| {
             conv2d(tape, v[0].clone(), v[1].clone(), settings)
         });
     }

@@ -14,7 +14,8 @@ fn sgd(criterion: &mut Criterion) {
         .iter()
         .enumerate()
         .map(|(i, &(rows, columns))| {
-            let parameter = store.root().weight(&format!("w{i}"), (rows, columns), Init::Constant(1.0)).expect("a weight");
+            let parameter =
+                store.root().weight(&format!("w{i}"), (rows, columns), Init::Constant(1.0)).expect("a weight");
             (parameter.id(), common::noise(&[rows, columns]))
         })
         .collect();

@@ -73,7 +73,8 @@ impl Padded {
             }
             let even = usize::from(s == 2 && columns(0).2 == 1);
             if s == 2 && columns(even).2 == 0 && columns(1 - even).2 == 1 {
-                let (even_at, odd_at) = (even * self.region() + columns(even).0, (1 - even) * self.region() + columns(1 - even).0);
+                let (even_at, odd_at) =
+                    (even * self.region() + columns(even).0, (1 - even) * self.region() + columns(1 - even).0);
                 let counts = (columns(even).1 - columns(even).0, columns(1 - even).1 - columns(1 - even).0);
                 for (row, m) in (top..bottom).enumerate() {
                     let source = &source[(y + row * s) * width..];
@@ -192,9 +193,13 @@ mod tests {
 
     #[test]
     fn every_tap_finds_its_number_or_the_border() {
-        for (stride, before, plane) in
-            [(1, (1, 1), (5, 7)), (2, (1, 1), (9, 40)), (2, (3, 2), (4, 33)), (3, (0, 2), (7, 50)), (1, (-1, -2), (6, 20))]
-        {
+        for (stride, before, plane) in [
+            (1, (1, 1), (5, 7)),
+            (2, (1, 1), (9, 40)),
+            (2, (3, 2), (4, 33)),
+            (3, (0, 2), (7, 50)),
+            (1, (-1, -2), (6, 20)),
+        ] {
             let (taps, dilation) = (3usize, 2usize);
             let reach = (taps - 1) * dilation / stride;
             let side = |size: usize, before: isize| (size as isize + before).cast_unsigned() / stride;
