@@ -1,5 +1,7 @@
 //! Batch normalisation with the batch's statistics, and the rectifier behind it.
 
+#![expect(clippy::expect_used, reason = "a bench that cannot run says so by panicking")]
+
 mod common;
 mod layer;
 

@@ -1,5 +1,7 @@
 //! Convolutions: 3 x 3, pointwise, the 7 x 7 stem, and small planes that are computed batch by batch.
 
+#![expect(clippy::expect_used, reason = "a bench that cannot run says so by panicking")]
+
 mod common;
 mod layer;
 

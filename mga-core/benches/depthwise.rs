@@ -1,5 +1,7 @@
 //! Depthwise 3 x 3 convolutions: the layers of MobileNetV2 at 224 pixels.
 
+#![expect(clippy::expect_used, reason = "a bench that cannot run says so by panicking")]
+
 mod common;
 mod layer;
 

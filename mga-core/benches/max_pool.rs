@@ -1,5 +1,7 @@
 //! Max pooling: the stem of ResNet and DenseNet, and the pools of VGG.
 
+#![expect(clippy::expect_used, reason = "a bench that cannot run says so by panicking")]
+
 mod common;
 mod layer;
 
