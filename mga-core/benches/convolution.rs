@@ -1,6 +1,9 @@
 //! Convolutions: 3 x 3, pointwise, the 7 x 7 stem, and small planes that are computed batch by batch.
 
+#![expect(clippy::expect_used, reason = "a bench that cannot run says so by panicking")]
+
 mod common;
+mod layer;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use mga_core::ops::{Conv2dSettings, conv2d};
@@ -18,7 +21,7 @@ fn convolutions(criterion: &mut Criterion) {
     for (name, channels, side, outputs, kernel, stride) in layers {
         let settings = Conv2dSettings { stride, padding: (kernel / 2, kernel / 2), ..Conv2dSettings::default() };
         let inputs = [common::noise(&[8, channels, side, side]), common::noise(&[outputs, channels, kernel, kernel])];
-        common::layer(criterion, &format!("convolution/{name}"), &inputs, |tape, v| {
+        layer::bench(criterion, &format!("convolution/{name}"), &inputs, |tape, v| {
             conv2d(tape, v[0].clone(), v[1].clone(), settings)
         });
     }

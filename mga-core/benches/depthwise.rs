@@ -1,6 +1,9 @@
 //! Depthwise 3 x 3 convolutions: the layers of MobileNetV2 at 224 pixels.
 
+#![expect(clippy::expect_used, reason = "a bench that cannot run says so by panicking")]
+
 mod common;
+mod layer;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use mga_core::ops::{Conv2dSettings, conv2d};
@@ -20,7 +23,7 @@ fn depthwise(criterion: &mut Criterion) {
     for (channels, side, stride) in layers {
         let settings = Conv2dSettings { stride, padding: (1, 1), groups: channels, ..Conv2dSettings::default() };
         let inputs = [common::noise(&[8, channels, side, side]), common::noise(&[channels, 1, 3, 3])];
-        common::layer(criterion, &format!("depthwise/{channels}@{side} s{stride}"), &inputs, |tape, v| {
+        layer::bench(criterion, &format!("depthwise/{channels}@{side} s{stride}"), &inputs, |tape, v| {
             conv2d(tape, v[0].clone(), v[1].clone(), settings)
         });
     }

@@ -1,5 +1,7 @@
 //! A step of SGD with momentum and weight decay, on as many parameters as ResNet-50 has.
 
+#![expect(clippy::expect_used, reason = "a bench that cannot run says so by panicking")]
+
 mod common;
 
 use candle_core::{DType, Device};

@@ -77,7 +77,8 @@ fn step(model: &MgaModel, optimiser: &mut dyn Optimiser, images: &Tensor, number
 #[test]
 fn a_step_stays_within_its_bytes_per_recorded_number() {
     // Measured on two threads, and a tenth more.
-    for (backbone, bound) in [("resnet18", 0.0), ("densenet121", 0.0)] {
+    let mut over = vec![];
+    for (backbone, bound) in [("resnet18", 7.0), ("densenet121", 4.2)] {
         let settings = ModelSettings {
             classes: 10,
             attention: Attention::None,
@@ -100,7 +101,9 @@ fn a_step_stays_within_its_bytes_per_recorded_number() {
         let after_two = LIVE.load(Ordering::Relaxed);
         assert!(after_two <= after_one + (1 << 20), "{backbone} leaks: {after_one} bytes live, then {after_two}");
         let bytes = peak as f64 / recorded as f64;
-        println!("{backbone}: {bytes:.3} bytes a recorded number: {peak} for {recorded}");
-        assert!(bytes < bound, "{backbone}: {peak} bytes at the peak, {bytes:.2} a recorded number; at most {bound}");
+        if bytes >= bound {
+            over.push(format!("{backbone}: {peak} bytes at the peak, {bytes:.2} a recorded number; at most {bound}"));
+        }
     }
+    assert!(over.is_empty(), "{over:?}");
 }

@@ -1,7 +1,8 @@
 //! Max pooling that remembers which tap won; of equal values the first in reading order, as PyTorch.
 //!
-//! Blocking: as the depthwise convolution, bands of rows with a border of minus infinity ([`Padded`]), all outputs of a
-//! band in one flat loop over vectors that keeps the greatest number and the shift of the tap it came from.
+//! Blocking: as the depthwise convolution, bands of rows with a border of minus infinity ([`Padded`]). For one tap after
+//! the other a flat loop over the band's outputs, all in the first-level cache, keeps the greatest number and the shift of
+//! the tap it came from.
 
 use rayon::prelude::*;
 
@@ -91,37 +92,13 @@ fn first_taps(s: &ConvShape, oy: usize, shifts: &[u32], winners: &mut [u32]) {
 fn greatest<T: Element>(source: &[T], taps: &[Tap], best: &mut [T], shifts: &mut [u32]) {
     best.fill(T::neg_infinity());
     shifts.fill(NONE);
-    if let Some(taps) = taps.as_array::<9>() {
-        raise(source, taps, best, shifts);
-    } else if let Some(taps) = taps.as_array::<4>() {
-        raise(source, taps, best, shifts);
-    } else {
-        taps.iter().for_each(|tap| raise(source, std::array::from_ref(tap), best, shifts));
-    }
-}
-
-/// Lets some taps compete with the best so far.
-#[inline(always)]
-fn raise<T: Element, const N: usize>(source: &[T], taps: &[Tap; N], best: &mut [T], shifts: &mut [u32]) {
-    let ((best, _), (shifts, _)) = (best.as_chunks_mut::<LANES>(), shifts.as_chunks_mut::<LANES>());
-    let count = best.len();
-    // Equally long, so that no index below needs a check.
-    let mut views: [&[[T; LANES]]; N] = [&[]; N];
-    for (view, tap) in views.iter_mut().zip(taps) {
-        *view = &source[tap.0..][..count * LANES].as_chunks().0[..count];
-    }
-    for (i, (best, shifts)) in best.iter_mut().zip(shifts).enumerate() {
-        let (mut top, mut from) = (*best, *shifts);
-        for tap in 0..N {
-            let x = &views[tap][i];
-            for lane in 0..LANES {
-                // Greater, or not a number; a NaN stays: a broken step must be seen. No branch, so that it vectorises.
-                let wins = !(x[lane] <= top[lane]) & (top[lane] == top[lane]);
-                top[lane] = if wins { x[lane] } else { top[lane] };
-                from[lane] = if wins { taps[tap].1 } else { from[lane] };
-            }
+    for &(offset, shift) in taps {
+        for ((top, from), &x) in best.iter_mut().zip(&mut *shifts).zip(&source[offset..]) {
+            // A NaN wins and stays: a broken step must be seen. Without branches, so that the loop is vectorised.
+            let wins = (x > *top) | (x.is_nan() & !top.is_nan());
+            *top = if wins { x } else { *top };
+            *from = if wins { shift } else { *from };
         }
-        (*best, *shifts) = (top, from);
     }
 }
 
