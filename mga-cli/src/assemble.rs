@@ -14,12 +14,19 @@ use crate::experiment::{Attention, Experiment, Loaded};
 /// ImageNet's channel means and deviations, what published weights were trained with.
 pub const IMAGENET: ([f64; 3], [f64; 3]) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
 
-/// The device of `device = "auto" | "cpu" | "cuda:N"`. There is no silent fallback: a GPU that is asked for and not there
-/// is an error.
+/// The device of `device = "auto" | "cpu" | "cuda" | "cuda:N"`. There is no silent fallback: a GPU that is asked for and
+/// not there is an error, and `auto` says why it takes the CPU where a CUDA build finds no GPU.
 pub fn device(loaded: &Loaded) -> anyhow::Result<Device> {
     let name = loaded.experiment.device.as_str();
     if name == "auto" {
-        return Ok(if candle_core::utils::cuda_is_available() { Device::new_cuda(0)? } else { Device::Cpu });
+        // Whether the cuda feature was built in; a usable GPU is another matter.
+        if !candle_core::utils::cuda_is_available() {
+            return Ok(Device::Cpu);
+        }
+        return Ok(Device::new_cuda(0).unwrap_or_else(|e| {
+            eprintln!("note: device = \"auto\" takes the CPU, for cuda:0 cannot be used: {e}");
+            Device::Cpu
+        }));
     }
     if name == "cpu" {
         return Ok(Device::Cpu);

@@ -3,7 +3,7 @@
 use candle_core::{DType, Tensor};
 
 use crate::error::{Error, Result};
-use crate::ops::half::widened;
+use crate::ops::precision::widened;
 use crate::ops::{self, Conv2dSettings};
 use crate::parameter::{Builder, Init, Parameter};
 use crate::tape::{Tape, Value};

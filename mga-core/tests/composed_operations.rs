@@ -63,9 +63,8 @@ impl Network {
         let stem = conv("stem", (3, width), 3, 2, 1);
         let depthwise = [1, 2].map(|stride| conv(&format!("depthwise{stride}"), (width, width), 3, stride, width));
         let grouped = conv("grouped", (width, width), 3, 1, groups);
-        let norms = [0, 1, 2].map(|index| {
-            BatchNorm2d::new(root.pp("norm").pp(index), width, BatchNormSettings::default()).unwrap()
-        });
+        let norms = [0, 1, 2]
+            .map(|index| BatchNorm2d::new(root.pp("norm").pp(index), width, BatchNormSettings::default()).unwrap());
         let dense = DenseBlockSettings { layers: 2, channels: width, growth: width / 2, bottleneck: 2 };
         let block = DenseBlock::new(root.pp("block"), dense).unwrap();
         let attention = SpatialAttention::new(root.pp("attention")).unwrap();
@@ -135,9 +134,7 @@ fn a_step_takes_as_many_operations_whatever_the_channels() {
         let sizes = [(8, 2, 3), (8, 4, 3), (64, 4, 3), (64, 32, 100), (192, 2, 3)];
         let counts: HashMap<_, _> = sizes
             .into_iter()
-            .map(|(width, groups, classes)| {
-                ((width, groups, classes), steps(&Sizes { width, groups, classes }, dtype))
-            })
+            .map(|(width, groups, classes)| ((width, groups, classes), steps(&Sizes { width, groups, classes }, dtype)))
             .collect();
         let first = counts[&sizes[0]];
         println!("{dtype:?}: {first} tensors in two steps");

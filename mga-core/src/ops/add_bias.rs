@@ -1,6 +1,7 @@
 //! One number a channel, added.
 
-use super::{half, own};
+use super::own;
+use super::precision::channel_sums;
 use crate::error::{Error, Result};
 use crate::tape::{Gradient, Tape, Value};
 
@@ -14,7 +15,8 @@ pub fn add_bias(tape: &mut Tape, x: Value, bias: Value) -> Result<Value> {
     let (x_slot, b_slot) = (x.slot(), bias.slot());
     Ok(tape.record(&[&x, &bias], y, move |dy, gradients| {
         if b_slot.is_some() {
-            gradients.add(b_slot, Gradient::new(half::sum(dy.tensor(), (0, 2, 3))?))?;
+            let db = channel_sums(dy.tensor())?.reshape(c)?;
+            gradients.add(b_slot, Gradient::new(db.to_dtype(dy.tensor().dtype())?))?;
         }
         if x_slot.is_some() {
             gradients.add(x_slot, Gradient::new(own(dy)?))?;

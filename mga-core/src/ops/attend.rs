@@ -4,7 +4,7 @@ use candle_core::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::half::widened;
+use super::precision::widened;
 use crate::error::{Error, Result};
 use crate::tape::{Gradient, Tape, Value};
 

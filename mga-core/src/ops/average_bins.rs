@@ -6,7 +6,7 @@ use std::rc::Rc;
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 
-use super::half::matmul;
+use super::precision::matmul;
 use crate::element::{Element, read, tensor, with_element, zeros};
 use crate::error::Result;
 use crate::tape::{Gradient, Tape, Value};

@@ -2,8 +2,8 @@
 
 use candle_core::{DType, Tensor};
 
-use super::half::{sum_type, widened};
 use super::own;
+use super::precision::{channel_sums, sum_type, widened};
 use super::relu::rectified;
 use crate::element::{Element, modify, read, tensor, with_element, zeros};
 use crate::error::{Error, Result};
@@ -49,8 +49,8 @@ pub struct BatchNormInputs {
 pub type Statistics = (Tensor, Tensor);
 
 /// `act((x - mean) / sqrt(var + eps) * weight + bias)` for `x` `[N, C, H, W]`; with the statistics of the batch where it
-/// used them. Kernels take sums in `f64`. Composed, `f32` and `f64` are added in themselves; `f16` and `bf16` are
-/// computed in `f32` throughout and rounded at the end. NaN stays NaN.
+/// used them. Kernels take sums in `f64`. Composed, `f32` and `f64` are added in themselves, in stages; `f16` and `bf16`
+/// are computed in `f32` throughout and rounded at the end. NaN stays NaN.
 pub fn batch_norm(
     tape: &mut Tape,
     x: Value,
@@ -140,8 +140,8 @@ fn composed(
     let row = move |t: &Tensor| -> Result<Tensor> { Ok(t.to_dtype(inner)?.reshape((1, c, 1, 1))?) };
     let wide = widened(x.tensor())?;
     let (mean, variance) = if inputs.batch_statistics {
-        let mean = (wide.sum_keepdim((0, 2, 3))? / count)?;
-        let variance = (wide.broadcast_sub(&mean)?.sqr()?.sum_keepdim((0, 2, 3))? / count)?;
+        let mean = (channel_sums(&wide)? / count)?;
+        let variance = (channel_sums(&wide.broadcast_sub(&mean)?.sqr()?)? / count)?;
         (mean, variance)
     } else {
         (row(&inputs.running.0)?, row(&inputs.running.1)?)
@@ -176,8 +176,8 @@ fn composed(
             g = mask.where_cond(&g, &g.zeros_like()?)?;
         }
         let normalised = x_saved.to_dtype(inner)?.broadcast_sub(&mean)?.broadcast_mul(&inverse)?;
-        let db = g.sum_keepdim((0, 2, 3))?;
-        let dw = (&g * &normalised)?.sum_keepdim((0, 2, 3))?;
+        let db = channel_sums(&g)?;
+        let dw = channel_sums(&(&g * &normalised)?)?;
         gradients.add(w_slot, Gradient::new(dw.reshape(c)?.to_dtype(parameter_dtype)?))?;
         gradients.add(b_slot, Gradient::new(db.reshape(c)?.to_dtype(parameter_dtype)?))?;
         if x_slot.is_none() {

@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 
-use super::half::widened;
+use super::precision::widened;
 use crate::error::Result;
 use crate::tape::{Gradient, Tape, Value};
 

@@ -2,7 +2,7 @@
 
 use candle_core::{D, Device, Tensor};
 
-use super::half::widened;
+use super::precision::widened;
 use crate::error::{Error, Result};
 use crate::tape::{Gradient, Tape, Value};
 

@@ -1,6 +1,6 @@
 //! The affine map.
 
-use super::half;
+use super::precision;
 use crate::error::{Error, Result};
 use crate::tape::{Gradient, Tape, Value};
 
@@ -17,19 +17,19 @@ pub fn linear(tape: &mut Tape, x: Value, weight: Value, bias: Value) -> Result<V
             format!("x {:?}, weight {:?}, bias {:?}", x.dims(), weight.dims(), bias.dims()),
         ));
     }
-    let y = half::matmul(x.tensor(), &weight.tensor().t()?)?.broadcast_add(bias.tensor())?;
+    let y = precision::matmul(x.tensor(), &weight.tensor().t()?)?.broadcast_add(bias.tensor())?;
     let (x_slot, w_slot, b_slot) = (x.slot(), weight.slot(), bias.slot());
     let (saved_x, saved_w) = (w_slot.map(|_| x.tensor().clone()), x_slot.map(|_| weight.tensor().clone()));
     Ok(tape.record(&[&x, &weight, &bias], y, move |dy, gradients| {
         let dy = dy.tensor();
         if let Some(x) = saved_x {
-            gradients.add(w_slot, Gradient::new(half::matmul(&dy.t()?, &x)?))?;
+            gradients.add(w_slot, Gradient::new(precision::matmul(&dy.t()?, &x)?))?;
         }
         if b_slot.is_some() {
-            gradients.add(b_slot, Gradient::new(half::sum(dy, 0)?))?;
+            gradients.add(b_slot, Gradient::new(precision::sum(dy, 0)?))?;
         }
         if let Some(w) = saved_w {
-            gradients.add(x_slot, Gradient::new(half::matmul(dy, &w)?))?;
+            gradients.add(x_slot, Gradient::new(precision::matmul(dy, &w)?))?;
         }
         Ok(())
     }))

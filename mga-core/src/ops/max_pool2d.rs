@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 
-use super::half::widened;
+use super::precision::widened;
 use super::taps::Taps;
 use crate::element::{read, tensor, with_element, zeros};
 use crate::error::{Error, Result};

@@ -6,7 +6,7 @@
 
 use candle_core::{D, DType, Tensor};
 
-use super::half::{matmul, sum, widened};
+use super::precision::{channel_sums, matmul, widened};
 use crate::error::Result;
 use crate::kernels::convolution::ConvShape;
 
@@ -143,7 +143,7 @@ impl<'a> Taps<'a> {
         for tap in self.all() {
             let view = self.view(&padded, tap)?;
             parts.push(match &dy_grouped {
-                None => sum(&(view * dy)?, (0, 2, 3))?.reshape((s.output.0, 1))?,
+                None => channel_sums(&(view * dy)?)?.reshape((s.output.0, 1))?.to_dtype(x.dtype())?,
                 Some(dy) => {
                     let product = matmul(dy, &self.grouped(&view)?.transpose(D::Minus1, D::Minus2)?)?;
                     product.reshape((s.output.0, s.input.0 / s.groups))?

@@ -1,8 +1,8 @@
-//! What composed operators do for half precision, `f16` and `bf16`: sums run in `f32`.
+//! How composed operators keep precision: long sums are taken in stages, and those of `f16` and `bf16` in `f32`.
 //!
-//! Numbers and gradients stay in their own type, eleven or eight bits of mantissa. A sum of many of them would lose
-//! its small terms (and in `f16` overflow at 65 504), so sums are taken in `f32` and rounded once. Matrix products are
-//! candle's: cuBLAS adds in `f32` too. Nothing scales the loss, so gradients below 6e-8 are 0 in `f16`.
+//! Numbers and gradients of half precision stay in their own type, eleven or eight bits of mantissa. A sum of many of them
+//! would lose its small terms (and in `f16` overflow at 65 504), so it is taken in `f32` and rounded once. Matrix products
+//! are candle's: cuBLAS adds in `f32` too. Nothing scales the loss, so gradients below 6e-8 are 0 in `f16`.
 
 use candle_core::shape::Dims;
 use candle_core::{DType, Tensor};
@@ -22,6 +22,12 @@ pub(crate) fn widened(x: &Tensor) -> Result<Tensor> {
 /// The sum over `dims`, which are dropped.
 pub(super) fn sum(x: &Tensor, dims: impl Dims) -> Result<Tensor> {
     Ok(widened(x)?.sum(dims)?.to_dtype(x.dtype())?)
+}
+
+/// The sum over images and places, `[N, C, H, W]` to `[1, C, 1, 1]`, in the type that sums are taken in. Row by row, then
+/// column by column: added one by one, thousands of `f32` numbers lose what batch statistics are made of.
+pub(super) fn channel_sums(x: &Tensor) -> Result<Tensor> {
+    Ok(widened(x)?.sum_keepdim(3)?.sum_keepdim(2)?.sum_keepdim(0)?)
 }
 
 /// The matrix product. Candle has none of `bf16` on the CPU, where it goes through `f32`.
