@@ -40,7 +40,12 @@ fn squares(gradients: &[&Tensor]) -> Result<Vec<f64>> {
         };
         return gradients.iter().map(square).collect();
     }
-    let square = |gradient: &&Tensor| Ok(gradient.to_dtype(DType::F64)?.sqr()?.sum_all()?);
+    let square = |gradient: &&Tensor| {
+        let squares = gradient.to_dtype(DType::F64)?.sqr()?;
+        // Row by row first: on CUDA a sum to one number is the work of a single block.
+        let rows = if squares.rank() > 1 { squares.flatten_from(1)?.sum(1)? } else { squares };
+        Ok(rows.sum_all()?)
+    };
     Ok(Tensor::stack(&gradients.iter().map(square).collect::<Result<Vec<_>>>()?, 0)?.to_vec1()?)
 }
 
