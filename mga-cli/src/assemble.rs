@@ -24,7 +24,10 @@ pub fn device(loaded: &Loaded) -> anyhow::Result<Device> {
             return Ok(Device::Cpu);
         }
         return Ok(Device::new_cuda(0).unwrap_or_else(|e| {
-            eprintln!("note: device = \"auto\" takes the CPU, for cuda:0 cannot be used: {e}");
+            // A backtrace may follow.
+            let why = e.to_string();
+            let why = why.lines().next().unwrap_or_default();
+            eprintln!("note: device = \"auto\" takes the CPU, for cuda:0 cannot be used: {why}");
             Device::Cpu
         }));
     }
