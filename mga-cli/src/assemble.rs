@@ -14,8 +14,8 @@ use crate::experiment::{Attention, Experiment, Loaded};
 /// ImageNet's channel means and deviations, what published weights were trained with.
 pub const IMAGENET: ([f64; 3], [f64; 3]) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
 
-/// The device of `device = "auto" | "cpu" | "cuda:N"`. There is no silent fallback: a GPU that is asked for and not there
-/// is an error.
+/// The device of `device = "auto" | "cpu" | "cuda" | "cuda:N"`. There is no silent fallback: a GPU that is asked for and
+/// not there is an error, and `auto` says why it takes the CPU where a CUDA build finds no GPU.
 pub fn device(loaded: &Loaded) -> anyhow::Result<Device> {
     device_called(&loaded.experiment.device).map_err(|why| loaded.error("device", why).into())
 }
@@ -28,8 +28,16 @@ pub fn device_called(name: &str) -> Result<Device, String> {
     };
     match name {
         "cpu" => Ok(Device::Cpu),
-        "auto" if candle_core::utils::cuda_is_available() => Device::new_cuda(0).map_err(cannot),
+        // Whether the cuda feature was built in; a usable GPU is another matter.
+        "auto" if candle_core::utils::cuda_is_available() => Ok(Device::new_cuda(0).unwrap_or_else(|e| {
+            // A backtrace may follow.
+            let why = e.to_string();
+            let why = why.lines().next().unwrap_or_default();
+            eprintln!("note: device = \"auto\" takes the CPU, for cuda:0 cannot be used: {why}");
+            Device::Cpu
+        })),
         "auto" => Ok(Device::Cpu),
+        "cuda" => Device::new_cuda(0).map_err(cannot),
         _ => {
             let index = name.strip_prefix("cuda:").and_then(|index| index.parse().ok());
             let index = index.ok_or_else(|| format!("expected auto, cpu or cuda:N, found {name}"))?;

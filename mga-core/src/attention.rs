@@ -3,6 +3,7 @@
 use candle_core::{DType, Tensor};
 
 use crate::error::{Error, Result};
+use crate::ops::precision::widened;
 use crate::ops::{self, Conv2dSettings};
 use crate::parameter::{Builder, Init, Parameter};
 use crate::tape::{Tape, Value};
@@ -30,19 +31,19 @@ impl SpatialAttention {
 
 /// What the attention should be: the masks `[N, 1, H, W]` averaged to `h x w` (adaptive, unweighted), plus 1e-12, each
 /// over its own maximum: `[N, 1, h, w]`. A mask of zeros therefore becomes all ones, as the authors' code has it; the
-/// second part says for which images that happened.
+/// second part says for which images that happened. `f16` and `bf16`: computed in `f32`, for 1e-12 is 0 in `f16`.
 pub fn mask_target(masks: &Tensor, (h, w): (usize, usize)) -> Result<(Tensor, Vec<bool>)> {
     let (n, channels, _, _) = masks.dims4()?;
     if channels != 1 {
         return Err(Error::shape("mask_target", format!("masks must be [N, 1, H, W], got {:?}", masks.dims())));
     }
-    let averaged = ops::adaptive_average(masks, (h, w))?;
+    let averaged = ops::adaptive_average(&widened(masks)?, (h, w))?;
     let flat = averaged.reshape((n, h * w))?;
     let blank = flat.max(1)?.to_dtype(DType::F64)?.to_vec1::<f64>()?.into_iter().map(|top| top <= 0.0).collect();
     // In f32, 1e-12 vanishes beside any mask that is not blank, and still saves a blank one from 0 / 0.
     let raised = (flat + 1e-12)?;
     let target = raised.broadcast_div(&raised.max_keepdim(1)?)?;
-    Ok((target.reshape((n, 1, h, w))?, blank))
+    Ok((target.reshape((n, 1, h, w))?.to_dtype(masks.dtype())?, blank))
 }
 
 #[cfg(test)]

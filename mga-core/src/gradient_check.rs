@@ -2,7 +2,7 @@
 //!
 //! Meant for tests (ours and those of crates that add operators): a failure panics with the place and both numbers.
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 
 use crate::error::Result;
 use crate::random::Generator;
@@ -75,6 +75,61 @@ fn try_check(shapes: &[&[usize]], op: &impl Fn(&mut Tape, &[Value]) -> Result<Va
     let apart = outputs[0].iter().zip(&outputs[1]).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
     assert!(outputs[0].len() == outputs[1].len() && apart < 1e-10, "the engines' outputs differ by {apart}");
     Ok(())
+}
+
+/// Checks `op` in `f16` and `bf16`, composed, against itself in `f64` on the same rounded inputs: output and gradients, in
+/// training mode.
+///
+/// # Panics
+/// Where one is further off than eight times the type's rounding (2^-11, 2^-8) in relative L2, or its gradients come in
+/// another type. An output may come in `f32`, as losses do.
+#[expect(clippy::panic, reason = "a failed check is a failed test")]
+pub fn check_half(shapes: &[&[usize]], op: impl Fn(&mut Tape, &[Value]) -> Result<Value>) {
+    for (dtype, rounding) in [(DType::F16, 2f64.powi(-11)), (DType::BF16, 2f64.powi(-8))] {
+        let runs = half_run(shapes, &op, dtype, dtype).and_then(|f| Ok((f, half_run(shapes, &op, dtype, DType::F64)?)));
+        let (found, exact) = runs.unwrap_or_else(|error| panic!("{dtype:?}, {shapes:?}: {error}"));
+        for (which, (found, exact)) in found.iter().zip(&exact).enumerate() {
+            let norm = |v: &mut dyn Iterator<Item = f64>| v.map(|v| v * v).sum::<f64>().sqrt();
+            let apart = norm(&mut found.iter().zip(exact).map(|(f, e)| f - e));
+            let allowed = 8.0 * rounding * norm(&mut exact.iter().copied());
+            assert!(
+                found.len() == exact.len() && apart <= allowed,
+                "{dtype:?}, {shapes:?}, output and gradients in order, number {which}: {found:?}, expected {exact:?}"
+            );
+        }
+    }
+}
+
+/// Output and gradients of `op` in `dtype`, everything that goes in rounded to `half` first.
+fn half_run(
+    shapes: &[&[usize]],
+    op: &impl Fn(&mut Tape, &[Value]) -> Result<Value>,
+    half: DType,
+    dtype: DType,
+) -> Result<Vec<Vec<f64>>> {
+    let numbers = |t: &Tensor| -> Result<Vec<f64>> { Ok(t.flatten_all()?.to_dtype(DType::F64)?.to_vec1()?) };
+    let mut tape = Tape::new(Phase::Train, true, 5, 0).with_engine(Engine::Composed);
+    let input = |(which, shape): (usize, &&[usize])| -> Result<Tensor> {
+        let values = distinct(shape.iter().product(), which);
+        Ok(Tensor::from_vec(values, *shape, &Device::Cpu)?.to_dtype(half)?.to_dtype(dtype)?)
+    };
+    let tensors = shapes.iter().enumerate().map(input).collect::<Result<Vec<_>>>()?;
+    let values: Vec<Value> = tensors.iter().map(|t| tape.variable(t)).collect::<Result<_>>()?;
+    let y = op(&mut tape, &values)?;
+    let mut all = vec![numbers(y.tensor())?];
+    let scalar = crate::ops::candle_node(&mut tape, std::slice::from_ref(&y), |t| {
+        let w = Tensor::from_vec(weights(t[0].elem_count()), t[0].dims(), &Device::Cpu)?.to_dtype(half)?;
+        (&t[0] * w.to_dtype(t[0].dtype())?)?.sum_all()
+    })?;
+    let mut gradients = tape.backward(&scalar, 1.0)?;
+    for (value, tensor) in values.iter().zip(&tensors) {
+        let gradient = gradients.take(value).map_or_else(|| tensor.zeros_like(), Ok)?;
+        if gradient.dtype() != dtype {
+            return Err(crate::Error::shape("check_half", format!("a gradient of {:?}", gradient.dtype())));
+        }
+        all.push(numbers(&gradient)?);
+    }
+    Ok(all)
 }
 
 /// The gradient of `sum(op(x))` in `x`, once per engine: for cases whose answer is known by hand.

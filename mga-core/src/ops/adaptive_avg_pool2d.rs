@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::tape::{Tape, Value};
 
 /// `[N, C, H, W]` to `[N, C, h, w]`: bin `i` spans `floor(i H / h)` to `ceil((i + 1) H / h)`, each number weighing the
-/// same, as PyTorch's `adaptive_avg_pool2d`.
+/// same, as PyTorch's `adaptive_avg_pool2d`. `f16` and `bf16`: rounded once along each side, the sums are `f32`.
 pub fn adaptive_avg_pool2d(tape: &mut Tape, x: Value, (h, w): (usize, usize)) -> Result<Value> {
     let (_, _, in_h, in_w) = x.dims4()?;
     if h == 0 || w == 0 || in_h == 0 || in_w == 0 {
@@ -32,12 +32,13 @@ fn bins(size: usize, out: usize) -> Bins {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gradient_check::check;
+    use crate::gradient_check::{check, check_half};
 
     #[test]
     fn gradients_are_right() {
         for (dims, size) in [([2, 2, 7, 9], (3, 2)), ([1, 3, 3, 2], (7, 7)), ([2, 1, 8, 5], (1, 1))] {
             check(&[&dims], |tape, v| adaptive_avg_pool2d(tape, v[0].clone(), size));
+            check_half(&[&dims], |tape, v| adaptive_avg_pool2d(tape, v[0].clone(), size));
         }
     }
 

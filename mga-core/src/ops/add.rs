@@ -3,13 +3,13 @@
 use candle_core::Tensor;
 
 use super::own;
-use super::relu::gate;
+use super::relu::{gate, rectified};
 use crate::element::{read, tensor, with_element};
 use crate::error::{Error, Result};
 use crate::kernels::elementwise;
 use crate::tape::{Gradient, Tape, Value};
 
-/// `a + b`, of one shape.
+/// `a + b`, of one shape. Every type in itself.
 pub fn add(tape: &mut Tape, a: Value, b: Value) -> Result<Value> {
     let y = sum(tape, &a, &b, false)?;
     let (a_slot, b_slot) = (a.slot(), b.slot());
@@ -19,7 +19,7 @@ pub fn add(tape: &mut Tape, a: Value, b: Value) -> Result<Value> {
     }))
 }
 
-/// `max(a + b, 0)`: the end of a residual block.
+/// `max(a + b, 0)`: the end of a residual block. Every type in itself; NaN stays NaN.
 pub fn add_relu(tape: &mut Tape, a: Value, b: Value) -> Result<Value> {
     let kernels = tape.kernels(a.tensor());
     let y = sum(tape, &a, &b, true)?;
@@ -37,7 +37,7 @@ fn sum(tape: &Tape, a: &Value, b: &Value, relu: bool) -> Result<Tensor> {
     }
     if !tape.kernels(a.tensor()) {
         let sum = (a.tensor() + b.tensor())?;
-        return Ok(if relu { sum.relu()? } else { sum });
+        return if relu { rectified(&sum) } else { Ok(sum) };
     }
     with_element!(a.tensor(), T => {
         let floor: T = if relu { 0.0 } else { T::NEG_INFINITY };
@@ -47,7 +47,8 @@ fn sum(tape: &Tape, a: &Value, b: &Value, relu: bool) -> Result<Tensor> {
     })
 }
 
-/// `sum_i weight_i * value_i` of values of one shape: how the terms of a loss are joined.
+/// `sum_i weight_i * value_i` of values of one shape and type: how the terms of a loss are joined. Every type in
+/// itself; losses of `f16` and `bf16` are `f32` already.
 pub fn scaled_sum(tape: &mut Tape, terms: &[(Value, f64)]) -> Result<Value> {
     let mut total: Option<Tensor> = None;
     for (value, weight) in terms {
@@ -71,7 +72,7 @@ pub fn scaled_sum(tape: &mut Tape, terms: &[(Value, f64)]) -> Result<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gradient_check::check;
+    use crate::gradient_check::{check, check_half};
 
     #[test]
     fn gradients_are_right() {
@@ -79,6 +80,9 @@ mod tests {
         check(&[&dims, &dims], |tape, v| add(tape, v[0].clone(), v[1].clone()));
         check(&[&dims, &dims], |tape, v| add_relu(tape, v[0].clone(), v[1].clone()));
         check(&[&dims, &dims], |tape, v| scaled_sum(tape, &[(v[0].clone(), 0.3), (v[1].clone(), -2.0)]));
+        check_half(&[&dims, &dims], |tape, v| add(tape, v[0].clone(), v[1].clone()));
+        check_half(&[&dims, &dims], |tape, v| add_relu(tape, v[0].clone(), v[1].clone()));
+        check_half(&[&dims, &dims], |tape, v| scaled_sum(tape, &[(v[0].clone(), 0.3), (v[1].clone(), -2.0)]));
     }
 
     #[test]

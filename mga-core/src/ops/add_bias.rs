@@ -1,10 +1,11 @@
 //! One number a channel, added.
 
 use super::own;
+use super::precision::channel_sums;
 use crate::error::{Error, Result};
 use crate::tape::{Gradient, Tape, Value};
 
-/// `x + bias` for `x` `[N, C, H, W]` and `bias` `[C]`.
+/// `x + bias` for `x` `[N, C, H, W]` and `bias` `[C]`. `f16` and `bf16`: the bias' gradient is summed in `f32`.
 pub fn add_bias(tape: &mut Tape, x: Value, bias: Value) -> Result<Value> {
     let (_, c, _, _) = x.dims4()?;
     if bias.dims() != [c] {
@@ -14,7 +15,8 @@ pub fn add_bias(tape: &mut Tape, x: Value, bias: Value) -> Result<Value> {
     let (x_slot, b_slot) = (x.slot(), bias.slot());
     Ok(tape.record(&[&x, &bias], y, move |dy, gradients| {
         if b_slot.is_some() {
-            gradients.add(b_slot, Gradient::new(dy.tensor().sum((0, 2, 3))?))?;
+            let db = channel_sums(dy.tensor())?.reshape(c)?;
+            gradients.add(b_slot, Gradient::new(db.to_dtype(dy.tensor().dtype())?))?;
         }
         if x_slot.is_some() {
             gradients.add(x_slot, Gradient::new(own(dy)?))?;
@@ -26,10 +28,11 @@ pub fn add_bias(tape: &mut Tape, x: Value, bias: Value) -> Result<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gradient_check::check;
+    use crate::gradient_check::{check, check_half};
 
     #[test]
     fn gradients_are_right() {
         check(&[&[2, 3, 2, 5], &[3]], |tape, v| add_bias(tape, v[0].clone(), v[1].clone()));
+        check_half(&[&[2, 3, 2, 5], &[3]], |tape, v| add_bias(tape, v[0].clone(), v[1].clone()));
     }
 }

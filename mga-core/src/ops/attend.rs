@@ -4,6 +4,7 @@ use candle_core::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::precision::widened;
 use crate::error::{Error, Result};
 use crate::tape::{Gradient, Tape, Value};
 
@@ -23,6 +24,8 @@ pub enum Attention {
 }
 
 /// Applies the attention; `residual` are the weights `(p, q)` of [`Attention::Residual`].
+///
+/// `f16` and `bf16`: the attention's gradient, a sum over the channels, is taken in `f32`.
 pub fn attend(
     tape: &mut Tape,
     features: Value,
@@ -56,7 +59,8 @@ pub fn attend(
             (None, dy.tensor().clone())
         };
         if a_slot.is_some() {
-            gradients.add(a_slot, Gradient::new(((&through * &f)?.sum_keepdim(1)? * gated)?))?;
+            let da = ((widened(&through)? * widened(&f)?)?.sum_keepdim(1)? * gated)?;
+            gradients.add(a_slot, Gradient::new(da.to_dtype(a.dtype())?))?;
         }
         if f_slot.is_some() {
             let df = match direct {
@@ -72,14 +76,14 @@ pub fn attend(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gradient_check::check;
+    use crate::gradient_check::{check, check_half};
 
     #[test]
     fn gradients_are_right() {
         for kind in [Attention::None, Attention::Multiply, Attention::Residual, Attention::Concat] {
-            check(&[&[2, 3, 2, 5], &[2, 1, 2, 5]], |tape, v| {
-                attend(tape, v[0].clone(), v[1].clone(), kind, (0.3, 0.7))
-            });
+            let op = |tape: &mut Tape, v: &[Value]| attend(tape, v[0].clone(), v[1].clone(), kind, (0.3, 0.7));
+            check(&[&[2, 3, 2, 5], &[2, 1, 2, 5]], op);
+            check_half(&[&[2, 3, 2, 5], &[2, 1, 2, 5]], op);
         }
     }
 }

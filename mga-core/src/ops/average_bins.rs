@@ -6,6 +6,7 @@ use std::rc::Rc;
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 
+use super::precision::matmul;
 use crate::element::{Element, read, tensor, with_element, zeros};
 use crate::error::Result;
 use crate::tape::{Gradient, Tape, Value};
@@ -30,7 +31,7 @@ impl Bins {
     }
 }
 
-/// `[N, C, H, W]` to `[N, C, rows, columns]`. Composed: two matrix products, `A X B^T`.
+/// `[N, C, H, W]` to `[N, C, rows, columns]`. Composed: two matrix products, `A X B^T`, each rounded to the type.
 pub(super) fn average_bins(tape: &mut Tape, x: Value, rows: Bins, columns: Bins) -> Result<Value> {
     let (n, c, h, w) = x.dims4()?;
     let out = (rows.ranges.len(), columns.ranges.len());
@@ -50,11 +51,12 @@ pub(super) fn average_bins(tape: &mut Tape, x: Value, rows: Bins, columns: Bins)
     }
     let (a, b) = (rows.matrix(x.tensor())?, columns.matrix(x.tensor())?);
     let planes = x.tensor().reshape((n * c, h, w))?;
-    let y = a.broadcast_left(n * c)?.matmul(&planes)?.matmul(&b.t()?.contiguous()?.broadcast_left(n * c)?)?;
+    let right = b.t()?.contiguous()?.broadcast_left(n * c)?;
+    let y = matmul(&matmul(&a.broadcast_left(n * c)?, &planes)?, &right)?;
     Ok(tape.record(&[&x], y.reshape((n, c, out.0, out.1))?, move |dy, gradients| {
         let planes = dy.tensor().reshape((n * c, out.0, out.1))?;
         let left = a.t()?.contiguous()?.broadcast_left(n * c)?;
-        let dx = left.matmul(&planes)?.matmul(&b.broadcast_left(n * c)?)?;
+        let dx = matmul(&matmul(&left, &planes)?, &b.broadcast_left(n * c)?)?;
         gradients.add(slot, Gradient::new(dx.reshape((n, c, h, w))?))
     }))
 }

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::tape::{Tape, Value};
 
 /// The mean of every window, `[N, C, H, W]` to `[N, C, OH, OW]`; the border counts as zeros (PyTorch's
-/// `count_include_pad`).
+/// `count_include_pad`). `f16` and `bf16`: rounded once along each side, the sums are `f32`.
 pub fn avg_pool2d(tape: &mut Tape, x: Value, settings: Pool2dSettings) -> Result<Value> {
     let s = settings.shape("avg_pool2d", &x)?;
     let bins = |size: usize, out: usize| Bins {
@@ -25,14 +25,16 @@ pub fn avg_pool2d(tape: &mut Tape, x: Value, settings: Pool2dSettings) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gradient_check::{check, gradient};
+    use crate::gradient_check::{check, check_half, gradient};
     use candle_core::{DType, Device, Tensor};
 
     #[test]
     fn gradients_are_right() {
         for (kernel, stride, padding) in [(2, 2, 0), (3, 1, 1), (3, 2, 1), (2, 3, 0)] {
             for dims in [[2, 2, 7, 9], [1, 3, 8, 5]] {
-                check(&[&dims], |tape, v| avg_pool2d(tape, v[0].clone(), Pool2dSettings { kernel, stride, padding }));
+                let settings = Pool2dSettings { kernel, stride, padding };
+                check(&[&dims], |tape, v| avg_pool2d(tape, v[0].clone(), settings));
+                check_half(&[&dims], |tape, v| avg_pool2d(tape, v[0].clone(), settings));
             }
         }
     }

@@ -3,6 +3,8 @@
 use candle_core::{DType, Tensor};
 
 use super::own;
+use super::precision::{channel_sums, sum_type, widened};
+use super::relu::rectified;
 use crate::element::{Element, modify, read, tensor, with_element, zeros};
 use crate::error::{Error, Result};
 use crate::kernels::batch_norm::{self, Planes, Saved, Window};
@@ -47,7 +49,8 @@ pub struct BatchNormInputs {
 pub type Statistics = (Tensor, Tensor);
 
 /// `act((x - mean) / sqrt(var + eps) * weight + bias)` for `x` `[N, C, H, W]`; with the statistics of the batch where it
-/// used them. Sums are taken in f64 (f16 and bf16: composed, in f32).
+/// used them. Kernels take sums in `f64`. Composed, `f32` and `f64` are added in themselves, in stages; `f16` and `bf16`
+/// are computed in `f32` throughout and rounded at the end. NaN stays NaN.
 pub fn batch_norm(
     tape: &mut Tape,
     x: Value,
@@ -126,14 +129,14 @@ fn composed(
 ) -> Result<(Value, Option<Statistics>)> {
     let dtype = x.tensor().dtype();
     // Half precision cannot hold sums over a batch: the arithmetic is f32, the result the input's type again.
-    let inner = if matches!(dtype, DType::F16 | DType::BF16) { DType::F32 } else { dtype };
+    let inner = sum_type(dtype);
     let (n, c, h, w) = x.dims4()?;
     let count = (n * h * w) as f64;
     let row = move |t: &Tensor| -> Result<Tensor> { Ok(t.to_dtype(inner)?.reshape((1, c, 1, 1))?) };
-    let wide = x.tensor().to_dtype(inner)?;
+    let wide = widened(x.tensor())?;
     let (mean, variance) = if inputs.batch_statistics {
-        let mean = (wide.sum_keepdim((0, 2, 3))? / count)?;
-        let variance = (wide.broadcast_sub(&mean)?.sqr()?.sum_keepdim((0, 2, 3))? / count)?;
+        let mean = (channel_sums(&wide)? / count)?;
+        let variance = (channel_sums(&wide.broadcast_sub(&mean)?.sqr()?)? / count)?;
         (mean, variance)
     } else {
         (row(&inputs.running.0)?, row(&inputs.running.1)?)
@@ -149,7 +152,7 @@ fn composed(
             if window.high.is_finite() {
                 mask = (mask * linear.lt(window.high)?)?;
             }
-            (linear.clamp(window.low, window.high)?, Some(mask))
+            (activated(&linear, activation)?, Some(mask))
         }
     };
     let statistics = if inputs.batch_statistics {
@@ -164,11 +167,12 @@ fn composed(
     let value = tape.record(&[&x, &inputs.weight, &inputs.bias], y.to_dtype(dtype)?, move |dy, gradients| {
         let mut g = dy.tensor().to_dtype(inner)?;
         if let Some(mask) = &mask {
-            g = (g * mask.to_dtype(inner)?)?;
+            // Chosen, not multiplied: 0 times infinity is no 0.
+            g = mask.where_cond(&g, &g.zeros_like()?)?;
         }
         let normalised = x_saved.to_dtype(inner)?.broadcast_sub(&mean)?.broadcast_mul(&inverse)?;
-        let db = g.sum_keepdim((0, 2, 3))?;
-        let dw = (&g * &normalised)?.sum_keepdim((0, 2, 3))?;
+        let db = channel_sums(&g)?;
+        let dw = channel_sums(&(&g * &normalised)?)?;
         gradients.add(w_slot, Gradient::new(dw.reshape(c)?.to_dtype(parameter_dtype)?))?;
         gradients.add(b_slot, Gradient::new(db.reshape(c)?.to_dtype(parameter_dtype)?))?;
         if x_slot.is_none() {
@@ -185,10 +189,22 @@ fn composed(
     Ok((value, statistics))
 }
 
+/// Not candle's `clamp`, which on CUDA makes a number of a NaN and would hide a broken step.
+fn activated(linear: &Tensor, activation: Activation) -> Result<Tensor> {
+    match activation {
+        Activation::Identity => Ok(linear.clone()),
+        Activation::Relu => rectified(linear),
+        Activation::Relu6 => {
+            let y = rectified(linear)?;
+            Ok(y.gt(6.0)?.where_cond(&(y.zeros_like()? + 6.0)?, &y)?)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gradient_check::check;
+    use crate::gradient_check::{check, check_half};
     use crate::tape::{Engine, Phase};
 
     #[test]
@@ -196,13 +212,18 @@ mod tests {
         for (dims, batch_statistics) in [([3, 2, 3, 5], true), ([2, 3, 1, 1], true), ([1, 2, 5, 3], false)] {
             for activation in [Activation::Identity, Activation::Relu, Activation::Relu6] {
                 let c = [dims[1]];
-                check(&[&dims, &c, &c], |tape, v| {
+                let op = |tape: &mut Tape, v: &[Value]| {
                     // Far enough apart that all three branches of relu6 are taken.
                     let weight = super::super::scaled_sum(tape, &[(v[1].clone(), 3.0)])?;
                     let running = (v[1].tensor().zeros_like()?, v[1].tensor().ones_like()?);
                     let inputs = BatchNormInputs { weight, bias: v[2].clone(), running, batch_statistics, eps: 1e-5 };
                     Ok(batch_norm(tape, v[0].clone(), inputs, activation)?.0)
-                });
+                };
+                check(&[&dims, &c, &c], op);
+                // Of two numbers a channel the gradient in x is nothing but what cancellation leaves over.
+                if dims[2] > 1 {
+                    check_half(&[&dims, &c, &c], op);
+                }
             }
         }
     }

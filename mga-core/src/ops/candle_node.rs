@@ -7,7 +7,7 @@ use crate::tape::{Gradient, Tape, Value};
 
 /// Runs `f` on the inputs with candle's autograd inside one node of the tape: the way to try a new operator before it has
 /// a gradient of its own. What candle's backward gets wrong (see `clippy.toml`) it gets wrong here too, and it recurses:
-/// keep `f` short.
+/// keep `f` short. Of `f64`, `f16` and `bf16` it does what candle's operators in `f` do.
 pub fn candle_node(
     tape: &mut Tape,
     inputs: &[Value],

@@ -5,7 +5,7 @@ use candle_core::Tensor;
 use crate::error::{Error, Result};
 use crate::tape::{Gradient, Tape, Value};
 
-/// `[N, C1, H, W]`, `[N, C2, H, W]`, … to `[N, C1 + C2 + …, H, W]`.
+/// `[N, C1, H, W]`, `[N, C2, H, W]`, … to `[N, C1 + C2 + …, H, W]`. Of any type.
 pub fn concat_channels(tape: &mut Tape, values: &[Value]) -> Result<Value> {
     if values.len() == 1 {
         return Ok(values[0].clone());
@@ -33,11 +33,12 @@ pub fn concat_channels(tape: &mut Tape, values: &[Value]) -> Result<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gradient_check::check;
+    use crate::gradient_check::{check, check_half};
 
     #[test]
     fn gradients_are_right() {
         check(&[&[2, 3, 2, 5], &[2, 1, 2, 5], &[2, 2, 2, 5]], concat_channels);
+        check_half(&[&[2, 3, 2, 5], &[2, 1, 2, 5], &[2, 2, 2, 5]], concat_channels);
         check(&[&[2, 3, 2, 5], &[2, 1, 2, 5]], |tape, v| {
             let twice = concat_channels(tape, &[v[0].clone(), v[1].clone(), v[0].clone()])?;
             super::super::relu(tape, twice)

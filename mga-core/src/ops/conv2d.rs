@@ -34,7 +34,9 @@ impl Default for Conv2dSettings {
 /// `OH = floor((H + 2 ph - dilation (kh - 1) - 1) / stride) + 1`.
 ///
 /// f32 and f64 on the CPU: im2col and matrix products, or a direct kernel where depthwise. Otherwise candle's
-/// convolution forward, and matrix products over shifted views backward.
+/// convolution forward (groups: as backward), and matrix products over shifted views backward, one a tap of the kernel;
+/// depthwise, products of shifted views. `f16` and `bf16`: products are rounded, sums over taps `f32`. With the feature
+/// `cudnn` the forward pass of one group is cuDNN's, which may round `f32` to TF32 and adds `f16` in `f16`.
 pub fn conv2d(tape: &mut Tape, x: Value, weight: Value, settings: Conv2dSettings) -> Result<Value> {
     let shape = conv2d_shape(&x, &weight, settings)?;
     if tape.kernels(x.tensor()) && shape.has_kernel() {
@@ -204,7 +206,7 @@ fn backward_input<T: Element>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gradient_check::check;
+    use crate::gradient_check::{check, check_half};
 
     #[test]
     fn gradients_are_right() {
@@ -224,6 +226,7 @@ mod tests {
         for (x, w, stride, padding, dilation, groups) in cases {
             let settings = Conv2dSettings { stride, padding, dilation, groups };
             check(&[&x, &w], |tape, v| conv2d(tape, v[0].clone(), v[1].clone(), settings));
+            check_half(&[&x, &w], |tape, v| conv2d(tape, v[0].clone(), v[1].clone(), settings));
         }
     }
 

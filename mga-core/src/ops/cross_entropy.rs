@@ -1,13 +1,16 @@
 //! Cross entropy of class scores and labels.
 
-use candle_core::{D, DType, Device, Tensor};
+use candle_core::{D, Device, Tensor};
 
+use super::precision::widened;
 use crate::error::{Error, Result};
 use crate::tape::{Gradient, Tape, Value};
 
 /// `-mean_n sum_c target[n, c] log_softmax(logits)[n, c]`: `logits` `[N, classes]`, `labels` `N` indices. The target is
 /// `1 - s + s / classes` at the label and `s / classes` elsewhere, `s` the label smoothing (Szegedy et al. 2016, as
 /// PyTorch's `label_smoothing`).
+///
+/// `f16` and `bf16`: computed and returned in `f32`; the gradient is rounded to the type of the logits.
 pub fn cross_entropy(tape: &mut Tape, logits: Value, labels: &[u32], smoothing: f64) -> Result<Value> {
     let (n, classes) = logits.tensor().dims2()?;
     if labels.len() != n || n == 0 {
@@ -23,28 +26,31 @@ pub fn cross_entropy(tape: &mut Tape, logits: Value, labels: &[u32], smoothing: 
     for (row, &label) in target.chunks_exact_mut(classes).zip(labels) {
         row[label as usize] += 1.0 - smoothing;
     }
-    let like = logits.tensor();
+    let like = &widened(logits.tensor())?;
     let target =
         Tensor::from_vec(target, (n, classes), &Device::Cpu)?.to_dtype(like.dtype())?.to_device(like.device())?;
     let shifted = like.broadcast_sub(&like.max_keepdim(D::Minus1)?)?;
     let log = shifted.broadcast_sub(&shifted.exp()?.sum_keepdim(D::Minus1)?.log()?)?;
     let loss = ((&log * &target)?.sum_all()? * (-1.0 / n as f64))?;
-    let slot = logits.slot();
+    let (slot, dtype) = (logits.slot(), logits.tensor().dtype());
     Ok(tape.record(&[&logits], loss, move |dy, gradients| {
-        let scale = dy.tensor().to_dtype(DType::F64)?.to_vec0::<f64>()? / n as f64;
-        gradients.add(slot, Gradient::new(((log.exp()? - target)? * scale)?))
+        // Multiplied where it lies: reading it would make the host wait for the GPU.
+        let dx = (log.exp()? - target)?.broadcast_mul(&(dy.tensor() / n as f64)?)?;
+        gradients.add(slot, Gradient::new(dx.to_dtype(dtype)?))
     }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gradient_check::check;
+    use crate::gradient_check::{check, check_half};
+    use candle_core::DType;
 
     #[test]
     fn gradients_are_right() {
         for smoothing in [0.0, 0.1] {
             check(&[&[3, 5]], |tape, v| cross_entropy(tape, v[0].clone(), &[4, 0, 2], smoothing));
+            check_half(&[&[3, 5]], |tape, v| cross_entropy(tape, v[0].clone(), &[4, 0, 2], smoothing));
         }
     }
 

@@ -6,7 +6,8 @@ use crate::error::{Error, Result};
 use crate::tape::{Gradient, Phase, Tape, Value};
 
 /// In training zeroes each number with probability `p` and divides the others by `1 - p`; otherwise nothing. Drawn from
-/// the tape's generator: a function of seed, step and place in the network (candle's own cannot be seeded).
+/// the tape's generator: a function of seed, step and place in the network (candle's own cannot be seeded), the same on
+/// every device and for every type. Every type in itself.
 pub fn dropout(tape: &mut Tape, x: Value, p: f64) -> Result<Value> {
     if !(0.0..1.0).contains(&p) {
         return Err(Error::settings(format!("dropout must be at least 0 and below 1, got {p}")));
@@ -26,11 +27,12 @@ pub fn dropout(tape: &mut Tape, x: Value, p: f64) -> Result<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gradient_check::check;
+    use crate::gradient_check::{check, check_half};
 
     #[test]
     fn gradients_are_right() {
         check(&[&[5, 7]], |tape, v| dropout(tape, v[0].clone(), 0.4));
+        check_half(&[&[5, 7]], |tape, v| dropout(tape, v[0].clone(), 0.4));
     }
 
     #[test]

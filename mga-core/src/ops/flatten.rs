@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::tape::{Gradient, Tape, Value};
 
-/// `[N, C, H, W]` to `[N, C H W]`.
+/// `[N, C, H, W]` to `[N, C H W]`. Of any type.
 pub fn flatten(tape: &mut Tape, x: Value) -> Result<Value> {
     let (slot, dims) = (x.slot(), x.dims().to_vec());
     let y = x.tensor().flatten_from(1)?;
@@ -16,10 +16,11 @@ pub fn flatten(tape: &mut Tape, x: Value) -> Result<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gradient_check::check;
+    use crate::gradient_check::{check, check_half};
 
     #[test]
     fn gradients_are_right() {
         check(&[&[2, 3, 2, 5]], |tape, v| flatten(tape, v[0].clone()));
+        check_half(&[&[2, 3, 2, 5]], |tape, v| flatten(tape, v[0].clone()));
     }
 }

@@ -1,9 +1,12 @@
 //! The affine map.
 
+use super::precision;
 use crate::error::{Error, Result};
 use crate::tape::{Gradient, Tape, Value};
 
 /// `x` `[N, in]`, `weight` `[out, in]`, `bias` `[out]` to `x weight^T + bias` `[N, out]`.
+///
+/// `f16` and `bf16`: products and the bias' gradient are summed in `f32`.
 pub fn linear(tape: &mut Tape, x: Value, weight: Value, bias: Value) -> Result<Value> {
     let (Ok((_, inside)), Ok((outside, width))) = (x.tensor().dims2(), weight.tensor().dims2()) else {
         return Err(Error::shape("linear", format!("x {:?}, weight {:?}", x.dims(), weight.dims())));
@@ -14,19 +17,19 @@ pub fn linear(tape: &mut Tape, x: Value, weight: Value, bias: Value) -> Result<V
             format!("x {:?}, weight {:?}, bias {:?}", x.dims(), weight.dims(), bias.dims()),
         ));
     }
-    let y = x.tensor().matmul(&weight.tensor().t()?)?.broadcast_add(bias.tensor())?;
+    let y = precision::matmul(x.tensor(), &weight.tensor().t()?)?.broadcast_add(bias.tensor())?;
     let (x_slot, w_slot, b_slot) = (x.slot(), weight.slot(), bias.slot());
     let (saved_x, saved_w) = (w_slot.map(|_| x.tensor().clone()), x_slot.map(|_| weight.tensor().clone()));
     Ok(tape.record(&[&x, &weight, &bias], y, move |dy, gradients| {
         let dy = dy.tensor();
         if let Some(x) = saved_x {
-            gradients.add(w_slot, Gradient::new(dy.t()?.matmul(&x)?))?;
+            gradients.add(w_slot, Gradient::new(precision::matmul(&dy.t()?, &x)?))?;
         }
         if b_slot.is_some() {
-            gradients.add(b_slot, Gradient::new(dy.sum(0)?))?;
+            gradients.add(b_slot, Gradient::new(precision::sum(dy, 0)?))?;
         }
         if let Some(w) = saved_w {
-            gradients.add(x_slot, Gradient::new(dy.matmul(&w)?))?;
+            gradients.add(x_slot, Gradient::new(precision::matmul(dy, &w)?))?;
         }
         Ok(())
     }))
@@ -35,11 +38,12 @@ pub fn linear(tape: &mut Tape, x: Value, weight: Value, bias: Value) -> Result<V
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gradient_check::check;
+    use crate::gradient_check::{check, check_half};
 
     #[test]
     fn gradients_are_right() {
         check(&[&[3, 5], &[4, 5], &[4]], |tape, v| linear(tape, v[0].clone(), v[1].clone(), v[2].clone()));
+        check_half(&[&[3, 5], &[4, 5], &[4]], |tape, v| linear(tape, v[0].clone(), v[1].clone(), v[2].clone()));
         check(&[&[1, 2], &[1, 2], &[1]], |tape, v| linear(tape, v[0].clone(), v[1].clone(), v[2].clone()));
     }
 }

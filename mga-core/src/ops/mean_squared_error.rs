@@ -1,12 +1,16 @@
 //! Mean squared error against a fixed target.
 
-use candle_core::{DType, Tensor};
+use candle_core::Tensor;
 
+use super::precision::widened;
 use crate::error::{Error, Result};
 use crate::tape::{Gradient, Tape, Value};
 
 /// `mean((x - target)^2)` over the rows (first dimension) with `use_row`, or 0 where there are none. Rows left out count
 /// neither above nor below the fraction bar.
+///
+/// `f16` and `bf16`: computed and returned in `f32`, whatever of the three types the target has; the gradient is rounded
+/// to the type of `x`.
 pub fn mean_squared_error(tape: &mut Tape, x: Value, target: &Tensor, use_row: &[bool]) -> Result<Value> {
     if x.dims() != target.dims() || x.dims().first() != Some(&use_row.len()) {
         let what = format!("x {:?}, target {:?}, {} rows", x.dims(), target.dims(), use_row.len());
@@ -14,27 +18,28 @@ pub fn mean_squared_error(tape: &mut Tape, x: Value, target: &Tensor, use_row: &
     }
     let used = use_row.iter().filter(|&&used| used).count();
     let count = (used * x.tensor().elem_count() / use_row.len().max(1)).max(1) as f64;
-    let mut difference = (x.tensor() - target)?;
+    let mut difference = (widened(x.tensor())? - widened(target)?)?;
     if used < use_row.len() {
         let weights: Vec<f64> = use_row.iter().map(|&used| f64::from(u8::from(used))).collect();
         let mut dims = vec![1; x.dims().len()];
         dims[0] = use_row.len();
         let weights = Tensor::from_vec(weights, dims, &candle_core::Device::Cpu)?;
-        let weights = weights.to_dtype(x.tensor().dtype())?.to_device(x.tensor().device())?;
+        let weights = weights.to_dtype(difference.dtype())?.to_device(difference.device())?;
         difference = difference.broadcast_mul(&weights)?;
     }
     let loss = (difference.sqr()?.sum_all()? / count)?;
-    let slot = x.slot();
+    let (slot, dtype) = (x.slot(), x.tensor().dtype());
     Ok(tape.record(&[&x], loss, move |dy, gradients| {
-        let scale = dy.tensor().to_dtype(DType::F64)?.to_vec0::<f64>()? * 2.0 / count;
-        gradients.add(slot, Gradient::new((difference * scale)?))
+        // Multiplied where it lies: reading it would make the host wait for the GPU.
+        let dx = difference.broadcast_mul(&(dy.tensor() * (2.0 / count))?)?;
+        gradients.add(slot, Gradient::new(dx.to_dtype(dtype)?))
     }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gradient_check::check;
+    use crate::gradient_check::{check, check_half};
     use candle_core::Device;
 
     #[test]
@@ -42,6 +47,10 @@ mod tests {
         for rows in [[true, true], [false, true], [false, false]] {
             check(&[&[2, 1, 3, 2]], |tape, v| {
                 let target = Tensor::new(0.3, &Device::Cpu)?.broadcast_as(v[0].dims())?.contiguous()?;
+                mean_squared_error(tape, v[0].clone(), &target, &rows)
+            });
+            check_half(&[&[2, 1, 3, 2]], |tape, v| {
+                let target = (v[0].tensor().zeros_like()? + 0.25)?;
                 mean_squared_error(tape, v[0].clone(), &target, &rows)
             });
         }

@@ -1,7 +1,14 @@
 //! Operators on the tape, one a file: what it computes, its gradient, and its check.
 //!
 //! Every operator runs on any device. On the CPU in `f32` and `f64` most have kernels of their own; elsewhere (and on a
-//! tape with [`crate::tape::Engine::Composed`]) they compose candle's operators, with the same gradient.
+//! tape with [`crate::tape::Engine::Composed`]) they compose candle's operators, with the same gradient: ties go to the
+//! same element, and NaN is passed on, not swallowed by a maximum. The number of candle's operations depends on a
+//! kernel's area at most, never on channels or groups (`tests/composed_operations.rs` counts them).
+//!
+//! Element types: `f64` is for gradient checks (finite differences, both engines) and exact fixtures, `f32` for work.
+//! `f16` and `bf16` are always composed; each operator says what it does there, and where it says nothing else it works
+//! and answers in the type it is given. They are checked on the CPU against `f64`; on a GPU `bf16` needs compute
+//! capability 8.0.
 
 mod adaptive_avg_pool2d;
 mod add;
@@ -29,6 +36,7 @@ mod linear;
 mod max_pool2d;
 mod mean_squared_error;
 mod pointwise;
+pub(crate) mod precision;
 mod rearrange;
 mod relu;
 mod resize_bilinear;

@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::tape::{Gradient, Tape, Value};
 
-/// `1 / (1 + exp(-x))`.
+/// `1 / (1 + exp(-x))`. Every type in itself.
 pub fn sigmoid(tape: &mut Tape, x: Value) -> Result<Value> {
     let y = candle_nn::ops::sigmoid(x.tensor())?;
     let (slot, saved) = (x.slot(), y.clone());
@@ -16,12 +16,13 @@ pub fn sigmoid(tape: &mut Tape, x: Value) -> Result<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gradient_check::check;
+    use crate::gradient_check::{check, check_half};
     use candle_core::{Device, Tensor};
 
     #[test]
     fn gradients_are_right() {
         check(&[&[2, 1, 3, 5]], |tape, v| sigmoid(tape, v[0].clone()));
+        check_half(&[&[2, 1, 3, 5]], |tape, v| sigmoid(tape, v[0].clone()));
     }
 
     #[test]

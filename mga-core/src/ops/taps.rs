@@ -1,10 +1,12 @@
 //! Convolution and pooling composed of candle's operators, tap by tap.
 //!
 //! A tap is one place of the kernel: the input shifted to it, one element for every output element. The number of
-//! operations grows with the kernel's area, never with channels or groups.
+//! operations grows with the kernel's area, never with channels or groups. Sums over taps of `f16` and `bf16` are taken
+//! in `f32`.
 
-use candle_core::{D, Tensor};
+use candle_core::{D, DType, Tensor};
 
+use super::precision::{channel_sums, matmul, widened};
 use crate::error::Result;
 use crate::kernels::convolution::ConvShape;
 
@@ -105,7 +107,7 @@ impl<'a> Taps<'a> {
         if s.groups == 1 {
             let same = s.padding.0 == s.padding.1;
             let (x, padding) = if same { (x.clone(), s.padding.0) } else { (self.pad(x, 0.0)?, 0) };
-            let y = x.contiguous()?.conv2d(w, padding, s.stride, s.dilation, 1)?;
+            let y = single(&x.contiguous()?, w, padding, s)?;
             // Padding for the last step may have added a row or column of output.
             return Ok(y.narrow(2, 0, s.output.1)?.narrow(3, 0, s.output.2)?.contiguous()?);
         }
@@ -116,14 +118,15 @@ impl<'a> Taps<'a> {
             let part = if self.depthwise() {
                 view.broadcast_mul(&self.channel_weight(w, tap)?)?
             } else {
-                self.weight(w, tap)?.matmul(&self.grouped(&view)?)?
+                matmul(&self.weight(w, tap)?, &self.grouped(&view)?)?
             };
+            let part = widened(&part)?;
             sum = Some(match sum {
                 None => part,
                 Some(sum) => (sum + part)?,
             });
         }
-        let sum = sum.ok_or_else(|| crate::Error::shape("conv2d", "an empty kernel"))?;
+        let sum = sum.ok_or_else(|| crate::Error::shape("conv2d", "an empty kernel"))?.to_dtype(x.dtype())?;
         if self.depthwise() { Ok(sum) } else { self.ungrouped(&sum, s.output.1, s.output.2) }
     }
 
@@ -140,9 +143,9 @@ impl<'a> Taps<'a> {
         for tap in self.all() {
             let view = self.view(&padded, tap)?;
             parts.push(match &dy_grouped {
-                None => (view * dy)?.sum((0, 2, 3))?.reshape((s.output.0, 1))?,
+                None => channel_sums(&(view * dy)?)?.reshape((s.output.0, 1))?.to_dtype(x.dtype())?,
                 Some(dy) => {
-                    let product = dy.matmul(&self.grouped(&view)?.transpose(D::Minus1, D::Minus2)?)?;
+                    let product = matmul(dy, &self.grouped(&view)?.transpose(D::Minus1, D::Minus2)?)?;
                     product.reshape((s.output.0, s.input.0 / s.groups))?
                 }
             });
@@ -161,17 +164,25 @@ impl<'a> Taps<'a> {
                 None => dy.broadcast_mul(&self.channel_weight(w, tap)?)?,
                 Some(dy) => {
                     let weight = self.weight(w, tap)?.transpose(1, 2)?.contiguous()?;
-                    self.ungrouped(&weight.matmul(dy)?, s.output.1, s.output.2)?
+                    self.ungrouped(&matmul(&weight, dy)?, s.output.1, s.output.2)?
                 }
             };
-            let placed = self.place(&values, tap)?;
+            let placed = self.place(&widened(&values)?, tap)?;
             sum = Some(match sum {
                 None => placed,
                 Some(sum) => (sum + placed)?,
             });
         }
-        sum.ok_or_else(|| crate::Error::shape("conv2d", "an empty kernel"))
+        Ok(sum.ok_or_else(|| crate::Error::shape("conv2d", "an empty kernel"))?.to_dtype(dy.dtype())?)
     }
+}
+
+/// Candle's convolution of one group. It has none of `bf16` on the CPU, where it goes through `f32`.
+fn single(x: &Tensor, w: &Tensor, padding: usize, s: &ConvShape) -> Result<Tensor> {
+    if x.dtype() == DType::BF16 && x.device().is_cpu() {
+        return Ok(single(&widened(x)?, &widened(w)?, padding, s)?.to_dtype(DType::BF16)?);
+    }
+    Ok(x.conv2d(w, padding, s.stride, s.dilation, 1)?)
 }
 
 /// Pads one dimension with a number.

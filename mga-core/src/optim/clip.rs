@@ -16,12 +16,10 @@ const PIECE: usize = 1 << 15;
 /// Summed in `f64`, in the order of the store. `max = 0` only measures; so does a norm that is not finite, which the
 /// caller should stop at.
 pub fn clip_norm(gradients: &mut [(ParameterId, Tensor)], max: f64) -> Result<f64> {
-    let mut squares = gradients
-        .iter()
-        .map(|(id, gradient)| Ok((*id, square(gradient)?)))
-        .collect::<Result<Vec<(ParameterId, f64)>>>()?;
-    squares.sort_by_key(|(id, _)| *id);
-    let norm = squares.iter().map(|(_, square)| square).sum::<f64>().sqrt();
+    let mut ordered: Vec<&(ParameterId, Tensor)> = gradients.iter().collect();
+    ordered.sort_by_key(|(id, _)| *id);
+    let ordered: Vec<&Tensor> = ordered.into_iter().map(|(_, gradient)| gradient).collect();
+    let norm = squares(&ordered)?.iter().sum::<f64>().sqrt();
     // PyTorch's small term keeps the scaled norm from ending above the limit by rounding.
     let factor = max / (norm + 1e-6);
     if max > 0.0 && norm.is_finite() && factor < 1.0 {
@@ -33,12 +31,22 @@ pub fn clip_norm(gradients: &mut [(ParameterId, Tensor)], max: f64) -> Result<f6
     Ok(norm)
 }
 
-fn square(gradient: &Tensor) -> Result<f64> {
-    if !has_kernels(gradient) {
-        return Ok(gradient.to_dtype(DType::F64)?.sqr()?.sum_all()?.to_scalar::<f64>()?);
+/// The squared 2-norm of each. Composed, the host waits for a GPU once and not at every gradient.
+fn squares(gradients: &[&Tensor]) -> Result<Vec<f64>> {
+    if gradients.iter().all(|gradient| has_kernels(gradient)) {
+        let square = |gradient: &&Tensor| {
+            let gradient = gradient.contiguous()?;
+            with_element!(gradient, T => read::<T, _>(&gradient, sum_of_squares))
+        };
+        return gradients.iter().map(square).collect();
     }
-    let gradient = gradient.contiguous()?;
-    with_element!(gradient, T => read::<T, _>(&gradient, sum_of_squares))
+    let square = |gradient: &&Tensor| {
+        let squares = gradient.to_dtype(DType::F64)?.sqr()?;
+        // Row by row first: on CUDA a sum to one number is the work of a single block.
+        let rows = if squares.rank() > 1 { squares.flatten_from(1)?.sum(1)? } else { squares };
+        Ok(rows.sum_all()?)
+    };
+    Ok(Tensor::stack(&gradients.iter().map(square).collect::<Result<Vec<_>>>()?, 0)?.to_vec1()?)
 }
 
 fn sum_of_squares<T: Element>(values: &[T]) -> f64 {
@@ -95,7 +103,7 @@ mod tests {
     #[test]
     fn candles_operators_give_the_same_norm() -> Result<()> {
         let half = Tensor::new(&[3f32, 4.0], &Device::Cpu)?.to_dtype(DType::F16)?;
-        assert_eq!(square(&half)?, 25.0);
+        assert_eq!(squares(&[&half, &half])?, [25.0, 25.0]);
         assert_eq!(scaled(&half, 0.5)?.to_dtype(DType::F32)?.to_vec1::<f32>()?, [1.5, 2.0]);
         Ok(())
     }
