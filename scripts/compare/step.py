@@ -72,8 +72,6 @@ def state(net):
 def our_name(name, kind):
     if kind.startswith("resnet") and name.startswith("fc."):
         return "classifier" + name[2:]
-    if kind == "mobilenet_v2" and name.startswith("classifier.1."):
-        return "classifier" + name[len("classifier.1"):]
     return name
 
 

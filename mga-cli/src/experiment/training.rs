@@ -15,6 +15,9 @@ pub struct Training {
     pub clip_norm: f64,
     /// Epochs without improvement after which training ends; 0: off.
     pub early_stopping: usize,
+    /// Compute parts of the forward pass again on the way back instead of keeping them: less memory for some more time,
+    /// and the same numbers. Serves DenseNets.
+    pub recompute: bool,
     /// Steps between two checkpoints; 0: one at the end of each epoch.
     pub checkpoint_every: usize,
     /// Steps between two lines of `metrics.jsonl`; 0: only evaluations.
@@ -23,6 +26,6 @@ pub struct Training {
 
 impl Default for Training {
     fn default() -> Self {
-        Self { accumulate: 1, clip_norm: 0.0, early_stopping: 0, checkpoint_every: 0, log_every: 10 }
+        Self { accumulate: 1, clip_norm: 0.0, early_stopping: 0, recompute: false, checkpoint_every: 0, log_every: 10 }
     }
 }

@@ -116,7 +116,8 @@ impl Training<'_> {
             let planned = ((step + 1) * group).min(batches) * batch_size;
             let planned = planned.min(images) - step * group * batch_size;
             let share = batch.len() as f64 / planned as f64;
-            let mut tape = Tape::train(self.experiment.seed, progress.micro_step);
+            let tape = Tape::train(self.experiment.seed, progress.micro_step);
+            let mut tape = tape.with_recompute(self.experiment.train.recompute);
             let (total, parts) = self.loss(&mut tape, &batch)?;
             names.extend(batch.ids.iter().cloned());
             if !parts.loss.is_finite() {

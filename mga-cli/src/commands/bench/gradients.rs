@@ -27,7 +27,7 @@ pub(super) fn check(setting: &Setting, work: Work, file: &Path, components: &Com
         |name: &str| entries.get(name).with_context(|| format!("{}: has no entry `{name}`", file.display())).cloned();
     let images = entry("images")?;
     let device = crate::assemble::device_called(&setting.device).map_err(|why| anyhow::anyhow!("--device: {why}"))?;
-    let model = model(setting, images.dtype(), &device, components)?;
+    let model = model(setting, images.dtype(), &device, components, Some(0.0))?;
     let state: HashMap<String, Tensor> = entries
         .iter()
         .filter_map(|(name, tensor)| Some((name.strip_prefix("state.")?.to_owned(), tensor.clone())))

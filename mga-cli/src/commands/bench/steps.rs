@@ -78,12 +78,13 @@ impl std::fmt::Display for Times {
     }
 }
 
-/// The model of a setting, with fresh weights.
+/// The model of a setting, with fresh weights; `dropout` in place of its own.
 pub(super) fn model(
     setting: &Setting,
     dtype: DType,
     device: &Device,
     components: &Components,
+    dropout: Option<f64>,
 ) -> anyhow::Result<MgaModel> {
     let entry = components.registry.backbone(&setting.backbone).ok_or_else(|| {
         let names: Vec<&str> = components.registry.backbones().iter().map(|entry| entry.name).collect();
@@ -103,7 +104,7 @@ pub(super) fn model(
         mask_guidance: setting.attention.is_some(),
         freeze_through: setting.freeze_through.clone(),
         freeze_norm: false,
-        dropout: None,
+        dropout,
     };
     Ok(MgaModel::new(entry, settings, ParameterStore::new(1, dtype, device))?)
 }
@@ -152,7 +153,7 @@ pub(super) fn time(setting: &Setting, work: Work, components: &Components) -> an
         anyhow::bail!("--batch and --steps must be at least 1");
     }
     let device = crate::assemble::device_called(&setting.device).map_err(|why| anyhow::anyhow!("--device: {why}"))?;
-    let model = model(setting, DType::F32, &device, components)?;
+    let model = model(setting, DType::F32, &device, components, None)?;
     let batch = Batch::noise(setting, &device)?;
     let rule = UpdateRule::Sgd(SgdSettings { learning_rate: 1e-4, ..SgdSettings::default() });
     let mut optimiser = OptimiserSettings { rule, ..OptimiserSettings::default() }.build(model.store())?;
