@@ -33,9 +33,9 @@ impl Registry {
     /// Those of this crate.
     pub fn builtin() -> Self {
         let families = [backbones::RESNETS, backbones::DENSENETS, backbones::VGGS];
-        let mut backbones: Vec<_> = families.concat();
-        backbones.extend([crate::backbones::MOBILENET_V2, crate::backbones::CONV4]);
-        Self { backbones }
+        let mut all: Vec<_> = families.concat();
+        all.extend([backbones::MOBILENET_V2, backbones::INCEPTION_V3, backbones::EFFICIENTNET_LITE0, backbones::CONV4]);
+        Self { backbones: all }
     }
 
     /// Adds one; it replaces another of the same name.

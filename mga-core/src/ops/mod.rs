@@ -23,6 +23,7 @@ mod mean_squared_error;
 mod relu;
 mod sigmoid;
 mod taps;
+mod zero_pad2d;
 
 pub use adaptive_avg_pool2d::{adaptive_average, adaptive_avg_pool2d};
 pub use add::{add, add_relu, scaled_sum};
@@ -42,6 +43,7 @@ pub use max_pool2d::{Pool2dSettings, max_pool2d};
 pub use mean_squared_error::mean_squared_error;
 pub use relu::relu;
 pub use sigmoid::sigmoid;
+pub use zero_pad2d::{Margins, same_padding, zero_pad2d};
 
 use candle_core::Tensor;
 

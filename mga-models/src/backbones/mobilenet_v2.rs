@@ -16,8 +16,38 @@ pub const MOBILENET_V2: BackboneEntry = BackboneEntry {
     about: "MobileNetV2 (Sandler et al. 2018), torchvision's mobilenet_v2",
     build: |builder| Ok(Box::new(MobileNetV2::new(builder)?)),
     head: HeadKind::Linear { relu: false, dropout: 0.2, name: "classifier.1" },
-    renames: &[],
+    renames: TIMM,
 };
+
+/// timm's names of mobilenetv2_100: blocks in groups, `conv_pw`, `conv_dw`, `conv_pwl` with `bn1` to `bn3`.
+macro_rules! timm_names {
+    ($($timm:literal $ours:literal),*) => {
+        &[
+            ("conv_stem", "features.0.0"),
+            ("bn1", "features.0.1"),
+            ("blocks.0.0.conv_dw", "features.1.conv.0.0"),
+            ("blocks.0.0.bn1", "features.1.conv.0.1"),
+            ("blocks.0.0.conv_pw", "features.1.conv.1"),
+            ("blocks.0.0.bn2", "features.1.conv.2"),
+            $(
+                (concat!("blocks.", $timm, ".conv_pw"), concat!("features.", $ours, ".conv.0.0")),
+                (concat!("blocks.", $timm, ".bn1"), concat!("features.", $ours, ".conv.0.1")),
+                (concat!("blocks.", $timm, ".conv_dw"), concat!("features.", $ours, ".conv.1.0")),
+                (concat!("blocks.", $timm, ".bn2"), concat!("features.", $ours, ".conv.1.1")),
+                (concat!("blocks.", $timm, ".conv_pwl"), concat!("features.", $ours, ".conv.2")),
+                (concat!("blocks.", $timm, ".bn3"), concat!("features.", $ours, ".conv.3")),
+            )*
+            ("conv_head", "features.18.0"),
+            ("bn2", "features.18.1"),
+            ("classifier", "classifier.1"),
+        ]
+    };
+}
+
+const TIMM: &[(&str, &str)] = timm_names!(
+    "1.0" "2", "1.1" "3", "2.0" "4", "2.1" "5", "2.2" "6", "3.0" "7", "3.1" "8", "3.2" "9", "3.3" "10", "4.0" "11",
+    "4.1" "12", "4.2" "13", "5.0" "14", "5.1" "15", "5.2" "16", "6.0" "17"
+);
 
 /// Expansion, output channels, repeats and stride of the first: table 2 of the paper.
 const BLOCKS: [(usize, usize, usize, usize); 7] =

@@ -10,6 +10,10 @@ use crate::backbone::{Backbone, Stage, StageId, run_stages};
 use crate::head::HeadKind;
 use crate::registry::BackboneEntry;
 
+/// timm has the classifier's first two layers as convolutions of 7 x 7 and 1 x 1, with the same numbers in the same order.
+const TIMM: &[(&str, &str)] =
+    &[("pre_logits.fc1", "classifier.0"), ("pre_logits.fc2", "classifier.3"), ("head.fc", "classifier.6")];
+
 /// Convolutions before each of the five pools.
 const DEPTHS: [[usize; 5]; 2] = [[2, 2, 3, 3, 3], [2, 2, 4, 4, 4]];
 
@@ -20,7 +24,7 @@ macro_rules! entry {
             about: concat!("VGG (Simonyan and Zisserman 2015), torchvision's ", $name),
             build: |builder| Ok(Box::new(Vgg::new(builder, DEPTHS[$depth], $normed)?)),
             head: HeadKind::Vgg { dropout: 0.5 },
-            renames: &[],
+            renames: TIMM,
         }
     };
 }

@@ -63,7 +63,7 @@ pub fn load_file(store: &ParameterStore, path: &Path, renames: &[(&str, &str)], 
         return Err(failed("there is no such weight file".into()));
     }
     let tensors = candle_core::safetensors::load(path, &candle_core::Device::Cpu).map_err(|e| {
-        failed(format!("not a readable safetensors file ({e}); PyTorch's .pth files have to be converted first"))
+        failed(format!("not a readable safetensors file ({e}); PyTorch's .pth files are converted by `mga weights convert`"))
     })?;
     load_tensors(store, tensors, renames, strict).map_err(|e| failed(e.to_string()))
 }
@@ -102,7 +102,8 @@ pub fn load_tensors(
         match found.remove(name) {
             None if name == "attention.weight" => report.reinitialised.push(format!("{name} (not in the file)")),
             None => report.missing.push(name.to_owned()),
-            Some(tensor) if tensor.dims() == wanted.dims() => {
+            Some(tensor) if tensor.dims() == wanted.dims() || is_flattened(tensor.dims(), wanted.dims()) => {
+                let tensor = tensor.reshape(wanted.dims())?;
                 fitting.push((entry, convert(&tensor, wanted.dtype())?.to_device(wanted.device())?));
             }
             Some(tensor) => {
@@ -120,6 +121,15 @@ pub fn load_tensors(
     report.matched = fitting.len();
     fitting.into_iter().try_for_each(|(entry, tensor)| entry.set(tensor))?;
     Ok(report)
+}
+
+/// Whether a convolution over a whole map (timm's VGG heads) is the linear layer that is wanted: the same numbers in the
+/// same order.
+fn is_flattened(file: &[usize], wanted: &[usize]) -> bool {
+    match (file, wanted) {
+        ([out, rest @ ..], [want, inside]) => rest.len() == 3 && out == want && rest.iter().product::<usize>() == *inside,
+        _ => false,
+    }
 }
 
 fn convert(tensor: &Tensor, dtype: DType) -> Result<Tensor> {

@@ -1,10 +1,14 @@
 //! Weight files: safetensors with torchvision's names, the authors' names, or our own.
 
+mod convert;
 mod load;
+mod pickle;
 mod rename;
 mod save;
 
+pub use convert::{Converted, convert, write_converted};
 pub use load::{LoadReport, load_file, load_tensors};
+pub use pickle::{Checkpoint, StoredTensor, read_checkpoint};
 pub use rename::{normalise, rename, rename_back};
 pub use save::save_file;
 
