@@ -10,6 +10,7 @@ use mga_core::tape::{Tape, Value};
 use crate::backbone::{Backbone, Stage, StageId, run_stages};
 use crate::head::HeadKind;
 use crate::registry::BackboneEntry;
+use crate::weights::PublishedWeights;
 
 /// EfficientNet-Lite0.
 pub const EFFICIENTNET_LITE0: BackboneEntry = BackboneEntry {
@@ -19,6 +20,17 @@ pub const EFFICIENTNET_LITE0: BackboneEntry = BackboneEntry {
     head: HeadKind::Linear { relu: false, dropout: 0.2, name: "classifier" },
     renames: PORT,
 };
+
+/// Published weights: Google's, ported by timm; they expect colours from -1 to 1.
+pub const WEIGHTS: &[PublishedWeights] = &[PublishedWeights {
+    name: "timm/tf_efficientnet_lite0.in1k",
+    repo: "timm/tf_efficientnet_lite0.in1k",
+    component: "efficientnet_lite0",
+    mean: [0.5; 3],
+    std: [0.5; 3],
+    licence: "apache-2.0",
+    ..PublishedWeights::TIMM
+}];
 
 /// Kernel, stride of the first, expansion, output channels, repeats. Lite0 keeps B0's widths and depths.
 const BLOCKS: [(usize, usize, usize, usize, usize); 7] = [

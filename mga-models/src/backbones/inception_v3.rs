@@ -14,6 +14,7 @@ use mga_core::tape::{Tape, Value};
 use crate::backbone::{Backbone, Stage, StageId, run_stages};
 use crate::head::HeadKind;
 use crate::registry::BackboneEntry;
+use crate::weights::PublishedWeights;
 
 /// Inception v3. Images of at least 75 x 75.
 pub const INCEPTION_V3: BackboneEntry = BackboneEntry {
@@ -23,6 +24,17 @@ pub const INCEPTION_V3: BackboneEntry = BackboneEntry {
     head: HeadKind::Linear { relu: false, dropout: 0.5, name: "classifier" },
     renames: &[("fc", "classifier")],
 };
+
+/// Published weights: torchvision's, which Google trained; they expect colours from -1 to 1.
+pub const WEIGHTS: &[PublishedWeights] = &[PublishedWeights {
+    name: "timm/inception_v3.tv_in1k",
+    repo: "timm/inception_v3.tv_in1k",
+    component: "inception_v3",
+    mean: [0.5; 3],
+    std: [0.5; 3],
+    size: 299,
+    ..PublishedWeights::TIMM
+}];
 
 const HALVE: Pool2dSettings = Pool2dSettings { kernel: 3, stride: 2, padding: 0 };
 const SMOOTH: Pool2dSettings = Pool2dSettings { kernel: 3, stride: 1, padding: 1 };

@@ -9,9 +9,9 @@ mod resnet;
 mod vgg;
 
 pub use conv4::CONV4;
-pub use densenet::DENSENETS;
-pub use efficientnet_lite0::EFFICIENTNET_LITE0;
-pub use inception_v3::INCEPTION_V3;
-pub use mobilenet_v2::MOBILENET_V2;
-pub use resnet::RESNETS;
-pub use vgg::VGGS;
+pub use densenet::{DENSENETS, WEIGHTS as DENSENET_WEIGHTS};
+pub use efficientnet_lite0::{EFFICIENTNET_LITE0, WEIGHTS as EFFICIENTNET_LITE0_WEIGHTS};
+pub use inception_v3::{INCEPTION_V3, WEIGHTS as INCEPTION_V3_WEIGHTS};
+pub use mobilenet_v2::{MOBILENET_V2, WEIGHTS as MOBILENET_V2_WEIGHTS};
+pub use resnet::{RESNETS, WEIGHTS as RESNET_WEIGHTS};
+pub use vgg::{VGGS, WEIGHTS as VGG_WEIGHTS};

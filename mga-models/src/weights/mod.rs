@@ -3,12 +3,14 @@
 mod convert;
 mod load;
 mod pickle;
+pub mod published;
 mod rename;
 mod save;
 
 pub use convert::{Converted, convert, write_converted};
 pub use load::{LoadReport, load_file, load_tensors};
 pub use pickle::{Checkpoint, StoredTensor, read_checkpoint};
+pub use published::PublishedWeights;
 pub use rename::{normalise, rename, rename_back};
 pub use save::save_file;
 
