@@ -48,8 +48,13 @@ pub fn use_threads(threads: usize) {
 
 /// Channel means and deviations: the experiment's, else ImageNet's.
 pub fn normalisation(experiment: &Experiment) -> ([f32; 3], [f32; 3]) {
-    let narrow = |v: [f64; 3]| v.map(|v| v as f32);
-    (narrow(experiment.data.mean.unwrap_or(IMAGENET.0)), narrow(experiment.data.std.unwrap_or(IMAGENET.1)))
+    let (mean, std) = normalisation_wide(experiment);
+    (mean.map(|v| v as f32), std.map(|v| v as f32))
+}
+
+/// The same as they are written.
+pub fn normalisation_wide(experiment: &Experiment) -> ([f64; 3], [f64; 3]) {
+    (experiment.data.mean.unwrap_or(IMAGENET.0), experiment.data.std.unwrap_or(IMAGENET.1))
 }
 
 /// The registered backbone of the experiment.
@@ -120,5 +125,6 @@ pub fn load_file(
     path: &Path,
 ) -> anyhow::Result<weights::LoadReport> {
     let entry = backbone(loaded, components)?;
-    weights::load_file(model.store(), path, entry.renames, loaded.experiment.model.strict).context("loading weights")
+    let renames = components.registry.renames(entry.name);
+    weights::load_file(model.store(), path, &renames, loaded.experiment.model.strict).context("loading weights")
 }

@@ -17,6 +17,7 @@ pub mod checkpoint;
 pub mod commands;
 pub mod components;
 pub mod data_set;
+pub mod described_model;
 pub mod environment;
 pub mod experiment;
 pub mod gallery;

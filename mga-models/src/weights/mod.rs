@@ -1,6 +1,7 @@
 //! Weight files: safetensors with torchvision's names, the authors' names, or our own.
 
 mod convert;
+mod export;
 mod load;
 mod pickle;
 pub mod published;
@@ -8,6 +9,7 @@ mod rename;
 mod save;
 
 pub use convert::{Converted, convert, write_converted};
+pub use export::{AttentionDescription, ModelDescription, Preprocessing, model_py, timm_name};
 pub use load::{LoadReport, load_file, load_tensors};
 pub use pickle::{Checkpoint, StoredTensor, read_checkpoint};
 pub use published::PublishedWeights;

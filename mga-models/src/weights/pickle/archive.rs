@@ -37,7 +37,9 @@ impl Archive {
         file.seek(SeekFrom::Start(0)).map_err(failed)?;
         let zip = ZipArchive::new(BufReader::new(file))
             .map_err(|e| refused(format!("not a whole zip archive ({e}); was its download cut short?")))?;
-        let ends = |end: &str| zip.file_names().filter(|name| name.ends_with(end)).map(str::to_owned).collect::<Vec<_>>();
+        let names = zip.file_names().map(|name| name.map(|name| name.into_owned())).collect::<zip::result::ZipResult<Vec<_>>>();
+        let names = names.map_err(|e| refused(format!("not a sound zip archive ({e})")))?;
+        let ends = |end: &str| names.iter().filter(|name| name.ends_with(end)).cloned().collect::<Vec<String>>();
         if !ends("/constants.pkl").is_empty() {
             return Err(refused(
                 "a TorchScript archive, which holds a program; save the state dict in Python: \

@@ -160,7 +160,7 @@ mod tests {
         assert_eq!(numbers(&view(&[3, 2], &[0, 1], 1))?, [1, 2, 1, 2, 1, 2]);
         assert_eq!(numbers(&view(&[2, 1, 3], &[6, 99, 2], 0))?, [0, 2, 4, 6, 8, 10]);
         assert_eq!(numbers(&view(&[], &[], 7))?, [7]);
-        assert_eq!(numbers(&view(&[2, 0], &[1, 1], 500))?, []);
+        assert_eq!(numbers(&view(&[2, 0], &[1, 1], 500))?, [] as [u16; 0]);
         Ok(())
     }
 
