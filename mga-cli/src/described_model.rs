@@ -49,9 +49,10 @@ impl DescribedModel {
             "std": preprocessing.std,
             "eval": { "transforms": preprocessing.transforms },
         });
-        for (key, value) in
-            [("background", preprocessing.background), ("background_seed", preprocessing.background_seed.map(Value::from))]
-        {
+        for (key, value) in [
+            ("background", preprocessing.background),
+            ("background_seed", preprocessing.background_seed.map(Value::from)),
+        ] {
             if let Some(value) = value {
                 data[key] = value;
             }
@@ -138,7 +139,8 @@ fn classifier_rows(file: &Path, entry: &BackboneEntry, renames: &[(&str, &str)])
         HeadKind::Vgg { .. } => "classifier.6.weight".to_owned(),
     };
     let is_last = |name: &str| normalise(name) == last || rename(name, renames) == last;
-    let readable = || format!("{}: not a readable safetensors file; `mga weights convert` makes one of a .pth", file.display());
+    let readable =
+        || format!("{}: not a readable safetensors file; `mga weights convert` makes one of a .pth", file.display());
     anyhow::ensure!(file.is_file(), "{}: no such file", file.display());
     let tensors = candle_core::safetensors::load(file, &Device::Cpu).with_context(readable)?;
     let found = tensors.iter().find(|(name, _)| is_last(name)).and_then(|(_, tensor)| tensor.dims().first().copied());
@@ -167,7 +169,10 @@ mod tests {
     #[test]
     fn imagenet_has_a_thousand_names() {
         let names = class_names(1000);
-        assert_eq!((names.len(), names[0].as_str(), names[967].as_str(), names[999].as_str()), (1000, "tench", "espresso", "toilet tissue"));
+        assert_eq!(
+            (names.len(), names[0].as_str(), names[967].as_str(), names[999].as_str()),
+            (1000, "tench", "espresso", "toilet tissue")
+        );
         assert!(names.iter().all(|name| !name.is_empty() && name.trim() == name));
         assert_eq!(class_names(2), ["class 0", "class 1"]);
     }

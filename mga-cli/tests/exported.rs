@@ -70,7 +70,8 @@ fn an_exported_run_predicts_what_the_run_does() {
     std::fs::rename(folder.join("leaves"), folder.join("photos")).unwrap();
     let said = done(folder, &["weights", "export", "run", "out/exported"]);
     assert!(said.contains("resnet18") && said.contains("10 classes"), "{said}");
-    let mut names: Vec<_> = std::fs::read_dir(folder.join("out/exported")).unwrap().map(|f| f.unwrap().file_name()).collect();
+    let mut names: Vec<_> =
+        std::fs::read_dir(folder.join("out/exported")).unwrap().map(|f| f.unwrap().file_name()).collect();
     names.sort();
     assert_eq!(names, ["README.md", "config.json", "model.py", "model.safetensors"]);
     assert_eq!(std::fs::read_dir(folder.join("out")).unwrap().count(), 1, "nothing temporary is left");
@@ -83,17 +84,22 @@ fn an_exported_run_predicts_what_the_run_does() {
     assert_eq!(of("out/exported"), from_run);
     assert_eq!(of("alone.safetensors"), from_run);
     let index: Vec<usize> = column(&from_run, "index").iter().map(|index| index.parse().unwrap()).collect();
-    let config: Value = serde_json::from_slice(&std::fs::read(folder.join("out/exported/config.json")).unwrap()).unwrap();
+    let config: Value =
+        serde_json::from_slice(&std::fs::read(folder.join("out/exported/config.json")).unwrap()).unwrap();
     for (index, class) in index.into_iter().zip(column(&from_run, "predicted")) {
         assert_eq!(config["label_names"][index], class);
     }
     assert_eq!((&config["architecture"], &config["num_features"]), (&"resnet18".into(), &512.into()));
     let input = &config["pretrained_cfg"];
-    assert_eq!((&input["input_size"], &input["mean"]), (&serde_json::json!([3, 40, 40]), &serde_json::json!([0.4, 0.5, 0.6])));
+    assert_eq!(
+        (&input["input_size"], &input["mean"]),
+        (&serde_json::json!([3, 40, 40]), &serde_json::json!([0.4, 0.5, 0.6]))
+    );
 
     // Settings of the command line are stronger; scores are written where asked for.
     let set = ["--set", "data.eval.transforms=[]", "--logits", "scores.safetensors"];
-    let whole = done(folder, &[&["predict", "photos/test", "--weights", "out/exported", "--top", "2"], &set[..]].concat());
+    let whole =
+        done(folder, &[&["predict", "photos/test", "--weights", "out/exported", "--top", "2"], &set[..]].concat());
     assert_ne!(whole, from_run);
     let scores = candle_core::safetensors::load(folder.join("scores.safetensors"), &Device::Cpu).unwrap();
     assert_eq!(scores["logits"].dims(), [10, 10]);
@@ -102,7 +108,10 @@ fn an_exported_run_predicts_what_the_run_does() {
     let card = std::fs::read_to_string(folder.join("out/exported/README.md")).unwrap();
     let summary: Value = serde_json::from_slice(&std::fs::read(folder.join("run/summary.json")).unwrap()).unwrap();
     let top1 = format!("{:.1} %", 100.0 * summary["last"]["top1"].as_f64().unwrap());
-    assert!(card.contains(&top1) && card.contains("10 images of the test split") && card.contains("A \\| small one"), "{card}");
+    assert!(
+        card.contains(&top1) && card.contains("10 images of the test split") && card.contains("A \\| small one"),
+        "{card}"
+    );
     assert!(!card.contains(folder.to_str().unwrap()));
     let program = std::fs::read_to_string(folder.join("out/exported/model.py")).unwrap();
     assert!(program.contains("torchvision.models.resnet18") && program.contains("0.25"), "{program}");
@@ -140,7 +149,9 @@ fn published(path: &Path, backbone: &str, classes: usize) {
 fn a_published_classifier_needs_its_backbones_name_alone() {
     let temporary = tempfile::tempdir().unwrap();
     let folder = temporary.path();
-    image::RgbImage::from_fn(90, 70, |x, y| image::Rgb([x as u8 * 2, y as u8 * 3, 90])).save(folder.join("a.png")).unwrap();
+    image::RgbImage::from_fn(90, 70, |x, y| image::Rgb([x as u8 * 2, y as u8 * 3, 90]))
+        .save(folder.join("a.png"))
+        .unwrap();
     published(&folder.join("resnet18.safetensors"), "resnet18", 1000);
     let weights = ["--weights", "resnet18.safetensors"];
     let predict = |more: &[&str]| [&["predict", "a.png"], &weights[..], more].concat();

@@ -74,7 +74,10 @@ fn the_written_file_is_the_same_again() {
 fn a_state_dict_is_found_with_its_metadata_and_its_optimiser_beside_it() {
     let linear = read(&pth("linear.pth"));
     assert_eq!(linear.tensors.keys().collect::<Vec<_>>(), ["bias", "weight"]);
-    assert_eq!((linear.below.join("."), linear.left_out), ("model.state_dict".to_owned(), vec!["optimizer (a dictionary)".to_owned()]));
+    assert_eq!(
+        (linear.below.join("."), linear.left_out),
+        ("model.state_dict".to_owned(), vec!["optimizer (a dictionary)".to_owned()])
+    );
 }
 
 #[test]
@@ -191,7 +194,10 @@ fn nesting_and_loops_end() {
 }
 
 /// A PyTorch checkpoint of the backbone as somebody else names it, without its counters: only the names matter here.
-fn renamed(backbone: &str, uses: impl Fn(&str) -> bool) -> (MgaModel, std::collections::BTreeMap<String, StoredTensor>) {
+fn renamed(
+    backbone: &str,
+    uses: impl Fn(&str) -> bool,
+) -> (MgaModel, std::collections::BTreeMap<String, StoredTensor>) {
     let registry = Registry::builtin();
     let entry = registry.backbone(backbone).unwrap();
     let settings = ModelSettings {
@@ -229,7 +235,8 @@ fn checkpoint(path: &Path, tensors: &std::collections::BTreeMap<String, StoredTe
         let tuple = |ns: &[usize]| [&b"("[..], &ns.iter().flat_map(|&n| int(n)).collect::<Vec<_>>(), b"t"].concat();
         pickle.extend(text(&format!("module.{name}")));
         pickle.extend(b"ctorch._utils\n_rebuild_tensor_v2\n((X\x07\x00\x00\x00storagectorch\nFloatStorage\n");
-        pickle.extend([text(&index.to_string()), text("cpu"), int(tensor.data.len() / 4), b"tQK\x00".to_vec()].concat());
+        pickle
+            .extend([text(&index.to_string()), text("cpu"), int(tensor.data.len() / 4), b"tQK\x00".to_vec()].concat());
         pickle.extend([tuple(&tensor.shape), tuple(&steps), b"\x89NtRs".to_vec()].concat());
         zip.start_file(format!("archive/data/{index}"), stored).unwrap();
         zip.write_all(&tensor.data).unwrap();

@@ -158,7 +158,8 @@ fn as_csv(rows: &[Row], top: usize) -> anyhow::Result<String> {
 
 fn as_json(rows: &[Row]) -> anyhow::Result<String> {
     let row = |row: &Row| {
-        let one = |(index, class, p): &(usize, String, f64)| json!({ "index": index, "class": class, "probability": p });
+        let one =
+            |(index, class, p): &(usize, String, f64)| json!({ "index": index, "class": class, "probability": p });
         let top: Vec<_> = row.top.iter().map(one).collect();
         let first = row.top.first();
         json!({

@@ -63,7 +63,9 @@ pub fn load_file(store: &ParameterStore, path: &Path, renames: &[(&str, &str)], 
         return Err(failed("there is no such weight file".into()));
     }
     let tensors = candle_core::safetensors::load(path, &candle_core::Device::Cpu).map_err(|e| {
-        failed(format!("not a readable safetensors file ({e}); PyTorch's .pth files are converted by `mga weights convert`"))
+        failed(format!(
+            "not a readable safetensors file ({e}); PyTorch's .pth files are converted by `mga weights convert`"
+        ))
     })?;
     load_tensors(store, tensors, renames, strict).map_err(|e| failed(e.to_string()))
 }
@@ -127,7 +129,9 @@ pub fn load_tensors(
 /// same order.
 fn is_flattened(file: &[usize], wanted: &[usize]) -> bool {
     match (file, wanted) {
-        ([out, rest @ ..], [want, inside]) => rest.len() == 3 && out == want && rest.iter().product::<usize>() == *inside,
+        ([out, rest @ ..], [want, inside]) => {
+            rest.len() == 3 && out == want && rest.iter().product::<usize>() == *inside
+        }
         _ => false,
     }
 }

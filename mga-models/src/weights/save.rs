@@ -25,6 +25,9 @@ pub(super) fn write_by_rename(path: &Path, write: impl FnOnce(&Path) -> Result<(
         .map_err(|e| Error::Weights(format!("{}: cannot be written: {e}", path.display())))
         .and_then(|()| {
             let renamed = (|| {
+                // safetensors makes files for their owner alone; weights are files like any other.
+                #[cfg(unix)]
+                std::fs::set_permissions(&temporary, std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
                 std::fs::File::open(&temporary)?.sync_all()?;
                 std::fs::rename(&temporary, path)?;
                 // The rename itself must survive a power cut.

@@ -46,7 +46,10 @@ pub(super) struct Args {
 pub(super) fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let run = RunFolder::at(&args.run);
     let summary = std::fs::read_to_string(run.summary()).with_context(|| {
-        format!("{0}: no finished run (there is no summary.json); `mga train --resume {0}` finishes one", args.run.display())
+        format!(
+            "{0}: no finished run (there is no summary.json); `mga train --resume {0}` finishes one",
+            args.run.display()
+        )
     })?;
     let summary: Value = serde_json::from_str(&summary).with_context(|| format!("{}", run.summary().display()))?;
     anyhow::ensure!(

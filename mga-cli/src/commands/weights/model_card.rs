@@ -77,7 +77,9 @@ fn measured(summary: &Value) -> String {
 }
 
 fn usage(program: bool) -> String {
-    let mut text = "## Use\n\n```sh\nmga predict photos/ --weights .        # this folder, or OWNER/NAME on the hub\n```\n".to_owned();
+    let mut text =
+        "## Use\n\n```sh\nmga predict photos/ --weights .        # this folder, or OWNER/NAME on the hub\n```\n"
+            .to_owned();
     if program {
         text += "\n```python\nimport model                            # model.py in this folder\n\
                  logits, attention = model.load()(images)  # normalised, (N, 3, H, W)\n```\n";

@@ -30,15 +30,19 @@ fn family(backbone: &str) -> Option<Family> {
     let plain = "torchvision.models.{backbone}(weights=None, num_classes={classes})";
     let features = "return net.features(x)";
     Some(match backbone {
-        name if name.starts_with("resnet") => torchvision(
+        "resnet18" | "resnet34" | "resnet50" | "resnet101" | "resnet152" => torchvision(
             plain,
             "x = net.maxpool(net.relu(net.bn1(net.conv1(x))))\n        \
              return net.layer4(net.layer3(net.layer2(net.layer1(x))))",
             "net.fc(x)",
             "fc",
         ),
-        name if name.starts_with("densenet") => torchvision(plain, features, "net.classifier(x)", "classifier"),
-        name if name.starts_with("vgg") => torchvision(plain, features, "net.classifier(x)", "classifier.0"),
+        "densenet121" | "densenet161" | "densenet169" | "densenet201" => {
+            torchvision(plain, features, "net.classifier(x)", "classifier")
+        }
+        "vgg16" | "vgg16_bn" | "vgg19" | "vgg19_bn" => {
+            torchvision(plain, features, "net.classifier(x)", "classifier.0")
+        }
         "mobilenet_v2" => torchvision(plain, features, "net.classifier(x)", "classifier.1"),
         "inception_v3" => torchvision(
             "torchvision.models.inception_v3(weights=None, num_classes={classes}, aux_logits=False, init_weights=False)",
@@ -81,9 +85,10 @@ pub fn model_py(description: &ModelDescription) -> Option<String> {
         _ => "f".to_owned(),
     };
     let widen = if kind == "concat" {
-        let (owner, name) = family.last.rsplit_once('.').map_or(("self.net".to_owned(), family.last), |(owner, name)| {
-            (format!("self.net.{owner}"), name)
-        });
+        let (owner, name) = family
+            .last
+            .rsplit_once('.')
+            .map_or(("self.net".to_owned(), family.last), |(owner, name)| (format!("self.net.{owner}"), name));
         // A child of a `Sequential` is set by its number.
         let set = if name.chars().all(|c| c.is_ascii_digit()) {
             format!("{owner}[{name}] = torch.nn.Linear(2 * {owner}[{name}].in_features, {owner}[{name}].out_features)")

@@ -37,7 +37,8 @@ impl Archive {
         file.seek(SeekFrom::Start(0)).map_err(failed)?;
         let zip = ZipArchive::new(BufReader::new(file))
             .map_err(|e| refused(format!("not a whole zip archive ({e}); was its download cut short?")))?;
-        let names = zip.file_names().map(|name| name.map(|name| name.into_owned())).collect::<zip::result::ZipResult<Vec<_>>>();
+        let names =
+            zip.file_names().map(|name| name.map(|name| name.into_owned())).collect::<zip::result::ZipResult<Vec<_>>>();
         let names = names.map_err(|e| refused(format!("not a sound zip archive ({e})")))?;
         let ends = |end: &str| names.iter().filter(|name| name.ends_with(end)).cloned().collect::<Vec<String>>();
         if !ends("/constants.pkl").is_empty() {
@@ -85,7 +86,9 @@ impl Archive {
         };
         // PyTorch stores everything as it is; what is not could unfold to any size.
         if entry.compression() != CompressionMethod::Stored || entry.size() > self.length {
-            return Err(refused(format!("{name}: compressed, or larger than the file; PyTorch writes no such archive")));
+            return Err(refused(format!(
+                "{name}: compressed, or larger than the file; PyTorch writes no such archive"
+            )));
         }
         if entry.size() > most {
             return Err(refused(format!("{name}: {} bytes, more than any checkpoint needs", entry.size())));

@@ -20,7 +20,8 @@ const LONGEST_KEY: usize = 32;
 /// # Errors
 /// An instruction or a name that plain data does not need, or one without its operands; with its place.
 pub(super) fn run(pickle: &[u8]) -> Result<(Heap, Id)> {
-    let mut machine = Machine { bytes: pickle, at: 0, heap: Heap::default(), stack: vec![], marks: vec![], memo: HashMap::new() };
+    let mut machine =
+        Machine { bytes: pickle, at: 0, heap: Heap::default(), stack: vec![], marks: vec![], memo: HashMap::new() };
     loop {
         let start = machine.at;
         match machine.step() {
@@ -129,13 +130,21 @@ impl<'a> Machine<'a> {
                 self.push(plain);
             }
             b'X' | 0x8c | 0x8d => {
-                let length = self.length(match code { b'X' => 4, 0x8c => 1, _ => 8 })?;
+                let length = self.length(match code {
+                    b'X' => 4,
+                    0x8c => 1,
+                    _ => 8,
+                })?;
                 let text = self.text(length)?;
                 self.push(Object::Text(text));
             }
             // Python 2's texts, and bytes.
             b'U' | b'T' | b'C' | b'B' | 0x8e => {
-                let length = self.length(match code { b'U' | b'C' => 1, b'T' | b'B' => 4, _ => 8 })?;
+                let length = self.length(match code {
+                    b'U' | b'C' => 1,
+                    b'T' | b'B' => 4,
+                    _ => 8,
+                })?;
                 let bytes = self.take(length)?;
                 let text = if let b'U' | b'T' = code { std::str::from_utf8(bytes).ok() } else { None };
                 self.push(text.map_or(Object::Bytes(length), |text| Object::Text(text.to_owned())));
@@ -146,7 +155,11 @@ impl<'a> Machine<'a> {
             0x8f => self.push(Object::Set(vec![])),
             b'l' | b't' | 0x91 => {
                 let items = self.pop_mark()?;
-                self.push(match code { b'l' => Object::List(items), b't' => Object::Tuple(items), _ => Object::Set(items) });
+                self.push(match code {
+                    b'l' => Object::List(items),
+                    b't' => Object::Tuple(items),
+                    _ => Object::Set(items),
+                });
             }
             0x85..=0x87 => {
                 let items = self.pop_many(usize::from(code - 0x84))?;
@@ -194,7 +207,8 @@ impl<'a> Machine<'a> {
             }
             0x93 => {
                 let names = self.pop_many(2)?;
-                let (Object::Text(module), Object::Text(name)) = (self.object(&names, 0), self.object(&names, 1)) else {
+                let (Object::Text(module), Object::Text(name)) = (self.object(&names, 0), self.object(&names, 1))
+                else {
                     return Err(refused("a name that is no text"));
                 };
                 let global = lookup(module, name)?;
@@ -220,7 +234,9 @@ impl<'a> Machine<'a> {
             }
             other => {
                 let shown = char::from(other).escape_default();
-                return Err(refused(format!("instruction {other:#04x} ({shown}), which tensors and plain values do not need")));
+                return Err(refused(format!(
+                    "instruction {other:#04x} ({shown}), which tensors and plain values do not need"
+                )));
             }
         }
         Ok(None)
@@ -286,7 +302,9 @@ impl<'a> Machine<'a> {
 
     fn sizes(&self, id: Id) -> Result<Vec<usize>> {
         let size = |&id: &Id| match self.heap.get(id) {
-            Object::Int(size) => usize::try_from(*size).map_err(|_| refused(format!("a tensor's size or step of {size}"))),
+            Object::Int(size) => {
+                usize::try_from(*size).map_err(|_| refused(format!("a tensor's size or step of {size}")))
+            }
             other => Err(refused(format!("a tensor's size that is {}", other.kind()))),
         };
         self.tuple(id)?.iter().map(size).collect()
@@ -442,9 +460,10 @@ mod tests {
     #[test]
     fn negative_and_unfitting_tensors_are_errors() {
         let tensor = |size: &str, stride: &str| {
-            let mut pickle = b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n((X\x07\x00\x00\x00storagectorch\nFloatStorage\n\
+            let mut pickle =
+                b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n((X\x07\x00\x00\x00storagectorch\nFloatStorage\n\
                                X\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x04tQK\x00"
-                .to_vec();
+                    .to_vec();
             pickle.extend_from_slice(size.as_bytes());
             pickle.extend_from_slice(stride.as_bytes());
             pickle.extend_from_slice(b"\x89NtR.");

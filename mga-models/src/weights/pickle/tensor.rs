@@ -90,16 +90,21 @@ fn gather(spec: &TensorSpec, storage: &[u8]) -> Result<Vec<u8>> {
     let size = spec.storage.element.size;
     let present = storage.len() / size;
     if spec.storage.count > present {
-        return Err(refused(format!("data/{} has {present} numbers, expected {}", spec.storage.key, spec.storage.count)));
+        return Err(refused(format!(
+            "data/{} has {present} numbers, expected {}",
+            spec.storage.key, spec.storage.count
+        )));
     }
     let total = count(spec).and_then(|count| usize::try_from(count).ok()).ok_or_else(|| refused("too large"))?;
     if total == 0 {
         return Ok(vec![]);
     }
     // The last number that the view reaches.
-    let reach = spec.shape.iter().zip(&spec.strides).try_fold(spec.offset, |at, (&count, &stride)| {
-        at.checked_add((count - 1).checked_mul(stride)?)
-    });
+    let reach = spec
+        .shape
+        .iter()
+        .zip(&spec.strides)
+        .try_fold(spec.offset, |at, (&count, &stride)| at.checked_add((count - 1).checked_mul(stride)?));
     if reach.is_none_or(|reach| reach >= present) {
         return Err(refused(format!(
             "a view of {:?} with steps {:?} from {} reaches beyond the {present} numbers of data/{}",
@@ -166,9 +171,12 @@ mod tests {
 
     #[test]
     fn views_beyond_the_storage_are_errors() {
-        for (shape, strides, offset) in
-            [(vec![13], vec![1], 0), (vec![2], vec![12], 0), (vec![1], vec![1], 12), (vec![2, 2], vec![usize::MAX, 1], 1)]
-        {
+        for (shape, strides, offset) in [
+            (vec![13], vec![1], 0),
+            (vec![2], vec![12], 0),
+            (vec![1], vec![1], 12),
+            (vec![2, 2], vec![usize::MAX, 1], 1),
+        ] {
             let message = numbers(&view(&shape, &strides, offset)).expect_err("beyond").to_string();
             assert!(message.contains("beyond"), "{message}");
         }
