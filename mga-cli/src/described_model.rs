@@ -4,10 +4,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use candle_core::{DType, Device};
+use candle_core::DType;
 use mga_core::parameter::ParameterStore;
 use mga_models::head::HeadKind;
-use mga_models::weights::{ModelDescription, PublishedWeights, normalise, rename};
+use mga_models::weights::{Header, ModelDescription, PublishedWeights, normalise, rename};
 use mga_models::{BackboneEntry, MgaModel, weights};
 use serde_json::{Value, json};
 
@@ -139,11 +139,9 @@ fn classifier_rows(file: &Path, entry: &BackboneEntry, renames: &[(&str, &str)])
         HeadKind::Vgg { .. } => "classifier.6.weight".to_owned(),
     };
     let is_last = |name: &str| normalise(name) == last || rename(name, renames) == last;
-    let readable =
-        || format!("{}: not a readable safetensors file; `mga weights convert` makes one of a .pth", file.display());
     anyhow::ensure!(file.is_file(), "{}: no such file", file.display());
-    let tensors = candle_core::safetensors::load(file, &Device::Cpu).with_context(readable)?;
-    let found = tensors.iter().find(|(name, _)| is_last(name)).and_then(|(_, tensor)| tensor.dims().first().copied());
+    let header = Header::read(file)?;
+    let found = header.tensors.iter().find(|(name, _)| is_last(name)).and_then(|(_, t)| t.shape.first().copied());
     found.with_context(|| {
         format!(
             "{}: has no classifier of {} (`{last}`, or another source's name for it); is it for another backbone?",

@@ -140,8 +140,8 @@ fn published(path: &Path, backbone: &str, classes: usize) {
     let store = ParameterStore::new(1, DType::F32, &Device::Cpu);
     let model = MgaModel::new(registry.backbone(backbone).unwrap(), settings, store).unwrap();
     let renames = registry.renames(backbone);
-    let named = |(name, tensor)| (rename_back(&name, &renames, |from| from == "fc"), tensor);
-    let tensors: Vec<_> = model.store().tensors().into_iter().map(named).collect();
+    let named = |name: &str| rename_back(name, &renames, |from| from == "fc");
+    let tensors: Vec<_> = model.store().tensors().into_iter().map(|(name, tensor)| (named(&name), tensor)).collect();
     save_file(&tensors, Default::default(), path).unwrap();
 }
 
@@ -153,8 +153,9 @@ fn a_published_classifier_needs_its_backbones_name_alone() {
         .save(folder.join("a.png"))
         .unwrap();
     published(&folder.join("resnet18.safetensors"), "resnet18", 1000);
-    let weights = ["--weights", "resnet18.safetensors"];
-    let predict = |more: &[&str]| [&["predict", "a.png"], &weights[..], more].concat();
+    fn predict<'a>(more: &[&'a str]) -> Vec<&'a str> {
+        [&["predict", "a.png", "--weights", "resnet18.safetensors"], more].concat()
+    }
     let said = done(folder, &predict(&["--backbone", "resnet18", "--json"]));
     let said: Value = serde_json::from_str(&said).unwrap();
     let names: Vec<&str> = include_str!("../src/imagenet_classes.txt").lines().collect();

@@ -2,6 +2,7 @@
 
 mod convert;
 mod export;
+mod header;
 mod load;
 mod pickle;
 pub mod published;
@@ -10,6 +11,7 @@ mod save;
 
 pub use convert::{Converted, convert, write_converted};
 pub use export::{AttentionDescription, ModelDescription, Preprocessing, model_py, timm_name};
+pub use header::{Header, TensorHeader};
 pub use load::{LoadReport, load_file, load_tensors};
 pub use pickle::{Checkpoint, StoredTensor, read_checkpoint};
 pub use published::PublishedWeights;

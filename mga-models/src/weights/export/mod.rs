@@ -9,6 +9,8 @@ use std::path::Path;
 use mga_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
+use super::header::Header;
+
 pub use model_py::{model_py, timm_name};
 
 /// Metadata keys.
@@ -105,36 +107,8 @@ impl ModelDescription {
     /// No safetensors file; metadata of ours that cannot be read.
     pub fn read(path: &Path) -> Result<Option<Self>> {
         let failed = |what: String| Error::Weights(format!("{}: {what}", path.display()));
-        let metadata = metadata(path).map_err(failed)?;
-        Self::from_metadata(&metadata).map_err(|e| failed(e.to_string()))
+        Self::from_metadata(&Header::read(path)?.metadata).map_err(|e| failed(e.to_string()))
     }
-}
-
-/// The metadata of a safetensors file.
-fn metadata(path: &Path) -> std::result::Result<HashMap<String, String>, String> {
-    use std::io::Read;
-    let mut file = std::fs::File::open(path).map_err(|e| format!("cannot be read: {e}"))?;
-    let length = file.metadata().map_err(|e| format!("cannot be read: {e}"))?.len();
-    let mut start = [0; 8];
-    let no_file = |e: &dyn std::fmt::Display| {
-        format!("not a readable safetensors file ({e}); PyTorch's .pth files are converted by `mga weights convert`")
-    };
-    file.read_exact(&mut start).map_err(|e| no_file(&e))?;
-    let header = u64::from_le_bytes(start);
-    if header > length.saturating_sub(8) {
-        return Err(no_file(&"its header is longer than the file"));
-    }
-    // The crate's own reader wants the tensors too; here the header is enough, and tensors are checked when loaded.
-    let header: Header =
-        serde_json::from_reader(std::io::BufReader::new(file.take(header))).map_err(|e| no_file(&e))?;
-    Ok(header.metadata)
-}
-
-/// A safetensors header, as far as it is read here.
-#[derive(Deserialize)]
-struct Header {
-    #[serde(rename = "__metadata__", default)]
-    metadata: HashMap<String, String>,
 }
 
 #[cfg(test)]
@@ -177,16 +151,5 @@ mod tests {
         metadata.remove(CLASSES);
         metadata.insert(ATTENTION.to_owned(), description().to_metadata().unwrap()[ATTENTION].clone());
         assert!(ModelDescription::from_metadata(&metadata).unwrap_err().to_string().contains("lacks `mga.classes`"));
-    }
-
-    #[test]
-    fn a_file_that_is_none_is_an_error() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("x.safetensors");
-        for bytes in [&b""[..], b"abc", b"\xff\xff\xff\xff\xff\xff\xff\xff{}", b"\x02\x00\x00\x00\x00\x00\x00\x00[]"] {
-            std::fs::write(&path, bytes).unwrap();
-            let message = ModelDescription::read(&path).unwrap_err().to_string();
-            assert!(message.contains("safetensors") && message.contains("x.safetensors"), "{message}");
-        }
     }
 }
