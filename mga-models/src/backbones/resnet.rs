@@ -9,6 +9,7 @@ use mga_core::tape::{Tape, Value};
 use crate::backbone::{Backbone, Stage, StageId, run_stages};
 use crate::head::HeadKind;
 use crate::registry::BackboneEntry;
+use crate::weights::PublishedWeights;
 
 /// torchvision's classifier and the authors' numbered children, to our names.
 const RENAMES: &[(&str, &str)] = &[
@@ -40,6 +41,34 @@ pub const RESNETS: &[BackboneEntry] = &[
     entry!("resnet50", [3, 4, 6, 3], true),
     entry!("resnet101", [3, 4, 23, 3], true),
     entry!("resnet152", [3, 8, 36, 3], true),
+];
+
+macro_rules! published {
+    ($name:literal, $tag:literal) => {
+        PublishedWeights {
+            name: concat!("timm/", $name, ".", $tag),
+            repo: concat!("timm/", $name, ".", $tag),
+            component: $name,
+            interpolation: "bilinear",
+            licence: "bsd-3-clause",
+            ..PublishedWeights::TIMM
+        }
+    };
+}
+
+/// Published weights: torchvision's first ones (`tv_in1k`), and timm's own resnet50 (Wightman et al. 2021, recipe A1).
+pub const WEIGHTS: &[PublishedWeights] = &[
+    published!("resnet18", "tv_in1k"),
+    published!("resnet34", "tv_in1k"),
+    published!("resnet50", "tv_in1k"),
+    published!("resnet101", "tv_in1k"),
+    published!("resnet152", "tv_in1k"),
+    PublishedWeights {
+        interpolation: "bicubic",
+        licence: "apache-2.0",
+        default: false,
+        ..published!("resnet50", "a1_in1k")
+    },
 ];
 
 /// Stages `stem`, `layer1`, …, `layer4`.
