@@ -11,6 +11,7 @@ pub mod model_args;
 pub mod predict;
 pub mod schema;
 pub mod train;
+pub mod weights;
 
 use crate::components::Components;
 
@@ -29,6 +30,8 @@ pub enum Command {
     List(list::Args),
     /// Check data, split tables, write data sets to disk.
     Data(data::Args),
+    /// Download published weights by name, list them, look into weight files.
+    Weights(weights::Args),
     /// Check an experiment and its data, and say what will train.
     Check(check::Args),
     /// Print the JSON schema of the experiment file.
@@ -50,6 +53,7 @@ impl Command {
             Self::Explain(args) => explain::run(args, components),
             Self::List(args) => list::run(args, components),
             Self::Data(args) => data::run(args, components),
+            Self::Weights(args) => weights::run(args, components),
             Self::Check(args) => check::run(args, components),
             Self::Schema(args) => schema::run(args, components),
             Self::Completions(args) => completions::run(args, components),

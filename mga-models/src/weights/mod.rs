@@ -5,7 +5,7 @@ pub mod published;
 mod rename;
 mod save;
 
-pub use load::{LoadReport, load_file, load_tensors};
+pub use load::{LoadReport, Misfit, load_file, load_tensors};
 pub use published::PublishedWeights;
 pub use rename::{normalise, rename, rename_back};
 pub use save::save_file;
