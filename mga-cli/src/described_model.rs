@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::assemble;
 use crate::components::Components;
 use crate::experiment::{Loaded, Overrides, load, nearest};
+use crate::weights_source;
 
 /// The file of an exported folder.
 pub const MODEL_FILE: &str = "model.safetensors";
@@ -100,6 +101,32 @@ impl DescribedModel {
         let model = json!({ "backbone": backbone, "attention": "none", "mask_guidance": false });
         let loaded = experiment(data, model, set, components)?;
         Ok(Self { loaded, classes: class_names(classes), file: file.to_path_buf() })
+    }
+
+    /// Of a repository of the hub, `owner/name[@revision]`, downloading it if need be: an exported model, or a plain
+    /// classifier where it is known or `backbone` says of what.
+    ///
+    /// # Errors
+    /// No such repository or no network; weights that say of no network.
+    pub fn of_name(
+        name: &str,
+        backbone: Option<&str>,
+        set: &[String],
+        components: &Components,
+    ) -> anyhow::Result<Self> {
+        let registry = &components.registry;
+        let published = registry.published(name.split('@').next().unwrap_or(name));
+        let component = published.map(|published| published.component).or(backbone).unwrap_or_default();
+        let found = weights_source::find(name, component, registry, &components.hub)?;
+        let found = found.with_context(|| format!("`{name}` names no weights"))?;
+        eprintln!("{}", found.label);
+        if let Some(described) = Self::of_export(&found.path, set, components)? {
+            return Ok(described);
+        }
+        let backbone = backbone.or(published.map(|published| published.component)).with_context(|| {
+            format!("{}: does not say what network it is for; name its backbone with --backbone", found.label)
+        })?;
+        Self::of_classifier(&found.path, backbone, published, set, components)
     }
 
     /// Builds the network and loads the weights; says what was loaded.

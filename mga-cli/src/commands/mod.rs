@@ -30,7 +30,7 @@ pub enum Command {
     List(list::Args),
     /// Check data, split tables, write data sets to disk.
     Data(data::Args),
-    /// Convert and export weights.
+    /// Published weights by name; weight files converted, exported, looked into.
     Weights(weights::Args),
     /// Check an experiment and its data, and say what will train.
     Check(check::Args),

@@ -24,6 +24,7 @@ Examples:
   mga predict photos/ --weights runs/first --out predictions.csv --overlays overlays/
   mga predict leaf.jpg --weights model.safetensors --experiment experiments/mga/soybean_2_1.toml --json
   mga predict photos/ --weights exported/
+  mga predict photos/ --weights timm/resnet50.tv_in1k
   mga predict coffee.png --weights resnet50.safetensors --backbone resnet50
 
 A folder that `mga weights export` wrote says itself what it is; a plain published classifier needs its backbone's name,
@@ -109,7 +110,12 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
 /// The experiment, the classes and the network, from whatever describes them.
 fn described(args: &Args, components: &Components) -> anyhow::Result<(Loaded, Vec<String>, MgaModel)> {
     let (path, set) = (args.model.weights(), args.model.set());
+    let named = path.to_str().filter(|name| is_name(name) && !path.exists() && !args.model.has_experiment());
     let described = match &args.backbone {
+        backbone if named.is_some() => {
+            let name = named.unwrap_or_default();
+            Some(DescribedModel::of_name(name, backbone.as_deref(), set, components)?)
+        }
         Some(backbone) => Some(DescribedModel::of_classifier(path, backbone, None, set, components)?),
         None if args.model.has_experiment() => None,
         None => DescribedModel::of_export(path, set, components)?,
@@ -122,6 +128,14 @@ fn described(args: &Args, components: &Components) -> anyhow::Result<(Loaded, Ve
     let classes = args.model.classes(&loaded, components)?;
     let model = args.model.model(&loaded, components, classes.len())?;
     Ok((loaded, classes, model))
+}
+
+/// Whether this is how a repository of the hub is named, `owner/name[@revision]`.
+fn is_name(text: &str) -> bool {
+    let id = text.split('@').next().unwrap_or(text);
+    let parts: Vec<&str> = id.split('/').collect();
+    let file = [".safetensors", ".pth", ".pt", ".bin"].iter().any(|end| id.ends_with(end));
+    parts.len() == 2 && parts.iter().all(|part| !part.is_empty() && !part.starts_with('.')) && !file
 }
 
 /// What is said of one image: the most probable classes, first first, with their index.
@@ -176,6 +190,16 @@ fn as_json(rows: &[Row]) -> anyhow::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_of_the_hub_are_told_from_files() {
+        assert!(is_name("timm/resnet18.tv_in1k") && is_name("owner/name@refs/pr/2"));
+        assert!(
+            !["model", "runs/x.safetensors", "./runs", "../a/b", "/a/b", "a/b/c", "a/"]
+                .iter()
+                .any(|text| is_name(text))
+        );
+    }
 
     #[test]
     fn rows_are_written_as_csv_and_json() {

@@ -12,7 +12,7 @@ mod save;
 pub use convert::{Converted, convert, write_converted};
 pub use export::{AttentionDescription, ModelDescription, Preprocessing, model_py, timm_name};
 pub use header::{Header, TensorHeader};
-pub use load::{LoadReport, load_file, load_tensors};
+pub use load::{LoadReport, Misfit, load_file, load_tensors};
 pub use pickle::{Checkpoint, StoredTensor, read_checkpoint};
 pub use published::PublishedWeights;
 pub use rename::{normalise, rename, rename_back};
