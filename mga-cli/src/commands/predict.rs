@@ -111,14 +111,15 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
 fn described(args: &Args, components: &Components) -> anyhow::Result<(Loaded, Vec<String>, MgaModel)> {
     let (path, set) = (args.model.weights(), args.model.set());
     let named = path.to_str().filter(|name| is_name(name) && !path.exists() && !args.model.has_experiment());
-    let described = match &args.backbone {
-        backbone if named.is_some() => {
-            let name = named.unwrap_or_default();
-            Some(DescribedModel::of_name(name, backbone.as_deref(), set, components)?)
-        }
-        Some(backbone) => Some(DescribedModel::of_classifier(path, backbone, None, set, components)?),
-        None if args.model.has_experiment() => None,
-        None => DescribedModel::of_export(path, set, components)?,
+    let backbone = args.backbone.as_deref();
+    let described = match (named, backbone) {
+        (Some(name), backbone) => Some(
+            DescribedModel::of_name(name, backbone, set, components)
+                .with_context(|| format!("{name}: there is no such file or folder, so it was looked for on the hub"))?,
+        ),
+        (None, Some(backbone)) => Some(DescribedModel::of_classifier(path, backbone, None, set, components)?),
+        (None, None) if args.model.has_experiment() => None,
+        (None, None) => DescribedModel::of_export(path, set, components)?,
     };
     if let Some(described) = described {
         let model = described.model(components)?;
