@@ -23,7 +23,7 @@ fn read(path: &Path) -> Converted {
 }
 
 fn refusal(path: &Path) -> String {
-    convert(path).expect_err("refused").to_string()
+    convert(path).unwrap_err().to_string()
 }
 
 /// Compares with `expected.safetensors`, to the bit.
@@ -164,7 +164,8 @@ fn sizes_are_held_against_the_file() {
     };
     assert_eq!(read(&make(&[2, 2], &[2, 1], 0, 4)).tensors["w"].shape, [2, 2]);
     let large = i32::MAX;
-    let cases: [(&[i32], &[i32], i32, i32, &str); 6] = [
+    type Case<'a> = (&'a [i32], &'a [i32], i32, i32, &'a str);
+    let cases: [Case<'_>; 6] = [
         (&[5], &[1], 0, 4, "reaches beyond"),
         (&[4], &[1], 1, 4, "reaches beyond"),
         (&[4], &[1], 0, 5, "4 numbers, expected 5"),
@@ -251,7 +252,8 @@ fn checkpoint(path: &Path, tensors: &std::collections::BTreeMap<String, StoredTe
 fn ports_and_the_authors_names_become_ours() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("port.pth");
-    let cases: [(&str, fn(&str) -> bool, &str); 2] = [
+    type Case = (&'static str, fn(&str) -> bool, &'static str);
+    let cases: [Case; 2] = [
         ("efficientnet_lite0", |from| from.starts_with('_'), "efficientnet-lite"),
         ("resnet18", |from| from.starts_with("features"), "authors"),
     ];

@@ -94,9 +94,12 @@ impl SameConv {
         // At stride 1 both sides get as much, and the convolution pads itself.
         let padding = if stride == 1 { (kernel / 2, kernel / 2) } else { (0, 0) };
         let settings = Conv2dSettings { stride, padding, groups, ..Conv2dSettings::default() };
+        // As timm draws: He normal by fan out within a group. By the whole weight, depthwise outputs would be so small that
+        // running variances, which start at 1, take hundreds of steps to come down to them.
+        let init = if groups == 1 { ConvInit::HeFanOut } else { ConvInit::HeFanIn };
         let eps = BatchNormSettings { eps: 1e-3, ..BatchNormSettings::default() };
         Ok(Self {
-            conv: Conv2d::new(builder.pp(conv), channels, (kernel, kernel), settings, ConvInit::HeFanOut)?,
+            conv: Conv2d::new(builder.pp(conv), channels, (kernel, kernel), settings, init)?,
             norm: BatchNorm2d::new(builder.pp(norm), channels.1, eps)?,
             activation,
             kernel,
