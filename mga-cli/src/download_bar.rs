@@ -24,7 +24,8 @@ impl Progress for DownloadBar {
     fn start(&self, file: &str, total: u64, present: u64) {
         let live = std::io::stderr().is_terminal();
         if !live {
-            let rest = if present > 0 { format!(", {} of it here already", BinaryBytes(present)) } else { String::new() };
+            let rest =
+                if present > 0 { format!(", {} of it here already", BinaryBytes(present)) } else { String::new() };
             eprintln!("downloading {file}, {}{rest}", BinaryBytes(total));
         }
         let bar = if live { ProgressBar::new(total) } else { ProgressBar::hidden() };

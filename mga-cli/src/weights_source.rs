@@ -89,7 +89,8 @@ pub fn find(text: &str, component: &str, registry: &Registry, hub: &Hub) -> anyh
 /// Nobody published any.
 pub fn default_name(component: &str, registry: &Registry) -> anyhow::Result<&'static str> {
     let published = registry.default_weights(component).map(|weights| weights.name);
-    published.ok_or_else(|| anyhow::anyhow!("no published weights of {component} are known; `mga weights list` shows all"))
+    published
+        .ok_or_else(|| anyhow::anyhow!("no published weights of {component} are known; `mga weights list` shows all"))
 }
 
 /// A local file. A `config.json` beside it, as exported and downloaded folders have, says how its images were normalised.

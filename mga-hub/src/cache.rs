@@ -90,7 +90,9 @@ impl Cache {
         let mut repos = vec![];
         let prefix = format!("{}--", kind.plural());
         for folder in entries(&self.0) {
-            let Some((owner, name)) = folder.strip_prefix(&prefix).and_then(|rest| rest.split_once("--")) else { continue };
+            let Some((owner, name)) = folder.strip_prefix(&prefix).and_then(|rest| rest.split_once("--")) else {
+                continue;
+            };
             let refs = list(&self.0.join(&folder).join("refs"));
             for commit in entries(&self.0.join(&folder).join("snapshots")) {
                 let at = |(name, _): &(String, u64)| {

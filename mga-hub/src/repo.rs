@@ -130,7 +130,9 @@ mod tests {
 
     #[test]
     fn names_that_would_leave_the_cache_are_refused() {
-        for name in ["resnet18", "a/", "/b", "a/b/c", "a/../b", "../b", "a/b@", "a/b@../../x", "a/b@x y", "a--b/c", "a/b@/x"] {
+        for name in
+            ["resnet18", "a/", "/b", "a/b/c", "a/../b", "../b", "a/b@", "a/b@../../x", "a/b@x y", "a--b/c", "a/b@/x"]
+        {
             assert!(Repo::model(name).is_err(), "{name}");
         }
         assert!(!is_inside("../x") && !is_inside("/x") && !is_inside("a//b") && is_inside("data/train.parquet"));

@@ -165,11 +165,7 @@ impl<'a> Transport<'a> {
 
     /// Attempts something until it works, is refused, or [`Settings::attempts`] in a row brought nothing. The attempt
     /// says by its argument whether it brought anything, which begins the count anew.
-    pub(crate) fn patiently<T>(
-        &self,
-        url: &str,
-        mut attempt: impl FnMut(&mut bool) -> Result<T, Fault>,
-    ) -> Result<T> {
+    pub(crate) fn patiently<T>(&self, url: &str, mut attempt: impl FnMut(&mut bool) -> Result<T, Fault>) -> Result<T> {
         let (mut vain, mut wait) = (0, self.settings.backoff);
         loop {
             let mut brought = false;
@@ -204,14 +200,16 @@ impl<'a> Transport<'a> {
             // A page of markup says nothing to people.
             None => response.text().await.unwrap_or_default().lines().next().unwrap_or_default().to_owned(),
         };
-        if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::REQUEST_TIMEOUT {
+        if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::REQUEST_TIMEOUT
+        {
             return Fault::Passing(format!("the hub says {status}"), after.map(Duration::from_secs));
         }
         let refusal = Refusal { status: status.as_u16(), code: &code, message: &message };
-        Fault::Final(refusal.error(self.settings, repo, file).unwrap_or_else(|| Error::Malformed {
-            url,
-            what: format!("status {status}"),
-        }))
+        Fault::Final(
+            refusal
+                .error(self.settings, repo, file)
+                .unwrap_or_else(|| Error::Malformed { url, what: format!("status {status}") }),
+        )
     }
 
     fn words(&self, error: &reqwest::Error) -> String {
@@ -259,7 +257,9 @@ fn read_metadata(headers: &HeaderMap, url: &str) -> Result<Metadata> {
     let etag = text(headers, "x-linked-etag").or_else(|| text(headers, "etag"));
     let etag = etag.map(|etag| etag.trim_start_matches("W/").trim_matches('"').to_owned());
     let plain = |etag: &String| {
-        !etag.is_empty() && !etag.starts_with('.') && etag.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+        !etag.is_empty()
+            && !etag.starts_with('.')
+            && etag.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
     };
     let size = text(headers, "x-linked-size").or_else(|| text(headers, "content-length"));
     Ok(Metadata {
@@ -282,11 +282,14 @@ fn origin(endpoint: &str) -> &str {
 
 /// The files of a repository, as the hub lists them, page by page: hf-hub's part.
 pub(crate) fn list(settings: &Settings, repo: &Repo) -> Result<Vec<RemoteFile>> {
-    use hf_hub::{HFClient, HFError, RepoTreeEntry};
+    use hf_hub::repository::RepoTreeEntry;
+    use hf_hub::{HFClient, HFError};
     let url = format!("{}/api/{}/{}/tree/{}", settings.endpoint, repo.kind.plural(), repo.id(), repo.revision);
     let failed = |error: HFError| {
         let context = match &error {
-            HFError::Http { context } | HFError::AuthRequired { context } | HFError::Forbidden { context } => Some(context),
+            HFError::Http { context } | HFError::AuthRequired { context } | HFError::Forbidden { context } => {
+                Some(context)
+            }
             HFError::RepoNotFound { context, .. } | HFError::RevisionNotFound { context, .. } => context.as_ref(),
             HFError::EntryNotFound { context, .. } => context.as_ref(),
             _ => None,

@@ -138,7 +138,9 @@ fn revisions_of_every_kind_are_asked_for() {
     bench.server.model("timm/x", &[(FILE, &safetensors(10))]);
     bench.server.put("models/timm/x", "refs/pr/2", &other, &[(FILE, &safetensors(20))]);
     bench.server.put("models/timm/x", "v1", &other, &[]);
-    for (revision, commit) in [("main", COMMIT), ("refs/pr/2", &other), ("v1", &other), (&other, &other), (COMMIT, COMMIT)] {
+    for (revision, commit) in
+        [("main", COMMIT), ("refs/pr/2", &other), ("v1", &other), (&other, &other), (COMMIT, COMMIT)]
+    {
         let fetched = bench.hub().file(&repo().at(revision), FILE).unwrap();
         assert_eq!(fetched.commit, commit, "{revision}");
     }

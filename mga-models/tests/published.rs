@@ -19,7 +19,8 @@ fn model(registry: &Registry, backbone: &str, seed: u64) -> MgaModel {
         freeze_norm: false,
         dropout: None,
     };
-    MgaModel::new(registry.backbone(backbone).unwrap(), settings, ParameterStore::new(seed, DType::F32, &Device::Cpu)).unwrap()
+    MgaModel::new(registry.backbone(backbone).unwrap(), settings, ParameterStore::new(seed, DType::F32, &Device::Cpu))
+        .unwrap()
 }
 
 /// The names that timm gives the entries of `name`'s model, and back into another model of that kind.
@@ -69,11 +70,8 @@ fn mobilenetv2_100() {
 
 #[test]
 fn vgg16() {
-    let keys: [(&str, &[usize]); 3] = [
-        ("features.0.weight", &[64, 3, 3, 3]),
-        ("pre_logits.fc1.bias", &[4096]),
-        ("head.fc.weight", &[10, 4096]),
-    ];
+    let keys: [(&str, &[usize]); 3] =
+        [("features.0.weight", &[64, 3, 3, 3]), ("pre_logits.fc1.bias", &[4096]), ("head.fc.weight", &[10, 4096])];
     there_and_back("timm/vgg16.tv_in1k", &keys);
 }
 

@@ -79,11 +79,8 @@ impl StandIn {
 
     pub fn start_at(address: &str) -> Self {
         let listener = TcpListener::bind(address).unwrap();
-        let stand_in = Self {
-            address: listener.local_addr().unwrap(),
-            state: Arc::default(),
-            connections: Arc::default(),
-        };
+        let stand_in =
+            Self { address: listener.local_addr().unwrap(), state: Arc::default(), connections: Arc::default() };
         let (state, connections, address) =
             (Arc::clone(&stand_in.state), Arc::clone(&stand_in.connections), stand_in.address);
         std::thread::spawn(move || {
@@ -300,7 +297,11 @@ fn api(state: &State, rest: &str) -> Answer {
     };
     let body = if what == "tree" {
         let file = |(name, bytes): (&String, &Vec<u8>)| {
-            format!("{{\"type\":\"file\",\"oid\":\"{}\",\"size\":{},\"path\":\"{name}\"}}", git_blob_sha1(bytes), bytes.len())
+            format!(
+                "{{\"type\":\"file\",\"oid\":\"{}\",\"size\":{},\"path\":\"{name}\"}}",
+                git_blob_sha1(bytes),
+                bytes.len()
+            )
         };
         format!("[{}]", files.iter().map(file).collect::<Vec<_>>().join(","))
     } else {

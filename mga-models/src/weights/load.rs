@@ -61,12 +61,12 @@ impl std::fmt::Display for LoadReport {
             ("of another shape", &self.misshapen),
             ("drawn anew", &self.reinitialised),
         ];
-        let shape = |shape: &Option<Vec<usize>>| shape.as_ref().map_or_else(|| "-".to_owned(), |dims| format!("{dims:?}"));
+        let shape =
+            |shape: &Option<Vec<usize>>| shape.as_ref().map_or_else(|| "-".to_owned(), |dims| format!("{dims:?}"));
         let mut rows = vec![["tensor".to_owned(), "in the file".to_owned(), "in the model".to_owned(), String::new()]];
         for (what, misfits) in lists {
-            let row = |misfit: &Misfit| {
-                [misfit.name.clone(), shape(&misfit.file), shape(&misfit.model), what.to_owned()]
-            };
+            let row =
+                |misfit: &Misfit| [misfit.name.clone(), shape(&misfit.file), shape(&misfit.model), what.to_owned()];
             rows.extend(misfits.iter().map(row));
         }
         if rows.len() == 1 {

@@ -26,7 +26,8 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let mut cached = cache.repos(Kind::Model);
     cached.retain(|repo| repo.files.iter().any(|(file, _)| file.ends_with(".safetensors")));
     if args.json {
-        let published: Vec<_> = components.registry.weights().iter().map(|weights| published(weights, &cached)).collect();
+        let published: Vec<_> =
+            components.registry.weights().iter().map(|weights| published(weights, &cached)).collect();
         let cached: Vec<_> = cached.iter().map(cached_json).collect();
         let all = json!({ "cache": cache.root(), "published": published, "cached": cached });
         return Ok(print(serde_json::to_string_pretty(&all)? + "\n")?);
@@ -36,7 +37,8 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     table.set_header(["name", "for", "images", "classes", "licence", "in the cache"]);
     for weights in components.registry.weights() {
         let found = of(weights.repo, &cached);
-        let size = found.iter().flat_map(|repo| &repo.files).find(|(file, _)| file == weights.file).map(|(_, size)| *size);
+        let size =
+            found.iter().flat_map(|repo| &repo.files).find(|(file, _)| file == weights.file).map(|(_, size)| *size);
         table.add_row([
             weights.name.to_owned(),
             if weights.default { format!("{} (imagenet)", weights.component) } else { weights.component.to_owned() },

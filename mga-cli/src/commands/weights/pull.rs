@@ -38,7 +38,8 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
 pub(super) fn find(name: &str, components: &Components) -> anyhow::Result<WeightsFile> {
     let registry = &components.registry;
     let id = name.split('@').next().unwrap_or(name);
-    let published = registry.published(id).or_else(|| registry.weights().iter().find(|w| w.component == id && w.default));
+    let published =
+        registry.published(id).or_else(|| registry.weights().iter().find(|w| w.component == id && w.default));
     let (text, component) = match published {
         Some(weights) => (name.replacen(id, weights.name, 1), weights.component),
         None => {
