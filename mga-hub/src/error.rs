@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// Shorthand for results of this crate.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What can go wrong with files of the hub.
 #[derive(Debug, thiserror::Error)]

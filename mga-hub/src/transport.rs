@@ -282,7 +282,8 @@ fn origin(endpoint: &str) -> &str {
 
 /// The files of a repository, as the hub lists them, page by page: hf-hub's part.
 pub(crate) fn list(settings: &Settings, repo: &Repo) -> Result<Vec<RemoteFile>> {
-    use hf_hub::{HFClient, HFError, RepoTreeEntry};
+    use hf_hub::repository::RepoTreeEntry;
+    use hf_hub::{HFClient, HFError};
     let url = format!("{}/api/{}/{}/tree/{}", settings.endpoint, repo.kind.plural(), repo.id(), repo.revision);
     let failed = |error: HFError| {
         let context = match &error {

@@ -184,14 +184,15 @@ impl Check<'_> {
             // Whether there is such a repository shows when it is asked for.
             name => match Repo::model(name) {
                 Err(error) => Some(error.to_string()),
-                Ok(repo) => {
-                    registry.published(&repo.id()).filter(|weights| weights.component != backbone).map(|weights| {
+                Ok(repo) => registry
+                    .published(&repo.id())
+                    .filter(|weights| weights.component != backbone && registry.backbone(backbone).is_some())
+                    .map(|weights| {
                         format!(
                             "`{}` holds weights of {}, model.backbone is {backbone}",
                             weights.name, weights.component
                         )
-                    })
-                }
+                    }),
             },
         };
         if let Some(message) = fault {
