@@ -28,7 +28,8 @@ fn a_killed_download_leaves_no_file_and_is_finished_by_the_next() {
     let bytes = big(&bench);
     bench.server.fault("GET", "/cdn/", Fault::Slow(4_000), 1);
     let mut child = bench.mga(&PULL).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let incomplete = bench.cache().join(format!("models--timm--resnet18.tv_in1k/blobs/{}.incomplete", mga_hub::sha256(&bytes)));
+    let incomplete =
+        bench.cache().join(format!("models--timm--resnet18.tv_in1k/blobs/{}.incomplete", mga_hub::sha256(&bytes)));
     let start = Instant::now();
     while incomplete.metadata().map_or(0, |found| found.len()) < 100_000 {
         assert!(start.elapsed() < Duration::from_secs(120), "nothing arrives: {:?}", child.try_wait());

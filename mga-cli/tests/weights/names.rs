@@ -24,10 +24,14 @@ fn pulled_weights_are_listed_inspected_and_found_offline() {
     assert_eq!((&entry["component"], &entry["default"]), (&"resnet18".into(), &true.into()));
     assert!(published.len() > 14 && list["cached"].as_array().unwrap().len() == 1);
     let table = bench.done(&["weights", "list"]);
-    assert!(table.contains("resnet18 (imagenet)") && table.contains("timm/resnet18.tv_in1k@01234567 (main)"), "{table}");
+    assert!(
+        table.contains("resnet18 (imagenet)") && table.contains("timm/resnet18.tv_in1k@01234567 (main)"),
+        "{table}"
+    );
     let inspected = bench.done(&["weights", "inspect", RESNET, "--offline"]);
     assert!(inspected.contains("x") && inspected.contains("1 tensors, 5 numbers"), "{inspected}");
-    let json: Value = serde_json::from_str(&bench.done(&["weights", "inspect", RESNET, "--json", "--offline"])).unwrap();
+    let json: Value =
+        serde_json::from_str(&bench.done(&["weights", "inspect", RESNET, "--json", "--offline"])).unwrap();
     assert_eq!(json["tensors"][0]["shape"], serde_json::json!([5]));
     assert_eq!(bench.server.connections(), connections);
 }

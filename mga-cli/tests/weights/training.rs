@@ -81,7 +81,18 @@ fn a_run_needs_its_first_weights_no_more() {
     std::fs::remove_dir_all(bench.cache()).unwrap();
     let connections = bench.server.connections();
     bench.done(&["eval", "run"]);
-    bench.done(&["data", "make", "--dataset", "leaves", "--out", "pictures", "--set", "size=32", "--set", "train_per_class=1"]);
+    bench.done(&[
+        "data",
+        "make",
+        "--dataset",
+        "leaves",
+        "--out",
+        "pictures",
+        "--set",
+        "size=32",
+        "--set",
+        "train_per_class=1",
+    ]);
     bench.done(&["predict", "pictures", "--weights", "run"]);
     bench.done(&["train", "--resume", "run"]);
     assert_eq!(bench.server.connections(), connections);
