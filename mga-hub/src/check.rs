@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use safetensors::tensor::Metadata;
 use sha2::Digest;
 
 use crate::error::{Error, Result};
@@ -103,12 +104,20 @@ pub fn check_file(path: &Path, name: &str, etag: &str, size: Option<u64>) -> Res
     if name.ends_with(".safetensors") { check_safetensors(path, name) } else { Ok(()) }
 }
 
-/// Whether the file at `path` is safetensors of its whole length: the header can be read, and the tensors it lists end
-/// where the file does. Nothing but the header is read.
+/// Whether the file at `path` is safetensors of its whole length; see [`read_header`].
 ///
 /// # Errors
 /// [`Error::Broken`], or the file cannot be read.
 pub fn check_safetensors(path: &Path, name: &str) -> Result<()> {
+    read_header(path, name).map(drop)
+}
+
+/// The header of the safetensors file at `path`; the tensors that it lists follow each other and end where the file does.
+/// Nothing else of the file is read. `name` is for messages.
+///
+/// # Errors
+/// [`Error::Broken`], or the file cannot be read.
+pub fn read_header(path: &Path, name: &str) -> Result<Metadata> {
     /// The longest header that safetensors allows.
     const LONGEST: u64 = 100_000_000;
     let broken = |what: String| Error::Broken { file: name.to_owned(), what: format!("no safetensors file: {what}") };
@@ -123,14 +132,25 @@ pub fn check_safetensors(path: &Path, name: &str) -> Result<()> {
     if header > LONGEST.min(length - 8) {
         return Err(broken(format!("it begins with {:?}", String::from_utf8_lossy(&first))));
     }
-    let mut start = first.to_vec();
-    file.take(header).read_to_end(&mut start).map_err(Error::io(path))?;
-    let (_, metadata) = safetensors::SafeTensors::read_metadata(&start).map_err(|e| broken(e.to_string()))?;
-    let end = 8 + header + metadata.data_len() as u64;
-    if end != length {
-        return Err(broken(format!("{length} bytes, its header says {end}")));
+    let mut text = vec![];
+    file.take(header).read_to_end(&mut text).map_err(Error::io(path))?;
+    let metadata: Metadata = serde_json::from_slice(&text).map_err(|e| broken(e.to_string()))?;
+    let mut end = 0;
+    for key in metadata.offset_keys() {
+        let Some(info) = metadata.info(&key) else { continue };
+        let (from, to) = info.data_offsets;
+        let numbers = info.shape.iter().try_fold(1_usize, |product, side| product.checked_mul(*side));
+        let bits = numbers.and_then(|numbers| numbers.checked_mul(info.dtype.bitsize()));
+        if from != end || to < from || bits != (to - from).checked_mul(8) {
+            return Err(broken(format!("`{key}` does not lie where its header says")));
+        }
+        end = to;
     }
-    Ok(())
+    let expected = 8 + header + end as u64;
+    if expected != length {
+        return Err(broken(format!("{length} bytes, its header says {expected}")));
+    }
+    Ok(metadata)
 }
 
 #[cfg(test)]

@@ -86,7 +86,8 @@ impl Download<'_> {
             }
             Err(error) => {
                 // A part that may yet become the file is kept, for the next attempt; nothing else.
-                if !error.is_connection() {
+                let empty = incomplete.metadata().is_ok_and(|found| found.len() == 0);
+                if empty || !error.is_connection() {
                     let _ = std::fs::remove_file(&incomplete);
                 }
                 Err(error)

@@ -27,7 +27,7 @@ mod settings;
 mod transport;
 
 pub use cache::{Cache, CachedRepo};
-pub use check::{check_file, check_safetensors, git_blob_sha1, sha256};
+pub use check::{check_file, check_safetensors, git_blob_sha1, read_header, sha256};
 pub use error::{Error, Result};
 pub use hub::{Fetched, Hub, RemoteFile};
 pub use progress::{Progress, Silent};

@@ -221,15 +221,17 @@ fn an_errors_body_or_a_short_answer_is_never_the_file() {
     for fault in [Fault::Status(403, "", "DENIED"), Fault::Status(404, "", "gone"), Fault::Short(3)] {
         let bench = Bench::new();
         bench.server.model("timm/x", &[(FILE, &safetensors(1_000)), ("labels.txt", b"a long list of names")]);
-        bench.server.fault("GET", "/cdn/", fault.clone(), 3);
-        bench.server.fault("GET", "/labels.txt", fault.clone(), 3);
+        // A short answer is asked for again, a refusal is not.
+        let times = if matches!(fault, Fault::Short(_)) { 3 } else { 1 };
+        bench.server.fault("GET", "/cdn/", fault.clone(), times);
+        bench.server.fault("GET", "/labels.txt", fault.clone(), times);
         for file in [FILE, "labels.txt"] {
             let error = bench.hub().file(&repo(), file).unwrap_err();
             match fault {
                 Fault::Short(_) => assert!(error.to_string().contains("3 bytes from byte 0 on"), "{error}"),
                 _ => assert!(matches!(error, Error::Denied { .. } | Error::NoSuchRepo { .. }), "{error}"),
             }
-            assert!(bench.left().iter().all(|name| name.ends_with(".incomplete")), "{:?}", bench.left());
+            assert_eq!(bench.left(), [""; 0]);
         }
         bench.hub().file(&repo(), FILE).unwrap();
         bench.hub().file(&repo(), "labels.txt").unwrap();

@@ -19,7 +19,6 @@ use self::files::Table;
 use self::groups::Groups;
 use crate::background::{Backdrop, Background};
 use crate::dataset::{Dataset, Record, Split};
-use crate::datasets::labels::class_names;
 use crate::decode;
 use crate::error::{Error, Result};
 use crate::picture::{Mask, Picture};
@@ -144,7 +143,7 @@ fn open(own: &HubSettings, context: &OpenContext) -> Result<HubSet> {
         }
     }
     let named = first.class_labels(label.as_deref());
-    let (classes, indices) = labels.finish(named, class_names)?;
+    let (classes, indices) = labels.finish(named)?;
     set.classes = classes;
     set.records.iter_mut().zip(indices).for_each(|(record, label)| record.label = label);
     set.tables = tables;

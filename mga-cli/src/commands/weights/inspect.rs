@@ -1,10 +1,8 @@
 //! `mga weights inspect`: what is in a weight file.
 
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use indicatif::BinaryBytes;
 use serde_json::json;
 
@@ -16,7 +14,7 @@ use crate::output::print;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  mga weights inspect runs/first/checkpoints/best.safetensors\n  \
                         mga weights inspect timm/resnet18.tv_in1k --json")]
-pub struct Args {
+pub(super) struct Args {
     /// A safetensors file, or a name as `mga weights pull` takes it.
     #[arg(value_name = "FILE|NAME")]
     weights: String,
@@ -36,7 +34,7 @@ struct Header {
 ///
 /// # Errors
 /// A file that is not there or is no safetensors file, a name that leads to none.
-pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
+pub(super) fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let local = PathBuf::from(args.weights.strip_prefix("file:").unwrap_or(&args.weights));
     let path = if local.is_file() { local } else { pull::find(&args.weights, components)?.path };
     let header = read(&path)?;
@@ -68,8 +66,7 @@ fn tensor_json((name, dtype, shape, bytes): &(String, String, Vec<usize>, usize)
 
 /// Reads the header alone.
 fn read(path: &Path) -> anyhow::Result<Header> {
-    let unreadable = || format!("{}: cannot be read", path.display());
-    mga_hub::check_safetensors(path, &path.display().to_string()).map_err(|error| {
+    let header = mga_hub::read_header(path, &path.display().to_string()).map_err(|error| {
         let pickle = path.extension().is_some_and(|e| ["pth", "pt", "bin"].iter().any(|known| e == *known));
         let hint = if pickle { "; PyTorch's files are read by `mga weights convert`" } else { "" };
         match error {
@@ -77,12 +74,6 @@ fn read(path: &Path) -> anyhow::Result<Header> {
             other => other.into(),
         }
     })?;
-    let mut file = std::fs::File::open(path).with_context(unreadable)?;
-    let mut start = vec![0; 8];
-    file.read_exact(&mut start).with_context(unreadable)?;
-    let length = start.iter().rev().fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte));
-    file.take(length).read_to_end(&mut start).with_context(unreadable)?;
-    let (_, header) = safetensors::SafeTensors::read_metadata(&start).with_context(unreadable)?;
     let tensors: BTreeMap<_, _> = header.tensors().into_iter().collect();
     let tensors = tensors.into_iter().map(|(name, info)| {
         (name, info.dtype.to_string(), info.shape.clone(), info.data_offsets.1 - info.data_offsets.0)

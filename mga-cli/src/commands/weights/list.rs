@@ -11,7 +11,7 @@ use crate::weights_source::short;
 /// Arguments of `mga weights list`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  mga weights list --json")]
-pub struct Args {
+pub(super) struct Args {
     /// Print JSON: `published` weights, and the `cached` repositories with their files.
     #[arg(long)]
     json: bool,
@@ -21,7 +21,7 @@ pub struct Args {
 ///
 /// # Errors
 /// Standard output cannot be written.
-pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
+pub(super) fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let cache = components.hub.cache();
     let mut cached = cache.repos(Kind::Model);
     cached.retain(|repo| repo.files.iter().any(|(file, _)| file.ends_with(".safetensors")));

@@ -13,7 +13,7 @@ Examples:
   HF_ENDPOINT=https://mirror.example mga weights pull owner/name@refs/pr/2
 
 HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE are those of Python's huggingface_hub.")]
-pub struct Args {
+pub(super) struct Args {
     /// Published names, repositories of the hub (owner/name[@revision]), or backbones.
     #[arg(required = true, value_name = "NAME")]
     names: Vec<String>,
@@ -23,7 +23,7 @@ pub struct Args {
 ///
 /// # Errors
 /// What [`weights_source::find`] says of a name.
-pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
+pub(super) fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     for name in &args.names {
         let found = find(name, components)?;
         print(format!("{}\n  {}\n", found.label, found.path.display()))?;

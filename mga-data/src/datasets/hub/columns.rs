@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::files::Table;
+use crate::datasets::labels::class_names;
 use crate::error::{Error, Result};
 
 /// What a column must hold.
@@ -48,12 +49,8 @@ impl Labels {
     }
 
     /// Classes, and the class of every row. A label of -1, as the hub's unlabelled test images have, is none. `known` are
-    /// the names of the numbers from 0 on; `sorted` orders labels that nobody numbered.
-    pub(super) fn finish(
-        mut self,
-        known: Option<Vec<String>>,
-        sorted: impl Fn(&[&str]) -> Vec<String>,
-    ) -> Result<(Vec<String>, Vec<Option<usize>>)> {
+    /// the names of the numbers from 0 on.
+    pub(super) fn finish(mut self, known: Option<Vec<String>>) -> Result<(Vec<String>, Vec<Option<usize>>)> {
         self.labels.iter_mut().filter(|label| label.as_deref() == Some("-1")).for_each(|label| *label = None);
         if let Some(known) = known.filter(|_| !self.named) {
             let index = |label: &Option<String>| -> Result<Option<usize>> {
@@ -67,8 +64,7 @@ impl Labels {
             let indices = self.labels.iter().map(index).collect::<Result<Vec<_>>>()?;
             return Ok((known, indices));
         }
-        let present: BTreeSet<&str> = self.labels.iter().flatten().map(String::as_str).collect();
-        let keys = sorted(&present.into_iter().collect::<Vec<_>>());
+        let keys = class_names(self.labels.iter().flatten().map(String::as_str));
         let position: BTreeMap<&str, usize> =
             keys.iter().enumerate().map(|(index, key)| (key.as_str(), index)).collect();
         let indices: Vec<Option<usize>> =
@@ -97,7 +93,6 @@ impl Labels {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::datasets::labels::class_names;
 
     fn finish(
         labels: &[&str],
@@ -107,9 +102,7 @@ mod tests {
         let column = |texts: &[&str]| texts.iter().map(|text| Some((*text).to_owned())).collect::<Vec<_>>();
         let mut all = Labels::default();
         all.add(Some(column(labels)), names.map(column), labels.len());
-        all.finish(known.map(|known| known.iter().map(|k| (*k).to_owned()).collect()), |k| {
-            class_names(k.iter().copied())
-        })
+        all.finish(known.map(|known| known.iter().map(|k| (*k).to_owned()).collect()))
     }
 
     #[test]
