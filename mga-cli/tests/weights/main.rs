@@ -4,6 +4,7 @@
 mod bench;
 mod interrupted;
 mod names;
+mod predicted;
 #[path = "../../../mga-hub/tests/stand_in/mod.rs"]
 mod stand_in;
 mod training;
