@@ -8,7 +8,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 work=$(mktemp -d)
 trap 'kill "$server" 2>/dev/null || true; rm -rf "$work"' EXIT
-cargo build --release --offline -p mga-cli -p mga-hub --bin mga --example stand_in
+cargo build --release -p mga-cli -p mga-hub -p mga-data --bin mga --example stand_in
 mga=$PWD/target/release/mga
 
 python3 -m venv "$work/venv"
@@ -58,7 +58,7 @@ PY
 "$mga" weights inspect me/theirs --offline
 "$mga" weights list | tail -3
 
-echo "Python cut a download short; mga goes on with its part:"
+echo "a part of a file, as Python leaves one when it is cut short; mga goes on from there:"
 blob=$(sha256sum "$work/theirs/model.safetensors" | cut -d' ' -f1)
 blobs=$HF_HOME/hub/models--me--theirs/blobs
 rm -r "$HF_HOME/hub/models--me--theirs/snapshots"

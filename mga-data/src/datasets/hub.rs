@@ -42,17 +42,17 @@ pub struct HubSettings {
     /// The parquet files to take, as glob patterns of their paths ("plain_text/*"); left out: all.
     pub files: Vec<String>,
     /// The column of images, files' bytes; left out: `image`, `img`, or the only column of images.
-    pub image: Option<String>,
+    pub image_column: Option<String>,
     /// The column of labels, numbers or names; left out: `label`, `labels` or `fine_label`.
-    pub label: Option<String>,
+    pub label_column: Option<String>,
     /// A column of class names beside numbered labels; left out: the names that the files themselves give, if any.
-    pub class_name: Option<String>,
+    pub class_column: Option<String>,
     /// A column that says `train`, `validation` or `test`; left out: the files' paths say it.
-    pub split: Option<String>,
+    pub split_column: Option<String>,
     /// A column of what belongs together (a plant, a specimen) and must not be on two sides of a split.
-    pub group: Option<String>,
+    pub group_column: Option<String>,
     /// A column of masks, files' bytes as the images: mask source `column`.
-    pub mask: Option<String>,
+    pub mask_column: Option<String>,
     /// What stands behind transparent pixels.
     pub background: Background,
     /// Seed of the cluttered backgrounds.
@@ -77,22 +77,21 @@ struct HubSet {
     backdrop: Backdrop,
     image: String,
     mask: Option<String>,
-    warnings: Vec<String>,
 }
 
 /// Opens it: finds the files, downloading those that are not in the cache, and reads all columns but images and masks.
 ///
 /// # Errors
-/// No such repository, no parquet files in it, columns that are not there or hold something else; with `skip_errors`
-/// rows without image or with an unknown split are left out instead.
+/// No such repository, no parquet files in it, columns that are not there or hold something else, an unknown split. Rows
+/// without an image show only when they are asked for: `data.on_error` says what then.
 fn open(own: &HubSettings, context: &OpenContext) -> Result<HubSet> {
-    let (tables, warnings) = files::find(own, context)?;
+    let tables = files::find(own, context)?;
     let Some(first) = tables.first() else { return Err(Error::settings("data.files: no parquet file is left")) };
-    let image = match &own.image {
+    let image = match &own.image_column {
         Some(name) => name.clone(),
         None => columns::image_column(first)?,
     };
-    let label = match &own.label {
+    let label = match &own.label_column {
         Some(name) => Some(name.clone()),
         None => ["label", "labels", "fine_label"].into_iter().find(|name| first.has(name)).map(str::to_owned),
     };
@@ -103,21 +102,21 @@ fn open(own: &HubSettings, context: &OpenContext) -> Result<HubSet> {
         groups: Groups::default(),
         backdrop: Backdrop { background: own.background.clone(), seed: own.background_seed },
         image,
-        mask: own.mask.clone(),
-        warnings,
+        mask: own.mask_column.clone(),
         tables: vec![],
     };
     let mut labels = Labels::default();
     for (index, table) in tables.iter().enumerate() {
-        table.require(&set.image, "data.image", Kind::Bytes)?;
+        table.require(&set.image, "data.image_column", Kind::Bytes)?;
         if let Some(mask) = &set.mask {
-            table.require(mask, "data.mask", Kind::Bytes)?;
+            table.require(mask, "data.mask_column", Kind::Bytes)?;
         }
         let texts = |name: &Option<String>, key: &str| -> Result<Option<Vec<Option<String>>>> {
             name.as_deref().map(|name| table.texts(name, key)).transpose()
         };
-        labels.add(texts(&label, "data.label")?, texts(&own.class_name, "data.class_name")?, table.rows());
-        let (splits, groups) = (texts(&own.split, "data.split")?, texts(&own.group, "data.group")?);
+        labels.add(texts(&label, "data.label_column")?, texts(&own.class_column, "data.class_column")?, table.rows());
+        let (splits, groups) =
+            (texts(&own.split_column, "data.split_column")?, texts(&own.group_column, "data.group_column")?);
         let mut row = 0;
         for (group, rows) in table.group_rows().into_iter().enumerate() {
             for inner in 0..rows {
@@ -194,10 +193,6 @@ impl Dataset for HubSet {
     fn has_mask(&self, index: usize, source: &str) -> bool {
         let column = self.mask.as_deref().filter(|_| source == "column");
         column.is_some_and(|column| matches!(self.bytes(index, column), Ok(Some(_))))
-    }
-
-    fn warnings(&self) -> &[String] {
-        &self.warnings
     }
 }
 

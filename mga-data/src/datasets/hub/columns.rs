@@ -26,7 +26,7 @@ pub(super) fn image_column(table: &Table) -> Result<String> {
         [] if table.has("image") => Ok("image".to_owned()),
         _ => Err(Error::file(
             &table.path,
-            format!("name the column of images in data.image; there are {}", table.columns()),
+            format!("name the column of images in data.image_column; there are {}", table.columns()),
         )),
     }
 }
@@ -58,7 +58,7 @@ impl Labels {
                 let number = label.parse().ok().or_else(|| known.iter().position(|name| name == label));
                 let number: Option<usize> = number.filter(|number| *number < known.len());
                 number.map(Some).ok_or_else(|| {
-                    Error::settings(format!("data.label: `{label}`, but the files name {} classes", known.len()))
+                    Error::settings(format!("data.label_column: `{label}`, but the files name {} classes", known.len()))
                 })
             };
             let indices = self.labels.iter().map(index).collect::<Result<Vec<_>>>()?;
@@ -75,7 +75,7 @@ impl Labels {
             if let Some(class) = classes.get_mut(*index) {
                 if class != name && *class != keys[*index] {
                     let (one, label) = (class.clone(), &keys[*index]);
-                    let what = format!("data.class_name: label {label} is called both `{one}` and `{name}`");
+                    let what = format!("data.class_column: label {label} is called both `{one}` and `{name}`");
                     return Err(Error::settings(what));
                 }
                 class.clone_from(name);
@@ -83,7 +83,7 @@ impl Labels {
         }
         if classes.iter().collect::<BTreeSet<_>>().len() < classes.len() {
             return Err(Error::settings(
-                "data.class_name: two labels have the same name; leave one of the columns out",
+                "data.class_column: two labels have the same name; leave one of the columns out",
             ));
         }
         Ok((classes, indices))

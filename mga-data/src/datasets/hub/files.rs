@@ -26,8 +26,8 @@ pub(super) struct Table {
     reader: SerializedFileReader<File>,
 }
 
-/// The files, and what is worth a line about them.
-pub(super) fn find(own: &HubSettings, context: &OpenContext) -> Result<(Vec<Table>, Vec<String>)> {
+/// The files, in the order of their names.
+pub(super) fn find(own: &HubSettings, context: &OpenContext) -> Result<Vec<Table>> {
     let wanted = patterns(&own.files)?;
     let takes = |name: &str| name.ends_with(".parquet") && (own.files.is_empty() || wanted.is_match(name));
     let (found, from) = match (&own.repo, &context.root) {
@@ -51,8 +51,7 @@ pub(super) fn find(own: &HubSettings, context: &OpenContext) -> Result<(Vec<Tabl
             if hint.is_empty() { branch } else { "" }
         )));
     }
-    let tables = found.into_iter().map(|(path, name)| Table::open(path, name)).collect::<Result<Vec<_>>>()?;
-    Ok((tables, vec![]))
+    found.into_iter().map(|(path, name)| Table::open(path, name)).collect()
 }
 
 fn patterns(patterns: &[String]) -> Result<GlobSet> {

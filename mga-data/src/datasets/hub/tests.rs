@@ -88,7 +88,7 @@ fn refused(own: &HubSettings, folder: &Path) -> String {
 #[test]
 fn rows_become_images_with_classes_splits_and_masks() {
     let folder = folder();
-    let own = HubSettings { mask: Some("veins".into()), ..HubSettings::default() };
+    let own = HubSettings { mask_column: Some("veins".into()), ..HubSettings::default() };
     let set = open(&own, &at(folder.path())).unwrap();
     assert_eq!(set.classes(), ["ash", "oak", "elm"]);
     let records = set.records();
@@ -113,9 +113,9 @@ fn other_columns_can_be_named() {
     let folder = folder();
     let own = HubSettings {
         files: vec!["data/train-*".into()],
-        label: Some("name".into()),
-        split: Some("part".into()),
-        group: Some("part".into()),
+        label_column: Some("name".into()),
+        split_column: Some("part".into()),
+        group_column: Some("part".into()),
         ..HubSettings::default()
     };
     let set = open(&own, &at(folder.path())).unwrap();
@@ -123,7 +123,7 @@ fn other_columns_can_be_named() {
     let splits: Vec<_> = set.records().iter().map(|record| record.split).collect();
     assert_eq!(splits, [Some(Split::Train), Some(Split::Test), None]);
     assert_eq!((set.records()[1].group.as_deref(), set.records()[2].group.as_deref()), (Some("test"), None));
-    let named = HubSettings { class_name: Some("name".into()), files: own.files.clone(), ..HubSettings::default() };
+    let named = HubSettings { class_column: Some("name".into()), files: own.files.clone(), ..HubSettings::default() };
     assert_eq!(open(&named, &at(folder.path())).unwrap().classes(), ["ash", "oak"]);
 }
 
@@ -131,11 +131,14 @@ fn other_columns_can_be_named() {
 fn what_is_not_there_is_told_with_what_is() {
     let folder = folder();
     let column = |own: HubSettings| refused(&own, folder.path());
-    let missing = column(HubSettings { label: Some("species".into()), ..HubSettings::default() });
-    assert!(missing.contains("data.label") && missing.contains("`image.bytes`, `image.path`, `label`"), "{missing}");
-    let image = column(HubSettings { image: Some("label".into()), ..HubSettings::default() });
+    let missing = column(HubSettings { label_column: Some("species".into()), ..HubSettings::default() });
+    assert!(
+        missing.contains("data.label_column") && missing.contains("`image.bytes`, `image.path`, `label`"),
+        "{missing}"
+    );
+    let image = column(HubSettings { image_column: Some("label".into()), ..HubSettings::default() });
     assert!(image.contains("holds INT64; expected files' bytes"), "{image}");
-    let split = column(HubSettings { split: Some("name".into()), ..HubSettings::default() });
+    let split = column(HubSettings { split_column: Some("name".into()), ..HubSettings::default() });
     assert!(split.contains("split `elm`"), "{split}");
     assert!(column(HubSettings { files: vec!["no/*".into()], ..HubSettings::default() }).contains("data.files"));
     assert!(refused(&HubSettings::default(), &folder.path().join("nowhere")).contains("no parquet file"));
