@@ -6,13 +6,12 @@ use anyhow::Context;
 use candle_core::{DType, Device};
 use mga_core::ops;
 use mga_core::parameter::ParameterStore;
+use mga_models::weights::published::IMAGENET;
 use mga_models::{BackboneEntry, MgaModel, ModelSettings, weights};
 
 use crate::components::Components;
 use crate::experiment::{Attention, Experiment, Loaded};
-
-/// ImageNet's channel means and deviations, what published weights were trained with.
-pub const IMAGENET: ([f64; 3], [f64; 3]) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
+use crate::weights_source::{self, WeightsFile};
 
 /// The device of `device = "auto" | "cpu" | "cuda" | "cuda:N"`. There is no silent fallback: a GPU that is asked for and
 /// not there is an error, and `auto` says why it takes the CPU where a CUDA build finds no GPU.
@@ -61,10 +60,15 @@ pub fn use_threads(threads: usize) {
     let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
 }
 
-/// Channel means and deviations: the experiment's, else ImageNet's.
+/// Channel means and deviations: the experiment's, which [`settle_weights`] takes from the weights, else ImageNet's.
 pub fn normalisation(experiment: &Experiment) -> ([f32; 3], [f32; 3]) {
-    let narrow = |v: [f64; 3]| v.map(|v| v as f32);
-    (narrow(experiment.data.mean.unwrap_or(IMAGENET.0)), narrow(experiment.data.std.unwrap_or(IMAGENET.1)))
+    let (mean, std) = normalisation_wide(experiment);
+    (mean.map(|v| v as f32), std.map(|v| v as f32))
+}
+
+/// The same as they are written.
+pub fn normalisation_wide(experiment: &Experiment) -> ([f64; 3], [f64; 3]) {
+    (experiment.data.mean.unwrap_or(IMAGENET.0), experiment.data.std.unwrap_or(IMAGENET.1))
 }
 
 /// The registered backbone of the experiment.
@@ -109,25 +113,53 @@ pub fn fresh_model(
         .map_err(|e| loaded.error("model.freeze_through", e.to_string()))?)
 }
 
-/// Puts the weights that the experiment names into a fresh model; says what was loaded.
-pub fn load_weights(loaded: &Loaded, components: &Components, model: &MgaModel) -> anyhow::Result<Option<String>> {
-    let settings = &loaded.experiment.model;
-    let Some(path) = settings.weights.strip_prefix("file:") else {
-        if settings.weights == "none" {
-            return Ok(None);
-        }
-        let message = format!(
-            "weights by name (`{}`) are not available in this version; download the safetensors file and name it as `file:PATH`",
-            settings.weights
-        );
-        return Err(loaded.error("model.weights", message).into());
-    };
-    let report = load_file(loaded, components, model, Path::new(path))
-        .map_err(|e| loaded.error("model.weights", format!("{e:#}")))?;
-    Ok(Some(format!("{path}: {report}")))
+/// Finds the weights that the experiment names, downloading them if need be, and settles what follows from them: the
+/// commit in place of a branch in `model.weights`, and their normalisation where the experiment sets none. So the resolved
+/// experiment says exactly what was used. `None`: it starts from fresh weights.
+///
+/// # Errors
+/// No such weights, weights of another backbone, no network.
+pub fn settle_weights(loaded: &mut Loaded, components: &Components) -> anyhow::Result<Option<WeightsFile>> {
+    let model = &loaded.experiment.model;
+    let found = weights_source::find(&model.weights, &model.backbone, &components.registry, &components.hub);
+    let Some(found) = found.map_err(|error| weights_error(loaded, error))? else { return Ok(None) };
+    loaded.experiment.model.weights.clone_from(&found.pinned);
+    normalise_as(loaded, &found);
+    Ok(Some(found))
 }
 
-/// Puts a file's weights into the model, under torchvision's, the authors' or our names.
+/// Normalises images as those weights expect, unless the experiment says how.
+pub fn normalise_as(loaded: &mut Loaded, weights: &WeightsFile) {
+    let data = &mut loaded.experiment.data;
+    if let (None, None, Some(own)) = (data.mean, data.std, &weights.preprocessing) {
+        (data.mean, data.std) = (Some(own.mean), Some(own.std));
+    }
+}
+
+/// What is wrong with the setting is shown where it was written; a network that is down is no fault of it.
+fn weights_error(loaded: &Loaded, error: anyhow::Error) -> anyhow::Error {
+    use mga_hub::Error;
+    match error.downcast_ref::<Error>() {
+        Some(Error::Unreachable { .. } | Error::Full { .. } | Error::Io { .. } | Error::Broken { .. }) => {
+            error.context(format!("model.weights = \"{}\"", loaded.experiment.model.weights))
+        }
+        _ => loaded.error("model.weights", format!("{error:#}")).into(),
+    }
+}
+
+/// Puts found weights into a fresh model; says what was loaded, and lists what was not.
+pub fn load_weights(
+    loaded: &Loaded,
+    components: &Components,
+    model: &MgaModel,
+    weights: &WeightsFile,
+) -> anyhow::Result<String> {
+    let report = load_file(loaded, components, model, &weights.path)
+        .map_err(|e| loaded.error("model.weights", format!("{e:#}")))?;
+    Ok(format!("{}: {report}", weights.label))
+}
+
+/// Puts a file's weights into the model, under torchvision's, the publishers', the authors' or our names.
 pub fn load_file(
     loaded: &Loaded,
     components: &Components,
@@ -135,5 +167,6 @@ pub fn load_file(
     path: &Path,
 ) -> anyhow::Result<weights::LoadReport> {
     let entry = backbone(loaded, components)?;
-    weights::load_file(model.store(), path, entry.renames, loaded.experiment.model.strict).context("loading weights")
+    let renames = components.registry.renames(entry.name);
+    weights::load_file(model.store(), path, &renames, loaded.experiment.model.strict).context("loading weights")
 }

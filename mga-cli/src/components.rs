@@ -1,9 +1,14 @@
 //! What the program was built with. A downstream crate adds its own components here and runs [`crate::run`].
 
+use std::sync::Arc;
+
 use mga_data::registry::DatasetEntry;
 use mga_data::{Pipeline, Transform};
+use mga_hub::{Hub, Settings};
 use mga_models::{BackboneEntry, Registry};
 use schemars::{Schema, json_schema};
+
+use crate::download_bar::DownloadBar;
 
 /// A backbone as the experiment file and `mga list` know it.
 #[derive(Debug, Clone)]
@@ -16,13 +21,19 @@ pub struct BackboneComponent {
     pub schema: Option<Schema>,
     /// The stages that `model.freeze_through` can name, in order; empty: not checked while loading.
     pub stages: Vec<String>,
-    /// The published weights that `model.weights` can name; empty: not checked while loading.
+    /// The published weights known by name; any other repository of the hub can be named too.
     pub weights: Vec<String>,
 }
 
-fn known(entry: &BackboneEntry) -> BackboneComponent {
-    let (name, about) = (entry.name.to_owned(), entry.about.to_owned());
-    BackboneComponent { name, about, schema: None, stages: Vec::new(), weights: Vec::new() }
+fn known(registry: &Registry) -> Vec<BackboneComponent> {
+    let component = |entry: &BackboneEntry| BackboneComponent {
+        name: entry.name.to_owned(),
+        about: entry.about.to_owned(),
+        schema: None,
+        stages: Vec::new(),
+        weights: registry.weights().iter().filter(|w| w.component == entry.name).map(|w| w.name.to_owned()).collect(),
+    };
+    registry.backbones().iter().map(component).collect()
 }
 
 fn transform_problems(value: &serde_json::Value) -> Vec<String> {
@@ -42,6 +53,8 @@ pub struct Components {
     pub backbones: Vec<BackboneComponent>,
     /// JSON schema of one transform: a `oneOf` of tables by their `op`.
     pub transforms: Schema,
+    /// Where weights and data sets are downloaded from, and the cache they are kept in.
+    pub hub: Hub,
     /// What is wrong with a transform that fits the schema, such as a range the wrong way round.
     pub transform_problems: fn(&serde_json::Value) -> Vec<String>,
 }
@@ -53,8 +66,9 @@ impl Components {
         let registry = Registry::builtin();
         Self {
             datasets: mga_data::registry::builtin(),
-            backbones: registry.backbones().iter().map(known).collect(),
+            backbones: known(&registry),
             registry,
+            hub: Hub::new(Settings::from_env(), Arc::new(DownloadBar::default())),
             transforms: crate::experiment::schema_of::<Transform>(),
             transform_problems,
         }
@@ -64,7 +78,22 @@ impl Components {
     #[must_use]
     pub fn with_backbone(mut self, entry: BackboneEntry) -> Self {
         self.registry = self.registry.with_backbone(entry);
-        self.backbones = self.registry.backbones().iter().map(known).collect();
+        self.backbones = known(&self.registry);
+        self
+    }
+
+    /// The same program with published weights more, for a backbone of its own say.
+    #[must_use]
+    pub fn with_weights(mut self, weights: mga_models::weights::PublishedWeights) -> Self {
+        self.registry = self.registry.with_weights(weights);
+        self.backbones = known(&self.registry);
+        self
+    }
+
+    /// The same program, opening no connection.
+    #[must_use]
+    pub fn offline(mut self) -> Self {
+        self.hub = self.hub.offline();
         self
     }
 

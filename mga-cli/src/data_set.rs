@@ -111,7 +111,11 @@ fn open_images(
     let Some(entry) = components.datasets.iter().find(|entry| entry.name == data.dataset) else {
         return Err(loaded.error("data.dataset", format!("no data set `{}` is registered", data.dataset)));
     };
-    let context = OpenContext { root: data.root.clone(), skip_errors: data.on_error == OnError::Skip };
+    let context = OpenContext {
+        root: data.root.clone(),
+        skip_errors: data.on_error == OnError::Skip,
+        hub: Some(components.hub.clone()),
+    };
     let settings = serde_json::Value::Object(data.settings.clone());
     let dataset = (entry.open)(&settings, &context).map_err(|error| {
         // What is wrong with files is looked for in the folder, what is wrong with settings beside the name.

@@ -17,6 +17,8 @@ pub mod checkpoint;
 pub mod commands;
 pub mod components;
 pub mod data_set;
+pub mod described_model;
+pub mod download_bar;
 pub mod environment;
 pub mod experiment;
 pub mod gallery;
@@ -30,6 +32,7 @@ pub mod progress;
 pub mod run_folder;
 pub mod runners;
 pub mod status;
+pub mod weights_source;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -42,6 +45,9 @@ pub use components::{BackboneComponent, Components};
 #[derive(Debug, Parser)]
 #[command(name = "mga", version, propagate_version = true)]
 pub struct Cli {
+    /// Open no connection: what the hub has is taken from the cache. As HF_HUB_OFFLINE=1.
+    #[arg(long, global = true)]
+    pub offline: bool,
     /// What to do.
     #[command(subcommand)]
     pub command: commands::Command,
@@ -54,6 +60,7 @@ pub fn run(components: &Components, arguments: impl IntoIterator<Item = OsString
     allocator::keep_memory();
     status::report_panics();
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| match Cli::try_parse_from(arguments) {
+        Ok(cli) if cli.offline => cli.command.run(&components.clone().offline()),
         Ok(cli) => cli.command.run(components),
         Err(error) => Err(status::Usage(error).into()),
     }));

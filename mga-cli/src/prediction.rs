@@ -19,6 +19,8 @@ pub struct Prediction {
     pub id: String,
     /// Its class, where known.
     pub label: Option<usize>,
+    /// Its class scores.
+    pub logits: Vec<f32>,
     /// Classes with their softmax probabilities, the most probable first; of equals the first class.
     pub ranking: Vec<(usize, f64)>,
     /// The image as the network saw it: after the transforms.
@@ -79,6 +81,7 @@ pub fn predict(model: &MgaModel, batch: &Batch, (mean, std): Normalisation) -> a
             id: batch.ids.get(n).cloned().unwrap_or_default(),
             label: label.map(|label| label as usize),
             ranking: ranking(&logits),
+            logits,
             picture,
             mask: masks.get(n).filter(|_| masked).cloned(),
             attention: attention.as_ref().and_then(|maps| maps.get(n)).cloned(),
@@ -140,6 +143,7 @@ mod tests {
             index: 0,
             id: String::new(),
             label: None,
+            logits: vec![],
             ranking: vec![],
             picture: Picture::filled(6, 4, 0.5),
             mask: None,

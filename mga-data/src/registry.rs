@@ -14,6 +14,8 @@ use crate::error::{Error, Result};
 pub struct OpenContext {
     /// `data.root`, where given.
     pub root: Option<PathBuf>,
+    /// Where data sets of the hub come from; `None`: as the environment says.
+    pub hub: Option<mga_hub::Hub>,
     /// `data.on_error`: leave out what cannot be used and say so in [`Dataset::warnings`], instead of stopping.
     pub skip_errors: bool,
 }
@@ -63,6 +65,8 @@ pub fn builtin() -> Vec<DatasetEntry> {
             open: |own, context| Ok(Arc::new(table::open(&settings("table", own)?, context)?)),
         },
         crate::datasets::leaves::ENTRY,
+        #[cfg(feature = "hub")]
+        crate::datasets::hub::ENTRY,
         #[cfg(feature = "candle-datasets")]
         crate::datasets::candle::CIFAR10,
         #[cfg(feature = "candle-datasets")]

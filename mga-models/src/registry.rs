@@ -38,8 +38,8 @@ impl Registry {
     /// Those of this crate.
     pub fn builtin() -> Self {
         let families = [backbones::RESNETS, backbones::DENSENETS, backbones::VGGS];
-        let mut backbones: Vec<_> = families.concat();
-        backbones.extend([crate::backbones::MOBILENET_V2, crate::backbones::CONV4]);
+        let mut all: Vec<_> = families.concat();
+        all.extend([backbones::MOBILENET_V2, backbones::INCEPTION_V3, backbones::EFFICIENTNET_LITE0, backbones::CONV4]);
         let mut segmenters = [segmenters::FCNS, segmenters::DEEPLABV3S, segmenters::SEGFORMERS].concat();
         segmenters.push(segmenters::HMSA);
         let weights = [
@@ -47,9 +47,11 @@ impl Registry {
             backbones::DENSENET_WEIGHTS,
             backbones::VGG_WEIGHTS,
             backbones::MOBILENET_V2_WEIGHTS,
+            backbones::INCEPTION_V3_WEIGHTS,
+            backbones::EFFICIENTNET_LITE0_WEIGHTS,
             segmenters::SEGFORMER_WEIGHTS,
         ];
-        Self { backbones, segmenters, weights: weights.concat() }
+        Self { backbones: all, segmenters, weights: weights.concat() }
     }
 
     /// Adds one; it replaces another of the same name.

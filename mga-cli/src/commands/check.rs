@@ -12,6 +12,7 @@ use crate::data_set::{self, OpenData};
 use crate::experiment::{Loaded, UpdateRule};
 use crate::loaders;
 use crate::output::print;
+use crate::weights_source::WeightsFile;
 
 /// Images whose size is looked at, spread over the training images.
 const SAMPLED: usize = 200;
@@ -34,13 +35,15 @@ pub struct Args {
 /// # Errors
 /// What is wrong with the experiment, its data or its weights.
 pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
-    let loaded = args.experiment.load(components)?;
+    let mut loaded = args.experiment.load(components)?;
     assemble::use_threads(loaded.experiment.threads);
     let device = assemble::device(&loaded)?;
     let data = data_set::open(&loaded, components)?;
     let classes = data.dataset.classes();
     let model = assemble::fresh_model(&loaded, components, classes.len(), &device)?;
-    let weights = assemble::load_weights(&loaded, components, &model)?;
+    let own = loaded.experiment.data.mean.is_some();
+    let found = assemble::settle_weights(&mut loaded, components)?;
+    let weights = found.as_ref().map(|found| assemble::load_weights(&loaded, components, &model, found)).transpose()?;
     let mut text = String::new();
     if args.resolved {
         text += &loaded.experiment.resolved_toml()?;
@@ -49,10 +52,24 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     data.notes().iter().for_each(|note| text += &format!("note: {note}\n"));
     text += &format!("device: {}, {} threads\n", assemble::device_name(&device), rayon::current_num_threads());
     text += &format!("weights: {}\n", weights.as_deref().unwrap_or("none, drawn from the seed"));
+    text += &preprocessing_line(&loaded, own, found.as_ref());
     text += &data_lines(&loaded, &data)?;
     text += &model_table(&loaded, &model);
     text += &format!("memory, a rough estimate: {}\n", memory(&loaded, &data, &model)?);
     Ok(print(text)?)
+}
+
+/// How images are normalised, and who says so.
+fn preprocessing_line(loaded: &Loaded, own: bool, weights: Option<&WeightsFile>) -> String {
+    let (mean, std) = assemble::normalisation(&loaded.experiment);
+    let theirs = weights.and_then(|weights| weights.preprocessing.as_ref());
+    let from = match theirs {
+        _ if own => "the experiment's own (data.mean, data.std)".to_owned(),
+        Some(theirs) if theirs.trained_at.is_empty() => format!("from {}", theirs.from),
+        Some(theirs) => format!("from {} (trained at {})", theirs.from, theirs.trained_at),
+        None => "ImageNet's, since nothing says otherwise".to_owned(),
+    };
+    format!("preprocessing: mean {mean:?}, std {std:?}, {from}\n")
 }
 
 fn data_lines(loaded: &Loaded, data: &OpenData) -> anyhow::Result<String> {

@@ -12,6 +12,7 @@ use crate::loaders;
 use crate::output::print;
 use crate::run_folder::RunFolder;
 use crate::runners::evaluation::evaluate;
+use crate::weights_source;
 
 /// Evaluate a run folder, or an experiment with weights.
 #[derive(Debug, clap::Args)]
@@ -43,7 +44,7 @@ pub struct Args {
 /// A wrong experiment, data or weights.
 pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let interrupt = Interrupt::listen()?;
-    let loaded = load_run(&args.run, &args.set, components)?;
+    let mut loaded = load_run(&args.run, &args.set, components)?;
     assemble::use_threads(loaded.experiment.threads);
     let device = assemble::device(&loaded)?;
     let data = data_set::open_to_evaluate(&loaded, components)?;
@@ -51,9 +52,12 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let model = assemble::fresh_model(&loaded, components, classes.len(), &device)?;
     match weights_of(&args.run, args.weights.as_deref()) {
         Some((path, true)) => drop(checkpoint::load(&path, &model, None)?),
-        Some((path, false)) => eprintln!("{}", assemble::load_file(&loaded, components, &model, &path)?),
-        None => match assemble::load_weights(&loaded, components, &model)? {
-            Some(report) => eprintln!("{report}"),
+        Some((path, false)) => {
+            assemble::normalise_as(&mut loaded, &weights_source::of_file(&path)?);
+            eprintln!("{}", assemble::load_file(&loaded, components, &model, &path)?);
+        }
+        None => match assemble::settle_weights(&mut loaded, components)? {
+            Some(weights) => eprintln!("{}", assemble::load_weights(&loaded, components, &model, &weights)?),
             None => anyhow::bail!("no weights to evaluate: name a file with --weights, or a run folder"),
         },
     }

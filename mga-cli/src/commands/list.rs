@@ -14,8 +14,9 @@ Example:
 The settings of each component are in `mga schema`.";
 
 /// Masks that are no component of their own: what data sets offer, and the controls.
-const MASK_SOURCES: [(&str, &str); 8] = [
+const MASK_SOURCES: [(&str, &str); 9] = [
     ("folder", "mask files, of image-folder, mganet and table"),
+    ("column", "the column of masks, of hub"),
     ("alpha", "the images' own alpha channel, of image-folder, mganet and table"),
     ("veins", "the exact veins, of leaves"),
     ("silhouette", "the exact outline, of leaves: as good a place to look, without what tells the classes apart"),

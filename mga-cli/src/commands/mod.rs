@@ -12,6 +12,7 @@ pub mod model_args;
 pub mod predict;
 pub mod schema;
 pub mod train;
+pub mod weights;
 
 use crate::components::Components;
 
@@ -30,6 +31,8 @@ pub enum Command {
     List(list::Args),
     /// Check data, split tables, write data sets to disk.
     Data(data::Args),
+    /// Published weights by name; weight files converted, exported, looked into.
+    Weights(weights::Args),
     /// Check an experiment and its data, and say what will train.
     Check(check::Args),
     /// Time training, inference or the loading of images.
@@ -53,6 +56,7 @@ impl Command {
             Self::Explain(args) => explain::run(args, components),
             Self::List(args) => list::run(args, components),
             Self::Data(args) => data::run(args, components),
+            Self::Weights(args) => weights::run(args, components),
             Self::Check(args) => check::run(args, components),
             Self::Bench(args) => bench::run(args, components),
             Self::Schema(args) => schema::run(args, components),

@@ -14,7 +14,8 @@ use crate::{assemble, checkpoint, data_set};
 /// A trained model.
 #[derive(Debug, Clone, clap::Args)]
 pub struct ModelArgs {
-    /// A run folder (its best checkpoint, else its last), a checkpoint in one, or with --experiment any weight file.
+    /// A run folder (its best checkpoint, else its last), a checkpoint in one, or with --experiment any weight file; to
+    /// predict also a folder or file that `mga weights export` wrote.
     #[arg(long, value_name = "RUN|FILE")]
     weights: PathBuf,
     /// The experiment that says what model the weights are for; left out: the run's own.
@@ -26,6 +27,26 @@ pub struct ModelArgs {
 }
 
 impl ModelArgs {
+    /// The best checkpoint of a run, else its last.
+    pub fn of_run(run: &Path) -> Self {
+        Self { weights: run.to_path_buf(), experiment: None, set: vec![] }
+    }
+
+    /// What `--weights` names.
+    pub fn weights(&self) -> &Path {
+        &self.weights
+    }
+
+    /// What `--set` says.
+    pub fn set(&self) -> &[String] {
+        &self.set
+    }
+
+    /// Whether an experiment says what the model is: one that is named, or that of the run the weights lie in.
+    pub fn has_experiment(&self) -> bool {
+        self.experiment.is_some() || self.run().is_some_and(|run| run.join("experiment.toml").is_file())
+    }
+
     /// The run folder that the weights lie in.
     fn run(&self) -> Option<PathBuf> {
         if self.weights.is_dir() {
@@ -61,7 +82,8 @@ impl ModelArgs {
             (None, None) => {
                 self.file()?;
                 anyhow::bail!(
-                    "{}: lies in no run folder, so nothing says what model it is for; name one with --experiment",
+                    "{}: lies in no run folder, and does not say what model it is for; name its experiment with --experiment, or predict \
+                     with the --backbone of a plain published classifier",
                     self.weights.display()
                 );
             }

@@ -4,10 +4,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
+use candle_core::{Device, Tensor};
+use mga_models::{MgaModel, weights};
 use serde_json::json;
 
 use super::model_args::ModelArgs;
 use crate::components::Components;
+use crate::described_model::DescribedModel;
+use crate::experiment::Loaded;
 use crate::image_files::ImageFiles;
 use crate::interrupt::Interrupt;
 use crate::pictures::{FileNames, save_png};
@@ -18,7 +22,13 @@ use crate::{assemble, loaders, output};
 const EXAMPLE: &str = "\
 Examples:
   mga predict photos/ --weights runs/first --out predictions.csv --overlays overlays/
-  mga predict leaf.jpg --weights model.safetensors --experiment experiments/mga/soybean_2_1.toml --json";
+  mga predict leaf.jpg --weights model.safetensors --experiment experiments/mga/soybean_2_1.toml --json
+  mga predict photos/ --weights exported/
+  mga predict photos/ --weights timm/resnet50.tv_in1k
+  mga predict coffee.png --weights resnet50.safetensors --backbone resnet50
+
+A folder that `mga weights export` wrote says itself what it is; a plain published classifier needs its backbone's name,
+and predicts the classes of ImageNet where it has a thousand.";
 
 /// Arguments of `mga predict`.
 #[derive(Debug, clap::Args)]
@@ -29,6 +39,9 @@ pub struct Args {
     images: Vec<PathBuf>,
     #[command(flatten)]
     model: ModelArgs,
+    /// The backbone of a plain published classifier, in place of an experiment; `mga list` shows them.
+    #[arg(long, value_name = "NAME", conflicts_with = "experiment")]
+    backbone: Option<String>,
     /// Write to this file, and not to standard output.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -41,6 +54,9 @@ pub struct Args {
     /// A folder for pictures of the images with the attention over them.
     #[arg(long, value_name = "DIR")]
     overlays: Option<PathBuf>,
+    /// A safetensors file for the class scores, `logits` [N, classes] in the order of the images.
+    #[arg(long, value_name = "FILE")]
+    logits: Option<PathBuf>,
 }
 
 /// Runs the command.
@@ -49,11 +65,9 @@ pub struct Args {
 /// A wrong experiment, weights that do not fit, images that cannot be read (unless `data.on_error = "skip"`).
 pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let interrupt = Interrupt::listen()?;
-    let loaded = args.model.load(components, true)?;
+    let (loaded, classes, model) = described(&args, components)?;
     let files = ImageFiles::find(&args.images, &loaded.experiment.data)?;
     files.notes.iter().for_each(|note| eprintln!("note: {note}"));
-    let classes = args.model.classes(&loaded, components)?;
-    let model = args.model.model(&loaded, components, classes.len())?;
     if let Some(folder) = &args.overlays {
         anyhow::ensure!(model.has_attention(), "this model has no attention map, so there are no overlays");
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
@@ -61,7 +75,7 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let indices = (0..files.len()).collect();
     let loader = loaders::one_by_one(&loaded, Arc::new(files), indices)?;
     let normalisation = assemble::normalisation(&loaded.experiment);
-    let (mut rows, mut names) = (Vec::new(), FileNames::default());
+    let (mut rows, mut names, mut logits) = (Vec::new(), FileNames::default(), Vec::new());
     for batch in loader.epoch(0, 0) {
         if interrupt.is_raised() {
             return Err(Interrupted("interrupted while predicting; nothing was written but overlays".to_owned()).into());
@@ -72,10 +86,17 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
                 save_png(&overlay, &path).with_context(|| format!("cannot write {}", path.display()))?;
             }
             rows.push(Row::of(&prediction, &classes, usize::from(args.top)));
+            if args.logits.is_some() {
+                logits.extend(prediction.logits);
+            }
         }
     }
     for skipped in loader.skipped() {
         eprintln!("skipped: {skipped}");
+    }
+    if let Some(path) = &args.logits {
+        let logits = Tensor::from_vec(logits, (rows.len(), classes.len()), &Device::Cpu)?;
+        weights::save_file(&[("logits".to_owned(), logits)], Default::default(), path)?;
     }
     let text = if args.json { as_json(&rows)? } else { as_csv(&rows, usize::from(args.top).min(classes.len()))? };
     match &args.out {
@@ -86,29 +107,65 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     }
 }
 
-/// What is said of one image: the most probable classes, first first.
+/// The experiment, the classes and the network, from whatever describes them.
+fn described(args: &Args, components: &Components) -> anyhow::Result<(Loaded, Vec<String>, MgaModel)> {
+    let (path, set) = (args.model.weights(), args.model.set());
+    let named = path.to_str().filter(|name| is_name(name) && !path.exists() && !args.model.has_experiment());
+    let backbone = args.backbone.as_deref();
+    let described = match (named, backbone) {
+        (Some(name), backbone) => Some(
+            DescribedModel::of_name(name, backbone, set, components)
+                .with_context(|| format!("{name}: there is no such file or folder, so it was looked for on the hub"))?,
+        ),
+        (None, Some(backbone)) => Some(DescribedModel::of_classifier(path, backbone, None, set, components)?),
+        (None, None) if args.model.has_experiment() => None,
+        (None, None) => DescribedModel::of_export(path, set, components)?,
+    };
+    if let Some(described) = described {
+        let model = described.model(components)?;
+        return Ok((described.loaded, described.classes, model));
+    }
+    let loaded = args.model.load(components, true)?;
+    let classes = args.model.classes(&loaded, components)?;
+    let model = args.model.model(&loaded, components, classes.len())?;
+    Ok((loaded, classes, model))
+}
+
+/// Whether this is how a repository of the hub is named, `owner/name[@revision]`.
+fn is_name(text: &str) -> bool {
+    let id = text.split('@').next().unwrap_or(text);
+    let parts: Vec<&str> = id.split('/').collect();
+    let file = [".safetensors", ".pth", ".pt", ".bin"].iter().any(|end| id.ends_with(end));
+    parts.len() == 2 && parts.iter().all(|part| !part.is_empty() && !part.starts_with('.')) && !file
+}
+
+/// What is said of one image: the most probable classes, first first, with their index.
 struct Row {
     path: String,
-    top: Vec<(String, f64)>,
+    top: Vec<(usize, String, f64)>,
 }
 
 impl Row {
     fn of(prediction: &Prediction, classes: &[String], top: usize) -> Self {
         let named = |&(class, probability): &(usize, f64)| {
-            (classes.get(class).cloned().unwrap_or_else(|| class.to_string()), probability)
+            (class, classes.get(class).cloned().unwrap_or_else(|| class.to_string()), probability)
         };
         Self { path: prediction.id.clone(), top: prediction.ranking.iter().take(top).map(named).collect() }
     }
 }
 
-/// `path,predicted,confidence,predicted_2,confidence_2,...`
+/// `path,predicted,confidence,index,predicted_2,confidence_2,index_2,...`
 fn as_csv(rows: &[Row], top: usize) -> anyhow::Result<String> {
     let mut writer = csv::Writer::from_writer(vec![]);
-    let mut header = vec!["path".to_owned(), "predicted".to_owned(), "confidence".to_owned()];
-    header.extend((2..=top).flat_map(|place| [format!("predicted_{place}"), format!("confidence_{place}")]));
+    let mut header = ["path", "predicted", "confidence", "index"].map(str::to_owned).to_vec();
+    let columns = |place| [format!("predicted_{place}"), format!("confidence_{place}"), format!("index_{place}")];
+    header.extend((2..=top).flat_map(columns));
     writer.write_record(&header)?;
     for row in rows {
-        let said = row.top.iter().flat_map(|(class, probability)| [class.clone(), format!("{probability:.6}")]);
+        let one = |(index, class, probability): &(usize, String, f64)| {
+            [class.clone(), format!("{probability:.6}"), index.to_string()]
+        };
+        let said = row.top.iter().flat_map(one);
         writer.write_record(std::iter::once(row.path.clone()).chain(said))?;
     }
     Ok(String::from_utf8(writer.into_inner()?)?)
@@ -116,12 +173,15 @@ fn as_csv(rows: &[Row], top: usize) -> anyhow::Result<String> {
 
 fn as_json(rows: &[Row]) -> anyhow::Result<String> {
     let row = |row: &Row| {
-        let top: Vec<_> = row.top.iter().map(|(class, p)| json!({ "class": class, "probability": p })).collect();
+        let one =
+            |(index, class, p): &(usize, String, f64)| json!({ "index": index, "class": class, "probability": p });
+        let top: Vec<_> = row.top.iter().map(one).collect();
         let first = row.top.first();
         json!({
             "path": row.path,
-            "predicted": first.map(|(class, _)| class),
-            "confidence": first.map(|(_, probability)| probability),
+            "predicted": first.map(|(_, class, _)| class),
+            "confidence": first.map(|(.., probability)| probability),
+            "index": first.map(|(index, ..)| index),
             "top": top,
         })
     };
@@ -133,12 +193,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn names_of_the_hub_are_told_from_files() {
+        assert!(is_name("timm/resnet18.tv_in1k") && is_name("owner/name@refs/pr/2"));
+        assert!(
+            !["model", "runs/x.safetensors", "./runs", "../a/b", "/a/b", "a/b/c", "a/"]
+                .iter()
+                .any(|text| is_name(text))
+        );
+    }
+
+    #[test]
     fn rows_are_written_as_csv_and_json() {
-        let top = vec![("a, b".to_owned(), 0.75), ("c".to_owned(), 0.25)];
+        let top = vec![(7, "a, b".to_owned(), 0.75), (0, "c".to_owned(), 0.25)];
         let rows = [Row { path: "x.png".to_owned(), top }];
-        let csv = "path,predicted,confidence,predicted_2,confidence_2\nx.png,\"a, b\",0.750000,c,0.250000\n";
+        let csv = "path,predicted,confidence,index,predicted_2,confidence_2,index_2\n\
+                   x.png,\"a, b\",0.750000,7,c,0.250000,0\n";
         assert_eq!(as_csv(&rows, 2).unwrap(), csv);
         let json: serde_json::Value = serde_json::from_str(&as_json(&rows).unwrap()).unwrap();
+        assert_eq!(json[0]["index"], 7);
         assert_eq!((&json[0]["predicted"], &json[0]["top"][1]["probability"]), (&"a, b".into(), &0.25.into()));
     }
 }

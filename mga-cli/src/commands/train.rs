@@ -57,7 +57,7 @@ pub struct Args {
 /// A wrong experiment, data or weights; a loss that is not finite; a signal.
 pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let interrupt = Interrupt::listen()?;
-    let (loaded, folder, resume) = match (&args.resume, &args.experiment) {
+    let (mut loaded, folder, resume) = match (&args.resume, &args.experiment) {
         (Some(folder), _) => {
             let folder = RunFolder::at(folder);
             let file = folder.experiment();
@@ -67,7 +67,8 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
                 folder.path().display()
             );
             // The folder's experiment is complete: no environment variable may change a run half-way.
-            (load(&file, &Overrides::default(), components)?, folder, true)
+            let overrides = Overrides { weights_read: folder.last().is_file(), ..Overrides::default() };
+            (load(&file, &overrides, components)?, folder, true)
         }
         (None, Some(experiment)) => {
             let mut set = args.set.clone();
@@ -80,10 +81,13 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
         }
         (None, None) => anyhow::bail!("name an experiment file, or a run with --resume"),
     };
-    let experiment = &loaded.experiment;
-    assemble::use_threads(experiment.threads);
+    assemble::use_threads(loaded.experiment.threads);
     let device = assemble::device(&loaded)?;
     let data = data_set::open(&loaded, components)?;
+    // A checkpoint holds all that the first weights gave, and they may be gone.
+    let weights =
+        if resume && folder.last().is_file() { None } else { assemble::settle_weights(&mut loaded, components)? };
+    let experiment = &loaded.experiment;
     let classes = data.dataset.classes().to_vec();
     let model = assemble::fresh_model(&loaded, components, classes.len(), &device)?;
     let say = |line: &str| {
@@ -91,10 +95,8 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
             eprintln!("{line}")
         }
     };
-    if !(resume && folder.last().is_file())
-        && let Some(report) = assemble::load_weights(&loaded, components, &model)?
-    {
-        say(&report);
+    if let Some(weights) = &weights {
+        say(&assemble::load_weights(&loaded, components, &model, weights)?);
     }
     let resolved = experiment.resolved_toml()?;
     if !resume {
@@ -259,7 +261,9 @@ pub fn load_run(path: &Path, set: &[String], components: &Components) -> anyhow:
         anyhow::bail!("{}: not a run folder: there is no experiment.toml", path.display());
     }
     let overrides = if path.is_dir() {
-        Overrides { set: set.to_vec(), ..Overrides::default() }
+        let folder = RunFolder::at(path);
+        let weights_read = folder.best().is_file() || folder.last().is_file();
+        Overrides { set: set.to_vec(), weights_read, ..Overrides::default() }
     } else {
         Overrides::from_process(set.to_vec())
     };

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use mga_hub::Repo;
+
 use super::evaluation::SelectOn;
 use super::key_path::KeyPath;
 use super::load::Sources;
@@ -13,24 +15,26 @@ use super::settings::Experiment;
 use super::training::Training;
 use super::validate::About;
 use crate::components::Components;
+use crate::weights_source::default_name;
 
 /// Data sets that bring no validation images of their own. Of the others that is known only once they are opened:
 /// there the runner asks [`super::Loaded::check_validation`].
 const WITHOUT_VALIDATION: [&str; 5] = ["mganet", "cifar10", "mnist", "fashion-mnist", "leaves"];
 
 /// Everything that is wrong with `experiment` as a whole. `unsound` are settings that were already found faulty;
-/// what depends on them is left alone.
+/// what depends on them is left alone. With `weights_read` it does not matter whether `model.weights` is there.
 pub(super) fn problems(
     experiment: &Experiment,
     sources: &Sources,
     components: &Components,
     unsound: &[KeyPath],
+    weights_read: bool,
 ) -> Vec<Problem> {
     let mut check = Check { sources, unsound, problems: Vec::new() };
     check.device(experiment);
     check.data(experiment, components);
     check.masks(experiment);
-    check.model(experiment, components);
+    check.model(experiment, components, weights_read);
     check.optimiser(experiment);
     check.selection(experiment);
     check.transforms(experiment, components);
@@ -129,15 +133,15 @@ impl Check<'_> {
         }
     }
 
-    fn model(&mut self, experiment: &Experiment, components: &Components) {
+    fn model(&mut self, experiment: &Experiment, components: &Components, weights_read: bool) {
         let model = &experiment.model;
         let set = model.residual_weights != halves();
         if set && self.sound(&["model.residual_weights", "model.attention"]) && model.attention != Attention::Residual {
             self.warn_at("model.residual_weights", "counts only with model.attention = \"residual\"");
         }
         let backbone = components.backbones.iter().find(|backbone| backbone.name == model.backbone);
-        if self.sound(&["model.weights"]) {
-            self.weights(&model.weights, backbone.map_or(&[], |backbone| &backbone.weights));
+        if self.sound(&["model.weights", "model.backbone"]) && !weights_read {
+            self.weights(&model.weights, &model.backbone, components);
         }
         let stages: Vec<&str> =
             backbone.iter().flat_map(|backbone| backbone.stages.iter().map(String::as_str)).collect();
@@ -154,7 +158,8 @@ impl Check<'_> {
         }
     }
 
-    fn weights(&mut self, weights: &str, published: &[String]) {
+    fn weights(&mut self, weights: &str, backbone: &str, components: &Components) {
+        let registry = &components.registry;
         if let Some(file) = weights.strip_prefix("file:") {
             if !Path::new(file).is_file() {
                 let message = format!("no such file: {file} ({})", started_in(Path::new(file)));
@@ -162,21 +167,37 @@ impl Check<'_> {
             }
             return;
         }
-        let known = || ["none", "imagenet"].into_iter().chain(published.iter().map(String::as_str));
-        // Without a list of published names, whatever looks like one is left to the one who loads it.
-        let published_name = published.is_empty() && weights.contains('/') && !Path::new(weights).is_file();
-        if published_name || known().any(|name| name == weights) {
-            return;
-        }
-        let message = if Path::new(weights).is_file() {
-            format!("`{weights}` is a file; write \"file:{weights}\"")
-        } else {
-            let meant = nearest(weights, known()).map(|meant| format!(", did you mean `{meant}`?"));
-            let known: Vec<String> = known().map(|name| format!("`{name}`")).collect();
-            let end = meant.as_deref().unwrap_or(";");
-            format!("unknown weights `{weights}`{end} expected {}, a published name or `file:PATH`", known.join(", "))
+        let fault = match weights {
+            "none" => None,
+            "imagenet" if registry.backbone(backbone).is_none() => None,
+            "imagenet" => default_name(backbone, registry).err().map(|error| error.to_string()),
+            file if Path::new(file).is_file() => Some(format!("`{file}` is a file; write \"file:{file}\"")),
+            name if !name.contains('/') => {
+                let published = registry.weights().iter().filter(|weights| weights.component == backbone);
+                let known = || ["none", "imagenet"].into_iter().chain(published.clone().map(|weights| weights.name));
+                let meant = nearest(name, known()).map(|meant| format!(", did you mean `{meant}`?"));
+                let known: Vec<String> = known().map(|name| format!("`{name}`")).collect();
+                let end = meant.as_deref().unwrap_or(";");
+                let known = known.join(", ");
+                Some(format!("unknown weights `{name}`{end} expected {known}, owner/name of the hub, or `file:PATH`"))
+            }
+            // Whether there is such a repository shows when it is asked for.
+            name => match Repo::model(name) {
+                Err(error) => Some(error.to_string()),
+                Ok(repo) => registry
+                    .published(&repo.id())
+                    .filter(|weights| weights.component != backbone && registry.backbone(backbone).is_some())
+                    .map(|weights| {
+                        format!(
+                            "`{}` holds weights of {}, model.backbone is {backbone}",
+                            weights.name, weights.component
+                        )
+                    }),
+            },
         };
-        self.error_at("model.weights", message);
+        if let Some(message) = fault {
+            self.error_at("model.weights", message);
+        }
     }
 
     fn optimiser(&mut self, experiment: &Experiment) {

@@ -24,6 +24,9 @@ pub struct Overrides {
     pub environment: Vec<(String, String)>,
     /// `--set` arguments: `KEY=VALUE`.
     pub set: Vec<String>,
+    /// The weights that the experiment starts from have been read long ago, as in a run with a checkpoint: they may be
+    /// gone.
+    pub weights_read: bool,
 }
 
 impl Overrides {
@@ -35,7 +38,7 @@ impl Overrides {
             .map(|(name, value)| (text(name), text(value)))
             .filter(|(name, _)| name.starts_with(ENVIRONMENT_PREFIX))
             .collect();
-        Self { environment, set }
+        Self { environment, set, weights_read: false }
     }
 }
 
@@ -194,7 +197,7 @@ pub fn load(file: &Path, overrides: &Overrides, components: &Components) -> Resu
     match &experiment {
         // Of an experiment with holes, not everything can be asked.
         Ok(experiment) if !torn => {
-            problems.extend(consistency::problems(experiment, &sources, components, &unsound));
+            problems.extend(consistency::problems(experiment, &sources, components, &unsound, overrides.weights_read));
         }
         Err(error) if problems.is_empty() => {
             // Only a schema that promises more than the settings keep leads here.

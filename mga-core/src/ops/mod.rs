@@ -44,6 +44,7 @@ mod scale_channels;
 mod sigmoid;
 mod softmax;
 mod taps;
+mod zero_pad2d;
 
 pub use adaptive_avg_pool2d::{adaptive_average, adaptive_avg_pool2d};
 pub use add::{add, add_relu, scaled_sum};
@@ -75,6 +76,7 @@ pub use resize_bilinear::{resize_bilinear, scale_bilinear};
 pub use scale_channels::scale_channels;
 pub use sigmoid::sigmoid;
 pub use softmax::softmax;
+pub use zero_pad2d::{Margins, same_padding, zero_pad2d};
 
 use candle_core::Tensor;
 

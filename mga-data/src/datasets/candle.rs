@@ -331,7 +331,7 @@ mod tests {
     }
 
     fn open_at(entry: DatasetEntry, root: &Path) -> Result<Arc<dyn Dataset>> {
-        let context = OpenContext { root: Some(root.to_path_buf()), skip_errors: false };
+        let context = OpenContext { root: Some(root.to_path_buf()), skip_errors: false, ..OpenContext::default() };
         (entry.open)(&serde_json::json!({}), &context)
     }
 

@@ -203,7 +203,7 @@ mod tests {
         grey_png(&root.join("l2_mask/0002.png"), 8, 6, |x, _| if x < 4 { 255 } else { 0 });
         grey_png(&root.join("l2_mask/0001.png"), 4, 3, |_, _| 1);
         std::fs::write(root.join("labels.csv"), "file,label\n0002,1\n10,3\n0001.png,1\n").unwrap();
-        let context = OpenContext { root: Some(root), skip_errors: false };
+        let context = OpenContext { root: Some(root), skip_errors: false, ..OpenContext::default() };
         (folder, context)
     }
 

@@ -1,6 +1,8 @@
 //! The data sets, one a file.
 
 pub(crate) mod file_set;
+#[cfg(feature = "hub")]
+pub mod hub;
 pub mod image_folder;
 pub mod labels;
 pub(crate) mod listing;

@@ -1,13 +1,17 @@
-//! The backbones, one family a file, with torchvision's names.
+//! The backbones, one family a file, with torchvision's names (timm's where torchvision has none).
 
 mod conv4;
 mod densenet;
+mod efficientnet_lite0;
+mod inception_v3;
 mod mobilenet_v2;
 mod resnet;
 mod vgg;
 
 pub use conv4::CONV4;
 pub use densenet::{DENSENETS, WEIGHTS as DENSENET_WEIGHTS};
+pub use efficientnet_lite0::{EFFICIENTNET_LITE0, WEIGHTS as EFFICIENTNET_LITE0_WEIGHTS};
+pub use inception_v3::{INCEPTION_V3, WEIGHTS as INCEPTION_V3_WEIGHTS};
 pub use mobilenet_v2::{MOBILENET_V2, WEIGHTS as MOBILENET_V2_WEIGHTS};
 pub(crate) use resnet::{Block, ConvNorm, ResNet, Spacing};
 pub use resnet::{RESNETS, WEIGHTS as RESNET_WEIGHTS};

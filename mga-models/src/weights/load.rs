@@ -15,19 +15,31 @@ const NOT_NEEDED: [&str; 2] = ["AuxLogits", "aux_classifier"];
 /// Layers as wide as there are classes: of classifiers, and of segmentation networks.
 const HEADS: [&str; 5] = ["classifier", "aux_classifier", "decode_head.classifier", "ocr.cls_head", "ocr.aux_head.2"];
 
+/// A tensor that did not find its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Misfit {
+    /// Its name: ours where the model has one, else the file's.
+    pub name: String,
+    /// Its shape in the file; `None`: the file lacks it.
+    pub file: Option<Vec<usize>>,
+    /// Its shape in the model; `None`: the model has none.
+    pub model: Option<Vec<usize>>,
+}
+
 /// What loading a file did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LoadReport {
     /// Entries of the model that were set.
     pub matched: usize,
     /// Entries of the model that the file lacks.
-    pub missing: Vec<String>,
+    pub missing: Vec<Misfit>,
     /// Entries of the file that the model lacks (and that are not known to be superfluous).
-    pub unexpected: Vec<String>,
-    /// Entries of another shape, with both.
-    pub misshapen: Vec<String>,
-    /// The classifier of another width, which keeps its fresh values; said, never an error.
-    pub reinitialised: Vec<String>,
+    pub unexpected: Vec<Misfit>,
+    /// Entries of another shape.
+    pub misshapen: Vec<Misfit>,
+    /// Entries that keep their fresh values: the classifier of another width, an attention map that the file lacks. Said,
+    /// never an error.
+    pub reinitialised: Vec<Misfit>,
     /// Entries that no model needs, such as `num_batches_tracked`.
     pub ignored: usize,
 }
@@ -39,6 +51,7 @@ impl LoadReport {
     }
 }
 
+/// A line of what matched, then a table of what did not.
 impl std::fmt::Display for LoadReport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} tensors loaded", self.matched)?;
@@ -49,11 +62,25 @@ impl std::fmt::Display for LoadReport {
             ("missing in the file", &self.missing),
             ("not in the model", &self.unexpected),
             ("of another shape", &self.misshapen),
-            ("freshly initialised (the classifier has another width)", &self.reinitialised),
+            ("drawn anew", &self.reinitialised),
         ];
-        for (what, names) in lists.into_iter().filter(|(_, names)| !names.is_empty()) {
-            write!(f, "\n  {} {what}:", names.len())?;
-            names.iter().try_for_each(|name| write!(f, "\n    {name}"))?;
+        let shape =
+            |shape: &Option<Vec<usize>>| shape.as_ref().map_or_else(|| "-".to_owned(), |dims| format!("{dims:?}"));
+        let mut rows = vec![["tensor".to_owned(), "in the file".to_owned(), "in the model".to_owned(), String::new()]];
+        for (what, misfits) in lists {
+            let row =
+                |misfit: &Misfit| [misfit.name.clone(), shape(&misfit.file), shape(&misfit.model), what.to_owned()];
+            rows.extend(misfits.iter().map(row));
+        }
+        if rows.len() == 1 {
+            return Ok(());
+        }
+        let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+        let widths = [width(0), width(1), width(2)];
+        for [name, file, model, what] in &rows {
+            let [first, second, third] = widths;
+            let line = format!("{name:first$}  {file:second$}  {model:third$}  {what}");
+            write!(f, "\n  {}", line.trim_end())?;
         }
         Ok(())
     }
@@ -94,7 +121,7 @@ pub fn load_tensors(
         {
             report.ignored += 1;
         } else if store.get(&ours).is_none() {
-            report.unexpected.push(name);
+            report.unexpected.push(Misfit { name, file: Some(tensor.dims().to_vec()), model: None });
         } else if found.insert(ours.clone(), tensor).is_some() {
             return Err(Error::Weights(format!("two entries of the file stand for `{ours}`, the second is `{name}`")));
         }
@@ -102,17 +129,24 @@ pub fn load_tensors(
     let mut fitting = vec![];
     for entry in store.entries() {
         let (name, wanted) = (entry.name(), entry.tensor());
+        let misfit = |file: Option<&Tensor>| Misfit {
+            name: name.to_owned(),
+            file: file.map(|tensor| tensor.dims().to_vec()),
+            model: Some(wanted.dims().to_vec()),
+        };
         match found.remove(name) {
-            None if name == "attention.weight" => report.reinitialised.push(format!("{name} (not in the file)")),
-            None => report.missing.push(name.to_owned()),
-            Some(tensor) if tensor.dims() == wanted.dims() => {
-                fitting.push((entry, convert(&tensor, wanted.dtype())?.to_device(wanted.device())?));
-            }
-            Some(tensor) => {
-                let line = format!("{name}: {:?} in the file, {:?} in the model", tensor.dims(), wanted.dims());
-                let head = HEADS.iter().any(|head| under(name, head)) && tensor.dims().len() == wanted.dims().len();
-                if head { &mut report.reinitialised } else { &mut report.misshapen }.push(line);
-            }
+            None if name == "attention.weight" => report.reinitialised.push(misfit(None)),
+            None => report.missing.push(misfit(None)),
+            Some(tensor) => match fit(&tensor, wanted.dims())? {
+                Some(fitted) => {
+                    let tensor = convert(name, &fitted, wanted.dtype())?.to_device(wanted.device())?;
+                    fitting.push((entry, tensor));
+                }
+                None => {
+                    let head = HEADS.iter().any(|head| under(name, head)) && tensor.dims().len() == wanted.dims().len();
+                    if head { &mut report.reinitialised } else { &mut report.misshapen }.push(misfit(Some(&tensor)));
+                }
+            },
         }
     }
     if strict && !report.is_exact() {
@@ -125,9 +159,25 @@ pub fn load_tensors(
     Ok(report)
 }
 
-fn convert(tensor: &Tensor, dtype: DType) -> Result<Tensor> {
+/// The tensor in the shape that is wanted; `None`: it is another. A convolution that covers its whole input, as timm's
+/// VGGs have for a classifier, holds the same numbers in the same order as a linear layer.
+fn fit(tensor: &Tensor, wanted: &[usize]) -> Result<Option<Tensor>> {
+    if tensor.dims() == wanted {
+        return Ok(Some(tensor.clone()));
+    }
+    match (tensor.dims(), wanted) {
+        (&[out, channels, height, width], &[rows, columns]) if out == rows && channels * height * width == columns => {
+            Ok(Some(tensor.reshape(wanted)?))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn convert(name: &str, tensor: &Tensor, dtype: DType) -> Result<Tensor> {
     if !tensor.dtype().is_float() {
-        return Err(Error::Weights(format!("{:?} tensors cannot be weights", tensor.dtype())));
+        let found = tensor.dtype();
+        let what = format!("`{name}` holds {found:?}; expected floating-point weights (F16, BF16, F32 or F64)");
+        return Err(Error::Weights(what));
     }
     Ok(tensor.to_dtype(dtype)?)
 }
@@ -167,7 +217,7 @@ mod tests {
         file.insert("conv1.weight".into(), Tensor::zeros((64, 3, 3, 3), DType::F32, &Device::Cpu).unwrap());
         let before = target.store().get("layer1.0.conv1.weight").unwrap().tensor().sum_all().unwrap();
         let message = load_tensors(target.store(), file.clone(), &[], true).unwrap_err().to_string();
-        for part in ["bn1.weight", "layer9.weight", "[64, 3, 3, 3] in the file, [64, 3, 7, 7] in the model"] {
+        for part in ["bn1.weight", "layer9.weight", "[64, 3, 3, 3]  [64, 3, 7, 7]"] {
             assert!(message.contains(part), "{message}");
         }
         let after = target.store().get("layer1.0.conv1.weight").unwrap().tensor().sum_all().unwrap();

@@ -1,11 +1,19 @@
 //! Weight files: safetensors with torchvision's names, the authors' names, or our own.
 
+mod convert;
+mod export;
+mod header;
 mod load;
+mod pickle;
 pub mod published;
 mod rename;
 mod save;
 
-pub use load::{LoadReport, load_file, load_tensors};
+pub use convert::{Converted, convert, write_converted};
+pub use export::{AttentionDescription, ModelDescription, Preprocessing, model_py, timm_name};
+pub use header::{Header, TensorHeader};
+pub use load::{LoadReport, Misfit, load_file, load_tensors};
+pub use pickle::{Checkpoint, StoredTensor, read_checkpoint};
 pub use published::PublishedWeights;
 pub use rename::{normalise, rename, rename_back};
 pub use save::save_file;

@@ -13,7 +13,12 @@ pub fn rename(name: &str, table: &[(&str, &str)]) -> String {
 
 /// The name without what training wrappers put before it.
 pub fn normalise(name: &str) -> &str {
-    name.strip_prefix("module.").unwrap_or(name)
+    let mut name = name;
+    // Data parallel, and `torch.compile`.
+    while let Some(inner) = name.strip_prefix("module.").or_else(|| name.strip_prefix("_orig_mod.")) {
+        name = inner;
+    }
+    name
 }
 
 /// The foreign name of ours, by the lines of the table that `uses` accepts (a table may serve several sources).
@@ -32,6 +37,7 @@ mod tests {
     fn names_match_at_dots() {
         let table = [("fc", "classifier"), ("features.1", "bn1")];
         assert_eq!(rename("module.fc.weight", &table), "classifier.weight");
+        assert_eq!(normalise("_orig_mod.module.conv1.weight"), "conv1.weight");
         assert_eq!(rename("features.10.weight", &table), "features.10.weight");
         assert_eq!(rename_back("bn1.weight", &table, |from| from.starts_with("features")), "features.1.weight");
         assert_eq!(rename_back("bn1.weight", &table, |_| false), "bn1.weight");

@@ -3,7 +3,7 @@ use crate::dataset::Dataset;
 use crate::datasets::testing::{alpha_png, grey_png, rgb_jpeg};
 
 fn context(folder: &tempfile::TempDir) -> OpenContext {
-    OpenContext { root: Some(folder.path().to_path_buf()), skip_errors: false }
+    OpenContext { root: Some(folder.path().to_path_buf()), skip_errors: false, ..OpenContext::default() }
 }
 
 fn settings(json: serde_json::Value) -> ImageFolderSettings {
@@ -121,9 +121,10 @@ fn faults_are_told_by_path() {
     let skipping = OpenContext { skip_errors: true, ..context(&folder) };
     let set = open(&ImageFolderSettings::default(), &skipping).unwrap();
     assert_eq!((set.classes().to_vec(), set.warnings().len()), (vec!["a".to_owned()], 3));
-    let nowhere = OpenContext { root: Some(folder.path().join("nowhere")), skip_errors: false };
+    let nowhere =
+        OpenContext { root: Some(folder.path().join("nowhere")), skip_errors: false, ..OpenContext::default() };
     assert!(open(&ImageFolderSettings::default(), &nowhere).unwrap_err().to_string().contains("data.root"));
-    let none = OpenContext { root: Some(folder.path().join("empty")), skip_errors: true };
+    let none = OpenContext { root: Some(folder.path().join("empty")), skip_errors: true, ..OpenContext::default() };
     assert!(open(&ImageFolderSettings::default(), &none).unwrap_err().to_string().contains("no image"));
     assert!(
         crate::registry::settings::<ImageFolderSettings>("image-folder", &serde_json::json!({ "clases": {} })).is_err()

@@ -9,7 +9,7 @@ fn table(csv: &str) -> (tempfile::TempDir, OpenContext) {
         rgb_jpeg(&folder.path().join(format!("a/{n}.jpg")), 6, 4);
     }
     std::fs::write(folder.path().join("t.csv"), csv).unwrap();
-    let context = OpenContext { root: Some(folder.path().to_path_buf()), skip_errors: false };
+    let context = OpenContext { root: Some(folder.path().to_path_buf()), skip_errors: false, ..OpenContext::default() };
     (folder, context)
 }
 

@@ -1,0 +1,171 @@
+//! `mga weights export`: a run as a folder for the hub.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use mga_models::MgaModel;
+use mga_models::weights::{
+    AttentionDescription, ModelDescription, Preprocessing, model_py, rename_back, save_file, timm_name,
+};
+use serde_json::{Value, json};
+
+use super::model_card::model_card;
+use crate::assemble::normalisation_wide;
+use crate::commands::model_args::ModelArgs;
+use crate::commands::train::identity;
+use crate::components::Components;
+use crate::described_model::MODEL_FILE;
+use crate::experiment::Loaded;
+use crate::loaders;
+use crate::output::{print, write_file};
+use crate::run_folder::RunFolder;
+
+const EXAMPLE: &str = "\
+Example:
+  mga weights export runs/first leaves-densenet161
+
+The folder holds model.safetensors (with the network, its classes and its preprocessing in the metadata), config.json,
+README.md with the numbers of the run, and model.py, which rebuilds the network in PyTorch. Upload it as it is;
+`mga predict --weights` takes the folder, or OWNER/NAME from the hub.";
+
+/// Arguments of `mga weights export`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLE)]
+pub(super) struct Args {
+    /// The folder of a finished run.
+    run: PathBuf,
+    /// The folder to write, new or empty.
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// A run that is not finished; a folder that holds something or cannot be written.
+pub(super) fn run(args: Args, components: &Components) -> anyhow::Result<()> {
+    let run = RunFolder::at(&args.run);
+    let summary = std::fs::read_to_string(run.summary()).with_context(|| {
+        format!(
+            "{0}: no finished run (there is no summary.json); `mga train --resume {0}` finishes one",
+            args.run.display()
+        )
+    })?;
+    let summary: Value = serde_json::from_str(&summary).with_context(|| format!("{}", run.summary().display()))?;
+    anyhow::ensure!(
+        !args.folder.exists() || std::fs::read_dir(&args.folder).is_ok_and(|mut entries| entries.next().is_none()),
+        "{}: there already, and not an empty folder",
+        args.folder.display()
+    );
+    let model_args = ModelArgs::of_run(&args.run);
+    let loaded = model_args.load(components, true)?;
+    let classes = model_args.classes(&loaded, components)?;
+    let model = model_args.model(&loaded, components, classes.len())?;
+    let description = describe(&loaded, &model, classes)?;
+
+    // Written beside it and renamed: the folder is whole or not there.
+    let parent = args.folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
+    let made = tempfile::Builder::new().prefix(".export-").tempdir_in(parent);
+    let made = made.with_context(|| format!("cannot write in {}", parent.display()))?;
+    write(made.path(), &loaded, &model, &description, &summary, components)?;
+    readable(made.path());
+    if args.folder.exists() {
+        std::fs::remove_dir(&args.folder).with_context(|| format!("cannot replace {}", args.folder.display()))?;
+    }
+    std::fs::rename(made.path(), &args.folder).with_context(|| format!("cannot write {}", args.folder.display()))?;
+    // It has another name now, and stays.
+    let _ = made.keep();
+    Ok(print(format!(
+        "{}: {} with attention \"{}\", {} classes\n",
+        args.folder.display(),
+        description.backbone,
+        description.attention.kind,
+        description.classes.len()
+    ))?)
+}
+
+/// What the run says of its network.
+fn describe(loaded: &Loaded, model: &MgaModel, classes: Vec<String>) -> anyhow::Result<ModelDescription> {
+    let experiment = &loaded.experiment;
+    let (mean, std) = normalisation_wide(experiment);
+    let kind = serde_json::to_value(experiment.model.attention)?;
+    Ok(ModelDescription {
+        backbone: experiment.model.backbone.clone(),
+        attention: AttentionDescription {
+            kind: kind.as_str().unwrap_or("none").to_owned(),
+            residual_weights: experiment.model.residual_weights,
+            map: model.has_attention(),
+        },
+        classes,
+        preprocessing: Preprocessing {
+            mean,
+            std,
+            transforms: experiment.data.eval.transforms.clone(),
+            background: experiment.data.settings.get("background").cloned(),
+            background_seed: experiment.data.settings.get("background_seed").and_then(Value::as_u64),
+        },
+        experiment: identity(experiment)?,
+    })
+}
+
+fn write(
+    folder: &Path,
+    loaded: &Loaded,
+    model: &MgaModel,
+    description: &ModelDescription,
+    summary: &Value,
+    components: &Components,
+) -> anyhow::Result<()> {
+    let renames = components.registry.renames(&description.backbone);
+    // torchvision's name of the classifier where ours is another: `fc`.
+    let named = |name: String| rename_back(&name, &renames, |from| from == "fc");
+    let tensors: Vec<_> = model.store().tensors().into_iter().map(|(name, tensor)| (named(name), tensor)).collect();
+    save_file(&tensors, description.to_metadata()?, &folder.join(MODEL_FILE))?;
+    let size = loaders::pipeline(loaded, "data.eval.transforms", &description.preprocessing.transforms)?.output_size();
+    let config = config(description, model, size);
+    write_file(&folder.join("config.json"), (serde_json::to_string_pretty(&config)? + "\n").as_bytes())?;
+    let program = model_py(description);
+    write_file(&folder.join("README.md"), model_card(loaded, description, summary, program.is_some()).as_bytes())?;
+    if let Some(program) = program {
+        write_file(&folder.join("model.py"), program.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// timm's fields, and `mga` with what timm has no field for.
+fn config(description: &ModelDescription, model: &MgaModel, size: Option<(usize, usize)>) -> Value {
+    let Preprocessing { mean, std, transforms, .. } = &description.preprocessing;
+    let backbone = model.backbone();
+    let features = backbone.stages().get(backbone.last().0).map_or(0, |stage| stage.channels);
+    let interpolation = transforms.iter().rev().find_map(|transform| transform.get("interpolation"));
+    let (height, width) = size.unwrap_or((224, 224));
+    json!({
+        "architecture": timm_name(&description.backbone),
+        "num_classes": description.classes.len(),
+        "num_features": features,
+        "label_names": description.classes,
+        "pretrained_cfg": {
+            "tag": "mga",
+            "input_size": [3, height, width],
+            "fixed_input_size": false,
+            "interpolation": interpolation.cloned().unwrap_or_else(|| json!("bilinear")),
+            "crop_pct": 1.0,
+            "mean": mean,
+            "std": std,
+            "num_classes": description.classes.len(),
+        },
+        "mga": {
+            "backbone": description.backbone,
+            "attention": description.attention,
+            "preprocessing": description.preprocessing,
+            "experiment": description.experiment,
+        },
+    })
+}
+
+/// A temporary folder is for its owner alone; the result is a folder like any other.
+fn readable(folder: &Path) {
+    #[cfg(unix)]
+    let _ = std::fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(0o755));
+}

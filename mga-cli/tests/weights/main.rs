@@ -1,0 +1,10 @@
+//! `mga weights` and `model.weights` from outside, against a stand-in for the hub.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod bench;
+mod interrupted;
+mod names;
+mod predicted;
+#[path = "../../../mga-hub/tests/stand_in/mod.rs"]
+mod stand_in;
+mod training;

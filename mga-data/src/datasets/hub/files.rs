@@ -1,0 +1,270 @@
+//! Which parquet files a data set consists of, and what is in one.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use globset::{Glob, GlobSet, GlobSetBuilder};
+use mga_hub::{Hub, Repo};
+use parquet::column::reader::{ColumnReader, get_typed_column_reader};
+use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, Int32Type, Int64Type};
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::schema::types::ColumnDescriptor;
+
+use super::columns::Kind;
+use super::{HubSettings, Split};
+use crate::error::{Error, Result};
+use crate::registry::OpenContext;
+
+/// One parquet file.
+pub(super) struct Table {
+    /// Where it is.
+    pub(super) path: PathBuf,
+    /// Its path in the repository or below the root.
+    pub(super) name: String,
+    /// The split that its path names.
+    pub(super) split: Option<Split>,
+    reader: SerializedFileReader<File>,
+}
+
+/// The files, in the order of their names.
+pub(super) fn find(own: &HubSettings, context: &OpenContext) -> Result<Vec<Table>> {
+    let wanted = patterns(&own.files)?;
+    let takes = |name: &str| name.ends_with(".parquet") && (own.files.is_empty() || wanted.is_match(name));
+    let (found, from) = match (&own.repo, &context.root) {
+        (Some(repo), None) => (of_repo(repo, &takes, context)?, format!("repository `{repo}`")),
+        (None, Some(root)) => (of_folder(root, &takes), root.display().to_string()),
+        (Some(_), Some(_)) => {
+            return Err(Error::settings(
+                "data.repo stands beside data.root; keep the one that holds the parquet files",
+            ));
+        }
+        (None, None) => {
+            let what = "data set `hub` needs `data.repo` (owner/name of the hub), or `data.root` with parquet files";
+            return Err(Error::settings(what));
+        }
+    };
+    if found.is_empty() {
+        let hint = if own.files.is_empty() { "" } else { " that data.files takes" };
+        let branch = "; the hub keeps a copy in parquet of many others at owner/name@refs/convert/parquet";
+        return Err(Error::settings(format!(
+            "{from} has no parquet file{hint}{}",
+            if hint.is_empty() { branch } else { "" }
+        )));
+    }
+    found.into_iter().map(|(path, name)| Table::open(path, name)).collect()
+}
+
+fn patterns(patterns: &[String]) -> Result<GlobSet> {
+    let wrong = |pattern: &str, e: globset::Error| Error::settings(format!("data.files: `{pattern}`: {e}"));
+    let mut set = GlobSetBuilder::new();
+    for pattern in patterns {
+        set.add(Glob::new(pattern).map_err(|e| wrong(pattern, e))?);
+    }
+    set.build().map_err(|e| wrong("", e))
+}
+
+/// Paths and names, in the order of the names.
+fn of_repo(repo: &str, takes: &dyn Fn(&str) -> bool, context: &OpenContext) -> Result<Vec<(PathBuf, String)>> {
+    let failed = |error: mga_hub::Error| Error::settings(format!("data.repo: {error}"));
+    let hub = context.hub.clone().unwrap_or_else(Hub::from_env);
+    let mut repo = Repo::dataset(repo).map_err(failed)?;
+    let mut names: Vec<String> = hub.files(&repo).map_err(failed)?.into_iter().map(|file| file.path).collect();
+    names.retain(|name| takes(name));
+    names.sort();
+    let mut found = vec![];
+    for name in names {
+        let fetched = hub.file(&repo, &name).map_err(failed)?;
+        // All of one commit, should the branch move meanwhile.
+        repo = repo.at(&fetched.commit);
+        found.push((fetched.path, name));
+    }
+    Ok(found)
+}
+
+fn of_folder(root: &Path, takes: &dyn Fn(&str) -> bool) -> Vec<(PathBuf, String)> {
+    let files = walkdir::WalkDir::new(root).follow_links(true).sort_by_file_name().into_iter().flatten();
+    let name = |entry: walkdir::DirEntry| {
+        let path = entry.path().strip_prefix(root).ok()?;
+        let name = path.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/");
+        takes(&name).then(|| (entry.path().to_path_buf(), name))
+    };
+    files.filter(|entry| entry.file_type().is_file()).filter_map(name).collect()
+}
+
+/// The split a word stands for.
+pub(super) fn split_named(word: &str) -> Option<Split> {
+    match word.to_ascii_lowercase().as_str() {
+        "train" | "training" => Some(Split::Train),
+        "validation" | "valid" | "val" | "dev" => Some(Split::Validation),
+        "test" | "testing" | "eval" => Some(Split::Test),
+        _ => None,
+    }
+}
+
+/// The split in a path: `data/train-00000-of-00002.parquet`, `plain_text/test/0000.parquet`.
+fn split_of(name: &str) -> Option<Split> {
+    name.rsplit('/').find_map(|part| split_named(part.split(['-', '.', '_']).next().unwrap_or(part)))
+}
+
+impl Table {
+    fn open(path: PathBuf, name: String) -> Result<Self> {
+        let file = File::open(&path).map_err(Error::io(&path))?;
+        let reader =
+            SerializedFileReader::new(file).map_err(|e| Error::file(&path, format!("no parquet file: {e}")))?;
+        Ok(Self { split: split_of(&name), path, name, reader })
+    }
+
+    pub(super) fn group_rows(&self) -> Vec<usize> {
+        let groups = self.reader.metadata().row_groups();
+        groups.iter().map(|group| usize::try_from(group.num_rows()).unwrap_or(0)).collect()
+    }
+
+    pub(super) fn rows(&self) -> usize {
+        self.group_rows().iter().sum()
+    }
+
+    fn leaves(&self) -> impl Iterator<Item = (usize, &ColumnDescriptor)> {
+        let schema = self.reader.metadata().file_metadata().schema_descr();
+        schema.columns().iter().enumerate().map(|(index, column)| (index, column.as_ref()))
+    }
+
+    /// The leaf that a column name means: itself, or its `bytes` where it is an image of the hub.
+    fn leaf(&self, name: &str) -> Option<(usize, &ColumnDescriptor)> {
+        let bytes = format!("{name}.bytes");
+        self.leaves().find(|(_, column)| [name, &bytes].contains(&column.path().string().as_str()))
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.leaf(name).is_some()
+    }
+
+    /// Columns that hold files' bytes, without `.bytes`.
+    pub(super) fn image_columns(&self) -> Vec<String> {
+        let names = self.leaves().map(|(_, column)| column.path().string());
+        names.filter_map(|name| name.strip_suffix(".bytes").map(str::to_owned)).collect()
+    }
+
+    /// All column names, for messages.
+    pub(super) fn columns(&self) -> String {
+        let names: Vec<String> = self.leaves().map(|(_, column)| format!("`{}`", column.path().string())).collect();
+        names.join(", ")
+    }
+
+    /// The column for the setting `key`, which must be there and of this kind.
+    pub(super) fn require(&self, name: &str, key: &str, kind: Kind) -> Result<(usize, &ColumnDescriptor)> {
+        use parquet::basic::Type;
+        let Some((index, column)) = self.leaf(name) else {
+            return Err(Error::file(
+                &self.path,
+                format!("{key}: there is no column `{name}`; there are {}", self.columns()),
+            ));
+        };
+        let fits = match kind {
+            Kind::Bytes => column.physical_type() == Type::BYTE_ARRAY,
+            Kind::Text => [Type::BYTE_ARRAY, Type::INT32, Type::INT64, Type::BOOLEAN].contains(&column.physical_type()),
+        };
+        if !fits || column.max_rep_level() > 0 {
+            let expected = if kind == Kind::Bytes { "files' bytes" } else { "one number or text a row" };
+            let what = format!("{key}: column `{name}` holds {}; expected {expected}", column.physical_type());
+            return Err(Error::file(&self.path, what));
+        }
+        Ok((index, column))
+    }
+
+    /// A whole column of numbers or texts, as text.
+    pub(super) fn texts(&self, name: &str, key: &str) -> Result<Vec<Option<String>>> {
+        let (index, column) = self.require(name, key, Kind::Text)?;
+        let levels = column.max_def_level();
+        let mut all = Vec::with_capacity(self.rows());
+        for (group, rows) in self.group_rows().into_iter().enumerate() {
+            let text = |bytes: ByteArray| String::from_utf8_lossy(bytes.data()).into_owned();
+            match self.column(group, index)? {
+                reader @ ColumnReader::Int32ColumnReader(_) => {
+                    all.extend(self.read::<Int32Type, _>(reader, rows, levels, |value| value.to_string())?);
+                }
+                reader @ ColumnReader::Int64ColumnReader(_) => {
+                    all.extend(self.read::<Int64Type, _>(reader, rows, levels, |value| value.to_string())?);
+                }
+                reader @ ColumnReader::BoolColumnReader(_) => {
+                    all.extend(self.read::<BoolType, _>(reader, rows, levels, |value| value.to_string())?);
+                }
+                reader => all.extend(self.read::<ByteArrayType, _>(reader, rows, levels, text)?),
+            }
+        }
+        Ok(all)
+    }
+
+    /// The bytes of one row group of a column.
+    pub(super) fn cells(&self, group: usize, name: &str) -> Result<Vec<Option<ByteArray>>> {
+        let (index, column) = self.require(name, "column", Kind::Bytes)?;
+        let rows = self.group_rows().get(group).copied().unwrap_or(0);
+        self.read::<ByteArrayType, _>(self.column(group, index)?, rows, column.max_def_level(), |bytes| bytes)
+    }
+
+    fn column(&self, group: usize, index: usize) -> Result<ColumnReader> {
+        let group = self.reader.get_row_group(group).map_err(|e| self.damaged(e))?;
+        group.get_column_reader(index).map_err(|e| self.damaged(e))
+    }
+
+    fn read<T: DataType, V>(
+        &self,
+        reader: ColumnReader,
+        rows: usize,
+        levels: i16,
+        value: impl Fn(T::T) -> V,
+    ) -> Result<Vec<Option<V>>> {
+        let mut reader = get_typed_column_reader::<T>(reader);
+        let (mut defined, mut values) = (vec![], vec![]);
+        while defined.len() < rows {
+            let before = values.len();
+            let (records, ..) = reader
+                .read_records(rows - defined.len(), Some(&mut defined), None, &mut values)
+                .map_err(|e| self.damaged(e))?;
+            if levels == 0 {
+                // A column that is never empty has no levels.
+                defined.resize(defined.len() + values.len() - before, 0);
+            }
+            if records == 0 {
+                return Err(Error::file(
+                    &self.path,
+                    format!("is damaged: {} of {rows} rows in a group", defined.len()),
+                ));
+            }
+        }
+        let mut values = values.into_iter();
+        Ok(defined.into_iter().map(|level| if level == levels { values.next().map(&value) } else { None }).collect())
+    }
+
+    fn damaged(&self, error: parquet::errors::ParquetError) -> Error {
+        Error::file(&self.path, format!("cannot be read as parquet: {error}"))
+    }
+
+    /// The class names that the hub's `ClassLabel` feature gives a column, in the order of the labels.
+    pub(super) fn class_labels(&self, label: Option<&str>) -> Option<Vec<String>> {
+        let metadata = self.reader.metadata().file_metadata().key_value_metadata()?;
+        let text = metadata.iter().find(|entry| entry.key == "huggingface")?.value.as_deref()?;
+        let info: serde_json::Value = serde_json::from_str(text).ok()?;
+        let names = info.get("info")?.get("features")?.get(label?)?.get("names")?;
+        serde_json::from_value(names.clone()).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_say_the_split() {
+        let cases = [
+            ("data/train-00000-of-00002.parquet", Some(Split::Train)),
+            ("plain_text/test/0000.parquet", Some(Split::Test)),
+            ("default/partial-train/0000.parquet", None),
+            ("validation.parquet", Some(Split::Validation)),
+            ("train/test-0.parquet", Some(Split::Test)),
+            ("0000.parquet", None),
+        ];
+        for (name, split) in cases {
+            assert_eq!(split_of(name), split, "{name}");
+        }
+    }
+}

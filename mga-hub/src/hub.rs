@@ -1,0 +1,192 @@
+//! Files by name: from the cache where they are there and whole, else from the hub.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::cache::Cache;
+use crate::check::{check_file, check_safetensors};
+use crate::error::{Error, Result};
+use crate::progress::{Progress, Silent};
+use crate::repo::{Kind, Repo, is_inside};
+use crate::settings::Settings;
+
+/// The hub as one program sees it: settings, cache, and who hears of downloads. Cheap to clone.
+#[derive(Clone)]
+pub struct Hub {
+    settings: Settings,
+    cache: Cache,
+    progress: Arc<dyn Progress>,
+}
+
+/// A file that is there, whole and checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetched {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The commit it is of.
+    pub commit: String,
+    /// Whether it was downloaded now.
+    pub downloaded: bool,
+}
+
+/// A file of a repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteFile {
+    /// Its path in the repository.
+    pub path: String,
+    /// Its length in bytes, where known.
+    pub size: Option<u64>,
+}
+
+impl std::fmt::Debug for Hub {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hub").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl Hub {
+    /// With these settings.
+    pub fn new(settings: Settings, progress: Arc<dyn Progress>) -> Self {
+        Self { cache: Cache::at(&settings.cache), settings, progress }
+    }
+
+    /// As the environment says, telling nobody of downloads.
+    pub fn from_env() -> Self {
+        Self::new(Settings::from_env(), Arc::new(Silent))
+    }
+
+    /// The same, but no connection is ever opened.
+    #[must_use]
+    pub fn offline(mut self) -> Self {
+        self.settings.offline = true;
+        self
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The cache.
+    pub fn cache(&self) -> &Cache {
+        &self.cache
+    }
+
+    /// The file `file` of `repo`, out of the cache, or downloaded into it. A file of a full commit that is in the cache
+    /// opens no connection; a branch or a tag is asked after, and where the hub cannot be reached the cached commit
+    /// serves (a note says so).
+    ///
+    /// Before a path is given out the file's length, hash and, for `*.safetensors`, header are checked, cached files
+    /// included. Only data sets (of many gigabytes) are not hashed again once they are in the cache.
+    ///
+    /// # Errors
+    /// Any of [`Error`]; nothing half-written is left under the name of a file.
+    pub fn file(&self, repo: &Repo, file: &str) -> Result<Fetched> {
+        if !is_inside(file) {
+            let what = "no path inside a repository".to_owned();
+            return Err(Error::Broken { file: file.to_owned(), what });
+        }
+        let cached = self.cache.find(repo, file);
+        if let Some((path, commit)) = &cached
+            && (self.settings.offline || repo.is_pinned())
+        {
+            let found = Fetched { path: path.clone(), commit: commit.clone(), downloaded: false };
+            match self.check_cached(repo, file, &found) {
+                Ok(()) => return Ok(found),
+                Err(error) if self.settings.offline => return Err(damaged(error, path)),
+                // It is fetched again below.
+                Err(error) => self.progress.note(&format!("the cached copy is damaged ({error})")),
+            }
+        }
+        match self.fetch(repo, file) {
+            Err(error) if error.is_connection() => {
+                let Some((path, commit)) = cached else { return Err(error) };
+                let found = Fetched { path, commit, downloaded: false };
+                self.check_cached(repo, file, &found)?;
+                self.progress.note(&format!("{error}; the cached {file} of {} is taken", repo.at(&found.commit)));
+                Ok(found)
+            }
+            fetched => fetched,
+        }
+    }
+
+    /// The files of `repo`: as the hub lists them; offline, those in the cache.
+    ///
+    /// # Errors
+    /// As [`Hub::file`].
+    pub fn files(&self, repo: &Repo) -> Result<Vec<RemoteFile>> {
+        let cached = || {
+            let (files, _) = self.cache.files(repo)?;
+            Some(files.into_iter().map(|path| RemoteFile { path, size: None }).collect::<Vec<_>>())
+        };
+        if self.settings.offline {
+            return cached().ok_or_else(|| self.not_cached(format!("`{repo}`")));
+        }
+        match self.list(repo) {
+            Err(error) if error.is_connection() => cached().ok_or(error),
+            listed => listed,
+        }
+    }
+
+    /// Whether a cached file is whole: its blob is called by its hash.
+    fn check_cached(&self, repo: &Repo, file: &str, found: &Fetched) -> Result<()> {
+        let blob = found.path.canonicalize().map_err(Error::io(&found.path))?;
+        let etag = blob.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        if repo.kind == Kind::Model {
+            return check_file(&blob, file, &etag, None);
+        }
+        if file.ends_with(".safetensors") { check_safetensors(&blob, file) } else { Ok(()) }
+    }
+
+    fn not_cached(&self, what: String) -> Error {
+        let why = if cfg!(feature = "network") {
+            "this is offline: run it once without --offline and HF_HUB_OFFLINE (or `mga weights pull` where there is a \
+             network, and copy the cache)"
+        } else {
+            "this program was built without the network: name a local file, or build with the feature `hub`"
+        };
+        Error::NotCached { what, cache: self.cache.root().to_path_buf(), why: why.to_owned() }
+    }
+
+    #[cfg(feature = "network")]
+    fn fetch(&self, repo: &Repo, file: &str) -> Result<Fetched> {
+        if self.settings.offline {
+            return Err(self.not_cached(format!("{file} of `{repo}`")));
+        }
+        crate::download::fetch(&self.settings, &self.cache, self.progress.as_ref(), repo, file)
+    }
+
+    #[cfg(feature = "network")]
+    fn list(&self, repo: &Repo) -> Result<Vec<RemoteFile>> {
+        crate::transport::list(&self.settings, repo)
+    }
+
+    #[cfg(not(feature = "network"))]
+    fn fetch(&self, repo: &Repo, file: &str) -> Result<Fetched> {
+        // What is in the cache serves, whatever the branch is at by now.
+        match self.cache.find(repo, file) {
+            Some((path, commit)) => {
+                let found = Fetched { path, commit, downloaded: false };
+                self.check_cached(repo, file, &found).map_err(|error| damaged(error, &found.path))?;
+                Ok(found)
+            }
+            None => Err(self.not_cached(format!("{file} of `{repo}`"))),
+        }
+    }
+
+    #[cfg(not(feature = "network"))]
+    fn list(&self, repo: &Repo) -> Result<Vec<RemoteFile>> {
+        self.clone().offline().files(repo)
+    }
+}
+
+/// A damaged file that cannot be fetched again: which one to delete.
+fn damaged(error: Error, path: &std::path::Path) -> Error {
+    match error {
+        Error::Broken { file, what } => {
+            let blob = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+            Error::Broken { file, what: format!("{what} (the cached copy; delete {} and go online)", blob.display()) }
+        }
+        other => other,
+    }
+}

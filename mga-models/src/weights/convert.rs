@@ -1,0 +1,113 @@
+//! From PyTorch's checkpoints to safetensors: unwrapped, under plain names.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use mga_core::{Error, Result};
+use safetensors::Dtype;
+
+use super::pickle::{StoredTensor, read_checkpoint};
+use super::rename::{normalise, rename};
+use super::save::write_by_rename;
+use crate::registry::Registry;
+
+/// Names that are published as PyTorch checkpoints alone and are turned into ours. All others (torchvision's, timm's,
+/// those of segmenters) stay, since loading knows them.
+struct Layout {
+    about: &'static str,
+    /// Whose rename table applies.
+    backbone: &'static str,
+    /// Names that are all there, and one that is not.
+    present: &'static [&'static str],
+    absent: &'static str,
+}
+
+const LAYOUTS: [Layout; 2] = [
+    Layout {
+        about: "the names of efficientnet-lite ports, as timm's tf_efficientnet_lite0",
+        backbone: "efficientnet_lite0",
+        present: &["_conv_stem.weight", "_blocks.0._depthwise_conv.weight", "_blocks.15._bn2.weight", "_fc.weight"],
+        // Lite1 and larger go on.
+        absent: "_blocks.16._bn2.weight",
+    },
+    Layout {
+        about: "the MGA authors' names of a ResNet, as torchvision's",
+        backbone: "resnet18",
+        present: &["features.0.weight", "features.1.running_mean", "features.4.0.conv1.weight"],
+        absent: "layer1.0.conv1.weight",
+    },
+];
+
+/// What a conversion did.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Converted {
+    /// The tensors, by name.
+    pub tensors: BTreeMap<String, StoredTensor>,
+    /// The keys they lay below in the checkpoint, from the outside.
+    pub below: Vec<String>,
+    /// What was in the checkpoint and is no tensor.
+    pub left_out: Vec<String>,
+    /// Whose names were recognised and turned into ours.
+    pub layout: Option<&'static str>,
+}
+
+impl Converted {
+    /// Numbers in all tensors, counters included.
+    pub fn numbers(&self) -> usize {
+        self.tensors.values().map(|tensor| tensor.shape.iter().product::<usize>()).sum()
+    }
+
+    /// Number types and how many tensors have each, by name of the type.
+    pub fn types(&self) -> BTreeMap<String, usize> {
+        let mut types = BTreeMap::new();
+        for tensor in self.tensors.values() {
+            *types.entry(format!("{:?}", tensor.dtype)).or_default() += 1;
+        }
+        types
+    }
+}
+
+/// Reads a PyTorch zip checkpoint without running anything in it; see [`read_checkpoint`] for what is refused.
+///
+/// # Errors
+/// What reading says; two names that are one without their `module.`; no tensor of numbers at all.
+pub fn convert(path: &Path) -> Result<Converted> {
+    let checkpoint = read_checkpoint(path)?;
+    let failed = |what: String| Error::Weights(format!("{}: {what}", path.display()));
+    let mut tensors = BTreeMap::new();
+    for (name, tensor) in checkpoint.tensors {
+        let short = normalise(&name).to_owned();
+        if tensors.insert(short, tensor).is_some() {
+            return Err(failed(format!("two entries stand for `{}`", normalise(&name))));
+        }
+    }
+    if !tensors.values().any(|tensor| is_number(tensor.dtype)) {
+        return Err(failed("holds no tensor of floating-point numbers, so no weights".to_owned()));
+    }
+    let layout = LAYOUTS.iter().find(|layout| {
+        layout.present.iter().all(|&name| tensors.contains_key(name)) && !tensors.contains_key(layout.absent)
+    });
+    if let Some(layout) = layout {
+        let registry = Registry::builtin();
+        let table = registry.backbone(layout.backbone).map_or(&[][..], |entry| entry.renames);
+        tensors = tensors.into_iter().map(|(name, tensor)| (rename(&name, table), tensor)).collect();
+    }
+    let layout = layout.map(|layout| layout.about);
+    Ok(Converted { tensors, below: checkpoint.below, left_out: checkpoint.left_out, layout })
+}
+
+/// Writes what was converted: the file is whole or not there.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn write_converted(converted: &Converted, path: &Path) -> Result<()> {
+    let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+    write_by_rename(path, |file| {
+        let views = converted.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor));
+        Ok(safetensors::serialize_to_file(views, Some(metadata), file)?)
+    })
+}
+
+fn is_number(dtype: Dtype) -> bool {
+    matches!(dtype, Dtype::F16 | Dtype::BF16 | Dtype::F32 | Dtype::F64)
+}
