@@ -9,12 +9,18 @@
 //! | `"centre"` | a Gaussian about the middle of the picture |
 //! | `"none"` | none |
 
+mod cache;
 mod controls;
+pub(crate) mod files;
+mod supplied;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 pub use crate::area_resize::resize_area;
+pub use cache::{CachedMasks, MaskMaker};
+pub use files::{MaskFiles, mask_place, write_mask};
+pub use supplied::{MaskSupply, Supplied};
 use crate::dataset::{Dataset, Record};
 use crate::error::{Error, Result};
 use crate::picture::{Mask, Picture};
