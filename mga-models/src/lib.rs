@@ -5,9 +5,13 @@ pub mod backbones;
 pub mod head;
 pub mod model;
 pub mod registry;
+pub mod segmenter;
 pub mod weights;
 
 pub use backbone::{Backbone, Stage, StageId};
 pub use mga_core::{Error, Result};
 pub use model::{MgaModel, ModelSettings, Prediction};
 pub use registry::{BackboneEntry, Registry};
+pub use segmenter::{
+    ForegroundSettings, NetworkSegmenter, SegmentationNetwork, SegmentationOutput, Segmenter, SegmenterEntry,
+};

@@ -1,4 +1,4 @@
-//! Every backbone an experiment can name. An explicit table: adding one is a file and a line, and a program of one's own
+//! Every backbone and segmentation network an experiment can name. An explicit table: adding one is a file and a line, and a program of one's own
 //! starts from [`Registry::builtin`] and adds its entries.
 
 use mga_core::Result;
@@ -7,6 +7,7 @@ use mga_core::parameter::Builder;
 use crate::backbone::Backbone;
 use crate::backbones;
 use crate::head::HeadKind;
+use crate::segmenter::SegmenterEntry;
 
 /// A backbone by name.
 #[derive(Clone, Copy)]
@@ -23,10 +24,11 @@ pub struct BackboneEntry {
     pub renames: &'static [(&'static str, &'static str)],
 }
 
-/// The backbones of one program.
+/// The backbones and segmentation networks of one program.
 #[derive(Clone)]
 pub struct Registry {
     backbones: Vec<BackboneEntry>,
+    segmenters: Vec<SegmenterEntry>,
 }
 
 impl Registry {
@@ -35,7 +37,7 @@ impl Registry {
         let families = [backbones::RESNETS, backbones::DENSENETS, backbones::VGGS];
         let mut backbones: Vec<_> = families.concat();
         backbones.extend([crate::backbones::MOBILENET_V2, crate::backbones::CONV4]);
-        Self { backbones }
+        Self { backbones, segmenters: vec![] }
     }
 
     /// Adds one; it replaces another of the same name.
@@ -54,5 +56,23 @@ impl Registry {
     /// The one called `name`.
     pub fn backbone(&self, name: &str) -> Option<&BackboneEntry> {
         self.backbones.iter().find(|entry| entry.name == name)
+    }
+
+    /// Adds a segmentation network; it replaces another of the same name.
+    #[must_use]
+    pub fn with_segmenter(mut self, entry: SegmenterEntry) -> Self {
+        self.segmenters.retain(|present| present.name != entry.name);
+        self.segmenters.push(entry);
+        self
+    }
+
+    /// All segmentation networks.
+    pub fn segmenters(&self) -> &[SegmenterEntry] {
+        &self.segmenters
+    }
+
+    /// The segmentation network called `name`.
+    pub fn segmenter(&self, name: &str) -> Option<&SegmenterEntry> {
+        self.segmenters.iter().find(|entry| entry.name == name)
     }
 }
