@@ -58,7 +58,11 @@ pub fn backbone<'a>(loaded: &Loaded, components: &'a Components) -> anyhow::Resu
     Ok(components
         .registry
         .backbone(name)
-        .ok_or_else(|| loaded.error("model.backbone", format!("no backbone `{name}`")))?)
+        .ok_or_else(|| {
+            let network = components.registry.segmenter(name).is_some();
+            let hint = if network { ": it is a segmentation network; `mga masks --weights RUN` applies it" } else { "" };
+            loaded.error("model.backbone", format!("no backbone `{name}`{hint}"))
+        })?)
 }
 
 /// What the experiment says of the model, for `classes` classes.

@@ -29,6 +29,7 @@ pub mod prediction;
 pub mod progress;
 pub mod run_folder;
 pub mod runners;
+pub mod segmenting;
 pub mod status;
 
 use std::ffi::OsString;

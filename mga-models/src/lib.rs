@@ -6,6 +6,7 @@ pub mod head;
 pub mod model;
 pub mod registry;
 pub mod segmenter;
+pub mod segmenters;
 pub mod weights;
 
 pub use backbone::{Backbone, Stage, StageId};

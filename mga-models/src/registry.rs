@@ -8,6 +8,7 @@ use crate::backbone::Backbone;
 use crate::backbones;
 use crate::head::HeadKind;
 use crate::segmenter::SegmenterEntry;
+use crate::segmenters::{self, WeightlessEntry};
 
 /// A backbone by name.
 #[derive(Clone, Copy)]
@@ -29,6 +30,7 @@ pub struct BackboneEntry {
 pub struct Registry {
     backbones: Vec<BackboneEntry>,
     segmenters: Vec<SegmenterEntry>,
+    weightless: Vec<WeightlessEntry>,
 }
 
 impl Registry {
@@ -37,7 +39,9 @@ impl Registry {
         let families = [backbones::RESNETS, backbones::DENSENETS, backbones::VGGS];
         let mut backbones: Vec<_> = families.concat();
         backbones.extend([crate::backbones::MOBILENET_V2, crate::backbones::CONV4]);
-        Self { backbones, segmenters: vec![] }
+        let segmenters = vec![segmenters::UNET_SMALL];
+        let weightless = vec![segmenters::OTSU, segmenters::EXCESS_GREEN];
+        Self { backbones, segmenters, weightless }
     }
 
     /// Adds one; it replaces another of the same name.
@@ -74,5 +78,23 @@ impl Registry {
     /// The segmentation network called `name`.
     pub fn segmenter(&self, name: &str) -> Option<&SegmenterEntry> {
         self.segmenters.iter().find(|entry| entry.name == name)
+    }
+
+    /// Adds a segmenter without weights; it replaces another of the same name.
+    #[must_use]
+    pub fn with_weightless(mut self, entry: WeightlessEntry) -> Self {
+        self.weightless.retain(|present| present.name != entry.name);
+        self.weightless.push(entry);
+        self
+    }
+
+    /// All segmenters without weights.
+    pub fn weightless_segmenters(&self) -> &[WeightlessEntry] {
+        &self.weightless
+    }
+
+    /// The segmenter without weights called `name`.
+    pub fn weightless(&self, name: &str) -> Option<&WeightlessEntry> {
+        self.weightless.iter().find(|entry| entry.name == name)
     }
 }
