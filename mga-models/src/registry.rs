@@ -1,5 +1,5 @@
-//! Every backbone and segmentation network an experiment can name. An explicit table: adding one is a file and a line, and a program of one's own
-//! starts from [`Registry::builtin`] and adds its entries.
+//! Every backbone and segmentation network an experiment can name. An explicit table: adding one is a file and a line, and
+//! a program of one's own starts from [`Registry::builtin`] and adds its entries.
 
 use mga_core::Result;
 use mga_core::parameter::Builder;
@@ -9,6 +9,7 @@ use crate::backbones;
 use crate::head::HeadKind;
 use crate::segmenter::SegmenterEntry;
 use crate::segmenters::{self, WeightlessEntry};
+use crate::weights::PublishedWeights;
 
 /// A backbone by name.
 #[derive(Clone, Copy)]
@@ -25,12 +26,13 @@ pub struct BackboneEntry {
     pub renames: &'static [(&'static str, &'static str)],
 }
 
-/// The backbones and segmentation networks of one program.
+/// The backbones and segmentation networks of one program, and the published weights it knows by name.
 #[derive(Clone)]
 pub struct Registry {
     backbones: Vec<BackboneEntry>,
     segmenters: Vec<SegmenterEntry>,
     weightless: Vec<WeightlessEntry>,
+    weights: Vec<PublishedWeights>,
 }
 
 impl Registry {
@@ -39,9 +41,17 @@ impl Registry {
         let families = [backbones::RESNETS, backbones::DENSENETS, backbones::VGGS];
         let mut backbones: Vec<_> = families.concat();
         backbones.extend([crate::backbones::MOBILENET_V2, crate::backbones::CONV4]);
-        let segmenters = vec![segmenters::UNET_SMALL];
         let weightless = vec![segmenters::OTSU, segmenters::EXCESS_GREEN];
-        Self { backbones, segmenters, weightless }
+        let mut segmenters = [segmenters::FCNS, segmenters::DEEPLABV3S, segmenters::SEGFORMERS].concat();
+        segmenters.extend([segmenters::HMSA, segmenters::UNET_SMALL]);
+        let weights = [
+            backbones::RESNET_WEIGHTS,
+            backbones::DENSENET_WEIGHTS,
+            backbones::VGG_WEIGHTS,
+            backbones::MOBILENET_V2_WEIGHTS,
+            segmenters::SEGFORMER_WEIGHTS,
+        ];
+        Self { backbones, segmenters, weightless, weights: weights.concat() }
     }
 
     /// Adds one; it replaces another of the same name.
@@ -96,5 +106,74 @@ impl Registry {
     /// The segmenter without weights called `name`.
     pub fn weightless(&self, name: &str) -> Option<&WeightlessEntry> {
         self.weightless.iter().find(|entry| entry.name == name)
+    }
+
+    /// Adds published weights; they replace others of the same name.
+    #[must_use]
+    pub fn with_weights(mut self, weights: PublishedWeights) -> Self {
+        self.weights.retain(|present| present.name != weights.name);
+        self.weights.push(weights);
+        self
+    }
+
+    /// All published weights known by name.
+    pub fn weights(&self) -> &[PublishedWeights] {
+        &self.weights
+    }
+
+    /// The published weights called `name`, without `@revision`.
+    pub fn published(&self, name: &str) -> Option<&PublishedWeights> {
+        self.weights.iter().find(|weights| weights.name == name)
+    }
+
+    /// What `weights = "imagenet"` means for the component called `component`.
+    pub fn default_weights(&self, component: &str) -> Option<&PublishedWeights> {
+        self.weights.iter().find(|weights| weights.component == component && weights.default)
+    }
+
+    /// Every way a file may name the tensors of the component called `component`: the tables of its published weights,
+    /// then its own. With them a file fits whether it came by name or by hand.
+    pub fn renames(&self, component: &str) -> Vec<(&'static str, &'static str)> {
+        let published = self.weights.iter().filter(|weights| weights.component == component).map(|w| w.renames);
+        let segmenter = || self.segmenter(component).map(|entry| entry.renames);
+        let own = self.backbone(component).map(|entry| entry.renames).or_else(segmenter);
+        let mut table: Vec<(&'static str, &'static str)> = vec![];
+        for line in published.chain(own).flatten() {
+            if !table.contains(line) {
+                table.push(*line);
+            }
+        }
+        table
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn published_weights_are_of_registered_components_and_have_one_default() {
+        let registry = Registry::builtin();
+        for weights in registry.weights() {
+            let same = |other: &&PublishedWeights| other.name == weights.name;
+            assert_eq!(registry.weights().iter().filter(same).count(), 1, "{}", weights.name);
+            let defaults = registry.weights().iter().filter(|w| w.component == weights.component && w.default);
+            assert_eq!(defaults.count(), 1, "{}", weights.component);
+            assert_eq!(weights.repo.split('/').count(), 2, "{}", weights.name);
+            assert!(weights.std.iter().all(|std| *std > 0.0) && weights.size > 0 && weights.classes > 1);
+            assert!(["bilinear", "bicubic"].contains(&weights.interpolation), "{}", weights.name);
+        }
+    }
+
+    #[test]
+    fn a_program_adds_weights_of_its_own() {
+        let own = PublishedWeights { name: "me/mine", component: "resnet18", ..PublishedWeights::TIMM };
+        let own = PublishedWeights { repo: "me/mine", default: false, renames: &[("body", "layer1")], ..own };
+        let registry = Registry::builtin().with_weights(own).with_weights(own);
+        assert_eq!(registry.published("me/mine"), Some(&own));
+        assert_eq!(registry.default_weights("resnet18").map(|w| w.name), Some("timm/resnet18.tv_in1k"));
+        assert_eq!(registry.renames("resnet18").first(), Some(&("body", "layer1")));
+        assert!(registry.renames("resnet18").contains(&("fc", "classifier")));
+        assert!(registry.renames("no such").is_empty());
     }
 }

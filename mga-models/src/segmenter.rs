@@ -196,8 +196,8 @@ mod tests {
 
     #[test]
     fn a_threshold_cuts() -> Result<()> {
-        assert_eq!(pixel(&segmenter(3, &[0], Some(0.5))?)?, 1.0);
-        assert_eq!(pixel(&segmenter(3, &[1], Some(0.5))?)?, 0.0);
+        assert_eq!(pixel(&segmenter(3, &[0], Some(0.4))?)?, 1.0);
+        assert_eq!(pixel(&segmenter(3, &[1], Some(0.4))?)?, 0.0);
         Ok(())
     }
 

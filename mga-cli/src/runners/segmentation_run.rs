@@ -222,8 +222,8 @@ fn load_file(
     path: &Path,
 ) -> anyhow::Result<String> {
     let model = &loaded.experiment.model;
-    let renames = components.registry.segmenter(&model.backbone).map_or(&[][..], |entry| entry.renames);
-    let report = mga_models::weights::load_file(&learner.store, path, renames, model.strict)?;
+    let renames = components.registry.renames(&model.backbone);
+    let report = mga_models::weights::load_file(&learner.store, path, &renames, model.strict)?;
     Ok(format!("{}: {report}", path.display()))
 }
 

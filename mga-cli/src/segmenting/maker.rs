@@ -88,7 +88,7 @@ impl Maker {
         let foreground = foreground(&settings.foreground, names.unwrap_or_default(), classes)?;
         let mut store = ParameterStore::new(0, DType::F32, device);
         let mut network = (entry.build)(store.root(), classes)?;
-        let report = mga_models::weights::load_file(&store, &found.file, entry.renames, true)?;
+        let report = mga_models::weights::load_file(&store, &found.file, &components.registry.renames(name), true)?;
         anyhow::ensure!(
             report.reinitialised.is_empty(),
             "{}: its classifier is not for {classes} classes: {}; set the number with classes",

@@ -9,6 +9,7 @@ use mga_core::tape::{Tape, Value};
 use crate::backbone::{Backbone, Stage, StageId, run_stages};
 use crate::head::HeadKind;
 use crate::registry::BackboneEntry;
+use crate::weights::PublishedWeights;
 
 macro_rules! entry {
     ($name:literal, $growth:literal, $blocks:expr, $first:literal) => {
@@ -31,6 +32,22 @@ pub const DENSENETS: &[BackboneEntry] = &[
     entry!("densenet169", 32, [6, 12, 32, 32], 64),
     entry!("densenet201", 32, [6, 12, 48, 32], 64),
 ];
+
+macro_rules! published {
+    ($name:literal) => {
+        PublishedWeights {
+            name: concat!("timm/", $name, ".tv_in1k"),
+            repo: concat!("timm/", $name, ".tv_in1k"),
+            component: $name,
+            licence: "apache-2.0",
+            ..PublishedWeights::TIMM
+        }
+    };
+}
+
+/// Published weights: torchvision's.
+pub const WEIGHTS: &[PublishedWeights] =
+    &[published!("densenet121"), published!("densenet161"), published!("densenet169"), published!("densenet201")];
 
 /// Stages `stem`, `denseblock1`, `transition1`, …, `denseblock4`, `norm5`. What comes out is normalised but not rectified.
 struct DenseNet {

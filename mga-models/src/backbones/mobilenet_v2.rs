@@ -9,6 +9,7 @@ use mga_core::tape::{Tape, Value};
 use crate::backbone::{Backbone, Stage, StageId, run_stages};
 use crate::head::HeadKind;
 use crate::registry::BackboneEntry;
+use crate::weights::PublishedWeights;
 
 /// MobileNetV2 at width 1.
 pub const MOBILENET_V2: BackboneEntry = BackboneEntry {
@@ -18,6 +19,58 @@ pub const MOBILENET_V2: BackboneEntry = BackboneEntry {
     head: HeadKind::Linear { relu: false, dropout: 0.2, name: "classifier.1" },
     renames: &[],
 };
+
+/// timm's names: blocks counted within their stage, convolutions by what they do.
+macro_rules! timm_names {
+    ($(($stage:literal, $block:literal, $feature:literal)),*) => {
+        &[
+            ("conv_stem", "features.0.0"),
+            ("bn1", "features.0.1"),
+            ("blocks.0.0.conv_dw", "features.1.conv.0.0"),
+            ("blocks.0.0.bn1", "features.1.conv.0.1"),
+            ("blocks.0.0.conv_pw", "features.1.conv.1"),
+            ("blocks.0.0.bn2", "features.1.conv.2"),
+            $(
+                (concat!("blocks.", $stage, ".", $block, ".conv_pw"), concat!("features.", $feature, ".conv.0.0")),
+                (concat!("blocks.", $stage, ".", $block, ".bn1"), concat!("features.", $feature, ".conv.0.1")),
+                (concat!("blocks.", $stage, ".", $block, ".conv_dw"), concat!("features.", $feature, ".conv.1.0")),
+                (concat!("blocks.", $stage, ".", $block, ".bn2"), concat!("features.", $feature, ".conv.1.1")),
+                (concat!("blocks.", $stage, ".", $block, ".conv_pwl"), concat!("features.", $feature, ".conv.2")),
+                (concat!("blocks.", $stage, ".", $block, ".bn3"), concat!("features.", $feature, ".conv.3")),
+            )*
+            ("conv_head", "features.18.0"),
+            ("bn2", "features.18.1"),
+            ("classifier", "classifier.1"),
+        ]
+    };
+}
+
+/// Published weights: timm's own.
+pub const WEIGHTS: &[PublishedWeights] = &[PublishedWeights {
+    name: "timm/mobilenetv2_100.ra_in1k",
+    repo: "timm/mobilenetv2_100.ra_in1k",
+    component: "mobilenet_v2",
+    licence: "apache-2.0",
+    renames: timm_names![
+        (1, 0, 2),
+        (1, 1, 3),
+        (2, 0, 4),
+        (2, 1, 5),
+        (2, 2, 6),
+        (3, 0, 7),
+        (3, 1, 8),
+        (3, 2, 9),
+        (3, 3, 10),
+        (4, 0, 11),
+        (4, 1, 12),
+        (4, 2, 13),
+        (5, 0, 14),
+        (5, 1, 15),
+        (5, 2, 16),
+        (6, 0, 17)
+    ],
+    ..PublishedWeights::TIMM
+}];
 
 /// Expansion, output channels, repeats and stride of the first: table 2 of the paper.
 const BLOCKS: [(usize, usize, usize, usize); 7] =

@@ -9,6 +9,7 @@ use mga_core::tape::{Tape, Value};
 use crate::backbone::{Backbone, Stage, StageId, run_stages};
 use crate::head::HeadKind;
 use crate::registry::BackboneEntry;
+use crate::weights::PublishedWeights;
 
 /// torchvision's classifier and the authors' numbered children, to our names.
 const RENAMES: &[(&str, &str)] = &[
@@ -42,63 +43,132 @@ pub const RESNETS: &[BackboneEntry] = &[
     entry!("resnet152", [3, 8, 36, 3], true),
 ];
 
+macro_rules! published {
+    ($name:literal, $tag:literal) => {
+        PublishedWeights {
+            name: concat!("timm/", $name, ".", $tag),
+            repo: concat!("timm/", $name, ".", $tag),
+            component: $name,
+            interpolation: "bilinear",
+            licence: "bsd-3-clause",
+            ..PublishedWeights::TIMM
+        }
+    };
+}
+
+/// Published weights: torchvision's first ones (`tv_in1k`), and timm's own resnet50 (Wightman et al. 2021, recipe A1).
+pub const WEIGHTS: &[PublishedWeights] = &[
+    published!("resnet18", "tv_in1k"),
+    published!("resnet34", "tv_in1k"),
+    published!("resnet50", "tv_in1k"),
+    published!("resnet101", "tv_in1k"),
+    published!("resnet152", "tv_in1k"),
+    PublishedWeights {
+        interpolation: "bicubic",
+        licence: "apache-2.0",
+        default: false,
+        ..published!("resnet50", "a1_in1k")
+    },
+];
+
 /// Stages `stem`, `layer1`, …, `layer4`.
-struct ResNet {
+pub(crate) struct ResNet {
     stages: Vec<Stage>,
     stem: ConvNorm,
     layers: Vec<Vec<Block>>,
 }
 
-struct ConvNorm {
+/// How far a convolution steps, and how far apart its taps are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Spacing {
+    pub(crate) stride: usize,
+    pub(crate) dilation: usize,
+}
+
+impl Spacing {
+    /// Every pixel, taps side by side.
+    pub(crate) const DENSE: Self = Self::stride(1);
+
+    /// Taps side by side.
+    pub(crate) const fn stride(stride: usize) -> Self {
+        Self { stride, dilation: 1 }
+    }
+
+    /// Every pixel.
+    pub(crate) const fn dilation(dilation: usize) -> Self {
+        Self { stride: 1, dilation }
+    }
+}
+
+/// A convolution without bias that keeps the size (but for its stride), and its batch norm.
+pub(crate) struct ConvNorm {
     conv: Conv2d,
     norm: BatchNorm2d,
 }
 
 impl ConvNorm {
-    fn new(
+    pub(crate) fn new(
         builder: &mut Builder<'_>,
         (conv, norm): (&str, &str),
         channels: (usize, usize),
         kernel: usize,
-        stride: usize,
+        Spacing { stride, dilation }: Spacing,
     ) -> Result<Self> {
-        let settings = Conv2dSettings { stride, padding: (kernel / 2, kernel / 2), ..Conv2dSettings::default() };
+        let reach = kernel / 2 * dilation;
+        let settings = Conv2dSettings { stride, padding: (reach, reach), dilation, ..Conv2dSettings::default() };
         Ok(Self {
             conv: Conv2d::new(builder.pp(conv), channels, (kernel, kernel), settings, ConvInit::HeFanOut)?,
             norm: BatchNorm2d::new(builder.pp(norm), channels.1, BatchNormSettings::default())?,
         })
     }
 
-    fn forward(&self, tape: &mut Tape, x: Value, activation: Activation) -> Result<Value> {
+    /// The same with a bias, which the norm makes superfluous but some published weights have.
+    pub(crate) fn with_bias(
+        builder: &mut Builder<'_>,
+        (conv, norm): (&str, &str),
+        channels: (usize, usize),
+        kernel: usize,
+    ) -> Result<Self> {
+        let settings = Conv2dSettings { padding: (kernel / 2, kernel / 2), ..Conv2dSettings::default() };
+        Ok(Self {
+            conv: Conv2d::with_bias(builder.pp(conv), channels, (kernel, kernel), settings, ConvInit::HeFanOut)?,
+            norm: BatchNorm2d::new(builder.pp(norm), channels.1, BatchNormSettings::default())?,
+        })
+    }
+
+    pub(crate) fn forward(&self, tape: &mut Tape, x: Value, activation: Activation) -> Result<Value> {
         let y = self.conv.forward(tape, x)?;
         self.norm.forward(tape, y, activation)
     }
 }
 
-struct Block {
+/// A residual block of two 3 x 3 convolutions, or a bottleneck.
+pub(crate) struct Block {
     convolutions: Vec<ConvNorm>,
     downsample: Option<ConvNorm>,
 }
 
 impl Block {
-    fn new(
+    /// The block, and the channels that come out of it: `width`, or four times as many out of a bottleneck.
+    pub(crate) fn new(
         mut builder: Builder<'_>,
         channels: usize,
         width: usize,
-        stride: usize,
+        spacing: Spacing,
         bottleneck: bool,
     ) -> Result<(Self, usize)> {
         let b = &mut builder;
         let (convolutions, out) = if bottleneck {
             let out = 4 * width;
-            let first = ConvNorm::new(b, ("conv1", "bn1"), (channels, width), 1, 1)?;
-            let second = ConvNorm::new(b, ("conv2", "bn2"), (width, width), 3, stride)?;
-            (vec![first, second, ConvNorm::new(b, ("conv3", "bn3"), (width, out), 1, 1)?], out)
+            let first = ConvNorm::new(b, ("conv1", "bn1"), (channels, width), 1, Spacing::DENSE)?;
+            let second = ConvNorm::new(b, ("conv2", "bn2"), (width, width), 3, spacing)?;
+            (vec![first, second, ConvNorm::new(b, ("conv3", "bn3"), (width, out), 1, Spacing::DENSE)?], out)
         } else {
-            let first = ConvNorm::new(b, ("conv1", "bn1"), (channels, width), 3, stride)?;
-            (vec![first, ConvNorm::new(b, ("conv2", "bn2"), (width, width), 3, 1)?], width)
+            let first = ConvNorm::new(b, ("conv1", "bn1"), (channels, width), 3, spacing)?;
+            (vec![first, ConvNorm::new(b, ("conv2", "bn2"), (width, width), 3, Spacing::DENSE)?], width)
         };
-        let downsample = if stride != 1 || channels != out {
+        let downsample = if spacing.stride != 1 || channels != out {
+            let stride = Spacing::stride(spacing.stride);
             Some(ConvNorm::new(&mut b.pp("downsample"), ("0", "1"), (channels, out), 1, stride)?)
         } else {
             None
@@ -106,7 +176,7 @@ impl Block {
         Ok((Self { convolutions, downsample }, out))
     }
 
-    fn forward(&self, tape: &mut Tape, x: Value) -> Result<Value> {
+    pub(crate) fn forward(&self, tape: &mut Tape, x: Value) -> Result<Value> {
         let shortcut = match &self.downsample {
             Some(downsample) => downsample.forward(tape, x.clone(), Activation::Identity)?,
             None => x.clone(),
@@ -122,22 +192,37 @@ impl Block {
 }
 
 impl ResNet {
-    fn new(mut builder: Builder<'_>, blocks: [usize; 4], bottleneck: bool) -> Result<Self> {
+    fn new(builder: Builder<'_>, blocks: [usize; 4], bottleneck: bool) -> Result<Self> {
+        Self::build(builder, blocks, bottleneck, false)
+    }
+
+    /// A bottleneck network at an eighth of the image's size: `layer3` and `layer4` keep the size and dilate instead of
+    /// stepping, their first block still by the dilation before (torchvision's `replace_stride_with_dilation`).
+    pub(crate) fn dilated(builder: Builder<'_>, blocks: [usize; 4]) -> Result<Self> {
+        Self::build(builder, blocks, true, true)
+    }
+
+    fn build(mut builder: Builder<'_>, blocks: [usize; 4], bottleneck: bool, dilated: bool) -> Result<Self> {
         let stage = |name: &str, prefixes: &[&str], channels| Stage {
             name: name.to_owned(),
             prefixes: prefixes.iter().map(|&p| p.to_owned()).collect(),
             channels,
         };
         let mut stages = vec![stage("stem", &["conv1", "bn1"], 64)];
-        let stem = ConvNorm::new(&mut builder, ("conv1", "bn1"), (3, 64), 7, 2)?;
-        let (mut layers, mut channels) = (vec![], 64);
+        let stem = ConvNorm::new(&mut builder, ("conv1", "bn1"), (3, 64), 7, Spacing::stride(2))?;
+        let (mut layers, mut channels, mut dilation) = (vec![], 64, 1);
         for (index, &count) in blocks.iter().enumerate() {
             let name = format!("layer{}", index + 1);
             let mut builder = builder.pp(&name);
             let mut layer = vec![];
             for block in 0..count {
-                let stride = if index > 0 && block == 0 { 2 } else { 1 };
-                let (made, out) = Block::new(builder.pp(block), channels, 64 << index, stride, bottleneck)?;
+                let steps = index > 0 && block == 0;
+                let stride = if steps && !(dilated && index > 1) { 2 } else { 1 };
+                let spacing = Spacing { stride, dilation };
+                if steps && stride == 1 {
+                    dilation *= 2;
+                }
+                let (made, out) = Block::new(builder.pp(block), channels, 64 << index, spacing, bottleneck)?;
                 layer.push(made);
                 channels = out;
             }

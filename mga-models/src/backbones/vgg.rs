@@ -9,6 +9,7 @@ use mga_core::tape::{Tape, Value};
 use crate::backbone::{Backbone, Stage, StageId, run_stages};
 use crate::head::HeadKind;
 use crate::registry::BackboneEntry;
+use crate::weights::PublishedWeights;
 
 /// Convolutions before each of the five pools.
 const DEPTHS: [[usize; 5]; 2] = [[2, 2, 3, 3, 3], [2, 2, 4, 4, 4]];
@@ -28,6 +29,28 @@ macro_rules! entry {
 /// Every VGG.
 pub const VGGS: &[BackboneEntry] =
     &[entry!("vgg16", 0, false), entry!("vgg16_bn", 0, true), entry!("vgg19", 1, false), entry!("vgg19_bn", 1, true)];
+
+/// timm's names: its classifier is made of convolutions, of 7 x 7 and 1 x 1, whose weights lie as ours do.
+const TIMM: &[(&str, &str)] =
+    &[("pre_logits.fc1", "classifier.0"), ("pre_logits.fc2", "classifier.3"), ("head.fc", "classifier.6")];
+
+macro_rules! published {
+    ($name:literal) => {
+        PublishedWeights {
+            name: concat!("timm/", $name, ".tv_in1k"),
+            repo: concat!("timm/", $name, ".tv_in1k"),
+            component: $name,
+            interpolation: "bilinear",
+            licence: "bsd-3-clause",
+            renames: TIMM,
+            ..PublishedWeights::TIMM
+        }
+    };
+}
+
+/// Published weights: torchvision's.
+pub const WEIGHTS: &[PublishedWeights] =
+    &[published!("vgg16"), published!("vgg16_bn"), published!("vgg19"), published!("vgg19_bn")];
 
 enum Layer {
     Conv(Conv2d),

@@ -9,8 +9,11 @@ use mga_core::{Error, Result};
 
 use super::rename::{normalise, rename};
 
-/// Prefixes of entries that files carry and no model here needs.
+/// Prefixes of entries that files carry and that a model without them does not need.
 const NOT_NEEDED: [&str; 2] = ["AuxLogits", "aux_classifier"];
+
+/// Layers as wide as there are classes: of classifiers, and of segmentation networks.
+const HEADS: [&str; 5] = ["classifier", "aux_classifier", "decode_head.classifier", "ocr.cls_head", "ocr.aux_head.2"];
 
 /// What loading a file did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -87,7 +90,7 @@ pub fn load_tensors(
         let ours = if store.get(short).is_some() { short.to_owned() } else { rename(&name, renames) };
         if super::is_optimiser_state(&name)
             || ours.ends_with("num_batches_tracked")
-            || NOT_NEEDED.iter().any(|prefix| under(&ours, prefix))
+            || store.get(&ours).is_none() && NOT_NEEDED.iter().any(|prefix| under(&ours, prefix))
         {
             report.ignored += 1;
         } else if store.get(&ours).is_none() {
@@ -107,7 +110,7 @@ pub fn load_tensors(
             }
             Some(tensor) => {
                 let line = format!("{name}: {:?} in the file, {:?} in the model", tensor.dims(), wanted.dims());
-                let head = under(name, "classifier") && tensor.dims().len() == wanted.dims().len();
+                let head = HEADS.iter().any(|head| under(name, head)) && tensor.dims().len() == wanted.dims().len();
                 if head { &mut report.reinitialised } else { &mut report.misshapen }.push(line);
             }
         }

@@ -1,10 +1,12 @@
 //! Weight files: safetensors with torchvision's names, the authors' names, or our own.
 
 mod load;
+pub mod published;
 mod rename;
 mod save;
 
 pub use load::{LoadReport, load_file, load_tensors};
+pub use published::PublishedWeights;
 pub use rename::{normalise, rename, rename_back};
 pub use save::save_file;
 

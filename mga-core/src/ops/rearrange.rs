@@ -1,0 +1,75 @@
+//! The same numbers in another shape or order.
+
+use crate::error::{Error, Result};
+use crate::tape::{Gradient, Tape, Value};
+
+use super::own;
+
+/// The same numbers, row by row, in the shape `dims`.
+pub fn reshape(tape: &mut Tape, x: Value, dims: &[usize]) -> Result<Value> {
+    if dims.iter().product::<usize>() != x.tensor().elem_count() {
+        return Err(Error::shape("reshape", format!("{:?} to {dims:?}", x.dims())));
+    }
+    let (slot, before) = (x.slot(), x.dims().to_vec());
+    let y = x.tensor().reshape(dims)?;
+    Ok(tape.record(&[&x], y, move |dy, gradients| gradients.add(slot, Gradient::new(own(dy)?.reshape(before)?))))
+}
+
+/// Dimension `order[i]` of `x` becomes dimension `i`.
+pub fn permute(tape: &mut Tape, x: Value, order: &[usize]) -> Result<Value> {
+    let mut back = vec![usize::MAX; x.dims().len()];
+    for (at, &from) in order.iter().enumerate() {
+        if let Some(place) = back.get_mut(from) {
+            *place = at;
+        }
+    }
+    if order.len() != back.len() || back.contains(&usize::MAX) {
+        return Err(Error::shape("permute", format!("{:?} in the order {order:?}", x.dims())));
+    }
+    let slot = x.slot();
+    let y = x.tensor().permute(order)?.contiguous()?;
+    Ok(tape.record(&[&x], y, move |dy, gradients| {
+        gradients.add(slot, Gradient::new(own(dy)?.permute(back)?.contiguous()?))
+    }))
+}
+
+/// `[N, C, H, W]` seen in a mirror: columns from right to left.
+pub fn mirror(tape: &mut Tape, x: Value) -> Result<Value> {
+    x.dims4()?;
+    let (slot, y) = (x.slot(), x.tensor().flip(&[3])?.contiguous()?);
+    Ok(tape.record(&[&x], y, move |dy, gradients| {
+        gradients.add(slot, Gradient::new(dy.tensor().flip(&[3])?.contiguous()?))
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gradient_check::check;
+    use candle_core::{Device, Tensor};
+
+    #[test]
+    fn gradients_are_right() {
+        check(&[&[2, 3, 4]], |tape, v| reshape(tape, v[0].clone(), &[6, 4]));
+        for order in [[0, 1, 2], [1, 2, 0], [2, 1, 0]] {
+            check(&[&[2, 3, 4]], |tape, v| permute(tape, v[0].clone(), &order));
+        }
+        check(&[&[2, 1, 3, 4]], |tape, v| mirror(tape, v[0].clone()));
+    }
+
+    #[test]
+    fn numbers_go_where_they_should() -> Result<()> {
+        let mut tape = Tape::eval();
+        let x = tape.constant(&Tensor::arange(0f32, 6.0, &Device::Cpu)?.reshape((1, 2, 3))?)?;
+        let turned = permute(&mut tape, x.clone(), &[2, 0, 1])?;
+        assert_eq!(turned.tensor().to_vec3::<f32>()?, [[[0.0, 3.0]], [[1.0, 4.0]], [[2.0, 5.0]]]);
+        let image = reshape(&mut tape, x.clone(), &[1, 1, 2, 3])?;
+        let mirrored = mirror(&mut tape, image)?;
+        assert_eq!(mirrored.tensor().flatten_all()?.to_vec1::<f32>()?, [2.0, 1.0, 0.0, 5.0, 4.0, 3.0]);
+        for order in [&[0, 1][..], &[0, 1, 1], &[0, 1, 3]] {
+            assert!(permute(&mut tape, x.clone(), order).is_err());
+        }
+        assert!(reshape(&mut tape, x, &[5]).is_err());
+        Ok(())
+    }
+}
