@@ -84,7 +84,8 @@ impl Components {
         }
         let networks: Vec<&SegmenterEntry> = self.trained_segmenters().collect();
         let alone = |name: &str| !self.backbones.iter().any(|backbone| backbone.name == name);
-        let names: Vec<String> = networks.iter().map(|entry| entry.name.to_owned()).filter(|name| alone(name)).collect();
+        let names: Vec<String> =
+            networks.iter().map(|entry| entry.name.to_owned()).filter(|name| alone(name)).collect();
         if !names.is_empty() {
             let about = networks.iter().map(|entry| entry.about).collect::<Vec<_>>().join("; ");
             groups.push((names, about, json_schema!({ "type": "object" })));

@@ -13,7 +13,7 @@ use mga_data::{Mask, MaskSettings, MaskSource, Picture, Source, Splits, masks};
 
 use crate::assemble;
 use crate::components::Components;
-use crate::experiment::{Data, EmptyMask, ExperimentError, Loaded, MissingMask, OnError, Task};
+use crate::experiment::{Data, EmptyMask, ExperimentError, Loaded, MissingMask, OnError};
 use crate::segmenting::{Maker, cache_folder};
 
 /// An experiment's data set. Nothing is decoded yet.
@@ -107,25 +107,26 @@ pub fn open_to_evaluate(loaded: &Loaded, components: &Components) -> anyhow::Res
     Ok(OpenData { dataset, splits, masks: Arc::new(masks), guided: false })
 }
 
-fn open_images(
-    loaded: &Loaded,
-    components: &Components,
-) -> std::result::Result<(Arc<dyn Dataset>, Splits), ExperimentError> {
+fn open_registered(loaded: &Loaded, components: &Components) -> std::result::Result<Arc<dyn Dataset>, ExperimentError> {
     let data = &loaded.experiment.data;
     let Some(entry) = components.datasets.iter().find(|entry| entry.name == data.dataset) else {
         return Err(loaded.error("data.dataset", format!("no data set `{}` is registered", data.dataset)));
     };
     let context = OpenContext { root: data.root.clone(), skip_errors: data.on_error == OnError::Skip };
     let settings = serde_json::Value::Object(data.settings.clone());
-    let dataset = (entry.open)(&settings, &context).map_err(|error| {
+    (entry.open)(&settings, &context).map_err(|error| {
         // What is wrong with files is looked for in the folder, what is wrong with settings beside the name.
         let files = data.root.is_some() && !matches!(error, Error::Settings(_));
         loaded.error(if files { "data.root" } else { "data.dataset" }, error.to_string())
-    })?;
-    if loaded.experiment.task == Task::Segmentation {
-        // Which images train is known once it is known which are annotated.
-        return Ok((dataset, Splits::default()));
-    }
+    })
+}
+
+fn open_images(
+    loaded: &Loaded,
+    components: &Components,
+) -> std::result::Result<(Arc<dyn Dataset>, Splits), ExperimentError> {
+    let data = &loaded.experiment.data;
+    let dataset = open_registered(loaded, components)?;
     let splits = split::assign(dataset.records(), dataset.classes(), &split_settings(data)).map_err(|error| {
         let message = error.to_string();
         let validation = message.contains("data.validation");
@@ -190,7 +191,7 @@ pub struct AnnotatedData {
 /// # Errors
 /// As [`open`]; annotations that are not there. With `train`: nothing to train on.
 pub fn open_annotated(loaded: &Loaded, components: &Components, train: bool) -> anyhow::Result<AnnotatedData> {
-    let (dataset, _) = open_images(loaded, components)?;
+    let dataset = open_registered(loaded, components)?;
     let data = &loaded.experiment.data;
     let Some(settings) = data.annotations.clone() else {
         return Err(loaded.error("data.annotations", "missing; segmentation learns from annotated images").into());
@@ -227,12 +228,12 @@ pub fn open_annotated(loaded: &Loaded, components: &Components, train: bool) -> 
     Ok(AnnotatedData { dataset, annotated: Arc::new(annotated), splits, masks, notes })
 }
 
-/// The images of an experiment, whatever their masks.
+/// The images of an experiment, whatever their masks and splits.
 ///
 /// # Errors
 /// Settings that do not fit the data, at the place where they were written.
 pub fn open_dataset(loaded: &Loaded, components: &Components) -> anyhow::Result<Arc<dyn Dataset>> {
-    Ok(open_images(loaded, components)?.0)
+    Ok(open_registered(loaded, components)?)
 }
 
 /// The data set's name of a source: `file` is what segmenters call masks in files.

@@ -60,12 +60,7 @@ pub fn one_by_one(loaded: &Loaded, source: Arc<dyn Source>, indices: Vec<usize>)
 }
 
 /// Images of any source: to train on, shuffled and augmented, or to evaluate, in their order.
-pub fn of_source(
-    loaded: &Loaded,
-    source: Arc<dyn Source>,
-    indices: Vec<usize>,
-    train: bool,
-) -> anyhow::Result<Loader> {
+pub fn of_source(loaded: &Loaded, source: Arc<dyn Source>, indices: Vec<usize>, train: bool) -> anyhow::Result<Loader> {
     let data = &loaded.experiment.data;
     if train {
         let pipeline = pipeline(loaded, "data.train.transforms", &data.train.transforms)?;

@@ -176,7 +176,8 @@ impl Annotated {
         let map = self.read(path, size)?;
         if (map.width(), map.height()) != size {
             let (w, h) = (map.width(), map.height());
-            let what = format!("is a label map of {w} x {h} for an image of {} x {}: expected its size", size.0, size.1);
+            let what =
+                format!("is a label map of {w} x {h} for an image of {} x {}: expected its size", size.0, size.1);
             return Err(Error::file(path, what));
         }
         Ok((picture, map))
@@ -274,7 +275,8 @@ mod tests {
         let label = |x, y| if (1..4).contains(&x) && (1..3).contains(&y) { (x - 1) as u8 } else { 255 };
         grey_png(&root.join("train/a/2.png"), 6, 4, label);
         let classes = ["a", "b", "c"].map(str::to_owned).to_vec();
-        let settings = AnnotationSettings { source: AnnotationKind::IndexPng, root: Some(root), classes, ..Default::default() };
+        let settings =
+            AnnotationSettings { source: AnnotationKind::IndexPng, root: Some(root), classes, ..Default::default() };
         let annotated = Annotated::open(Arc::clone(&set), settings.clone(), "none").unwrap();
         let ids: Vec<&str> = (0..3).filter(|&i| annotated.has(i)).map(|i| annotated.id(i)).collect();
         assert_eq!(ids, ["train/a/2.jpg"]);
@@ -311,7 +313,8 @@ mod tests {
     fn what_does_not_fit_is_refused() {
         let (folder, set) = folder_of_images();
         let root = folder.path().join("labels");
-        let settings = AnnotationSettings { source: AnnotationKind::IndexPng, root: Some(root.clone()), ..Default::default() };
+        let settings =
+            AnnotationSettings { source: AnnotationKind::IndexPng, root: Some(root.clone()), ..Default::default() };
         let open = |settings: &AnnotationSettings| Annotated::open(Arc::clone(&set), settings.clone(), "none");
         assert!(open(&settings).err().unwrap().to_string().contains("no such folder"));
         grey_png(&root.join("test/a/3.png"), 5, 4, |_, _| 0);

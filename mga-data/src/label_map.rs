@@ -28,7 +28,9 @@ pub fn read_label_map(path: &Path, classes: usize) -> Result<Mask> {
     if !matches!(colour, ColorType::Indexed | ColorType::Grayscale) {
         return Err(Error::file(
             path,
-            format!("is a PNG of {colour:?} colours: a label map has one number a pixel; save it with a palette or in grey"),
+            format!(
+                "is a PNG of {colour:?} colours: a label map has one number a pixel; save it with a palette or in grey"
+            ),
         ));
     }
     let line = reader.output_line_size(width as u32).ok_or_else(|| Error::file(path, "is too large"))?;

@@ -52,20 +52,19 @@ struct Shape {
 /// A file that cannot be read or is none of LabelMe's, a label that is no class, a shape that cannot be drawn.
 pub fn read_labelme(path: &Path, (width, height): (usize, usize), settings: &LabelMeSettings) -> Result<Mask> {
     let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
-    let file: File = serde_json::from_str(&text)
-        .map_err(|e| Error::file(path, format!("is no file of LabelMe ({e}); expected `shapes` with labels and points")))?;
+    let file: File = serde_json::from_str(&text).map_err(|e| {
+        Error::file(path, format!("is no file of LabelMe ({e}); expected `shapes` with labels and points"))
+    })?;
     draw(&file, (width, height), settings).map_err(|what| Error::file(path, what))
 }
 
-fn draw(
-    file: &File,
-    (width, height): (usize, usize),
-    settings: &LabelMeSettings,
-) -> std::result::Result<Mask, String> {
+fn draw(file: &File, (width, height): (usize, usize), settings: &LabelMeSettings) -> std::result::Result<Mask, String> {
     let own = (file.width.unwrap_or(width), file.height.unwrap_or(height));
     if own.0 == 0 || own.1 == 0 || !crate::masks::same_aspect(own, (width, height)) {
         let (w, h) = own;
-        return Err(format!("was drawn on an image of {w} x {h}, but the image is {width} x {height}: expected its aspect"));
+        return Err(format!(
+            "was drawn on an image of {w} x {h}, but the image is {width} x {height}: expected its aspect"
+        ));
     }
     let scale = (width as f64 / own.0 as f64, height as f64 / own.1 as f64);
     let is_region = |shape: &&Shape| settings.region.as_deref() == Some(shape.label.as_str());
@@ -124,7 +123,11 @@ fn paint(
     let kind = shape.shape_type.as_deref().unwrap_or("polygon");
     let needs = |count: usize| {
         let found = points.len();
-        if found >= count { Ok(()) } else { Err(format!("has a {kind} `{}` of {found} points, not {count}", shape.label)) }
+        if found >= count {
+            Ok(())
+        } else {
+            Err(format!("has a {kind} `{}` of {found} points, not {count}", shape.label))
+        }
     };
     let mut fill = |margin: f64, around: &[(f64, f64)], covers: &dyn Fn(f64, f64) -> bool| {
         let bounds = |of: &dyn Fn(&(f64, f64)) -> f64, side: usize| {
@@ -229,9 +232,11 @@ mod tests {
     fn areas_hold_the_pixels_whose_centres_they_hold() {
         let triangle = serde_json::json!([{ "label": "vein", "points": [[0, 0], [4, 0], [0, 4]] }]);
         assert_eq!(drawn(triangle, (5, 4), 1.0).unwrap(), "11100 11000 10000 00000");
-        let rectangle = serde_json::json!([{ "label": "blade", "shape_type": "rectangle", "points": [[3.4, 3], [1, 1]] }]);
+        let rectangle =
+            serde_json::json!([{ "label": "blade", "shape_type": "rectangle", "points": [[3.4, 3], [1, 1]] }]);
         assert_eq!(drawn(rectangle, (5, 4), 1.0).unwrap(), "00000 02200 02200 00000");
-        let circle = serde_json::json!([{ "label": "vein", "shape_type": "circle", "points": [[2.5, 1.5], [3.5, 1.5]] }]);
+        let circle =
+            serde_json::json!([{ "label": "vein", "shape_type": "circle", "points": [[2.5, 1.5], [3.5, 1.5]] }]);
         assert_eq!(drawn(circle, (5, 3), 1.0).unwrap(), "00100 01110 00100");
         // A hole by the even-odd rule: an outline that runs around twice.
         let twice = serde_json::json!([{ "label": "vein",

@@ -18,12 +18,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 pub use crate::area_resize::resize_area;
-pub use cache::{CachedMasks, MaskMaker};
-pub use files::{MaskFiles, mask_place, write_mask};
-pub use supplied::{MaskSupply, Supplied};
 use crate::dataset::{Dataset, Record};
 use crate::error::{Error, Result};
 use crate::picture::{Mask, Picture};
+pub use cache::{CachedMasks, MaskMaker};
+pub use files::{MaskFiles, mask_place, write_mask};
+pub use supplied::{MaskSupply, Supplied};
 
 /// Settings of `[data.masks]`.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]

@@ -50,7 +50,10 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     if loaded.experiment.task == Task::Segmentation {
         let weights = weights_of(&args.run, args.weights.as_deref()).map(|(path, _)| path);
         let out = args.out.as_deref();
-        anyhow::ensure!(!args.logits, "--logits is for classifiers; `mga masks` writes what a segmenter says of each pixel");
+        anyhow::ensure!(
+            !args.logits,
+            "--logits is for classifiers; `mga masks` writes what a segmenter says of each pixel"
+        );
         let line =
             segmentation_run::evaluate_split(&loaded, components, weights.as_deref(), &args.split, out, &interrupt)?;
         return Ok(print(serde_json::to_string_pretty(&line)? + "\n")?);

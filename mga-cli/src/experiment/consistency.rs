@@ -124,7 +124,8 @@ impl Check<'_> {
         let of_segmentation = experiment.eval.metric.is_of_segmentation();
         if experiment.task == Task::Classification {
             if network.is_some() && components.registry.backbone(name).is_none() {
-                let message = format!("`{name}` is a segmentation network; set task = \"segmentation\", or name a backbone");
+                let message =
+                    format!("`{name}` is a segmentation network; set task = \"segmentation\", or name a backbone");
                 self.error_at("model.backbone", message);
             }
             if of_segmentation {
@@ -184,7 +185,8 @@ impl Check<'_> {
         let network = source.is_some_and(|name| components.registry.segmenter(name).is_some());
         let Some(settings) = &masks.segmenter else {
             if network {
-                let message = "a segmentation network needs its weights: set data.masks.segmenter.weights = \"file:PATH\"";
+                let message =
+                    "a segmentation network needs its weights: set data.masks.segmenter.weights = \"file:PATH\"";
                 self.error_at("data.masks.source", message);
             }
             return;

@@ -191,8 +191,8 @@ fn learner<'a>(
     let experiment = &loaded.experiment;
     let name = experiment.model.backbone.as_str();
     let entry = components.registry.segmenter(name).filter(|entry| entry.trainable);
-    let entry =
-        entry.ok_or_else(|| loaded.error("model.backbone", format!("no segmentation network `{name}` can be trained")))?;
+    let entry = entry
+        .ok_or_else(|| loaded.error("model.backbone", format!("no segmentation network `{name}` can be trained")))?;
     let classes = data.annotated.classes().to_vec();
     let mut store = ParameterStore::new(experiment.seed, DType::F32, device);
     let network = (entry.build)(store.root(), classes.len())?;

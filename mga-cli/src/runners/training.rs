@@ -173,15 +173,14 @@ impl Training<'_> {
             self.select.as_ref().filter(|_| last || (epoch + 1).is_multiple_of(settings.every.max(1)))
         {
             self.report.evaluating(split, loader.indices().len());
-            let result =
-                match self.learner.evaluate(loader, &self.interrupt, &mut |n| self.report.evaluated(n)) {
-                    Err(error) if error.is::<Interrupted>() => {
-                        // The epoch's steps are done: save them, and evaluate again on resumption (`batch` says so).
-                        self.save(progress, optimiser, log)?;
-                        return Err(self.interrupted(progress));
-                    }
-                    result => result?,
-                };
+            let result = match self.learner.evaluate(loader, &self.interrupt, &mut |n| self.report.evaluated(n)) {
+                Err(error) if error.is::<Interrupted>() => {
+                    // The epoch's steps are done: save them, and evaluate again on resumption (`batch` says so).
+                    self.save(progress, optimiser, log)?;
+                    return Err(self.interrupted(progress));
+                }
+                result => result?,
+            };
             log.append(&result.line(split, Some(epoch)))?;
             let score = result.score();
             let better = match (score, progress.best) {

@@ -58,7 +58,8 @@ impl Maker {
         }
         let Some(entry) = components.registry.segmenter(name) else {
             let known = components.registry.weightless_segmenters().iter().map(|entry| entry.name);
-            let known: Vec<&str> = known.chain(components.registry.segmenters().iter().map(|entry| entry.name)).collect();
+            let known: Vec<&str> =
+                known.chain(components.registry.segmenters().iter().map(|entry| entry.name)).collect();
             anyhow::bail!("no segmenter is called `{name}`; expected file, alpha, {}", known.join(", "));
         };
         anyhow::ensure!(
@@ -155,7 +156,8 @@ fn foreground(named: &[ClassName], names: &[String], classes: usize) -> anyhow::
     let number = |class: &ClassName| match class {
         ClassName::Number(number) => Ok(*number),
         ClassName::Name(name) => names.iter().position(|known| known == name).ok_or_else(|| {
-            let known = if names.is_empty() { "these weights name none: give its number".into() } else { names.join(", ") };
+            let known =
+                if names.is_empty() { "these weights name none: give its number".into() } else { names.join(", ") };
             anyhow::anyhow!("foreground: no class is called `{name}`; {known}")
         }),
     };

@@ -120,7 +120,9 @@ fn apply(segmenter: &dyn Segmenter, picture: &Picture, device: &Device) -> Resul
     }
     let values = mask.to_device(&Device::Cpu)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
     if let Some(value) = values.iter().find(|value| !(0.0..=1.0).contains(*value)) {
-        return Err(Error::settings(format!("a segmenter gave the mask value {value}; expected 0 to 1: its weights are bad")));
+        return Err(Error::settings(format!(
+            "a segmenter gave the mask value {value}; expected 0 to 1: its weights are bad"
+        )));
     }
     Mask::new(width, height, values).ok_or_else(|| Error::settings("the picture has no pixels"))
 }
@@ -174,7 +176,10 @@ mod tests {
     #[test]
     fn neighbouring_tiles_share_their_overlap_and_are_blended() {
         let view = View { tile: 8, overlap: 2, scales: vec![1.0], flip: false };
-        assert_eq!((view.starts(8), view.starts(9), view.starts(14), view.starts(20)), (vec![0], vec![0, 1], vec![0, 6], vec![0, 6, 12]));
+        assert_eq!(
+            (view.starts(8), view.starts(9), view.starts(14), view.starts(20)),
+            (vec![0], vec![0, 1], vec![0, 6], vec![0, 6, 12])
+        );
         let flat = Picture::filled(14, 8, 0.5);
         let mask = view.mask(&Red { drift: 0.2, ..Red::default() }, &flat, &Device::Cpu).unwrap();
         // The first tile says 0.5, the second, from column 6 on, 0.7. Weights 2 and 1 against 1 and 2 in columns 6 and 7.
@@ -194,7 +199,8 @@ mod tests {
 
     #[test]
     fn what_is_no_mask_is_refused() {
-        let error = View::whole().mask(&Red { drift: 0.0, ..Red::default() }, &Picture::filled(2, 2, 1.5), &Device::Cpu);
+        let error =
+            View::whole().mask(&Red { drift: 0.0, ..Red::default() }, &Picture::filled(2, 2, 1.5), &Device::Cpu);
         assert!(error.unwrap_err().to_string().contains("1.5"));
     }
 }

@@ -95,7 +95,8 @@ impl MaskFiles {
     /// No such folder, no mask in it for any image, or two images with one mask.
     pub fn find(dataset: &dyn Dataset, folder: &Path) -> Result<Self> {
         if !folder.is_dir() {
-            let what = "there is no such folder of masks; `mga masks EXPERIMENT --segmenter NAME --out FOLDER` makes one";
+            let what =
+                "there is no such folder of masks; `mga masks EXPERIMENT --segmenter NAME --out FOLDER` makes one";
             return Err(Error::file(folder, what));
         }
         let found = |place: &PathBuf| Some(folder.join(place)).filter(|path| path.is_file());
@@ -132,8 +133,15 @@ mod tests {
     #[test]
     fn places_follow_the_ids_and_stay_inside() {
         let found = ["test/c 1/0001", "a/b.jpg", "plant.7/leaf.1", "../x.PNG", "/etc/passwd", "", "c:\\d.tif"];
-        let expected =
-            ["test/c 1/0001.png", "a/b.png", "plant.7/leaf.1.png", "up/x.png", "etc/passwd.png", "image.png", "c:/d.png"];
+        let expected = [
+            "test/c 1/0001.png",
+            "a/b.png",
+            "plant.7/leaf.1.png",
+            "up/x.png",
+            "etc/passwd.png",
+            "image.png",
+            "c:/d.png",
+        ];
         assert_eq!(found.map(|id| mask_place(id).display().to_string()), expected);
     }
 
@@ -145,7 +153,8 @@ mod tests {
             let written = write_mask(&path, &Mask::new(3, 1, values.to_vec()).unwrap()).unwrap();
             let read = decode::mask(&path).unwrap();
             assert_eq!(read.values(), written.values(), "{values:?}");
-            assert!(written.values().iter().zip(values).all(|(a, b)| (a - b).abs() <= 1.01 / 255.0));
+            // What rounds to the first level may be dropped.
+            assert!(written.values().iter().zip(values).all(|(a, b)| (a - b).abs() <= 1.5 / 255.0));
         }
         // Nothing but the result is left.
         assert_eq!(std::fs::read_dir(folder.path().join("a/b")).unwrap().count(), 1);

@@ -120,7 +120,12 @@ impl SegmentationNetwork for UnetSmall {
 fn doubled(tape: &mut Tape, x: Value) -> Result<Value> {
     let (n, c, h, w) = x.dims4()?;
     ops::candle_node(tape, &[x], |t| {
-        t[0].reshape((n * c, h, 1, w, 1))?.broadcast_as((n * c, h, 2, w, 2))?.contiguous()?.reshape((n, c, 2 * h, 2 * w))
+        t[0].reshape((n * c, h, 1, w, 1))?.broadcast_as((n * c, h, 2, w, 2))?.contiguous()?.reshape((
+            n,
+            c,
+            2 * h,
+            2 * w,
+        ))
     })
 }
 

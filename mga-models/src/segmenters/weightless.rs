@@ -34,7 +34,8 @@ pub(super) fn each(images: &Tensor, rule: impl Fn(&[[f64; 3]]) -> Vec<bool>) -> 
     let values = images.to_device(&Device::Cpu)?.to_dtype(DType::F64)?.flatten_all()?.to_vec1::<f64>()?;
     let mut masks = Vec::with_capacity(n * plane);
     for image in values.chunks_exact((3 * plane).max(1)) {
-        let pixels: Vec<[f64; 3]> = (0..plane).map(|at| [image[at], image[plane + at], image[2 * plane + at]]).collect();
+        let pixels: Vec<[f64; 3]> =
+            (0..plane).map(|at| [image[at], image[plane + at], image[2 * plane + at]]).collect();
         masks.extend(rule(&pixels).into_iter().map(|inside| if inside { 1f32 } else { 0.0 }));
     }
     let masks = Tensor::from_vec(masks, (n, 1, height, width), &Device::Cpu)?;

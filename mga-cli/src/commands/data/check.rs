@@ -107,7 +107,9 @@ fn seen_by_the_segmenter(experiment: &Experiment, data: &OpenData) -> anyhow::Re
     for &index in &data.splits.test {
         // What cannot be read is a problem of its own.
         let Ok(picture) = data.dataset.image(index) else { continue };
-        if let (Some(_), Some(record)) = (trained.images.get(&content_hash(&picture)), data.dataset.records().get(index)) {
+        if let (Some(_), Some(record)) =
+            (trained.images.get(&content_hash(&picture)), data.dataset.records().get(index))
+        {
             seen.push(record.id.as_str());
         }
     }

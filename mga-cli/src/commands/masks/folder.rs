@@ -71,7 +71,8 @@ impl MaskFolder {
         write_file(&path.join(RECORD), record.as_bytes()).with_context(|| format!("{shown}: cannot be written to"))?;
         let lines = path.join(LINES);
         let unreadable = || format!("{}: cannot be read", lines.display());
-        let text = if lines.is_file() { std::fs::read_to_string(&lines).with_context(unreadable)? } else { String::new() };
+        let text =
+            if lines.is_file() { std::fs::read_to_string(&lines).with_context(unreadable)? } else { String::new() };
         // A line that was cut off is the last one, and its mask is made again; a whole file of lines stays.
         let whole: Vec<Written> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
         let mut tidy = String::new();
@@ -103,9 +104,10 @@ impl MaskFolder {
     /// Whether the mask of this very image is there, as it was written.
     pub(super) fn has(&self, id: &str, image: &str, place: &Path) -> bool {
         let same = |line: &Written| line.image == image && line.mask == place;
-        self.written.get(id).filter(|line| same(line)).is_some_and(|line| {
-            hash(&self.path.join(place)).is_ok_and(|hash| hash == line.sha256)
-        })
+        self.written
+            .get(id)
+            .filter(|line| same(line))
+            .is_some_and(|line| hash(&self.path.join(place)).is_ok_and(|hash| hash == line.sha256))
     }
 
     /// Notes a mask.

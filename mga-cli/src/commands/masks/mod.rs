@@ -181,14 +181,14 @@ fn segmenter_name(args: &Args, loaded: Option<&Loaded>, components: &Components)
         let file = RunFolder::at(run).experiment();
         anyhow::ensure!(file.is_file(), "{}: no run folder: there is no experiment.toml", run.display());
         let text = std::fs::read_to_string(&file).with_context(|| format!("{}: cannot be read", file.display()))?;
-        let table: toml::Table = toml::from_str(&text).with_context(|| format!("{}: cannot be read", file.display()))?;
+        let table: toml::Table =
+            toml::from_str(&text).with_context(|| format!("{}: cannot be read", file.display()))?;
         let name = table.get("model").and_then(|model| model.get("backbone")).and_then(toml::Value::as_str);
         return name.map(str::to_owned).with_context(|| format!("{}: names no network", file.display()));
     }
     let named = loaded.and_then(|loaded| loaded.experiment.data.masks.source.as_deref());
-    let known = |name: &&str| {
-        components.registry.weightless(name).is_some() || components.registry.segmenter(name).is_some()
-    };
+    let known =
+        |name: &&str| components.registry.weightless(name).is_some() || components.registry.segmenter(name).is_some();
     named.filter(known).map(str::to_owned).context("name a segmenter with --segmenter; `mga list` shows them")
 }
 

@@ -135,15 +135,16 @@ impl Origin {
         };
         let mask = match images {
             Images::Dataset(dataset) if dataset.mask_sources().contains(source) => dataset.mask(index, source)?,
-            Images::Dataset(dataset) => anyhow::bail!(
-                "this data set has no masks `{source}`; it has {}",
-                dataset.mask_sources().join(", ")
-            ),
+            Images::Dataset(dataset) => {
+                anyhow::bail!("this data set has no masks `{source}`; it has {}", dataset.mask_sources().join(", "))
+            }
             Images::Files { files, .. } if *source == "alpha" => {
                 let (path, id) = files.get(index).context("no such image")?;
                 decode::picture_and_alpha(path, &Backdrop::default(), id)?.1
             }
-            Images::Files { .. } => anyhow::bail!("`file` copies the masks of a data set; name an experiment, not a folder"),
+            Images::Files { .. } => {
+                anyhow::bail!("`file` copies the masks of a data set; name an experiment, not a folder")
+            }
         };
         let mask = mask.with_context(|| format!("has no mask from `{source}`"))?;
         Ok(resize_area(&mask, picture.width(), picture.height()))
