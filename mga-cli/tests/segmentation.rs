@@ -122,7 +122,7 @@ impl Place {
     /// The classifier's training loss after its last step.
     fn loss(&self, run: &str) -> f64 {
         let log = std::fs::read_to_string(self.path(run).join("metrics.jsonl")).unwrap();
-        let last = log.lines().filter(|line| line.contains("\"step\"")).next_back().unwrap();
+        let last = log.lines().rfind(|line| line.contains("\"step\"")).unwrap();
         serde_json::from_str::<Value>(last).unwrap()["loss"].as_f64().unwrap()
     }
 }
