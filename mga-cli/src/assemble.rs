@@ -74,10 +74,11 @@ pub fn normalisation_wide(experiment: &Experiment) -> ([f64; 3], [f64; 3]) {
 /// The registered backbone of the experiment.
 pub fn backbone<'a>(loaded: &Loaded, components: &'a Components) -> anyhow::Result<&'a BackboneEntry> {
     let name = loaded.experiment.model.backbone.as_str();
-    Ok(components
-        .registry
-        .backbone(name)
-        .ok_or_else(|| loaded.error("model.backbone", format!("no backbone `{name}`")))?)
+    Ok(components.registry.backbone(name).ok_or_else(|| {
+        let network = components.registry.segmenter(name).is_some();
+        let hint = if network { ": it is a segmentation network; `mga masks --weights RUN` applies it" } else { "" };
+        loaded.error("model.backbone", format!("no backbone `{name}`{hint}"))
+    })?)
 }
 
 /// What the experiment says of the model, for `classes` classes.

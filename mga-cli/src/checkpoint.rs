@@ -10,6 +10,7 @@ use std::path::Path;
 use anyhow::Context;
 use candle_core::Tensor;
 use mga_core::optim::Optimiser;
+use mga_core::parameter::ParameterStore;
 use mga_data::masks::MaskNotes;
 use mga_models::{MgaModel, weights};
 use serde::{Deserialize, Serialize};
@@ -57,7 +58,17 @@ pub fn save(
     optimiser: Option<&dyn Optimiser>,
     progress: &Progress,
 ) -> anyhow::Result<()> {
-    let mut tensors = model.store().tensors();
+    save_store(path, model.store(), optimiser, progress)
+}
+
+/// [`save`] of any model, by its parameters.
+pub fn save_store(
+    path: &Path,
+    store: &ParameterStore,
+    optimiser: Option<&dyn Optimiser>,
+    progress: &Progress,
+) -> anyhow::Result<()> {
+    let mut tensors = store.tensors();
     if let Some(optimiser) = optimiser {
         tensors.extend(optimiser.state()?);
     }
@@ -70,6 +81,15 @@ pub fn save(
 
 /// Loads a checkpoint into the model, and the optimiser where one is given.
 pub fn load(path: &Path, model: &MgaModel, optimiser: Option<&mut dyn Optimiser>) -> anyhow::Result<Progress> {
+    load_store(path, model.store(), optimiser)
+}
+
+/// [`load`] into any model, by its parameters.
+pub fn load_store(
+    path: &Path,
+    store: &ParameterStore,
+    optimiser: Option<&mut dyn Optimiser>,
+) -> anyhow::Result<Progress> {
     let unreadable = || format!("{}: not a readable checkpoint", path.display());
     let bytes = std::fs::read(path).with_context(unreadable)?;
     let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).with_context(unreadable)?;
@@ -82,10 +102,10 @@ pub fn load(path: &Path, model: &MgaModel, optimiser: Option<&mut dyn Optimiser>
     let (state, mut present): (HashMap<_, _>, HashMap<_, _>) =
         tensors.into_iter().partition(|(name, _)| weights::is_optimiser_state(name));
     present.retain(|name, _| !name.ends_with("num_batches_tracked"));
-    for entry in model.store().entries() {
+    for entry in store.entries() {
         let tensor =
             present.remove(entry.name()).with_context(|| format!("{}: lacks {}", path.display(), entry.name()))?;
-        entry.set(tensor.to_device(model.store().device())?).with_context(unreadable)?;
+        entry.set(tensor.to_device(store.device())?).with_context(unreadable)?;
     }
     if let Some(name) = present.keys().next() {
         anyhow::bail!("{}: holds `{name}`, which the model has not", path.display());

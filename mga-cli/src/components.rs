@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mga_data::registry::DatasetEntry;
 use mga_data::{Pipeline, Transform};
 use mga_hub::{Hub, Settings};
-use mga_models::{BackboneEntry, Registry};
+use mga_models::{BackboneEntry, Registry, SegmenterEntry};
 use schemars::{Schema, json_schema};
 
 use crate::download_bar::DownloadBar;
@@ -111,7 +111,20 @@ impl Components {
                 None => groups.push((vec![backbone.name.clone()], backbone.about.clone(), schema)),
             }
         }
+        let networks: Vec<&SegmenterEntry> = self.trained_segmenters().collect();
+        let alone = |name: &str| !self.backbones.iter().any(|backbone| backbone.name == name);
+        let names: Vec<String> =
+            networks.iter().map(|entry| entry.name.to_owned()).filter(|name| alone(name)).collect();
+        if !names.is_empty() {
+            let about = networks.iter().map(|entry| entry.about).collect::<Vec<_>>().join("; ");
+            groups.push((names, about, json_schema!({ "type": "object" })));
+        }
         groups
+    }
+
+    /// Segmentation networks that `model.backbone` can name with task = "segmentation".
+    pub(crate) fn trained_segmenters(&self) -> impl Iterator<Item = &SegmenterEntry> {
+        self.registry.segmenters().iter().filter(|entry| entry.trainable)
     }
 }
 
@@ -148,6 +161,7 @@ mod tests {
         let backbones = vec![backbone("a", None), backbone("b", Some(own)), backbone("c", None)];
         let groups = Components { backbones, ..Components::builtin() }.backbones_by_settings();
         let names: Vec<String> = groups.iter().map(|(names, ..)| names.join(" ")).collect();
-        assert_eq!(names, ["a c", "b"]);
+        assert_eq!(names[..2], ["a c", "b"]);
+        assert!(names[2].split(' ').any(|name| name == "unet_small"), "{names:?}");
     }
 }

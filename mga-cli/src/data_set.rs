@@ -2,15 +2,19 @@
 
 use std::sync::Arc;
 
+use mga_data::annotations::Annotated;
 use mga_data::dataset::Dataset;
 use mga_data::error::{Error, Result};
+use mga_data::masks::{CachedMasks, MaskFiles, MaskSupply, Supplied};
 use mga_data::registry::OpenContext;
 use mga_data::source::ImagesOnly;
 use mga_data::split::{self, SplitSettings, TestSettings, ValidationSettings};
 use mga_data::{Mask, MaskSettings, MaskSource, Picture, Source, Splits, masks};
 
+use crate::assemble;
 use crate::components::Components;
 use crate::experiment::{Data, EmptyMask, ExperimentError, Loaded, MissingMask, OnError};
+use crate::segmenting::{Maker, cache_folder};
 
 /// An experiment's data set. Nothing is decoded yet.
 pub struct OpenData {
@@ -80,7 +84,7 @@ pub fn open(loaded: &Loaded, components: &Components) -> anyhow::Result<OpenData
         return Err(loaded.error("data", "no image is left to train on").into());
     }
     loaded.check_validation(splits.validation.len())?;
-    let masks = Arc::new(open_masks(loaded, &dataset)?);
+    let masks = Arc::new(open_masks(loaded, components, &dataset)?);
     Ok(OpenData { dataset, splits, masks, guided: loaded.experiment.model.mask_guidance })
 }
 
@@ -91,7 +95,7 @@ pub fn open(loaded: &Loaded, components: &Components) -> anyhow::Result<OpenData
 /// Settings that do not fit the data, at the place where they were written.
 pub fn open_to_evaluate(loaded: &Loaded, components: &Components) -> anyhow::Result<OpenData> {
     let (dataset, mut splits) = open_images(loaded, components)?;
-    let masks = match open_masks(loaded, &dataset) {
+    let masks = match open_masks(loaded, components, &dataset) {
         Ok(masks) => masks,
         Err(error) => {
             let reason = error.problems.first().map_or("", |problem| problem.message.as_str());
@@ -103,10 +107,7 @@ pub fn open_to_evaluate(loaded: &Loaded, components: &Components) -> anyhow::Res
     Ok(OpenData { dataset, splits, masks: Arc::new(masks), guided: false })
 }
 
-fn open_images(
-    loaded: &Loaded,
-    components: &Components,
-) -> std::result::Result<(Arc<dyn Dataset>, Splits), ExperimentError> {
+fn open_registered(loaded: &Loaded, components: &Components) -> std::result::Result<Arc<dyn Dataset>, ExperimentError> {
     let data = &loaded.experiment.data;
     let Some(entry) = components.datasets.iter().find(|entry| entry.name == data.dataset) else {
         return Err(loaded.error("data.dataset", format!("no data set `{}` is registered", data.dataset)));
@@ -117,11 +118,19 @@ fn open_images(
         hub: Some(components.hub.clone()),
     };
     let settings = serde_json::Value::Object(data.settings.clone());
-    let dataset = (entry.open)(&settings, &context).map_err(|error| {
+    (entry.open)(&settings, &context).map_err(|error| {
         // What is wrong with files is looked for in the folder, what is wrong with settings beside the name.
         let files = data.root.is_some() && !matches!(error, Error::Settings(_));
         loaded.error(if files { "data.root" } else { "data.dataset" }, error.to_string())
-    })?;
+    })
+}
+
+fn open_images(
+    loaded: &Loaded,
+    components: &Components,
+) -> std::result::Result<(Arc<dyn Dataset>, Splits), ExperimentError> {
+    let data = &loaded.experiment.data;
+    let dataset = open_registered(loaded, components)?;
     let splits = split::assign(dataset.records(), dataset.classes(), &split_settings(data)).map_err(|error| {
         let message = error.to_string();
         let validation = message.contains("data.validation");
@@ -140,12 +149,113 @@ fn split_settings(data: &Data) -> SplitSettings {
     SplitSettings { test: data.split.test.map(|test| TestSettings { test, seed: data.split.seed }), validation }
 }
 
-fn open_masks(loaded: &Loaded, dataset: &Arc<dyn Dataset>) -> std::result::Result<MaskSource, ExperimentError> {
+/// The data set with the masks that the experiment takes from elsewhere: from a folder, or from a segmenter.
+fn supplied(
+    loaded: &Loaded,
+    components: &Components,
+    dataset: &Arc<dyn Dataset>,
+) -> std::result::Result<Arc<dyn Dataset>, ExperimentError> {
+    let masks = &loaded.experiment.data.masks;
+    let mut dataset = Arc::clone(dataset);
+    if let Some(folder) = &masks.folder {
+        let files = MaskFiles::find(dataset.as_ref(), folder)
+            .map_err(|error| loaded.error("data.masks.folder", error.to_string()))?;
+        dataset = Arc::new(Supplied::new(dataset, Arc::new(files)));
+    }
+    let registry = &components.registry;
+    let known = |name: &&String| registry.weightless(name).is_some() || registry.segmenter(name).is_some();
+    // A control can be made from a segmenter's masks too.
+    let named = masks.source.iter().chain(&masks.of).find(known);
+    let Some(name) = named.filter(|name| !dataset.mask_sources().contains(&name.as_str())) else { return Ok(dataset) };
+    let key = if masks.segmenter.is_some() { "data.masks.segmenter" } else { "data.masks.source" };
+    let failed = |error: anyhow::Error| loaded.error(key, format!("{error:#}"));
+    let settings = masks.segmenter.clone().unwrap_or_default();
+    let device = assemble::device(loaded).map_err(failed)?;
+    let maker = Maker::open(name, &settings, components, &device).map_err(failed)?;
+    let supply: Arc<dyn MaskSupply> = Arc::new(CachedMasks::new(Arc::new(maker), &cache_folder(&settings)));
+    Ok(Arc::new(Supplied::new(dataset, supply)))
+}
+
+/// What segmentation trains on: images with label maps.
+pub struct AnnotatedData {
+    /// The data set's images.
+    pub dataset: Arc<dyn Dataset>,
+    /// Those of them that are annotated.
+    pub annotated: Arc<Annotated>,
+    /// Which annotated images train, select and test.
+    pub splits: Splits,
+    /// No masks: what the training loop notes of them is nothing.
+    pub masks: Arc<MaskSource>,
+    /// What was left out or decided while opening, a line each, for people.
+    pub notes: Vec<String>,
+}
+
+/// Opens the annotated images of an experiment with task = "segmentation".
+///
+/// # Errors
+/// As [`open`]; annotations that are not there. With `train`: nothing to train on.
+pub fn open_annotated(loaded: &Loaded, components: &Components, train: bool) -> anyhow::Result<AnnotatedData> {
+    let dataset = open_registered(loaded, components)?;
+    let data = &loaded.experiment.data;
+    let Some(settings) = data.annotations.clone() else {
+        return Err(loaded.error("data.annotations", "missing; segmentation learns from annotated images").into());
+    };
+    let dataset = supplied(loaded, components, &dataset)?;
+    let first = || dataset.mask_sources().first().map_or_else(String::new, |source| (*source).to_owned());
+    let source = data.masks.source.clone().map_or_else(first, own_name);
+    let wrong = |message: String| loaded.error("data.annotations", message);
+    let annotated = Annotated::open(Arc::clone(&dataset), settings, &source).map_err(|e| wrong(e.to_string()))?;
+    // Only annotated images are split: a share of them for validation, not of all there are.
+    let chosen: Vec<usize> = (0..dataset.len()).filter(|&index| annotated.has(index)).collect();
+    let records: Vec<_> = chosen.iter().filter_map(|&index| dataset.records().get(index).cloned()).collect();
+    let within = split::assign(&records, dataset.classes(), &split_settings(data))
+        .map_err(|error| loaded.error("data.validation", error.to_string()))?;
+    let back = |indices: &[usize]| indices.iter().filter_map(|&at| chosen.get(at).copied()).collect::<Vec<_>>();
+    let splits = Splits {
+        train: back(&within.train),
+        validation: back(&within.validation),
+        test: back(&within.test),
+        notes: Vec::new(),
+    };
+    if train && splits.train.is_empty() {
+        return Err(wrong("no annotated image is left to train on".to_owned()).into());
+    }
+    if train {
+        loaded.check_validation(splits.validation.len())?;
+    }
+    let mut notes = [dataset.warnings(), within.notes.as_slice()].concat();
+    if chosen.len() < dataset.len() {
+        notes.push(format!("{} of {} images are annotated; the others are left out", chosen.len(), dataset.len()));
+    }
+    let none = MaskSettings { source: "none".to_owned(), ..MaskSettings::default() };
+    let masks = Arc::new(MaskSource::new(none, Arc::clone(&dataset))?);
+    Ok(AnnotatedData { dataset, annotated: Arc::new(annotated), splits, masks, notes })
+}
+
+/// The images of an experiment, whatever their masks and splits.
+///
+/// # Errors
+/// Settings that do not fit the data, at the place where they were written.
+pub fn open_dataset(loaded: &Loaded, components: &Components) -> anyhow::Result<Arc<dyn Dataset>> {
+    Ok(open_registered(loaded, components)?)
+}
+
+/// The data set's name of a source: `file` is what segmenters call masks in files.
+fn own_name(source: String) -> String {
+    if source == "file" { "folder".to_owned() } else { source }
+}
+
+fn open_masks(
+    loaded: &Loaded,
+    components: &Components,
+    dataset: &Arc<dyn Dataset>,
+) -> std::result::Result<MaskSource, ExperimentError> {
     const KEY: &str = "data.masks.source";
     let experiment = &loaded.experiment;
     let masks = &experiment.data.masks;
+    let dataset = &supplied(loaded, components, dataset)?;
     let source = match &masks.source {
-        Some(source) => source.clone(),
+        Some(source) => own_name(source.clone()),
         None if !experiment.model.mask_guidance => "none".to_owned(),
         None => {
             let first = dataset.mask_sources().first().map(|source| (*source).to_owned());
@@ -174,7 +284,12 @@ fn open_masks(loaded: &Loaded, dataset: &Arc<dyn Dataset>) -> std::result::Resul
         seed: masks.seed,
     };
     MaskSource::new(settings, Arc::clone(dataset)).map_err(|error| {
-        let message = error.to_string();
+        let mut message = error.to_string();
+        if message.contains("offers no masks") {
+            let rules = components.registry.weightless_segmenters().iter().map(|entry| entry.name);
+            let names: Vec<&str> = rules.chain(components.registry.segmenters().iter().map(|e| e.name)).collect();
+            message += &format!("; or a segmenter: {}", names.join(", "));
+        }
         // The place says the key already.
         loaded.error(KEY, message.strip_prefix("data.masks.source: ").unwrap_or(&message))
     })

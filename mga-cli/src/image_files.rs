@@ -87,7 +87,7 @@ fn backdrop(data: &Data) -> Backdrop {
 }
 
 /// Images below `folder`, sorted by name; hidden files are passed over, and links to folders, which could lead back.
-fn collect(folder: &Path, found: &mut Vec<PathBuf>, notes: &mut Vec<String>) -> Result<()> {
+pub(crate) fn collect(folder: &Path, found: &mut Vec<PathBuf>, notes: &mut Vec<String>) -> Result<()> {
     let entries = std::fs::read_dir(folder).map_err(Error::io(folder))?;
     let mut entries = entries.collect::<std::io::Result<Vec<_>>>().map_err(Error::io(folder))?;
     entries.sort_by_key(std::fs::DirEntry::file_name);

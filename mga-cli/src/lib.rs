@@ -31,6 +31,7 @@ pub mod prediction;
 pub mod progress;
 pub mod run_folder;
 pub mod runners;
+pub mod segmenting;
 pub mod status;
 pub mod weights_source;
 

@@ -58,3 +58,16 @@ pub fn one_by_one(loaded: &Loaded, source: Arc<dyn Source>, indices: Vec<usize>)
     let pipeline = pipeline(loaded, "data.eval.transforms", &loaded.experiment.data.eval.transforms)?;
     Ok(Loader::new(source, indices, pipeline, settings)?)
 }
+
+/// Images of any source: to train on, shuffled and augmented, or to evaluate, in their order.
+pub fn of_source(loaded: &Loaded, source: Arc<dyn Source>, indices: Vec<usize>, train: bool) -> anyhow::Result<Loader> {
+    let data = &loaded.experiment.data;
+    if train {
+        let pipeline = pipeline(loaded, "data.train.transforms", &data.train.transforms)?;
+        return Ok(Loader::new(source, indices, pipeline, settings(loaded))?);
+    }
+    let batch_size = data.eval.batch_size;
+    let settings = LoaderSettings { batch_size, shuffle: false, drop_last: false, ..settings(loaded) };
+    let pipeline = pipeline(loaded, "data.eval.transforms", &data.eval.transforms)?;
+    Ok(Loader::new(source, indices, pipeline, settings)?)
+}

@@ -5,7 +5,6 @@ use std::io::IsTerminal;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::checkpoint::Progress;
-use crate::runners::evaluation::Evaluated;
 
 /// Hears of a run's progress.
 pub trait ProgressReport: Send + Sync {
@@ -15,8 +14,9 @@ pub trait ProgressReport: Send + Sync {
     fn evaluating(&self, split: &str, images: usize);
     /// `images` more were evaluated.
     fn evaluated(&self, images: usize);
-    /// An epoch is over; `better`: its checkpoint is the best so far.
-    fn epoch(&self, epoch: usize, result: Option<&Evaluated>, better: bool);
+    /// An epoch is over, with the numbers of its evaluation where there was one; `better`: its checkpoint is the best so
+    /// far.
+    fn epoch(&self, epoch: usize, result: Option<&str>, better: bool);
 }
 
 /// A bar on a terminal, quiet lines elsewhere, all on standard error.
@@ -60,17 +60,14 @@ impl ProgressReport for Terminal {
         self.bar.tick();
     }
 
-    fn epoch(&self, epoch: usize, result: Option<&Evaluated>, better: bool) {
+    fn epoch(&self, epoch: usize, result: Option<&str>, better: bool) {
         if self.quiet {
             return;
         }
         let loss = self.loss.lock().map_or(f64::NAN, |loss| *loss);
         let mut line = format!("epoch {:>3}/{}  loss {loss:.4}", epoch + 1, self.epochs);
         if let Some(result) = result {
-            line += &format!("  top1 {}", percent(result.classes.top1));
-            if let Some(iou) = result.masks.mask_iou {
-                line += &format!("  mask IoU {iou:.3}");
-            }
+            line += &format!("  {result}");
         }
         line += if better { "  *" } else { "" };
         if self.live { self.bar.println(line) } else { eprintln!("{line}") }

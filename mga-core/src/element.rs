@@ -109,6 +109,21 @@ pub(crate) fn tensor<T: Element>(values: Vec<T>, shape: impl Into<candle_core::S
     Ok(Tensor::from_vec(values, shape.into(), &candle_core::Device::Cpu)?)
 }
 
+/// A vector of `count` numbers that `fill` writes, every one, before it reads any: memory is not cleared first, which
+/// would be one more pass over it.
+///
+/// # Safety
+/// `fill` leaves no number unwritten, and reads none that it has not written.
+pub(crate) unsafe fn written<T: Element, R>(count: usize, fill: impl FnOnce(&mut [T]) -> R) -> (Vec<T>, R) {
+    let mut values = Vec::<T>::with_capacity(count);
+    // SAFETY: the memory is the vector's own, aligned and large enough; the caller's promise is that nothing in it is read
+    // before it is written.
+    let result = fill(unsafe { std::slice::from_raw_parts_mut(values.as_mut_ptr(), count) });
+    // SAFETY: the caller's promise.
+    unsafe { values.set_len(count) };
+    (values, result)
+}
+
 /// Zeros, fresh from the system where the vector is large (so no page is touched before it is written).
 pub(crate) fn zeros<T: Element>(count: usize) -> Vec<T> {
     vec![T::of(0.0); count]

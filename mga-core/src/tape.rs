@@ -281,6 +281,26 @@ impl Gradients {
         dims: &[usize],
         kernel: impl FnOnce(&mut [T], bool),
     ) -> Result<()> {
+        self.accumulate_in(slot, dims, |values| match values {
+            Some(values) => {
+                kernel(values, false);
+                None
+            }
+            None => {
+                let mut values = crate::element::zeros::<T>(dims.iter().product());
+                kernel(&mut values, true);
+                Some(values)
+            }
+        })
+    }
+
+    /// The same for a kernel that makes the first gradient itself: it gets what is there to add to, or gives a new one.
+    pub(crate) fn accumulate_in<T: Element>(
+        &mut self,
+        slot: Slot,
+        dims: &[usize],
+        kernel: impl FnOnce(Option<&mut [T]>) -> Option<Vec<T>>,
+    ) -> Result<()> {
         let present = match self.slots[slot.0].take() {
             None => None,
             Some(gradient) => Some(match gradient.into_unique() {
@@ -290,14 +310,13 @@ impl Gradients {
         };
         let tensor = match present {
             Some(tensor) => {
-                modify::<T, _>(&tensor, |values| kernel(values, false))?;
+                modify::<T, _>(&tensor, |values| kernel(Some(values)))?;
                 tensor
             }
-            None => {
-                let mut values = crate::element::zeros::<T>(dims.iter().product());
-                kernel(&mut values, true);
-                crate::element::tensor(values, dims)?
-            }
+            None => match kernel(None) {
+                Some(values) => crate::element::tensor(values, dims)?,
+                None => return Err(Error::shape("accumulate", "the kernel gave no gradient")),
+            },
         };
         self.slots[slot.0] = Some(Gradient::new(tensor));
         Ok(())

@@ -156,20 +156,31 @@ fn make_folder(folder: &Path) -> Result<()> {
 }
 
 /// Writes values in `0..=1` as an 8-bit PNG: to a neighbouring file, synced, then renamed.
-fn write_png(path: &Path, values: &[f32], (width, height): (usize, usize), colour: ExtendedColorType) -> Result<()> {
+pub(crate) fn write_png(
+    path: &Path,
+    values: &[f32],
+    (width, height): (usize, usize),
+    colour: ExtendedColorType,
+) -> Result<()> {
     let bytes: Vec<u8> = values.iter().map(|v| (v.clamp(0.0, 1.0) * 255.0 + 0.5) as u8).collect();
     let mut png = Vec::new();
     PngEncoder::new(&mut png)
         .write_image(&bytes, width as u32, height as u32, colour)
         .map_err(|e| Error::file(path, format!("cannot be encoded as PNG: {e}")))?;
-    let partial = path.with_extension("png.partial");
+    // Two writers of one file, threads or processes, must not write into each other's.
+    static WRITTEN: AtomicUsize = AtomicUsize::new(0);
+    let own = format!("{}-{}", std::process::id(), WRITTEN.fetch_add(1, Ordering::Relaxed));
+    let partial = path.with_extension(format!("png.{own}.partial"));
     let write = || {
         let mut file = File::create(&partial)?;
         file.write_all(&png)?;
         file.sync_all()?;
         fs::rename(&partial, path)
     };
-    write().map_err(Error::io(path))
+    write().map_err(|error| {
+        let _ = fs::remove_file(&partial);
+        Error::io(path)(error)
+    })
 }
 
 #[cfg(test)]

@@ -1,15 +1,19 @@
 //! Data for `mga`: data sets by name, masks, joint transforms of image and mask, and a parallel loader.
 
+pub mod annotations;
 pub mod area_resize;
 pub mod background;
 pub mod batch;
 pub mod check;
+pub mod content_hash;
 pub mod dataset;
 pub mod datasets;
 pub mod decode;
 pub mod error;
 pub mod export;
 pub mod folds;
+pub mod label_map;
+pub mod labelme;
 pub mod loader;
 pub mod masks;
 pub mod picture;

@@ -9,7 +9,10 @@
 //! | `"centre"` | a Gaussian about the middle of the picture |
 //! | `"none"` | none |
 
+mod cache;
 mod controls;
+pub(crate) mod files;
+mod supplied;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -18,6 +21,9 @@ pub use crate::area_resize::resize_area;
 use crate::dataset::{Dataset, Record};
 use crate::error::{Error, Result};
 use crate::picture::{Mask, Picture};
+pub use cache::{CachedMasks, MaskMaker};
+pub use files::{MaskFiles, mask_place, write_mask};
+pub use supplied::{MaskSupply, Supplied};
 
 /// Settings of `[data.masks]`.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]

@@ -1,5 +1,5 @@
 //! Downloads from the stand-in: what arrives, what is refused, and what is left in the cache.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod stand_in;
 

@@ -8,7 +8,7 @@ use crate::backbone::Backbone;
 use crate::backbones;
 use crate::head::HeadKind;
 use crate::segmenter::SegmenterEntry;
-use crate::segmenters;
+use crate::segmenters::{self, WeightlessEntry};
 use crate::weights::PublishedWeights;
 
 /// A backbone by name.
@@ -31,6 +31,7 @@ pub struct BackboneEntry {
 pub struct Registry {
     backbones: Vec<BackboneEntry>,
     segmenters: Vec<SegmenterEntry>,
+    weightless: Vec<WeightlessEntry>,
     weights: Vec<PublishedWeights>,
 }
 
@@ -40,8 +41,9 @@ impl Registry {
         let families = [backbones::RESNETS, backbones::DENSENETS, backbones::VGGS];
         let mut all: Vec<_> = families.concat();
         all.extend([backbones::MOBILENET_V2, backbones::INCEPTION_V3, backbones::EFFICIENTNET_LITE0, backbones::CONV4]);
+        let weightless = vec![segmenters::OTSU, segmenters::EXCESS_GREEN];
         let mut segmenters = [segmenters::FCNS, segmenters::DEEPLABV3S, segmenters::SEGFORMERS].concat();
-        segmenters.push(segmenters::HMSA);
+        segmenters.extend([segmenters::HMSA, segmenters::UNET_SMALL]);
         let weights = [
             backbones::RESNET_WEIGHTS,
             backbones::DENSENET_WEIGHTS,
@@ -51,7 +53,7 @@ impl Registry {
             backbones::EFFICIENTNET_LITE0_WEIGHTS,
             segmenters::SEGFORMER_WEIGHTS,
         ];
-        Self { backbones: all, segmenters, weights: weights.concat() }
+        Self { backbones: all, segmenters, weightless, weights: weights.concat() }
     }
 
     /// Adds one; it replaces another of the same name.
@@ -88,6 +90,24 @@ impl Registry {
     /// The segmentation network called `name`.
     pub fn segmenter(&self, name: &str) -> Option<&SegmenterEntry> {
         self.segmenters.iter().find(|entry| entry.name == name)
+    }
+
+    /// Adds a segmenter without weights; it replaces another of the same name.
+    #[must_use]
+    pub fn with_weightless(mut self, entry: WeightlessEntry) -> Self {
+        self.weightless.retain(|present| present.name != entry.name);
+        self.weightless.push(entry);
+        self
+    }
+
+    /// All segmenters without weights.
+    pub fn weightless_segmenters(&self) -> &[WeightlessEntry] {
+        &self.weightless
+    }
+
+    /// The segmenter without weights called `name`.
+    pub fn weightless(&self, name: &str) -> Option<&WeightlessEntry> {
+        self.weightless.iter().find(|entry| entry.name == name)
     }
 
     /// Adds published weights; they replace others of the same name.

@@ -33,10 +33,11 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", default="2")
     parser.add_argument("--seconds", default="5")
+    parser.add_argument("--steps", default="5")
     parser.add_argument("--only", action="append", help="a row's name; may be repeated")
     args = parser.parse_args()
     step = os.path.join(os.path.dirname(os.path.abspath(__file__)), "step.py")
-    common = ["--threads", args.threads, "--seconds", args.seconds]
+    common = ["--threads", args.threads, "--seconds", args.seconds, "--steps", args.steps]
     environment = os.environ | {"OMP_WAIT_POLICY": "PASSIVE"}
 
     def run(command):

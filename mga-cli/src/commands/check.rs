@@ -9,9 +9,10 @@ use super::experiment_args::ExperimentArgs;
 use crate::assemble;
 use crate::components::Components;
 use crate::data_set::{self, OpenData};
-use crate::experiment::{Loaded, UpdateRule};
+use crate::experiment::{Loaded, Task, UpdateRule};
 use crate::loaders;
 use crate::output::print;
+use crate::runners::segmentation_run;
 use crate::weights_source::WeightsFile;
 
 /// Images whose size is looked at, spread over the training images.
@@ -37,6 +38,10 @@ pub struct Args {
 pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let mut loaded = args.experiment.load(components)?;
     assemble::use_threads(loaded.experiment.threads);
+    if loaded.experiment.task == Task::Segmentation {
+        let resolved = if args.resolved { loaded.experiment.resolved_toml()? + "\n" } else { String::new() };
+        return Ok(print(resolved + &segmentation_run::check(&loaded, components)?)?);
+    }
     let device = assemble::device(&loaded)?;
     let data = data_set::open(&loaded, components)?;
     let classes = data.dataset.classes();

@@ -7,11 +7,13 @@ use crate::checkpoint;
 use crate::commands::train::load_run;
 use crate::components::Components;
 use crate::data_set;
+use crate::experiment::Task;
 use crate::interrupt::Interrupt;
 use crate::loaders;
 use crate::output::print;
 use crate::run_folder::RunFolder;
 use crate::runners::evaluation::evaluate;
+use crate::runners::segmentation_run;
 use crate::weights_source;
 
 /// Evaluate a run folder, or an experiment with weights.
@@ -46,6 +48,17 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let interrupt = Interrupt::listen()?;
     let mut loaded = load_run(&args.run, &args.set, components)?;
     assemble::use_threads(loaded.experiment.threads);
+    if loaded.experiment.task == Task::Segmentation {
+        let weights = weights_of(&args.run, args.weights.as_deref()).map(|(path, _)| path);
+        let out = args.out.as_deref();
+        anyhow::ensure!(
+            !args.logits,
+            "--logits is for classifiers; `mga masks` writes what a segmenter says of each pixel"
+        );
+        let line =
+            segmentation_run::evaluate_split(&loaded, components, weights.as_deref(), &args.split, out, &interrupt)?;
+        return Ok(print(serde_json::to_string_pretty(&line)? + "\n")?);
+    }
     let device = assemble::device(&loaded)?;
     let data = data_set::open_to_evaluate(&loaded, components)?;
     let classes = data.dataset.classes();

@@ -73,6 +73,16 @@ pub fn groups(components: &Components) -> Vec<Group> {
             "model.backbone",
             components.backbones.iter().map(|backbone| component(&backbone.name, &backbone.about)).collect(),
         ),
+        group(
+            "segmentation networks, trained with task = \"segmentation\"",
+            "model.backbone",
+            components.trained_segmenters().map(|entry| component(entry.name, entry.about)).collect(),
+        ),
+        group(
+            "segmenters",
+            "data.masks.source, and mga masks --segmenter",
+            segmenters(components).map(|(name, about)| component(name, about)).collect(),
+        ),
         group("attention", "model.attention", named(&schema, "Attention", None)),
         group(
             "mask sources",
@@ -83,6 +93,14 @@ pub fn groups(components: &Components) -> Vec<Group> {
         group("optimisers", "optimiser.name", named(&schema, "Optimiser", Some("name"))),
         group("schedules", "schedule.name", named(&schema, "Schedule", Some("name"))),
     ]
+}
+
+/// Everything that gives images masks: files, rules, networks.
+fn segmenters(components: &Components) -> impl Iterator<Item = (&str, &str)> {
+    let files = [("file", "mask files, as the source `folder`"), ("alpha", "the images' own alpha channel")];
+    let rules = components.registry.weightless_segmenters().iter().map(|entry| (entry.name, entry.about));
+    let networks = components.registry.segmenters().iter().map(|entry| (entry.name, entry.about));
+    files.into_iter().chain(rules).chain(networks)
 }
 
 /// The alternatives of a definition of the schema: by the constant under `tag`, or constants themselves.
@@ -138,6 +156,8 @@ mod tests {
             group.components.iter().map(|component| component.name.as_str()).collect()
         };
         assert!(names("data sets").contains(&"leaves") && names("backbones").contains(&"densenet161"));
+        let segmenters = names("segmenters");
+        assert!(["file", "alpha", "otsu", "excess-green", "unet_small"].iter().all(|name| segmenters.contains(name)));
         assert_eq!(names("attention"), ["none", "multiply", "residual", "concat"]);
         assert_eq!(names("optimisers"), ["sgd", "adamw"]);
         assert_eq!(names("schedules"), ["cosine", "step", "polynomial", "constant"]);

@@ -8,6 +8,7 @@ pub mod eval;
 pub mod experiment_args;
 pub mod explain;
 pub mod list;
+pub mod masks;
 pub mod model_args;
 pub mod predict;
 pub mod schema;
@@ -29,6 +30,8 @@ pub enum Command {
     Explain(explain::Args),
     /// List every registered component, a line each.
     List(list::Args),
+    /// Make masks for a data set or a folder with a segmenter.
+    Masks(Box<masks::Args>),
     /// Check data, split tables, write data sets to disk.
     Data(data::Args),
     /// Published weights by name; weight files converted, exported, looked into.
@@ -55,6 +58,7 @@ impl Command {
             Self::Predict(args) => predict::run(args, components),
             Self::Explain(args) => explain::run(args, components),
             Self::List(args) => list::run(args, components),
+            Self::Masks(args) => masks::run(*args, components),
             Self::Data(args) => data::run(args, components),
             Self::Weights(args) => weights::run(args, components),
             Self::Check(args) => check::run(args, components),

@@ -13,14 +13,16 @@ use crate::checkpoint::{self, Progress};
 use crate::components::Components;
 use crate::data_set::{self, OpenData};
 use crate::environment::Environment;
-use crate::experiment::{Experiment, Loaded, Overrides, SelectOn, load};
+use crate::experiment::{Experiment, Loaded, Overrides, SelectOn, Task, load};
 use crate::gallery;
 use crate::interrupt::Interrupt;
 use crate::loaders;
 use crate::output::print;
 use crate::progress::{Terminal, percent};
 use crate::run_folder::RunFolder;
+use crate::runners::classification::Classification;
 use crate::runners::evaluation::{Evaluated, evaluate};
+use crate::runners::segmentation_run;
 use crate::runners::training::Training;
 use crate::status::Interrupted;
 
@@ -82,6 +84,9 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
         (None, None) => anyhow::bail!("name an experiment file, or a run with --resume"),
     };
     assemble::use_threads(loaded.experiment.threads);
+    if loaded.experiment.task == Task::Segmentation {
+        return segmentation_run::train(&loaded, components, &folder, resume, args.quiet, &interrupt);
+    }
     let device = assemble::device(&loaded)?;
     let data = data_set::open(&loaded, components)?;
     // A checkpoint holds all that the first weights gave, and they may be gone.
@@ -127,11 +132,10 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     };
     let training = Training {
         experiment,
-        model: &model,
+        learner: &Classification { experiment, model: &model, classes: classes.clone() },
         train: loaders::training(&loaded, &data)?,
         select,
         masks: Arc::clone(&data.masks),
-        classes: classes.clone(),
         folder: folder.clone(),
         interrupt: interrupt.clone(),
         report: Arc::new(Terminal::new(experiment.schedule.epochs, args.quiet)),

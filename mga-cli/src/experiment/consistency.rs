@@ -11,7 +11,7 @@ use super::model::{Attention, halves};
 use super::nearest::nearest;
 use super::optimiser::UpdateRule;
 use super::problem::Problem;
-use super::settings::Experiment;
+use super::settings::{Experiment, Task};
 use super::training::Training;
 use super::validate::About;
 use crate::components::Components;
@@ -33,7 +33,9 @@ pub(super) fn problems(
     let mut check = Check { sources, unsound, problems: Vec::new() };
     check.device(experiment);
     check.data(experiment, components);
+    check.task(experiment, components);
     check.masks(experiment);
+    check.segmenter(experiment, components);
     check.model(experiment, components, weights_read);
     check.optimiser(experiment);
     check.selection(experiment);
@@ -113,6 +115,100 @@ impl Check<'_> {
         if self.sound(&["data.validation"]) && data.validation.fraction.is_some() && data.validation.per_class.is_some()
         {
             self.error_at("data.validation.per_class", "stands beside `fraction`; keep one of the two");
+        }
+    }
+
+    /// Classifiers and segmentation networks share the key of their name; the task tells which it must be.
+    fn task(&mut self, experiment: &Experiment, components: &Components) {
+        if !self.sound(&["task", "model.backbone"]) {
+            return;
+        }
+        let name = experiment.model.backbone.as_str();
+        let network = components.registry.segmenter(name);
+        let of_segmentation = experiment.eval.metric.is_of_segmentation();
+        if experiment.task == Task::Classification {
+            if network.is_some() && components.registry.backbone(name).is_none() {
+                let message =
+                    format!("`{name}` is a segmentation network; set task = \"segmentation\", or name a backbone");
+                self.error_at("model.backbone", message);
+            }
+            if of_segmentation {
+                self.error_at("eval.metric", "belongs to task = \"segmentation\"; expected top1 or another of classes");
+            }
+            if experiment.data.annotations.is_some() {
+                self.warn_at("data.annotations", "counts only with task = \"segmentation\"");
+            }
+            return;
+        }
+        match network {
+            None => {
+                let known: Vec<&str> = components.trained_segmenters().map(|entry| entry.name).collect();
+                let message = format!("`{name}` classifies images; segmentation trains one of {}", known.join(", "));
+                self.error_at("model.backbone", message);
+            }
+            Some(entry) if !entry.trainable => {
+                self.error_at("model.backbone", format!("`{name}` can be applied, but not trained here"));
+            }
+            Some(_) => {}
+        }
+        if !of_segmentation {
+            self.error_at("eval.metric", "belongs to task = \"classification\"; expected mean_iou or boundary_f");
+        }
+        let Some(annotations) = &experiment.data.annotations else {
+            let message = "missing; segmentation learns from annotated images: [data.annotations] says where they are";
+            self.error_at("data.annotations", message);
+            return;
+        };
+        let classes = annotations.classes.len();
+        if let Some(weights) = experiment.objective.class_weights.as_ref().filter(|weights| weights.len() != classes) {
+            let message = format!("{} weights for the {classes} classes of data.annotations.classes", weights.len());
+            self.error_at("objective.class_weights", message);
+        }
+        for (set, key) in [
+            (experiment.model.mask_guidance, "model.mask_guidance"),
+            (experiment.model.attention != Attention::None, "model.attention"),
+            (experiment.model.freeze_through != "none", "model.freeze_through"),
+        ] {
+            if set {
+                self.error_at(key, "belongs to task = \"classification\"; leave it out");
+            }
+        }
+    }
+
+    /// What belongs to mask sources that are made or found outside the data set.
+    fn segmenter(&mut self, experiment: &Experiment, components: &Components) {
+        let masks = &experiment.data.masks;
+        if !self.sound(&["data.masks"]) {
+            return;
+        }
+        let source = masks.source.as_deref();
+        if masks.folder.is_some() && !matches!(source, Some("folder" | "file")) {
+            self.error_at("data.masks.folder", "needs data.masks.source = \"folder\" beside it");
+        }
+        let weightless = source.is_some_and(|name| components.registry.weightless(name).is_some());
+        let network = source.is_some_and(|name| components.registry.segmenter(name).is_some());
+        let Some(settings) = &masks.segmenter else {
+            if network {
+                let message =
+                    "a segmentation network needs its weights: set data.masks.segmenter.weights = \"file:PATH\"";
+                self.error_at("data.masks.source", message);
+            }
+            return;
+        };
+        let of = masks.of.as_deref().is_some_and(|name| {
+            components.registry.weightless(name).is_some() || components.registry.segmenter(name).is_some()
+        });
+        if !weightless && !network && !of {
+            let message = "needs a segmenter's name in data.masks.source, such as \"otsu\"; `mga list` shows them";
+            self.error_at("data.masks.segmenter", message);
+        }
+        if network && settings.weights.is_none() {
+            let message = "missing; a segmentation network needs its weights, as \"file:PATH\"";
+            self.error_at("data.masks.segmenter.weights", message);
+        }
+        if settings.tile > 0 && settings.overlap >= settings.tile {
+            let message = format!("expected less than data.masks.segmenter.tile, {}", settings.tile);
+            self.error_at("data.masks.segmenter.overlap", message);
         }
     }
 

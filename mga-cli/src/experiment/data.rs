@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 
+use mga_data::annotations::AnnotationSettings;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::segmenter::SegmenterSettings;
 
 /// The images, their masks and what is done to them on the way in.
 ///
@@ -53,6 +56,9 @@ pub struct Data {
     /// Where masks come from.
     #[serde(default)]
     pub masks: Masks,
+    /// Where label maps come from; for task = "segmentation" alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub annotations: Option<AnnotationSettings>,
     /// What is done to training images.
     #[serde(default)]
     pub train: TrainData,
@@ -107,8 +113,8 @@ pub struct TestSplit {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Masks {
-    /// `folder`, `alpha`, another source of the data set, a segmenter's name, `none`, or a control (`ones`, `shuffled`,
-    /// `inverted`, `centre`, `silhouette`); left out: the data set's first.
+    /// `folder`, `alpha`, another source of the data set, a segmenter's name (which makes masks as they are needed, each
+    /// once), `none`, or a control (`ones`, `shuffled`, `inverted`, `centre`, `silhouette`); left out: the data set's first.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub source: Option<String>,
@@ -122,6 +128,14 @@ pub struct Masks {
     pub of: Option<String>,
     /// Seed of the controls that draw.
     pub seed: u64,
+    /// With source = "folder": a folder of masks that are named after the images, such as `mga masks` writes, in place of
+    /// the data set's own. Relative to where mga is started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub folder: Option<PathBuf>,
+    /// How the segmenter named in `source` makes the masks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub segmenter: Option<SegmenterSettings>,
 }
 
 /// What a mask that is zero everywhere means.

@@ -12,7 +12,7 @@ pub struct Evaluation {
     pub every: usize,
     /// What the reported checkpoint is selected on.
     pub select_on: SelectOn,
-    /// The number that selects the best checkpoint.
+    /// The number that selects the best checkpoint; left out: `top1`, of task = "segmentation" `mean_iou`.
     pub metric: Metric,
 }
 
@@ -44,6 +44,18 @@ pub enum Metric {
     MacroF1,
     /// Mean cross entropy; lower is better.
     CrossEntropy,
+    /// Segmentation: mean over the classes of intersection over union.
+    MeanIou,
+    /// Segmentation: mean over the classes of the boundary F-measure.
+    BoundaryF,
+}
+
+impl Metric {
+    /// Whether it is one of task = "segmentation".
+    #[must_use]
+    pub fn is_of_segmentation(self) -> bool {
+        matches!(self, Self::MeanIou | Self::BoundaryF)
+    }
 }
 
 impl Default for Evaluation {

@@ -6,14 +6,16 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::consistency;
+use super::evaluation::Metric;
 use super::extends::read_chain;
 use super::key_path::{KeyPath, Segment};
 use super::layer::{ENVIRONMENT_PREFIX, Layer};
 use super::merge::{merge, to_json};
+use super::model::Attention;
 use super::problem::{ExperimentError, Place, Problem, Severity, SourceFile};
 use super::schema::{experiment_schema, leftovers};
 use super::schema_reading::fill_defaults;
-use super::settings::Experiment;
+use super::settings::{Experiment, Task};
 use super::validate::{About, Fault, faults};
 use crate::components::Components;
 
@@ -190,7 +192,12 @@ pub fn load(file: &Path, overrides: &Overrides, components: &Components) -> Resu
         remove(&mut value, fault);
     }
     fill_defaults(&schema, &schema, &mut value);
-    let experiment = serde_json::from_value::<Experiment>(value);
+    let experiment = serde_json::from_value::<Experiment>(value).map(|mut experiment| {
+        if experiment.task == Task::Segmentation {
+            segmentation_defaults(&mut experiment, &sources);
+        }
+        experiment
+    });
     for Fault { path, about, message } in faults {
         problems.push(Problem::error(sources.place(&path, about), path, message));
     }
@@ -212,6 +219,20 @@ pub fn load(file: &Path, overrides: &Overrides, components: &Components) -> Resu
             Ok(Loaded { experiment, warnings: problems, sources })
         }
         _ => Err(ExperimentError { problems }),
+    }
+}
+
+/// What segmentation does otherwise where nothing is said: there is no attention, and mean IoU selects.
+fn segmentation_defaults(experiment: &mut Experiment, sources: &Sources) {
+    let left_out = |key: &str| sources.written(&KeyPath::dotted(key)).is_none();
+    if left_out("eval.metric") {
+        experiment.eval.metric = Metric::MeanIou;
+    }
+    if left_out("model.mask_guidance") {
+        experiment.model.mask_guidance = false;
+    }
+    if left_out("model.attention") {
+        experiment.model.attention = Attention::None;
     }
 }
 

@@ -62,6 +62,8 @@ pub enum Task {
     /// One label an image.
     #[default]
     Classification,
+    /// One class a pixel, from the annotated images of `[data.annotations]`; `model.backbone` is a segmentation network.
+    Segmentation,
 }
 
 fn auto() -> String {

@@ -51,6 +51,8 @@ impl Evaluated {
             Metric::BalancedAccuracy => self.classes.balanced_accuracy,
             Metric::MacroF1 => self.classes.macro_f1,
             Metric::CrossEntropy => self.classes.cross_entropy.map(|v| -v),
+            // Of segmentation: no experiment that was loaded asks a classifier for them.
+            Metric::MeanIou | Metric::BoundaryF => None,
         }
     }
 

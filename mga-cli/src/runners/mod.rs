@@ -1,4 +1,9 @@
-//! What runs an experiment: the training loop, and the evaluation of a split.
+//! What runs an experiment: the training loop, what the tasks train with it, and the evaluation of a split.
 
+pub mod classification;
 pub mod evaluation;
+pub mod learner;
+pub mod segmentation;
+pub mod segmentation_evaluation;
+pub mod segmentation_run;
 pub mod training;

@@ -4,18 +4,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context;
-use candle_core::DType;
-use mga_core::attention::mask_target;
-use mga_core::ops;
 use mga_core::optim::{Optimiser, OptimiserSettings, Position, ScheduleSettings, accumulate, clip_norm};
 use mga_core::parameter::ParameterId;
-use mga_core::tape::{Tape, Value};
-use mga_data::{Batch, Loader, MaskSource};
-use mga_models::MgaModel;
+use mga_core::tape::Tape;
+use mga_data::{Loader, MaskSource};
 
-use super::evaluation::evaluate;
+use super::classification::number;
+use super::learner::{Learner, StepParts};
 use crate::checkpoint::{self, Progress};
-use crate::experiment::{EmptyMask, Experiment, SelectOn};
+use crate::experiment::{Experiment, SelectOn};
 use crate::interrupt::Interrupt;
 use crate::progress::ProgressReport;
 use crate::run_folder::{MetricsLog, RunFolder};
@@ -25,16 +22,14 @@ use crate::status::Interrupted;
 pub struct Training<'a> {
     /// The resolved experiment.
     pub experiment: &'a Experiment,
-    /// The model, on its device.
-    pub model: &'a MgaModel,
+    /// What is trained: the model with its loss and evaluation.
+    pub learner: &'a dyn Learner,
     /// Training batches.
     pub train: Loader,
     /// The images checkpoints are selected on, if any: validation, or test where the experiment says so.
     pub select: Option<(&'static str, Loader)>,
     /// The masks, which note what is odd with them.
     pub masks: Arc<MaskSource>,
-    /// Class names.
-    pub classes: Vec<String>,
     /// Where everything is written.
     pub folder: RunFolder,
     /// Raised by a signal.
@@ -45,15 +40,6 @@ pub struct Training<'a> {
     pub identity: String,
 }
 
-/// The numbers of one optimiser step.
-#[derive(Debug, Default, Clone, Copy)]
-struct StepLoss {
-    loss: f64,
-    cross_entropy: f64,
-    mask_mse: f64,
-    masks: f64,
-}
-
 impl Training<'_> {
     /// Trains to the end, from `resume` or from the start.
     pub fn run(&self, resume: bool) -> anyhow::Result<Progress> {
@@ -61,10 +47,10 @@ impl Training<'_> {
         let schedule: ScheduleSettings = serde_json::from_value(serde_json::to_value(&self.experiment.schedule)?)?;
         let rate = optimiser.learning_rate();
         schedule.check(rate)?;
-        let mut optimiser = optimiser.build(self.model.store())?;
+        let mut optimiser = optimiser.build(self.learner.store())?;
         let mut progress = Progress { experiment: self.identity.clone(), ..Progress::default() };
         if resume && self.folder.last().is_file() {
-            progress = checkpoint::load(&self.folder.last(), self.model, Some(optimiser.as_mut()))?;
+            progress = checkpoint::load_store(&self.folder.last(), self.learner.store(), Some(optimiser.as_mut()))?;
             if progress.experiment != self.identity {
                 anyhow::bail!(
                     "{}: was saved by another experiment than the folder's; nothing was changed",
@@ -106,7 +92,7 @@ impl Training<'_> {
         let (group, images) = (self.experiment.train.accumulate, self.train.indices().len());
         let (batch_size, batches) = (self.experiment.data.batch_size, self.train.batches_per_epoch());
         let mut sum: Option<Vec<(ParameterId, candle_core::Tensor)>> = None;
-        let (mut loss, mut seen, mut started) = (StepLoss::default(), 0, Instant::now());
+        let (mut loss, mut parts, mut seen, mut started) = (0.0, StepParts::default(), 0, Instant::now());
         let mut names: Vec<String> = vec![];
         let mut stream = self.train.epoch(progress.epoch as u64, progress.batch).peekable();
         while let Some(batch) = stream.next() {
@@ -118,16 +104,15 @@ impl Training<'_> {
             let share = batch.len() as f64 / planned as f64;
             let tape = Tape::train(self.experiment.seed, progress.micro_step);
             let mut tape = tape.with_recompute(self.experiment.train.recompute);
-            let (total, parts) = self.loss(&mut tape, &batch)?;
+            let (total, of_batch) = self.learner.loss(&mut tape, &batch)?;
+            let value = number(&total)?;
             names.extend(batch.ids.iter().cloned());
-            if !parts.loss.is_finite() {
-                return Err(self.not_finite(progress, &names, "loss", parts.loss));
+            if !value.is_finite() {
+                return Err(self.not_finite(progress, &names, "loss", value));
             }
             accumulate(&mut sum, tape.backward(&total, share)?.into_parameters())?;
-            loss.loss += parts.loss * share;
-            loss.cross_entropy += parts.cross_entropy * share;
-            loss.mask_mse += parts.mask_mse * parts.masks;
-            loss.masks += parts.masks;
+            loss += value * share;
+            parts.add(&of_batch, share);
             seen += batch.len();
             progress.micro_step += 1;
             progress.batch = batch.position + 1;
@@ -147,19 +132,20 @@ impl Training<'_> {
                 return Err(self.not_finite(progress, &names, "gradient", norm));
             }
             let factor = factor(step);
-            optimiser.step(self.model.store(), &gradients, factor)?;
+            optimiser.step(self.learner.store(), &gradients, factor)?;
             progress.step += 1;
             let seconds = started.elapsed().as_secs_f64();
             progress.seconds += seconds;
             let speed = seen as f64 / seconds.max(1e-9);
-            self.report.step(progress, batches, loss.loss, speed);
+            self.report.step(progress, batches, loss, speed);
             if progress.step.is_multiple_of(self.experiment.train.log_every.max(1) as u64) || stream.peek().is_none() {
-                log.append(&serde_json::json!({
-                    "kind": "step", "step": progress.step, "epoch": progress.epoch, "loss": loss.loss,
-                    "cross_entropy": loss.cross_entropy,
-                    "mask_mse": (loss.masks > 0.0).then(|| loss.mask_mse / loss.masks),
-                    "learning_rate": rate * factor, "images_per_second": speed,
-                }))?;
+                let mut line = serde_json::json!({
+                    "kind": "step", "step": progress.step, "epoch": progress.epoch, "loss": loss,
+                });
+                parts.means().for_each(|(name, mean)| line[name] = serde_json::json!(mean));
+                line["learning_rate"] = serde_json::json!(rate * factor);
+                line["images_per_second"] = serde_json::json!(speed);
+                log.append(&line)?;
             }
             let every = self.experiment.train.checkpoint_every as u64;
             let more = stream.peek().is_some();
@@ -169,38 +155,10 @@ impl Training<'_> {
             if more && self.interrupt.is_raised() {
                 return Err(self.interrupted(progress));
             }
-            (loss, seen, started) = (StepLoss::default(), 0, Instant::now());
+            (loss, parts, seen, started) = (0.0, StepParts::default(), 0, Instant::now());
             names.clear();
         }
         Ok(())
-    }
-
-    /// Cross entropy plus the weighted mask loss of one micro-batch, on the tape, and in numbers.
-    fn loss(&self, tape: &mut Tape, batch: &Batch) -> anyhow::Result<(Value, StepLoss)> {
-        let device = self.model.store().device();
-        let images = tape.constant(&batch.images.to_device(device)?)?;
-        let prediction = self.model.forward(tape, images)?;
-        if let Some(index) = batch.labels.iter().position(|&label| label == Batch::NO_LABEL) {
-            anyhow::bail!("{}: has no label, so it cannot be trained on", batch.ids[index]);
-        }
-        let smoothing = self.experiment.objective.label_smoothing;
-        let entropy = ops::cross_entropy(tape, prediction.logits, &batch.labels, smoothing)?;
-        let mut parts = StepLoss { cross_entropy: number(&entropy)?, ..StepLoss::default() };
-        let attention = prediction.attention.filter(|_| self.experiment.model.mask_guidance);
-        let Some(attention) = attention else {
-            parts.loss = parts.cross_entropy;
-            return Ok((entropy, parts));
-        };
-        let (_, _, h, w) = attention.dims4()?;
-        let (target, blank) = mask_target(&batch.masks, (h, w))?;
-        let skip = self.experiment.data.masks.empty == EmptyMask::Skip;
-        let used: Vec<bool> = batch.has_mask.iter().zip(&blank).map(|(&has, &blank)| has && !(blank && skip)).collect();
-        let mse = ops::mean_squared_error(tape, attention, &target.to_device(device)?, &used)?;
-        parts.mask_mse = number(&mse)?;
-        parts.masks = used.iter().filter(|&&used| used).count() as f64;
-        let total = ops::scaled_sum(tape, &[(entropy, 1.0), (mse, self.experiment.objective.mask_weight)])?;
-        parts.loss = number(&total)?;
-        Ok((total, parts))
     }
 
     /// Evaluates where it is due, keeps the best, and saves.
@@ -216,17 +174,16 @@ impl Training<'_> {
             self.select.as_ref().filter(|_| last || (epoch + 1).is_multiple_of(settings.every.max(1)))
         {
             self.report.evaluating(split, loader.indices().len());
-            let result =
-                match evaluate(self.model, loader, &self.classes, &self.interrupt, |n| self.report.evaluated(n)) {
-                    Err(error) if error.is::<Interrupted>() => {
-                        // The epoch's steps are done: save them, and evaluate again on resumption (`batch` says so).
-                        self.save(progress, optimiser, log)?;
-                        return Err(self.interrupted(progress));
-                    }
-                    result => result?,
-                };
-            log.append(&result.to_json(split, Some(epoch)))?;
-            let score = result.score(settings.metric);
+            let result = match self.learner.evaluate(loader, &self.interrupt, &mut |n| self.report.evaluated(n)) {
+                Err(error) if error.is::<Interrupted>() => {
+                    // The epoch's steps are done: save them, and evaluate again on resumption (`batch` says so).
+                    self.save(progress, optimiser, log)?;
+                    return Err(self.interrupted(progress));
+                }
+                result => result?,
+            };
+            log.append(&result.line(split, Some(epoch)))?;
+            let score = result.score();
             let better = match (score, progress.best) {
                 (Some(score), Some(best)) => score > best,
                 (Some(_), None) => true,
@@ -238,9 +195,9 @@ impl Training<'_> {
             }
             progress.stopped_early =
                 self.experiment.train.early_stopping > 0 && progress.stale >= self.experiment.train.early_stopping;
-            self.report.epoch(epoch, Some(&result), better);
+            self.report.epoch(epoch, Some(&result.shown()), better);
             if better && settings.select_on != SelectOn::Last {
-                checkpoint::save(&self.folder.best(), self.model, None, progress)?;
+                checkpoint::save_store(&self.folder.best(), self.learner.store(), None, progress)?;
             }
         } else {
             self.report.epoch(epoch, None, false);
@@ -258,7 +215,8 @@ impl Training<'_> {
         progress.skipped.extend(self.select.iter().flat_map(|(_, loader)| loader.skipped()));
         progress.skipped.sort();
         progress.skipped.dedup();
-        checkpoint::save(&self.folder.last(), self.model, Some(optimiser), progress).context("saving a checkpoint")
+        checkpoint::save_store(&self.folder.last(), self.learner.store(), Some(optimiser), progress)
+            .context("saving a checkpoint")
     }
 
     fn interrupted(&self, progress: &Progress) -> anyhow::Error {
@@ -281,8 +239,4 @@ impl Training<'_> {
             names.join(", ")
         )
     }
-}
-
-fn number(value: &Value) -> anyhow::Result<f64> {
-    Ok(value.tensor().to_dtype(DType::F64)?.to_vec0::<f64>()?)
 }

@@ -1,5 +1,5 @@
 //! `mga weights` and `model.weights` from outside, against a stand-in for the hub.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod bench;
 mod interrupted;

@@ -150,8 +150,8 @@ pub(crate) fn forward<T: Element>(
     }
 }
 
-/// `dx += w^T dy`. `dx` holds zeros or a gradient to add to.
-pub(crate) fn backward_input<T: Element>(s: &ConvShape, w: &[T], dy: Maps<'_, T>, dx: &mut [T]) {
+/// `dx += w^T dy`, or `dx = w^T dy` where not to `add` (at stride 1 only: else `dx` must hold zeros or a gradient).
+pub(crate) fn backward_input<T: Element>(s: &ConvShape, w: &[T], dy: Maps<'_, T>, dx: &mut [T], add: bool) {
     let (cg, og, taps) = (s.c_group(), s.o_group(), s.taps());
     let target = Shared::new(dx);
     for phase in 0..s.stride * s.stride {
@@ -193,6 +193,9 @@ pub(crate) fn backward_input<T: Element>(s: &ConvShape, w: &[T], dy: Maps<'_, T>
                         if s.stride == 1 {
                             // SAFETY: blocks do not overlap, and this one is the task's own.
                             let dx = unsafe { target.slice(plane + pixel, part.len()) };
+                            if !add {
+                                return dx.copy_from_slice(&line[part]);
+                            }
                             return vectorised(
                                 #[inline(always)]
                                 || dx.iter_mut().zip(&line[part]).for_each(|(dx, &v)| *dx += v),
@@ -349,7 +352,7 @@ mod tests {
             });
             assert!(serves(&s), "{s:?}");
             forward(&s, Maps::whole(&x, c, h * w), &weight, None, &mut y, o * s.out_area());
-            backward_input(&s, &weight, Maps::whole(&dy, o, s.out_area()), &mut dx);
+            backward_input(&s, &weight, Maps::whole(&dy, o, s.out_area()), &mut dx, true);
             backward_weight(&s, Maps::whole(&x, c, h * w), Maps::whole(&dy, o, s.out_area()), &mut dw);
             close(&y, &y1);
             close(&dx, &dx1);

@@ -71,6 +71,13 @@ impl Confusion {
         mean(self.per_class().filter_map(|class| share(2 * class.correct, class.labelled + class.predicted)))
     }
 
+    /// Intersection over union of each class: what was predicted right, over what was labelled or predicted so. `None` for
+    /// a class that occurs in neither.
+    #[must_use]
+    pub fn class_iou(&self) -> Vec<Option<f64>> {
+        self.per_class().map(|class| share(class.correct, class.labelled + class.predicted - class.correct)).collect()
+    }
+
     fn per_class(&self) -> impl Iterator<Item = Class> {
         let mut predicted = vec![0; self.classes];
         for row in self.rows() {

@@ -5,7 +5,7 @@ use candle_core::{DType, Tensor};
 use super::own;
 use super::precision::{channel_sums, sum_type, widened};
 use super::relu::rectified;
-use crate::element::{Element, modify, read, tensor, with_element, zeros};
+use crate::element::{Element, modify, read, tensor, with_element, written};
 use crate::error::{Error, Result};
 use crate::kernels::batch_norm::{self, Planes, Saved, Window};
 use crate::tape::{Gradient, Tape, Value};
@@ -88,19 +88,21 @@ fn with_kernels<T: Element>(
     let gamma: Vec<T> = inputs.weight.tensor().to_vec1()?;
     let beta: Vec<T> = inputs.bias.tensor().to_vec1()?;
     let window = activation.window();
-    let mut y = zeros::<T>(x.tensor().elem_count());
-    let (mean, variance) = if inputs.batch_statistics {
-        let settings = (gamma.as_slice(), beta.as_slice(), inputs.eps);
-        read::<T, _>(x.tensor(), |x| batch_norm::normalise(planes, x, settings, window, &mut y))?
+    let (settings, count) = ((gamma.as_slice(), beta.as_slice(), inputs.eps), x.tensor().elem_count());
+    let (y, saved, mean, variance) = if inputs.batch_statistics {
+        // SAFETY: every plane of every image is written.
+        let normalise = |x: &[T]| unsafe { written(count, |y| batch_norm::normalise(planes, x, settings, window, y)) };
+        let (y, (mean, variance)) = read::<T, _>(x.tensor(), normalise)?;
+        (y, Saved::new((&mean, &variance), settings, window, true), mean, variance)
     } else {
         let wide = |t: &Tensor| -> Result<Vec<f64>> { Ok(t.to_dtype(DType::F64)?.to_vec1()?) };
-        (wide(&inputs.running.0)?, wide(&inputs.running.1)?)
+        let (mean, variance) = (wide(&inputs.running.0)?, wide(&inputs.running.1)?);
+        let saved = Saved::new((&mean, &variance), settings, window, false);
+        let (scale, shift) = (&saved.scale, &saved.shift);
+        // SAFETY: as above.
+        let apply = |x: &[T]| unsafe { written(count, |y| batch_norm::apply(planes, x, scale, shift, window, y)) };
+        (read::<T, _>(x.tensor(), apply)?.0, saved, mean, variance)
     };
-    let settings = (gamma.as_slice(), beta.as_slice(), inputs.eps);
-    let saved = Saved::new((&mean, &variance), settings, window, inputs.batch_statistics);
-    if !inputs.batch_statistics {
-        read::<T, _>(x.tensor(), |x| batch_norm::apply(planes, x, &saved.scale, &saved.shift, window, &mut y))?;
-    }
     let statistics = if inputs.batch_statistics {
         Some((tensor(narrow(&mean), planes.c)?, tensor(narrow(&variance), planes.c)?))
     } else {

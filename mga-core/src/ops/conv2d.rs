@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 
 use super::taps::Taps;
-use crate::element::{Element, read, tensor, with_element, zeros};
+use crate::element::{Element, read, tensor, with_element, written, zeros};
 use crate::error::{Error, Result};
 use crate::kernels::batch_norm::{Planes, apply_in_place};
 use crate::kernels::convolution::{self, ConvShape, Maps};
@@ -144,18 +144,21 @@ pub(super) fn output_of<T: Element>(
     w: &Tensor,
     finish: Option<Affine<'_, T>>,
 ) -> Result<Tensor> {
-    let mut y = zeros::<T>(s.n * s.output.0 * s.out_area());
-    read::<T, _>(x, |x| {
+    let count = s.n * s.output.0 * s.out_area();
+    let y = read::<T, _>(x, |x| {
         read::<T, _>(w, |w| {
             if s.is_depthwise() {
+                let mut y = zeros::<T>(count);
                 depthwise::forward(s, x, w, &mut y);
                 if let Some(finish) = finish {
                     let planes = Planes { n: s.n, c: s.output.0, area: s.out_area(), of: s.output.0 };
                     apply_in_place(planes, finish, &mut y);
                 }
-            } else {
-                convolution::forward(s, input(s, x), w, finish, &mut y, s.output.0 * s.out_area());
+                return y;
             }
+            // SAFETY: the blocks of the product cover every output, and are stored, not added.
+            let forward = |y: &mut [T]| convolution::forward(s, input(s, x), w, finish, y, s.output.0 * s.out_area());
+            unsafe { written(count, forward) }.0
         })
     })??;
     tensor(y, (s.n, s.output.0, s.output.1, s.output.2))
@@ -192,11 +195,29 @@ fn backward_input<T: Element>(
     let dims = [s.n, s.input.0, s.input.1, s.input.2];
     read::<T, _>(w, |w| {
         read::<T, _>(dy, |dy| {
-            gradients.accumulate::<T>(slot, &dims, |dx, _| {
-                if s.is_depthwise() {
-                    depthwise::backward_input(s, w, dy, dx);
-                } else {
-                    convolution::backward_input(s, w, output(s, dy), dx);
+            gradients.accumulate_in::<T>(slot, &dims, |dx| {
+                let fill = |dx: &mut [T], add: bool| {
+                    if s.is_depthwise() {
+                        depthwise::backward_input(s, w, dy, dx);
+                    } else {
+                        convolution::backward_input(s, w, output(s, dy), dx, add);
+                    }
+                };
+                let count = dims.iter().product();
+                match dx {
+                    Some(dx) => {
+                        fill(dx, true);
+                        None
+                    }
+                    // SAFETY: at stride 1 the blocks of the product cover every input, and are stored, not added.
+                    None if s.stride == 1 && !s.is_depthwise() => {
+                        Some(unsafe { written(count, |dx| fill(dx, false)) }.0)
+                    }
+                    None => {
+                        let mut dx = zeros::<T>(count);
+                        fill(&mut dx, true);
+                        Some(dx)
+                    }
                 }
             })
         })

@@ -253,7 +253,7 @@ fn backward<T: Element>(
             continue;
         }
         let mut dz = zeros::<T>(inner.len());
-        read::<T, _>(&layer.weights[1], |w| convolution::backward_input(&layer.conv2, w, dy_own, &mut dz))?;
+        read::<T, _>(&layer.weights[1], |w| convolution::backward_input(&layer.conv2, w, dy_own, &mut dz, true))?;
         let (dw, db) = norm_kernel::backward(planes, &inner, &mut dz, &layer.norms[1], true);
         gradients.add(w2, Gradient::new(tensor(dw, planes.c)?))?;
         gradients.add(b2, Gradient::new(tensor(db, planes.c)?))?;

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use image::RgbImage;
 use image_hasher::{HashAlg, Hasher, HasherConfig};
 use rayon::prelude::*;
-use sha2::{Digest, Sha256};
 
+use crate::content_hash::content_digest;
 use crate::dataset::Split;
 use crate::picture::Picture;
 use crate::transforms::{Interpolation, resize_picture};
@@ -43,15 +43,7 @@ impl Printer {
     }
 
     pub(super) fn print(&self, picture: Picture) -> Print {
-        let mut digest = Sha256::new();
-        digest.update((picture.width() as u64).to_le_bytes());
-        digest.update((picture.height() as u64).to_le_bytes());
-        let mut bytes = Vec::with_capacity(picture.width() * 12);
-        for row in picture.pixels().chunks(picture.width() * 3) {
-            bytes.clear();
-            row.iter().for_each(|value| bytes.extend_from_slice(&value.to_le_bytes()));
-            digest.update(&bytes);
-        }
+        let digest = content_digest(&picture);
         let small = resize_picture(picture, THUMBNAIL, THUMBNAIL, Interpolation::Bilinear);
         let bytes = small.pixels().iter().map(|v| (v * 255.0).round() as u8).collect();
         let side = THUMBNAIL as u32;
@@ -61,7 +53,7 @@ impl Printer {
         for (word, bytes) in perceptual.iter_mut().zip(self.0.hash_image(&thumbnail).as_bytes().chunks(8)) {
             *word = bytes.iter().fold(0, |word, &byte| word << 8 | u64::from(byte));
         }
-        Print { digest: digest.finalize().into(), perceptual }
+        Print { digest, perceptual }
     }
 }
 

@@ -366,6 +366,32 @@ mod tests {
     }
 
     #[test]
+    fn label_maps_stay_label_maps_and_what_comes_in_is_ignored() {
+        for transform in every() {
+            for seed in 0..8 {
+                let (picture, _) = testing::coordinates(7, 5);
+                let labels: Vec<u8> = (0..35).map(|i| [0, 3, 7, Mask::IGNORE][i % 4]).collect();
+                let map = Mask::label_map(7, 5, &labels);
+                let (picture, map) = testing::run(transform.operation(), (picture, map), seed);
+                let map = map.expect("a label map");
+                assert!(map.is_label_map() && map.width() == picture.width(), "{}", transform.name());
+                // Never a mixture of two classes.
+                assert!(map.values().iter().all(|v| [0.0, 3.0, 7.0, 255.0].contains(v)), "{}", transform.name());
+            }
+        }
+        // Padding right and below, and erased rectangles, count nowhere.
+        let (picture, _) = testing::coordinates(2, 1);
+        let crop = pipeline(json!([{"op": "random-crop", "size": 3}]));
+        let (_, map) = crop.apply(picture, Mask::label_map(2, 1, &[0, 1]), &mut Generator::new(0, "t", &[]), [0.0; 3]);
+        assert_eq!(map.expect("a label map").values(), [0.0, 1.0, 255.0, 255.0, 255.0, 255.0, 255.0, 255.0, 255.0]);
+        let (picture, _) = testing::coordinates(9, 9);
+        let erase = pipeline(json!([{"op": "random-erase", "p": 1.0}]));
+        let (_, map) =
+            erase.apply(picture, Mask::label_map(9, 9, &[1; 81]), &mut Generator::new(0, "t", &[]), [0.0; 3]);
+        assert!(map.expect("a label map").values().contains(&255.0));
+    }
+
+    #[test]
     fn a_mask_of_another_size_is_fitted_first() {
         let (picture, _) = testing::coordinates(4, 2);
         let mask = Mask::new(2, 1, vec![0.0, 1.0]);

@@ -64,7 +64,8 @@ impl Operation for RandomErase {
                     let row = &mut picture.values_mut()[start * 3..(start + w) * 3];
                     row.chunks_exact_mut(3).for_each(|pixel| pixel.copy_from_slice(&context.fill));
                     if let Some(mask) = &mut mask {
-                        mask.values_mut()[start..start + w].fill(0.0);
+                        let outside = mask.outside();
+                        mask.values_mut()[start..start + w].fill(outside);
                     }
                 }
                 break;

@@ -85,17 +85,30 @@ pub fn resize_picture(picture: Picture, height: usize, width: usize, interpolati
     out
 }
 
-/// Resizes a mask: along each axis by area average where it shrinks, linearly where it grows. Sides of zero are taken
-/// as one.
+/// Resizes a mask: along each axis by area average where it shrinks, linearly where it grows; a label map by the nearest
+/// pixel. Sides of zero are taken as one.
 pub fn resize_mask(mask: Mask, height: usize, width: usize) -> Mask {
     let (height, width) = (height.max(1), width.max(1));
     if (mask.height(), mask.width()) == (height, width) {
         return mask;
     }
-    let values = resample(mask.values(), (mask.height(), mask.width()), (height, width), 1);
-    let mut out = Mask::filled(width, height, 0.0);
-    out.values_mut().copy_from_slice(&values);
+    let mut out = mask.blank(width, height);
+    if mask.is_label_map() {
+        for (y, row) in out.values_mut().chunks_exact_mut(width).enumerate() {
+            let from = nearest(y, height, mask.height()) * mask.width();
+            for (x, value) in row.iter_mut().enumerate() {
+                *value = mask.values()[from + nearest(x, width, mask.width())];
+            }
+        }
+        return out;
+    }
+    out.values_mut().copy_from_slice(&resample(mask.values(), (mask.height(), mask.width()), (height, width), 1));
     out
+}
+
+/// The old position, of `from`, that the centre of new position `i`, of `to`, lies in.
+fn nearest(i: usize, to: usize, from: usize) -> usize {
+    (((2 * i + 1) * from) / (2 * to)).min(from - 1)
 }
 
 /// Separable resampling of `[h, w, channels]`, rows first.
@@ -150,6 +163,15 @@ fn axis_weights(from: usize, to: usize) -> Vec<(usize, Vec<f64>)> {
 mod tests {
     use super::super::testing::*;
     use super::*;
+
+    #[test]
+    fn label_maps_take_the_nearest_pixel() {
+        let map = Mask::label_map(4, 1, &[0, 3, 255, 1]).unwrap();
+        let small = resize_mask(map.clone(), 1, 2);
+        // Centres at 1 and 3, each the left edge of a pixel.
+        assert_eq!((small.values(), small.is_label_map()), (&[3.0, 1.0][..], true));
+        assert_eq!(resize_mask(map, 2, 6).values()[..6], [0.0, 3.0, 3.0, 255.0, 1.0, 1.0]);
+    }
 
     #[test]
     fn masks_shrink_by_area() {

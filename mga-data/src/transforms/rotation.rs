@@ -50,8 +50,12 @@ impl Operation for Rotation {
         let mut turned = Picture::filled(width, height, 0.0);
         turn(picture.pixels(), width, angle, self.fill.unwrap_or(context.fill), turned.values_mut());
         let mask = mask.map(|mask| {
-            let mut turned = Mask::filled(width, height, 0.0);
-            turn(mask.values(), width, angle, [0.0], turned.values_mut());
+            let mut turned = mask.blank(width, height);
+            if mask.is_label_map() {
+                turn_labels(&mask, angle, &mut turned);
+            } else {
+                turn(mask.values(), width, angle, [0.0], turned.values_mut());
+            }
             turned
         });
         (turned, mask)
@@ -64,6 +68,20 @@ impl Operation for Rotation {
         };
         let fill = self.fill.into_iter().flatten().find_map(|v| out_of_range("fill", f64::from(v), 0.0, 1.0));
         angles.into_iter().chain(fill).collect()
+    }
+}
+
+/// The nearest pixel of a label map turned by `angle` radians, into `to`, which is blank.
+fn turn_labels(from: &Mask, angle: f64, to: &mut Mask) {
+    let (width, height) = (from.width(), from.height());
+    let (centre_x, centre_y) = ((width as f64 - 1.0) / 2.0, (height as f64 - 1.0) / 2.0);
+    let (sin, cos) = angle.sin_cos();
+    for (i, out) in to.values_mut().iter_mut().enumerate() {
+        let (dx, dy) = ((i % width) as f64 - centre_x, (i / width) as f64 - centre_y);
+        let (x, y) = ((cos * dx - sin * dy + centre_x).round(), (sin * dx + cos * dy + centre_y).round());
+        if x >= 0.0 && x < width as f64 && y >= 0.0 && y < height as f64 {
+            *out = from.values()[y as usize * width + x as usize];
+        }
     }
 }
 
@@ -105,6 +123,19 @@ mod tests {
 
     fn by(degrees: f64) -> Rotation {
         Rotation { degrees: Degrees::Between([degrees, degrees]), fill: None }
+    }
+
+    #[test]
+    fn label_maps_are_turned_by_the_nearest_pixel() {
+        let picture = Picture::filled(3, 3, 0.5);
+        let map = Mask::label_map(3, 3, &[0, 1, 2, 3, 4, 5, 6, 7, 8]);
+        // Counter-clockwise: the right column comes to the top.
+        let (_, turned) = run(&by(90.0), (picture.clone(), map.clone()), 0);
+        assert_eq!(turned.unwrap().values(), [2.0, 5.0, 8.0, 1.0, 4.0, 7.0, 0.0, 3.0, 6.0]);
+        let (_, turned) = run(&by(45.0), (picture, map), 0);
+        let turned = turned.unwrap();
+        assert!(turned.values().iter().all(|&v| v == 255.0 || v.fract() == 0.0 && v < 9.0));
+        assert_eq!((turned.values()[0], turned.values()[4]), (1.0, 4.0));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Cutting a window out of image and mask; what lies outside is fill in the image and 0 in the mask.
+//! Cutting a window out of image and mask; what lies outside is fill in the image and 0 in the mask (ignored in a
+//! label map).
 
 use crate::picture::{Mask, Picture};
 
@@ -21,7 +22,7 @@ impl Window {
             out
         });
         let mask = mask.map(|mask| {
-            let mut out = Mask::filled(self.width, self.height, 0.0);
+            let mut out = mask.blank(self.width, self.height);
             self.copy(mask.values(), mask.width(), mask.height(), 1, out.values_mut());
             out
         });

@@ -87,7 +87,9 @@ fn weights_of_other_classes_fit_but_for_the_last_layers() {
         let report = load_tensors(&target, file, &[], true).unwrap();
         assert_eq!(report.matched + report.reinitialised.len(), target.entries().len(), "{name}: {report}");
         assert_eq!(report.reinitialised.len(), 2 * heads.len(), "{name}: {report}");
-        let known = |line: &String| heads.iter().any(|head| line.starts_with(&format!("{head}.")));
+        let known = |misfit: &mga_models::weights::Misfit| {
+            heads.iter().any(|head| misfit.name.starts_with(&format!("{head}.")))
+        };
         assert!(report.reinitialised.iter().all(known), "{name}: {report}");
     }
 }

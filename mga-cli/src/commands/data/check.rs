@@ -3,14 +3,16 @@
 use std::collections::BTreeSet;
 
 use mga_data::check::{CheckSettings, DataReport, inspect};
+use mga_data::content_hash::content_hash;
 use serde_json::{Value, json};
 
 use super::images_bar;
 use crate::commands::experiment_args::ExperimentArgs;
 use crate::components::Components;
 use crate::data_set::{self, OpenData};
-use crate::experiment::{Experiment, MissingMask};
+use crate::experiment::{Experiment, MissingMask, Task};
 use crate::output;
+use crate::segmenting::training_images;
 
 const EXAMPLE: &str = "\
 Example:
@@ -18,7 +20,8 @@ Example:
   mga data check experiments/stamps.toml --set data.root=stamps --json
 
 Exits with 1 where there are problems: images that cannot be read or carry no label, copies and groups on both sides of
-a split, classes without a training image, training images without a mask where data.masks.missing = \"error\". Notes,
+a split, classes without a training image, training images without a mask where data.masks.missing = \"error\", test
+images that the segmenter of the masks was trained on. Notes,
 such as near duplicates, are worth a look but may be meant.";
 
 /// Arguments of `mga data check`.
@@ -42,6 +45,12 @@ pub(super) struct Args {
 /// A wrong experiment, or problems with its data.
 pub(super) fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let loaded = args.experiment.load(components)?;
+    if loaded.experiment.task == Task::Segmentation {
+        anyhow::bail!(
+            "`mga data check` looks over the images of classifiers; `mga check` counts what is annotated, and of an \
+             experiment that trains with the segmenter's masks `mga data check` says whether it saw test images"
+        );
+    }
     let data = data_set::open(&loaded, components)?;
     for note in data.notes() {
         eprintln!("note: {note}");
@@ -53,7 +62,9 @@ pub(super) fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let report = inspect(data.eval_source().as_ref(), records, classes, &data.splits, &settings, &progress)?;
     bar.finish_and_clear();
     let unmasked = unmasked(&loaded.experiment, &data, &report);
-    let problems: Vec<String> = report.problems().into_iter().chain(unmasked.clone()).collect();
+    let seen = seen_by_the_segmenter(&loaded.experiment, &data)?;
+    let added: Vec<String> = unmasked.into_iter().chain(seen).collect();
+    let problems: Vec<String> = report.problems().into_iter().chain(added.clone()).collect();
     if args.json {
         let mut value = json!({ "problems": problems, "notes": report.notes() });
         if let (Value::Object(all), Value::Object(report)) = (&mut value, json!(report)) {
@@ -61,8 +72,8 @@ pub(super) fn run(args: Args, components: &Components) -> anyhow::Result<()> {
         }
         output::print(serde_json::to_string_pretty(&value)? + "\n")?;
     } else {
-        let unmasked = unmasked.map_or_else(String::new, |line| format!("\n{line}\n"));
-        output::print(report.to_string() + &unmasked)?;
+        let added: String = added.iter().map(|line| format!("\n{line}\n")).collect();
+        output::print(report.to_string() + &added)?;
     }
     anyhow::ensure!(problems.is_empty(), "{} problems with the data, listed above", problems.len());
     Ok(())
@@ -85,4 +96,30 @@ fn unmasked(experiment: &Experiment, data: &OpenData, report: &DataReport) -> Op
         1 + images.count(),
         source.id(*first)
     ))
+}
+
+/// Test images that the segmenter behind the masks was trained on: their masks are better than a new image's would be.
+fn seen_by_the_segmenter(experiment: &Experiment, data: &OpenData) -> anyhow::Result<Option<String>> {
+    let Some(trained) = training_images(experiment)?.filter(|trained| !trained.images.is_empty()) else {
+        return Ok(None);
+    };
+    let mut seen = vec![];
+    for &index in &data.splits.test {
+        // What cannot be read is a problem of its own.
+        let Ok(picture) = data.dataset.image(index) else { continue };
+        if let (Some(_), Some(record)) =
+            (trained.images.get(&content_hash(&picture)), data.dataset.records().get(index))
+        {
+            seen.push(record.id.as_str());
+        }
+    }
+    let first = seen.first().map(|first| {
+        format!(
+            "{} test images were among the {} images that the segmenter of the masks was trained on ({}); the first: {first}",
+            seen.len(),
+            trained.images.len(),
+            trained.run.display()
+        )
+    });
+    Ok(first)
 }

@@ -1,0 +1,252 @@
+//! `mga masks`: masks for a whole data set, in a folder that experiments read.
+
+mod folder;
+mod origin;
+mod report;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anyhow::Context;
+use candle_core::Device;
+use mga_data::content_hash::content_hash;
+use mga_data::masks::write_mask;
+use rayon::prelude::*;
+use serde_json::Value;
+
+use self::folder::{MaskFolder, Written};
+use self::origin::{Images, Origin};
+use crate::assemble;
+use crate::components::Components;
+use crate::data_set;
+use crate::experiment::{ClassName, Loaded, Overrides, SegmenterSettings, load};
+use crate::interrupt::Interrupt;
+use crate::output::print;
+use crate::run_folder::RunFolder;
+use crate::segmenting::Maker;
+use crate::status::Interrupted;
+
+const EXAMPLE: &str = "\
+Examples:
+  mga masks experiments/quickstart.toml --segmenter otsu --out masks/otsu
+  mga masks photographs --segmenter excess-green --out masks/green
+  mga masks experiments/leaves/mga-predicted-masks.toml --weights runs/veins --flip --out masks/veins
+
+Masks lie in the folder under the names of their images, about/ says what made them. An experiment reads them with
+data.masks.source = \"folder\" and data.masks.folder = \"masks/otsu\", or where the data set has a setting mask_root by that.
+What is there already is not made again.";
+
+/// Make masks for all images of an experiment's data set, or of a folder.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLE)]
+pub struct Args {
+    /// An experiment file, or a folder of images.
+    images: PathBuf,
+    /// otsu, excess-green, a segmentation network, file or alpha; `mga list` shows them. Left out: that of the run in
+    /// --weights, else the one the experiment names.
+    #[arg(long, value_name = "NAME")]
+    segmenter: Option<String>,
+    /// Weights of a network: a run with task = "segmentation", or a safetensors file.
+    #[arg(long, value_name = "RUN|FILE")]
+    weights: Option<PathBuf>,
+    /// The folder to write to; one that holds masks of the same making is gone on with.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// The classes that are foreground, by number or by name; left out: all but the first.
+    #[arg(long, value_name = "CLASS", value_delimiter = ',')]
+    foreground: Vec<String>,
+    /// 1 from this probability on and 0 below; left out: the probability itself.
+    #[arg(long)]
+    threshold: Option<f64>,
+    /// Side of the tiles that larger images are cut into, pixels; 0: the whole image.
+    #[arg(long, value_name = "PIXELS")]
+    tile: Option<usize>,
+    /// Pixels that neighbouring tiles share.
+    #[arg(long, value_name = "PIXELS")]
+    overlap: Option<usize>,
+    /// Sizes relative to the image's, whose masks are averaged: 0.5,1,1.5.
+    #[arg(long, value_delimiter = ',')]
+    scales: Vec<f64>,
+    /// Average with the mask of the mirror image.
+    #[arg(long)]
+    flip: bool,
+    /// Classes of the weights, where they are no run's; 21 where left out.
+    #[arg(long, value_name = "NUMBER")]
+    classes: Option<usize>,
+    /// An option of a segmenter without weights, such as of=saturation. May be repeated.
+    #[arg(long = "option", value_name = "KEY=VALUE")]
+    options: Vec<String>,
+    /// Where to compute: auto, cpu or cuda:N; left out: as the experiment says, for a folder auto.
+    #[arg(long)]
+    device: Option<String>,
+    /// Set a key of the experiment. May be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+/// Makes masks.
+///
+/// # Errors
+/// Images, segmenter or weights that cannot be used; a folder that holds something else; a signal.
+pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
+    let interrupt = Interrupt::listen()?;
+    let loaded = if args.images.is_dir() { None } else { Some(experiment(&args, components)?) };
+    let name = segmenter_name(&args, loaded.as_ref(), components)?;
+    let settings = settings(&args, loaded.as_ref())?;
+    let device = device(&args, loaded.as_ref())?;
+    let images = match &loaded {
+        Some(loaded) => {
+            assemble::use_threads(loaded.experiment.threads);
+            Images::of_dataset(data_set::open_dataset(loaded, components)?)
+        }
+        None => Images::of_folder(&args.images)?,
+    };
+    images.notes().iter().for_each(|note| eprintln!("note: {note}"));
+    let origin = match name.as_str() {
+        "file" | "alpha" => Origin::Own(if name == "file" { "folder" } else { "alpha" }),
+        name => Origin::Made(Box::new(Maker::open(name, &settings, components, &device)?)),
+    };
+    // On a processor images are worked on side by side; a GPU takes one at a time.
+    let side_by_side = if device.is_cpu() { rayon::current_num_threads() } else { 1 };
+    let mut folder = MaskFolder::open(&args.out, &origin.provenance())?;
+    let kept = folder.len();
+    make(&images, &origin, &mut folder, side_by_side, &interrupt)?;
+    let report = report::write(&images, &folder, kept)?;
+    Ok(print(report)?)
+}
+
+/// Makes what is missing, a few images at a time, in the order of the images.
+fn make(
+    images: &Images,
+    origin: &Origin,
+    folder: &mut MaskFolder,
+    side_by_side: usize,
+    interrupt: &Interrupt,
+) -> anyhow::Result<()> {
+    let places = images.places()?;
+    let bar = super::data::images_bar(images.len());
+    let done = AtomicUsize::new(0);
+    let all: Vec<usize> = (0..images.len()).collect();
+    for chunk in all.chunks(side_by_side.max(1) * 4) {
+        if interrupt.is_raised() {
+            let out = folder.path().display();
+            let (done, all) = (done.into_inner(), images.len());
+            return Err(Interrupted(format!(
+                "interrupted after {done} of {all} images; the same command goes on with {out}"
+            ))
+            .into());
+        }
+        let one = |&index: &usize| -> anyhow::Result<Option<Written>> {
+            let (id, place) = (images.id(index), &places[index]);
+            let picture = images.picture(index).with_context(|| id.to_owned())?;
+            let image = content_hash(&picture);
+            let written = if folder.has(id, &image, place) {
+                None
+            } else {
+                let mask = origin.mask(images, index, &picture).with_context(|| id.to_owned())?;
+                let mask = write_mask(&folder.path().join(place), &mask)?;
+                Some(Written::new(id, image, place, &mask, &folder.path().join(place))?)
+            };
+            bar.set_position(done.fetch_add(1, Ordering::Relaxed) as u64 + 1);
+            Ok(written)
+        };
+        let written: Vec<anyhow::Result<Option<Written>>> = chunk.par_iter().map(one).collect();
+        // What was made is noted even where another image of the chunk failed.
+        let mut failed = None;
+        for written in written {
+            match written {
+                Ok(Some(written)) => folder.append(written)?,
+                Ok(None) => {}
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        if let Some(error) = failed {
+            return Err(error);
+        }
+    }
+    bar.finish_and_clear();
+    Ok(())
+}
+
+/// The experiment, whose masks need not be there: they are to be made.
+fn experiment(args: &Args, components: &Components) -> anyhow::Result<Loaded> {
+    Ok(load(&args.images, &Overrides::from_process(args.set.clone()), components)?)
+}
+
+fn segmenter_name(args: &Args, loaded: Option<&Loaded>, components: &Components) -> anyhow::Result<String> {
+    if let Some(name) = &args.segmenter {
+        return Ok(name.clone());
+    }
+    if let Some(run) = args.weights.as_deref().filter(|weights| weights.is_dir()) {
+        let file = RunFolder::at(run).experiment();
+        anyhow::ensure!(file.is_file(), "{}: no run folder: there is no experiment.toml", run.display());
+        let text = std::fs::read_to_string(&file).with_context(|| format!("{}: cannot be read", file.display()))?;
+        let table: toml::Table =
+            toml::from_str(&text).with_context(|| format!("{}: cannot be read", file.display()))?;
+        let name = table.get("model").and_then(|model| model.get("backbone")).and_then(toml::Value::as_str);
+        return name.map(str::to_owned).with_context(|| format!("{}: names no network", file.display()));
+    }
+    let named = loaded.and_then(|loaded| loaded.experiment.data.masks.source.as_deref());
+    let known =
+        |name: &&str| components.registry.weightless(name).is_some() || components.registry.segmenter(name).is_some();
+    named.filter(known).map(str::to_owned).context("name a segmenter with --segmenter; `mga list` shows them")
+}
+
+/// The experiment's settings, and the arguments over them.
+fn settings(args: &Args, loaded: Option<&Loaded>) -> anyhow::Result<SegmenterSettings> {
+    let mut settings = loaded
+        .and_then(|loaded| loaded.experiment.data.masks.segmenter.clone().filter(|_| args.segmenter.is_none()))
+        .unwrap_or_default();
+    if let Some(weights) = &args.weights {
+        settings.weights = Some(format!("file:{}", weights.display()));
+    }
+    if !args.foreground.is_empty() {
+        let class = |text: &String| text.parse().map_or_else(|_| ClassName::Name(text.clone()), ClassName::Number);
+        settings.foreground = args.foreground.iter().map(class).collect();
+    }
+    if !args.scales.is_empty() {
+        anyhow::ensure!(
+            args.scales.iter().all(|&scale| scale > 0.0 && scale <= 8.0),
+            "--scales: expected numbers above 0 and up to 8"
+        );
+        settings.scales.clone_from(&args.scales);
+    }
+    settings.threshold = args.threshold.or(settings.threshold);
+    if let Some(threshold) = settings.threshold.filter(|threshold| !(0.0..=1.0).contains(threshold)) {
+        anyhow::bail!("--threshold: expected 0 to 1, found {threshold}");
+    }
+    settings.classes = args.classes.or(settings.classes);
+    settings.tile = args.tile.unwrap_or(settings.tile);
+    settings.overlap = args.overlap.unwrap_or(if args.tile.is_some() { settings.tile / 8 } else { settings.overlap });
+    anyhow::ensure!(
+        settings.tile == 0 || settings.overlap < settings.tile,
+        "--overlap: expected less than the tile's side, {}",
+        settings.tile
+    );
+    settings.flip |= args.flip;
+    for option in &args.options {
+        let (key, value) = option.split_once('=').with_context(|| format!("--option {option}: expected KEY=VALUE"))?;
+        let parsed = toml::from_str::<toml::Table>(&format!("value = {value}")).ok();
+        let parsed = parsed.filter(|table| table.len() == 1).and_then(|mut table| table.remove("value"));
+        let value = match parsed {
+            Some(value) => serde_json::to_value(value)?,
+            None => Value::String(value.to_owned()),
+        };
+        settings.options.insert(key.trim().to_owned(), value);
+    }
+    Ok(settings)
+}
+
+fn device(args: &Args, loaded: Option<&Loaded>) -> anyhow::Result<Device> {
+    match (args.device.as_deref(), loaded) {
+        (None, Some(loaded)) => assemble::device(loaded),
+        (Some("cpu"), _) => Ok(Device::Cpu),
+        (None | Some("auto"), _) if candle_core::utils::cuda_is_available() => Ok(Device::new_cuda(0)?),
+        (None | Some("auto"), _) => Ok(Device::Cpu),
+        (Some(name), _) => {
+            let index = name.strip_prefix("cuda:").and_then(|index| index.parse().ok());
+            let index = index.with_context(|| format!("--device {name}: expected auto, cpu or cuda:N"))?;
+            Device::new_cuda(index).with_context(|| format!("--device {name} cannot be used"))
+        }
+    }
+}

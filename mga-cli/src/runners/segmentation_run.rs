@@ -1,0 +1,359 @@
+//! `mga train` and `mga eval` of an experiment with task = "segmentation".
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context;
+use candle_core::{DType, Device};
+use mga_core::parameter::{Kind, ParameterStore};
+use mga_data::annotations::Annotated;
+use mga_data::content_hash::content_hash;
+use mga_data::{Batch, Loader, Picture, Source};
+use rayon::prelude::*;
+
+use super::learner::{Learner, Outcome};
+use super::segmentation::Segmentation;
+use super::segmentation_evaluation::{Segmented, classes_of, evaluate, logits};
+use super::training::Training;
+use crate::checkpoint::{self, Progress};
+use crate::commands::train::identity;
+use crate::components::Components;
+use crate::data_set::{self, AnnotatedData};
+use crate::environment::Environment;
+use crate::experiment::{Loaded, SelectOn};
+use crate::gallery::OVERVIEW;
+use crate::interrupt::Interrupt;
+use crate::output::print;
+use crate::pictures::{grid, save_png};
+use crate::prediction::spread;
+use crate::progress::Terminal;
+use crate::run_folder::RunFolder;
+use crate::segmenting::TrainedImage;
+use crate::{assemble, loaders};
+
+/// How many images the picture of a run shows.
+const SHOWN: usize = 12;
+
+/// Trains a segmentation network into `folder`, from the start or from where it stopped.
+///
+/// # Errors
+/// Wrong data or weights; a loss that is not finite; a signal.
+pub fn train(
+    loaded: &Loaded,
+    components: &Components,
+    folder: &RunFolder,
+    resume: bool,
+    quiet: bool,
+    interrupt: &Interrupt,
+) -> anyhow::Result<()> {
+    let experiment = &loaded.experiment;
+    let device = assemble::device(loaded)?;
+    let data = data_set::open_annotated(loaded, components, true)?;
+    let learner = learner(loaded, components, &data, &device)?;
+    let say = |line: &str| {
+        if !quiet {
+            eprintln!("{line}")
+        }
+    };
+    if !(resume && folder.last().is_file())
+        && let Some(report) = load_weights(loaded, components, &learner)?
+    {
+        say(&report);
+    }
+    if !resume {
+        let images = trained_images(&data)?;
+        folder.create()?;
+        folder.write_json("environment.json", &Environment::here(&device))?;
+        folder.write_json("images.json", &images)?;
+        // The experiment last: where it is, the run can be resumed and lacks nothing.
+        folder.write("experiment.toml", experiment.resolved_toml()?)?;
+    }
+    folder.remove_temporary()?;
+    data.notes.iter().for_each(|note| say(&format!("note: {note}")));
+    say(&format!(
+        "{}: {} classes of pixels, {} training, {} validation and {} test images; {} on {}; into {}",
+        experiment.data.dataset,
+        learner.classes.len(),
+        data.splits.train.len(),
+        data.splits.validation.len(),
+        data.splits.test.len(),
+        experiment.model.backbone,
+        assemble::device_name(&device),
+        folder.path().display()
+    ));
+    let select = match experiment.eval.select_on {
+        SelectOn::Test => Some(("test", evaluation(loaded, &data, &data.splits.test)?)),
+        _ if data.splits.validation.is_empty() => None,
+        _ => Some(("validation", evaluation(loaded, &data, &data.splits.validation)?)),
+    };
+    let train = loaders::of_source(loaded, source_of(&data), data.splits.train.clone(), true)?;
+    let training = Training {
+        experiment,
+        learner: &learner,
+        train,
+        select,
+        masks: Arc::clone(&data.masks),
+        folder: folder.clone(),
+        interrupt: interrupt.clone(),
+        report: Arc::new(Terminal::new(experiment.schedule.epochs, quiet)),
+        identity: identity(experiment)?,
+    };
+    let progress = training.run(resume)?;
+    finish(loaded, &learner, &data, folder, &progress, interrupt)
+}
+
+/// Evaluates a run, or an experiment's weights, on a split; gives its line of JSON.
+///
+/// # Errors
+/// Wrong data or weights; no images in the split.
+pub fn evaluate_split(
+    loaded: &Loaded,
+    components: &Components,
+    weights: Option<&Path>,
+    split: &str,
+    out: Option<&Path>,
+    interrupt: &Interrupt,
+) -> anyhow::Result<serde_json::Value> {
+    let device = assemble::device(loaded)?;
+    let data = data_set::open_annotated(loaded, components, false)?;
+    let learner = learner(loaded, components, &data, &device)?;
+    let report = match weights {
+        Some(path) => Some(load_file(loaded, components, &learner, path)?),
+        None => load_weights(loaded, components, &learner)?,
+    };
+    eprintln!("{}", report.context("no weights to evaluate: name a file with --weights, or a run folder")?);
+    let indices = match split {
+        "train" => &data.splits.train,
+        "validation" => &data.splits.validation,
+        _ => &data.splits.test,
+    };
+    anyhow::ensure!(!indices.is_empty(), "the data set has no annotated {split} images");
+    let result = evaluate(&learner, &evaluation(loaded, &data, indices)?, interrupt, &mut |_| ())?;
+    let line = result.line(split, None);
+    if let Some(out) = out {
+        std::fs::create_dir_all(out)?;
+        let folder = RunFolder::at(out);
+        result.write(&folder)?;
+        folder.write_json("evaluation.json", &line)?;
+    }
+    Ok(line)
+}
+
+/// What `mga check` says of an experiment with task = "segmentation".
+///
+/// # Errors
+/// Wrong data or weights.
+pub fn check(loaded: &Loaded, components: &Components) -> anyhow::Result<String> {
+    let device = assemble::device(loaded)?;
+    let data = data_set::open_annotated(loaded, components, true)?;
+    let learner = learner(loaded, components, &data, &device)?;
+    let weights = load_weights(loaded, components, &learner)?;
+    let mut text: String = data.notes.iter().map(|note| format!("note: {note}\n")).collect();
+    let mut counts = vec![0u64; learner.classes.len()];
+    let mut ignored = 0u64;
+    for &index in &data.splits.train {
+        let (_, map) = data.annotated.load(index)?;
+        for value in map.iter().flat_map(|map| map.values()) {
+            match counts.get_mut(*value as usize) {
+                Some(count) => *count += 1,
+                None => ignored += 1,
+            }
+        }
+    }
+    let splits = &data.splits;
+    text += &format!(
+        "device: {}, {} threads\nweights: {}\ndata: {}; {} training, {} validation and {} test images are annotated\n",
+        assemble::device_name(&device),
+        rayon::current_num_threads(),
+        weights.as_deref().unwrap_or("none, drawn from the seed"),
+        loaded.experiment.data.dataset,
+        splits.train.len(),
+        splits.validation.len(),
+        splits.test.len()
+    );
+    let all = counts.iter().sum::<u64>().max(1);
+    for (class, count) in learner.classes.iter().zip(&counts) {
+        text += &format!("  {class}: {:.2} % of the annotated training pixels\n", 100.0 * *count as f64 / all as f64);
+    }
+    text += &format!("  not annotated: {ignored} pixels\n");
+    let trained = learner.store.entries().iter().filter(|entry| entry.kind() == Kind::Weight);
+    let parameters: usize = trained.map(|entry| entry.tensor().elem_count()).sum();
+    text += &format!("model: {}, {parameters} parameters, all trained\n", loaded.experiment.model.backbone);
+    Ok(text)
+}
+
+fn learner<'a>(
+    loaded: &'a Loaded,
+    components: &Components,
+    data: &AnnotatedData,
+    device: &Device,
+) -> anyhow::Result<Segmentation<'a>> {
+    let experiment = &loaded.experiment;
+    let name = experiment.model.backbone.as_str();
+    let entry = components.registry.segmenter(name).filter(|entry| entry.trainable);
+    let entry = entry
+        .ok_or_else(|| loaded.error("model.backbone", format!("no segmentation network `{name}` can be trained")))?;
+    let classes = data.annotated.classes().to_vec();
+    let mut store = ParameterStore::new(experiment.seed, DType::F32, device);
+    let network = (entry.build)(store.root(), classes.len())?;
+    Ok(Segmentation { experiment, store, network, classes })
+}
+
+fn load_weights(
+    loaded: &Loaded,
+    components: &Components,
+    learner: &Segmentation<'_>,
+) -> anyhow::Result<Option<String>> {
+    let weights = loaded.experiment.model.weights.as_str();
+    let wrong = |message: String| loaded.error("model.weights", message);
+    match weights.strip_prefix("file:") {
+        Some(path) => {
+            Ok(Some(load_file(loaded, components, learner, Path::new(path)).map_err(|e| wrong(format!("{e:#}")))?))
+        }
+        None if weights == "none" => Ok(None),
+        None => Err(wrong(format!("`{weights}`: segmentation networks take their weights as file:PATH")).into()),
+    }
+}
+
+fn load_file(
+    loaded: &Loaded,
+    components: &Components,
+    learner: &Segmentation<'_>,
+    path: &Path,
+) -> anyhow::Result<String> {
+    let model = &loaded.experiment.model;
+    let renames = components.registry.renames(&model.backbone);
+    let report = mga_models::weights::load_file(&learner.store, path, &renames, model.strict)?;
+    Ok(format!("{}: {report}", path.display()))
+}
+
+/// The images that train and select, by content.
+fn trained_images(data: &AnnotatedData) -> anyhow::Result<Vec<TrainedImage>> {
+    let all: Vec<usize> = data.splits.train.iter().chain(&data.splits.validation).copied().collect();
+    let one = |&index: &usize| -> anyhow::Result<TrainedImage> {
+        let id = data.dataset.records().get(index).map_or_else(String::new, |record| record.id.clone());
+        Ok(TrainedImage { id, hash: content_hash(&data.dataset.image(index)?) })
+    };
+    all.par_iter().map(one).collect()
+}
+
+fn source_of(data: &AnnotatedData) -> Arc<dyn Source> {
+    Arc::<Annotated>::clone(&data.annotated)
+}
+
+fn evaluation(loaded: &Loaded, data: &AnnotatedData, indices: &[usize]) -> anyhow::Result<Loader> {
+    loaders::of_source(loaded, source_of(data), indices.to_vec(), false)
+}
+
+/// Evaluates test on the last and on the selected checkpoint, writes everything, and says what came of it.
+fn finish(
+    loaded: &Loaded,
+    learner: &Segmentation<'_>,
+    data: &AnnotatedData,
+    folder: &RunFolder,
+    progress: &Progress,
+    interrupt: &Interrupt,
+) -> anyhow::Result<()> {
+    let experiment = &loaded.experiment;
+    let mut skipped = progress.skipped.clone();
+    let (split, indices) =
+        if data.splits.test.is_empty() { ("validation", &data.splits.validation) } else { ("test", &data.splits.test) };
+    let has_best = experiment.eval.select_on != SelectOn::Last && folder.best().is_file();
+    let mut result_of = |which: &Path| -> anyhow::Result<Option<Segmented>> {
+        checkpoint::load_store(which, learner.store(), None)?;
+        if indices.is_empty() {
+            return Ok(None);
+        }
+        let loader = evaluation(loaded, data, indices)?;
+        let result = evaluate(learner, &loader, interrupt, &mut |_| ())?;
+        skipped.extend(loader.skipped());
+        Ok(Some(result))
+    };
+    let last = result_of(&folder.last())?;
+    let selected = if has_best { result_of(&folder.best())? } else { None };
+    let reported = selected.as_ref().or(last.as_ref());
+    if let Some(result) = reported {
+        result.write(folder)?;
+        overview(loaded, learner, data, indices, folder)?;
+    }
+    skipped.sort();
+    skipped.dedup();
+    folder.write_json(
+        "summary.json",
+        &serde_json::json!({
+            "status": "finished", "task": "segmentation", "split": split, "select_on": experiment.eval.select_on,
+            "selected_on_test": experiment.eval.select_on == SelectOn::Test,
+            "epochs": progress.epoch, "steps": progress.step, "stopped_early": progress.stopped_early,
+            "best_epoch": progress.best_epoch, "best_score": progress.best,
+            "selected": selected.as_ref().map(|result| result.line(split, progress.best_epoch)),
+            "last": last.as_ref().map(|result| result.line(split, Some(progress.epoch.saturating_sub(1)))),
+            "classes": learner.classes, "train_images": data.splits.train.len(),
+            "validation_images": data.splits.validation.len(), "test_images": data.splits.test.len(),
+            "skipped": skipped, "training_seconds": progress.seconds,
+        }),
+    )?;
+    let mut text = String::new();
+    if !skipped.is_empty() {
+        text += &format!("{} images were skipped (see summary.json)\n", skipped.len());
+    }
+    if let Some(result) = reported {
+        let flatters = if experiment.eval.select_on == SelectOn::Test { "TEST, which flatters" } else { "validation" };
+        let chosen = match progress.best_epoch.filter(|_| has_best) {
+            Some(epoch) => format!("epoch {} (best on {flatters})", epoch + 1),
+            None => "the last epoch".to_owned(),
+        };
+        text += &format!("\n{split}: {} images, {chosen}\n{}", result.summary.images, result.lines());
+    }
+    let run = folder.path().display();
+    text += &format!("run: {run}\nmasks: mga masks EXPERIMENT --weights {run} --out FOLDER\n");
+    Ok(print(text)?)
+}
+
+/// Writes `pictures/overview.png`: image, label map and prediction of up to `SHOWN` images, spread over the split.
+fn overview(
+    loaded: &Loaded,
+    learner: &Segmentation<'_>,
+    data: &AnnotatedData,
+    indices: &[usize],
+    folder: &RunFolder,
+) -> anyhow::Result<()> {
+    let shown = spread(indices, SHOWN);
+    let loader = loaders::one_by_one(loaded, source_of(data), shown)?;
+    let mut rows = vec![];
+    for batch in loader.epoch(0, 0) {
+        let batch = batch?;
+        let predicted = classes_of(&logits(learner, &batch)?)?;
+        let classes = learner.classes.len();
+        let (_, _, _, width) = batch.images.dims4()?;
+        let labels = super::segmentation::labels(&batch)?;
+        let pictures = [image_of(loaded, &batch)?, shades(&labels, width, classes), shades(&predicted, width, classes)];
+        rows.push(pictures.into_iter().flatten().collect::<Vec<Picture>>());
+    }
+    let rows: Vec<Vec<Picture>> = rows.chunks(2).map(<[_]>::concat).collect();
+    if let Some(picture) = grid(&rows) {
+        save_png(&picture, &folder.pictures().join(OVERVIEW)).context("cannot write pictures/overview.png")?;
+    }
+    Ok(())
+}
+
+/// The first image of a batch, without its normalisation.
+fn image_of(loaded: &Loaded, batch: &Batch) -> anyhow::Result<Option<Picture>> {
+    let (mean, std) = assemble::normalisation(&loaded.experiment);
+    let (_, _, height, width) = batch.images.dims4()?;
+    let values = batch.images.get(0)?.flatten_all()?.to_vec1::<f32>()?;
+    let plane = height * width;
+    let pixels = (0..plane).flat_map(|place| {
+        let values = &values;
+        (0..3).map(move |channel| (values[channel * plane + place] * std[channel] + mean[channel]).clamp(0.0, 1.0))
+    });
+    Ok(Picture::new(width, height, pixels.collect()))
+}
+
+/// Classes in grey, the first black and the last white; what counts nowhere is blue.
+fn shades(labels: &[u32], width: usize, classes: usize) -> Option<Picture> {
+    let shade = |&label: &u32| {
+        let grey = label as f32 / (classes.max(2) - 1) as f32;
+        if (label as usize) < classes { [grey; 3] } else { [0.1, 0.2, 0.6] }
+    };
+    Picture::new(width, labels.len() / width.max(1), labels.iter().flat_map(shade).collect())
+}

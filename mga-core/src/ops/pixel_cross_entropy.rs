@@ -1,0 +1,132 @@
+//! Cross entropy of every pixel, for segmentation.
+
+use candle_core::{DType, Device, Tensor};
+
+use crate::error::{Error, Result};
+use crate::tape::{Gradient, Tape, Value};
+
+/// The class of every pixel of a batch, and the number that stands for no class.
+#[derive(Debug, Clone, Copy)]
+pub struct LabelMaps<'a> {
+    /// `[N, H, W]`, row-major.
+    pub labels: &'a [u32],
+    /// Pixels with this label count nowhere (255 by custom).
+    pub ignore: u32,
+}
+
+impl LabelMaps<'_> {
+    /// One-hot targets `[N, K, H, W]` in the type and on the device of `logits`, zero at every class of an ignored
+    /// pixel. `weights`: what stands in place of 1, by class.
+    ///
+    /// # Errors
+    /// Shapes that do not fit, and a label that is neither a class nor ignored.
+    pub(super) fn one_hot(&self, op: &'static str, logits: &Tensor, weights: Option<&[f64]>) -> Result<(Tensor, f64)> {
+        let (n, classes, height, width) = logits.dims4()?;
+        let plane = height * width;
+        if self.labels.len() != n * plane || n * plane * classes == 0 {
+            let what = format!("{} labels for logits {:?}", self.labels.len(), logits.dims());
+            return Err(Error::shape(op, what));
+        }
+        if weights.is_some_and(|weights| weights.len() != classes) {
+            let found = weights.map_or(0, <[f64]>::len);
+            return Err(Error::shape(op, format!("{found} class weights for {classes} classes")));
+        }
+        let mut target = vec![0f32; n * classes * plane];
+        let mut sum = 0.0;
+        for (image, labels) in self.labels.chunks_exact(plane).enumerate() {
+            for (pixel, &label) in labels.iter().enumerate().filter(|(_, label)| **label != self.ignore) {
+                if label as usize >= classes {
+                    let ignore = self.ignore;
+                    return Err(Error::shape(op, format!("label {label} with {classes} classes, {ignore} is ignored")));
+                }
+                let weight = weights.map_or(1.0, |weights| weights[label as usize]);
+                target[(image * classes + label as usize) * plane + pixel] = weight as f32;
+                sum += weight;
+            }
+        }
+        let target = Tensor::from_vec(target, logits.dims(), &Device::Cpu)?;
+        Ok((target.to_dtype(logits.dtype())?.to_device(logits.device())?, sum))
+    }
+}
+
+/// `sum w[y] (-log softmax(logits)[y]) / sum w[y]` over the pixels that are not ignored: PyTorch's `CrossEntropyLoss` with
+/// `weight` and `ignore_index`, but 0, not NaN, where every pixel is ignored. `logits` `[N, K, H, W]`; `weights`: one for
+/// each class, left out: ones.
+pub fn pixel_cross_entropy(
+    tape: &mut Tape,
+    logits: Value,
+    maps: LabelMaps<'_>,
+    weights: Option<&[f64]>,
+) -> Result<Value> {
+    let like = logits.tensor();
+    let (target, sum) = maps.one_hot("pixel_cross_entropy", like, weights)?;
+    let sum = if sum > 0.0 { sum } else { 1.0 };
+    let shifted = like.broadcast_sub(&like.max_keepdim(1)?)?;
+    let log = shifted.broadcast_sub(&shifted.exp()?.sum_keepdim(1)?.log()?)?;
+    let loss = ((&log * &target)?.sum_all()? * (-1.0 / sum))?;
+    let slot = logits.slot();
+    Ok(tape.record(&[&logits], loss, move |dy, gradients| {
+        let scale = dy.tensor().to_dtype(DType::F64)?.to_vec0::<f64>()? / sum;
+        // The weight of a pixel is that of its class; ignored pixels have none.
+        let weight = target.sum_keepdim(1)?;
+        gradients.add(slot, Gradient::new(((log.exp()?.broadcast_mul(&weight)? - target)? * scale)?))
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gradient_check::{check, gradient};
+
+    const IGNORE: u32 = 255;
+
+    fn maps(labels: &[u32]) -> LabelMaps<'_> {
+        LabelMaps { labels, ignore: IGNORE }
+    }
+
+    #[test]
+    fn gradients_are_right() {
+        let labels = [0, 2, IGNORE, 1, 1, 2, 0, IGNORE];
+        for weights in [None, Some([0.5, 2.0, 1.0])] {
+            check(&[&[2, 3, 2, 2]], |tape, v| {
+                pixel_cross_entropy(tape, v[0].clone(), maps(&labels), weights.as_ref().map(|w| &w[..]))
+            });
+        }
+    }
+
+    fn loss(logits: &[[f64; 3]; 2], labels: &[u32], weights: Option<&[f64]>) -> Result<f64> {
+        let x = Tensor::new(logits, &Device::Cpu)?.reshape((1, 2, 1, 3))?;
+        let mut tape = Tape::eval();
+        let x = tape.constant(&x)?;
+        Ok(pixel_cross_entropy(&mut tape, x, maps(labels), weights)?.tensor().to_vec0()?)
+    }
+
+    #[test]
+    fn a_case_by_hand() -> Result<()> {
+        // Pixels with probabilities (1/2, 1/2), (3/4, 1/4) and one that is ignored.
+        let logits = [[0.0, 3f64.ln(), 9.0], [0.0, 0.0, -9.0]];
+        let near = |found: f64, expected: f64| assert!((found - expected).abs() < 1e-12, "{found} {expected}");
+        near(loss(&logits, &[0, 1, IGNORE], None)?, (2f64.ln() + 4f64.ln()) / 2.0);
+        // Weighted: (1 log 2 + 3 log 4) / 4.
+        near(loss(&logits, &[0, 1, IGNORE], Some(&[1.0, 3.0]))?, (2f64.ln() + 3.0 * 4f64.ln()) / 4.0);
+        near(loss(&logits, &[IGNORE; 3], None)?, 0.0);
+        Ok(())
+    }
+
+    #[test]
+    fn ignored_pixels_have_no_gradient_and_scores_may_be_large() -> Result<()> {
+        let x = Tensor::new(&[[1000f64, 5.0], [-1000.0, 7.0]], &Device::Cpu)?.reshape((1, 2, 1, 2))?;
+        for dx in gradient(&x, |tape, x| pixel_cross_entropy(tape, x, maps(&[1, IGNORE]), None)) {
+            assert_eq!(dx, [1.0, 0.0, -1.0, 0.0]);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let refused = |labels: &[u32], weights: Option<&[f64]>| loss(&[[0.0; 3]; 2], labels, weights).unwrap_err();
+        assert!(refused(&[0, 1, 2], None).to_string().contains("label 2 with 2 classes"));
+        assert!(refused(&[0, 1], None).to_string().contains("2 labels"));
+        assert!(refused(&[0, 1, 1], Some(&[1.0])).to_string().contains("1 class weights"));
+    }
+}

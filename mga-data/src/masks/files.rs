@@ -1,0 +1,162 @@
+//! Masks in files that are named after the images, whatever the data set: what `mga masks` writes.
+
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
+
+use image::ExtendedColorType;
+
+use super::MaskSupply;
+use crate::dataset::{Dataset, Record};
+use crate::decode;
+use crate::error::{Error, Result};
+use crate::export::write_png;
+use crate::picture::Mask;
+
+/// Where the mask of the image called `id` lies, relative to the folder of masks: its id with `.png` for its extension.
+/// Never outside the folder.
+pub fn mask_place(id: &str) -> PathBuf {
+    place(id, "png")
+}
+
+/// `id` as a relative path with another extension, which is put behind what is no image's extension.
+pub(crate) fn place(id: &str, extension: &str) -> PathBuf {
+    let id = id.replace('\\', "/");
+    let mut place = PathBuf::new();
+    for part in Path::new(&id).components() {
+        match part {
+            Component::Normal(part) => place.push(part),
+            Component::ParentDir => place.push("up"),
+            Component::CurDir | Component::RootDir | Component::Prefix(_) => {}
+        }
+    }
+    if place.as_os_str().is_empty() {
+        place.push("image");
+    }
+    if decode::is_image_path(&place) {
+        return place.with_extension(extension);
+    }
+    let name = place.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    place.with_file_name(format!("{name}.{extension}"))
+}
+
+/// The place of every record's mask.
+///
+/// # Errors
+/// Two images whose masks would lie in one file, by name.
+pub(crate) fn places(records: &[Record]) -> Result<Vec<PathBuf>> {
+    let mut taken: BTreeMap<PathBuf, &str> = BTreeMap::new();
+    let mut places = Vec::with_capacity(records.len());
+    for record in records {
+        let place = mask_place(&record.id);
+        if let Some(other) = taken.insert(place.clone(), &record.id) {
+            return Err(Error::settings(format!(
+                "the masks of `{other}` and `{}` would both be {}; rename one of the images",
+                record.id,
+                place.display()
+            )));
+        }
+        places.push(place);
+    }
+    Ok(places)
+}
+
+/// Writes a mask as an 8-bit grey PNG, by rename, and gives it back as it will be read.
+///
+/// A file whose largest value is 1 of 255 would be read as a mask of zeros and ones, so such a faint trace is written as 0.
+///
+/// # Errors
+/// The file or its folder cannot be written.
+pub fn write_mask(path: &Path, mask: &Mask) -> Result<Mask> {
+    let levels = |mask: &Mask| -> Vec<f32> {
+        mask.values().iter().map(|v| ((v.clamp(0.0, 1.0) * 255.0 + 0.5).floor()) / 255.0).collect()
+    };
+    let mut written = mask.clone();
+    written.values_mut().copy_from_slice(&levels(mask));
+    if written.values().iter().all(|&v| v < 1.5 / 255.0) {
+        written.values_mut().fill(0.0);
+    }
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
+    }
+    write_png(path, written.values(), (mask.width(), mask.height()), ExtendedColorType::L8)?;
+    Ok(written)
+}
+
+/// Masks of a data set in a folder of their own, named by [`mask_place`].
+#[derive(Debug)]
+pub struct MaskFiles {
+    files: Vec<Option<PathBuf>>,
+}
+
+impl MaskFiles {
+    /// Looks for the masks of `dataset` in `folder`, of which not every image need have one.
+    ///
+    /// # Errors
+    /// No such folder, no mask in it for any image, or two images with one mask.
+    pub fn find(dataset: &dyn Dataset, folder: &Path) -> Result<Self> {
+        if !folder.is_dir() {
+            let what =
+                "there is no such folder of masks; `mga masks EXPERIMENT --segmenter NAME --out FOLDER` makes one";
+            return Err(Error::file(folder, what));
+        }
+        let found = |place: &PathBuf| Some(folder.join(place)).filter(|path| path.is_file());
+        let files: Vec<_> = places(dataset.records())?.iter().map(found).collect();
+        if let (true, Some(record)) = (files.iter().all(Option::is_none), dataset.records().first()) {
+            let first = mask_place(&record.id);
+            return Err(Error::file(
+                folder,
+                format!("holds no mask of any image of the data set; expected {} for example", first.display()),
+            ));
+        }
+        Ok(Self { files })
+    }
+}
+
+impl MaskSupply for MaskFiles {
+    fn name(&self) -> &'static str {
+        "folder"
+    }
+
+    fn has(&self, index: usize) -> bool {
+        self.files.get(index).is_some_and(Option::is_some)
+    }
+
+    fn mask(&self, index: usize, _: &dyn Dataset, _: Option<&crate::Picture>) -> Result<Option<Mask>> {
+        self.files.get(index).and_then(Option::as_deref).map(decode::mask).transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_follow_the_ids_and_stay_inside() {
+        let found = ["test/c 1/0001", "a/b.jpg", "plant.7/leaf.1", "../x.PNG", "/etc/passwd", "", "c:\\d.tif"];
+        let expected = [
+            "test/c 1/0001.png",
+            "a/b.png",
+            "plant.7/leaf.1.png",
+            "up/x.png",
+            "etc/passwd.png",
+            "image.png",
+            "c:/d.png",
+        ];
+        assert_eq!(found.map(|id| mask_place(id).display().to_string()), expected);
+    }
+
+    #[test]
+    fn what_is_written_is_what_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/b/c.png");
+        for values in [[0.0, 0.3, 0.999], [0.0, 0.004, 0.002], [0.0, 0.008, 0.0], [1.0, 1.0, 1.0]] {
+            let written = write_mask(&path, &Mask::new(3, 1, values.to_vec()).unwrap()).unwrap();
+            let read = decode::mask(&path).unwrap();
+            assert_eq!(read.values(), written.values(), "{values:?}");
+            // What rounds to the first level may be dropped.
+            assert!(written.values().iter().zip(values).all(|(a, b)| (a - b).abs() <= 1.5 / 255.0));
+        }
+        // Nothing but the result is left.
+        assert_eq!(std::fs::read_dir(folder.path().join("a/b")).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,81 @@
+//! A data set with one mask source more than it brings: masks from a folder, or made by a segmenter.
+
+use std::sync::Arc;
+
+use crate::dataset::{Dataset, Record};
+use crate::error::Result;
+use crate::picture::{Mask, Picture};
+
+/// Where the additional masks come from. Shared by the loader's threads.
+pub trait MaskSupply: Send + Sync {
+    /// The source's name in `data.masks.source`.
+    fn name(&self) -> &'static str;
+
+    /// Whether image `index` has a mask, told without decoding pixels.
+    fn has(&self, index: usize) -> bool;
+
+    /// The mask of image `index` of `dataset`; `picture` is that image, where the caller has it already.
+    ///
+    /// # Errors
+    /// An image or mask that cannot be read or made.
+    fn mask(&self, index: usize, dataset: &dyn Dataset, picture: Option<&Picture>) -> Result<Option<Mask>>;
+}
+
+/// The data set `inner`, whose first mask source is the supply's. A source of the same name of its own is hidden.
+pub struct Supplied {
+    inner: Arc<dyn Dataset>,
+    supply: Arc<dyn MaskSupply>,
+    sources: Vec<&'static str>,
+}
+
+impl Supplied {
+    /// Adds the supply's source to those of `inner`.
+    pub fn new(inner: Arc<dyn Dataset>, supply: Arc<dyn MaskSupply>) -> Self {
+        let name = supply.name();
+        let others = inner.mask_sources().iter().copied().filter(|source| *source != name);
+        let sources = std::iter::once(name).chain(others).collect();
+        Self { inner, supply, sources }
+    }
+}
+
+impl Dataset for Supplied {
+    fn classes(&self) -> &[String] {
+        self.inner.classes()
+    }
+
+    fn records(&self) -> &[Record] {
+        self.inner.records()
+    }
+
+    fn image(&self, index: usize) -> Result<Picture> {
+        self.inner.image(index)
+    }
+
+    fn mask_sources(&self) -> &[&'static str] {
+        &self.sources
+    }
+
+    fn mask(&self, index: usize, source: &str) -> Result<Option<Mask>> {
+        if source == self.supply.name() {
+            return self.supply.mask(index, self.inner.as_ref(), None);
+        }
+        self.inner.mask(index, source)
+    }
+
+    fn has_mask(&self, index: usize, source: &str) -> bool {
+        if source == self.supply.name() { self.supply.has(index) } else { self.inner.has_mask(index, source) }
+    }
+
+    fn image_and_mask(&self, index: usize, source: &str) -> Result<(Picture, Option<Mask>)> {
+        if source == self.supply.name() {
+            let picture = self.inner.image(index)?;
+            let mask = self.supply.mask(index, self.inner.as_ref(), Some(&picture))?;
+            return Ok((picture, mask));
+        }
+        self.inner.image_and_mask(index, source)
+    }
+
+    fn warnings(&self) -> &[String] {
+        self.inner.warnings()
+    }
+}
