@@ -52,6 +52,7 @@ impl Cache {
     }
 
     /// The blob called `etag`.
+    #[cfg_attr(not(feature = "network"), expect(dead_code, reason = "nothing is written without the network"))]
     pub(crate) fn blob(&self, repo: &Repo, etag: &str) -> PathBuf {
         self.folder(repo).join("blobs").join(etag)
     }

@@ -21,6 +21,7 @@ impl Kind {
     }
 
     /// What stands before `owner/name` in addresses of the hub.
+    #[cfg_attr(not(feature = "network"), expect(dead_code, reason = "no address is asked without the network"))]
     pub(crate) fn prefix(self) -> &'static str {
         match self {
             Self::Model => "",
