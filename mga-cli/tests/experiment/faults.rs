@@ -158,7 +158,7 @@ fn an_unknown_name_lists_the_known_ones() {
         heads(&message),
         [
             "error: x.toml:1:16: data.dataset: unknown name `leafs`, did you mean `leaves`? expected `pictures` or `leaves`",
-            "error: x.toml:2:22: model.backbone: unknown name `net19`, did you mean `net18`? expected one of `net18`, `net34` or `net50`",
+            "error: x.toml:2:22: model.backbone: unknown name `net19`, did you mean `net18`? expected one of `net18`, `net34`, `net50`, `fcn_resnet50`, `fcn_resnet101`, `deeplabv3_resnet50`, `deeplabv3_resnet101`, `deeplabv3_mobilenet_v3_large`, `segformer_b0`, `segformer_b1`, `segformer_b2`, `segformer_b3`, `segformer_b4`, `segformer_b5`, `hmsa` or `unet_small`",
             "error: x.toml:2:43: model.attention: unknown name `residuel`, did you mean `residual`? expected one of `none`, `multiply`, `residual` or `concat`",
             "error: x.toml:3:18: optimiser.name: unknown name `adam`, did you mean `adamw`? expected `sgd` or `adamw`",
             "error: x.toml:4:33: data.train.transforms[0].op: unknown name `flip`; expected `horizontal-flip` or `random-crop`",
@@ -179,7 +179,7 @@ fn missing_keys_are_named() {
          |\n1 | data.train.transforms = [{ op = 'random-crop' }]\n  | ^^^^\n\
          error: x.toml:1:26: data.train.transforms[0].size: missing; expected a whole number\n  \
          |\n1 | data.train.transforms = [{ op = 'random-crop' }]\n  |                          ^^^^^^^^^^^^^^^^^^^^^^\n\
-         error: x.toml:2:2: model.backbone: missing; expected one of `net18`, `net34` or `net50`\n  \
+         error: x.toml:2:2: model.backbone: missing; expected one of `net18`, `net34`, `net50`, `fcn_resnet50`, `fcn_resnet101`, `deeplabv3_resnet50`, `deeplabv3_resnet101`, `deeplabv3_mobilenet_v3_large`, `segformer_b0`, `segformer_b1`, `segformer_b2`, `segformer_b3`, `segformer_b4`, `segformer_b5`, `hmsa` or `unet_small`\n  \
          |\n2 | [model]\n  |  ^^^^^\n\
          3 errors; nothing was run and nothing was written"
     );
