@@ -76,9 +76,10 @@ fn step(model: &MgaModel, optimiser: &mut dyn Optimiser, images: &Tensor, number
 
 #[test]
 fn a_step_stays_within_its_bytes_per_recorded_number() {
-    // Measured on two threads, and a tenth more.
+    // Measured on two threads, and a tenth more. A dense block records its output alone: what it keeps for the way back
+    // comes on top.
     let mut over = vec![];
-    for (backbone, bound) in [("resnet18", 7.0), ("densenet121", 4.2)] {
+    for (backbone, bound) in [("resnet18", 7.0), ("densenet121", 8.2)] {
         let settings = ModelSettings {
             classes: 10,
             attention: Attention::None,

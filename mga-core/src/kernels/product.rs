@@ -18,6 +18,8 @@ use crate::element::Element;
 
 /// Packed numbers of a block of columns.
 const BLOCK: usize = 160 * 1024;
+/// Steps of a sum that are taken in one go.
+const SUMMED: usize = 256;
 /// Panels of rows between two calls of the sink.
 const CHUNK: usize = 4;
 /// Tasks a product is cut into, at least, where its sizes allow.
@@ -133,9 +135,14 @@ pub(crate) fn product<T: Element>(
                     for row in chunk.clone() {
                         let left = &left.panels[row * depth * micro.rows..][..depth * micro.rows];
                         let at = (row - chunk.start) * micro.rows * line + panel * micro.width;
-                        // SAFETY: `block` has CHUNK * micro.rows lines of `line` numbers; the tile lies inside, and the
-                        // block is this task's own.
-                        unsafe { micro.multiply(depth, left, right, block[at..].as_mut_ptr(), line, false) };
+                        // Sums of pieces, added: a sum of thousands of numbers one by one rounds worse.
+                        for k in (0..depth).step_by(SUMMED) {
+                            let (steps, left, right) =
+                                (SUMMED.min(depth - k), &left[k * micro.rows..], &right[k * micro.width..]);
+                            // SAFETY: `block` has CHUNK * micro.rows lines of `line` numbers; the tile lies inside, and
+                            // the block is this task's own.
+                            unsafe { micro.multiply(steps, left, right, block[at..].as_mut_ptr(), line, k > 0) };
+                        }
                     }
                 }
                 let rows = chunk.start * micro.rows..(chunk.end * micro.rows).min(left.rows);
