@@ -16,3 +16,6 @@ pub mod random;
 pub mod tape;
 
 pub use error::{Error, Result};
+
+/// Raised whenever a change of the program changes the numbers of a run: results of different numerics are not mixed.
+pub const NUMERICS: u32 = 1;
