@@ -111,7 +111,7 @@ macro_rules! tiles {
     };
 }
 tiles!(f32, 8, f32_avx512, f32_avx2);
-tiles!(f64, 4, f64_avx512, f64_avx2);
+tiles!(f64, 8, f64_avx512, f64_avx2);
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {

@@ -78,28 +78,29 @@ pub(super) fn transform<T: Element>(
         gather(s, plane, run, row, changed, out);
     }
     let tiles = run.count.next_multiple_of(LANES).min(MOST + LANES);
-    let [r0, r1, r2, r3] = std::array::from_fn(|row| &rows[row].as_chunks::<2>().0[..tiles + 1]);
-    for column in 0..=tiles {
-        for part in 0..2 {
-            let d = [r0, r1, r2, r3].map(|row| row[column][part]);
-            let to = if part == 0 { &mut *even } else { &mut *odd };
-            to[0][column] = d[0] - d[2];
-            to[1][column] = d[1] + d[2];
-            to[2][column] = d[2] - d[1];
-            to[3][column] = d[1] - d[3];
-        }
+    let columns = tiles + 1;
+    let [r0, r1, r2, r3] = rows.each_ref().map(|row| &row.as_chunks::<2>().0[..columns]);
+    let [e0, e1, e2, e3] = even.each_mut().map(|line| &mut line[..columns]);
+    let [o0, o1, o2, o3] = odd.each_mut().map(|line| &mut line[..columns]);
+    for i in 0..columns {
+        let (a, b, c, d) = (r0[i], r1[i], r2[i], r3[i]);
+        (e0[i], o0[i]) = (a[0] - c[0], a[1] - c[1]);
+        (e1[i], o1[i]) = (b[0] + c[0], b[1] + c[1]);
+        (e2[i], o2[i]) = (c[0] - b[0], c[1] - b[1]);
+        (e3[i], o3[i]) = (b[0] - d[0], b[1] - d[1]);
     }
-    for row in 0..4 {
-        let (e0, e1) = (&even[row][..tiles], &even[row][1..=tiles]);
-        let (o0, o1) = (&odd[row][..tiles], &odd[row][1..=tiles]);
-        let mut place = |column: usize, f: fn(T, T) -> T, a: &[T], b: &[T]| {
-            let out = &mut out[(4 * row + column) * stride..][..tiles];
-            out.iter_mut().zip(a.iter().zip(b)).for_each(|(out, (&a, &b))| *out = f(a, b));
-        };
-        place(0, |a, b| a - b, e0, e1);
-        place(1, |a, b| a + b, o0, e1);
-        place(2, |a, b| a - b, e1, o0);
-        place(3, |a, b| a - b, o0, o1);
+    for (row, (even, odd)) in even.iter().zip(odd.iter()).enumerate() {
+        let (e, o) = (&even[..columns], &odd[..columns]);
+        let mut out = out[4 * row * stride..].chunks_mut(stride);
+        let mut next = || out.next().and_then(|out| out.get_mut(..tiles)).unwrap_or_default();
+        let (v0, v1, v2, v3) = (next(), next(), next(), next());
+        // Lengths are said again, so that nothing is checked in the loop.
+        for t in 0..tiles.min(v0.len()).min(v1.len()).min(v2.len()).min(v3.len()) {
+            v0[t] = e[t] - e[t + 1];
+            v1[t] = o[t] + e[t + 1];
+            v2[t] = e[t + 1] - o[t];
+            v3[t] = o[t] - o[t + 1];
+        }
     }
 }
 

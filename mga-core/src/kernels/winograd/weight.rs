@@ -17,11 +17,13 @@ use super::super::micro::{Micro, SIDE};
 use super::super::scratch::with_scratch;
 use super::input::{change, gather};
 use super::tiles::{Run, Tiles};
-use super::{MOST, PLACES};
+use super::{LANES, MOST, PLACES};
 use crate::element::Element;
 
 /// Tiles that are transformed at a time, at most [`MOST`].
 const PIECE: usize = 48;
+/// Output channels that are turned side by side: a multiple of the rows of every product's tile, and of a vector.
+const SIDE_BY_SIDE: usize = 48;
 /// Tasks the work is cut into, at least, where its sizes allow.
 const TASKS: usize = 8;
 /// Sums that a task keeps at hand.
@@ -44,9 +46,7 @@ struct Sizes<'a, T> {
     outputs: usize,
     /// Columns of the product, the input's channels, in whole panels.
     columns: usize,
-    /// Output channels that are turned side by side: some panels of the product's rows.
-    side: usize,
-    /// Output channels of a task, a multiple of `side`.
+    /// Output channels of a task, in whole panels of rows.
     rows: usize,
     /// Tasks for the output channels, and for the tiles.
     across: usize,
@@ -57,14 +57,12 @@ impl<'a, T: Element> Sizes<'a, T> {
     fn new(s: &'a ConvShape, channels: usize, outputs: usize) -> Self {
         let micro = T::micro();
         let columns = channels.next_multiple_of(micro.width);
-        let side = micro.rows * (micro.width / micro.rows).max(1);
-        let most = (SUMS / (PLACES * columns * side)).max(1);
-        let panels = outputs.div_ceil(side);
-        let across = panels.div_ceil(most);
+        let across = (PLACES * columns * outputs).div_ceil(SUMS);
+        let rows = outputs.div_ceil(across).next_multiple_of(micro.rows);
         let tiles = Tiles::of(s);
+        let across = outputs.div_ceil(rows);
         let down = TASKS.div_ceil(across).min(tiles.count().div_ceil(2 * PIECE)).max(1);
-        let rows = panels.div_ceil(across) * side;
-        Self { s, micro, tiles, channels, outputs, columns, side, rows, across, down }
+        Self { s, micro, tiles, channels, outputs, columns, rows, across, down }
     }
 
     fn add(&self, x: Maps<'_, T>, first_x: usize, dy: Maps<'_, T>, first_dy: usize, dw: &mut [T]) {
@@ -93,12 +91,13 @@ impl<'a, T: Element> Sizes<'a, T> {
     ) {
         let (micro, width, depth) = (&self.micro, self.micro.width, tiles.len());
         let runs = self.tiles.runs(tiles);
-        let (left_place, right_place) = (self.rows * depth, self.columns * depth);
-        let turned = 4 * 2 * (MOST + 1) * width + SIDE;
+        let left_place = rows.len().next_multiple_of(SIDE_BY_SIDE) * depth;
+        let right_place = self.columns * depth;
+        let turned = (4 * 2 * (MOST + 1) * width).max(2 * 2 * MOST * SIDE_BY_SIDE) + SIDE;
         with_scratch::<T, _>(PLACES * (left_place + right_place) + turned, |scratch| {
             let (left, rest) = scratch.split_at_mut(PLACES * left_place);
             let (right, turned) = rest.split_at_mut(PLACES * right_place);
-            let mut staging = vec![T::of(0.0); width * 2 * (MOST + 1)];
+            let mut staging = vec![T::of(0.0); width.max(SIDE_BY_SIDE) * 2 * (MOST + 1)];
             for run in &runs {
                 for first in (0..self.channels).step_by(width) {
                     let count = width.min(self.channels - first);
@@ -109,13 +108,13 @@ impl<'a, T: Element> Sizes<'a, T> {
                         || transform_input(turned, run.count, width, out, right_place),
                     );
                 }
-                for first in (rows.start..rows.end).step_by(self.side) {
-                    let count = self.side.min(rows.end - first);
+                for first in (rows.start..rows.end).step_by(SIDE_BY_SIDE) {
+                    let count = SIDE_BY_SIDE.min(rows.end - first);
                     self.turn_gradient(dy, first_dy + first, count, run, &mut staging, turned);
                     let out = &mut left[(first - rows.start) * depth..];
                     vectorised(
                         #[inline(always)]
-                        || transform_gradient(turned, run, (self.side, micro.rows), depth, out, left_place),
+                        || transform_gradient(turned, run, (count, micro.rows), depth, out, left_place),
                     );
                 }
             }
@@ -155,10 +154,10 @@ impl<'a, T: Element> Sizes<'a, T> {
         );
     }
 
-    /// The two rows of the output's gradient in a run, zeros beyond the output: `[row, column, width]`.
+    /// The two rows of the output's gradient in a run, zeros beyond the output: `[row, column, SIDE_BY_SIDE]`.
     fn turn_gradient(&self, dy: &Maps<'_, T>, first: usize, count: usize, run: &Run, staging: &mut [T], out: &mut [T]) {
         let s = self.s;
-        let (area, columns, width) = (s.out_area(), 2 * run.count, self.side);
+        let (area, columns, width) = (s.out_area(), 2 * run.count, SIDE_BY_SIDE);
         let image = &dy.numbers[run.image * dy.image..];
         let inside = columns.min(s.output.2 - 2 * run.column);
         vectorised(
@@ -222,20 +221,36 @@ impl<'a, T: Element> Sizes<'a, T> {
     }
 }
 
-/// `B^T d B` of each tile of a run, as vectors of `width` channels. `out` is `[place, panel of channels, tile, width]` from
-/// the run on.
+/// Numbers of some channels.
+type Lanes<T> = [T; LANES];
+
+#[inline(always)]
+fn plus<T: Element>(a: Lanes<T>, b: Lanes<T>) -> Lanes<T> {
+    std::array::from_fn(|lane| a[lane] + b[lane])
+}
+
+#[inline(always)]
+fn minus<T: Element>(a: Lanes<T>, b: Lanes<T>) -> Lanes<T> {
+    std::array::from_fn(|lane| a[lane] - b[lane])
+}
+
+/// `B^T d B` of each tile of a run, as vectors of channels. `out` is `[place, panel of channels, tile, width]` from the run
+/// on.
 #[inline(always)]
 fn transform_input<T: Element>(turned: &[T], tiles: usize, width: usize, out: &mut [T], place: usize) {
-    let columns = 2 * (tiles + 1);
-    let row = |row: usize, column: usize| &turned[(row * columns + column) * width..][..width];
+    let (columns, vectors) = (2 * (tiles + 1), width / LANES);
+    let turned = turned.as_chunks::<LANES>().0;
+    let mut places = out.chunks_mut(place);
+    let mut places: [&mut [Lanes<T>]; PLACES] =
+        std::array::from_fn(|_| places.next().unwrap_or_default().as_chunks_mut::<LANES>().0);
     for tile in 0..tiles {
-        let d: [[&[T]; 4]; 4] = std::array::from_fn(|i| std::array::from_fn(|j| row(i, 2 * tile + j)));
-        for lane in 0..width {
+        for vector in 0..vectors {
+            let d = |row: usize, column: usize| turned[(row * columns + 2 * tile + column) * vectors + vector];
             // The columns first, then the rows.
-            let b: [[T; 4]; 4] = std::array::from_fn(|j| four(std::array::from_fn(|i| d[i][j][lane])));
+            let b: [[Lanes<T>; 4]; 4] = std::array::from_fn(|j| four(std::array::from_fn(|i| d(i, j))));
             for i in 0..4 {
                 let v = four(std::array::from_fn(|j| b[j][i]));
-                (0..4).for_each(|j| out[(4 * i + j) * place + tile * width + lane] = v[j]);
+                (0..4).for_each(|j| places[4 * i + j][tile * vectors + vector] = v[j]);
             }
         }
     }
@@ -243,36 +258,54 @@ fn transform_input<T: Element>(turned: &[T], tiles: usize, width: usize, out: &m
 
 /// `B^T d` with `B^T = [1 0 -1 0; 0 1 1 0; 0 -1 1 0; 0 1 0 -1]`.
 #[inline(always)]
-fn four<T: Element>(d: [T; 4]) -> [T; 4] {
-    [d[0] - d[2], d[1] + d[2], d[2] - d[1], d[1] - d[3]]
+fn four<T: Element>(d: [Lanes<T>; 4]) -> [Lanes<T>; 4] {
+    [minus(d[0], d[2]), plus(d[1], d[2]), minus(d[2], d[1]), minus(d[1], d[3])]
 }
 
-/// `A dY A^T` of each tile of a run, with `A = [1 0; 1 1; 1 -1; 0 -1]`. `out` is `[place, panel of rows, tile, rows]`; a
-/// vector of `width` channels fills several panels of rows.
+/// `A dY A^T` of each tile of a run, with `A = [1 0; 1 1; 1 -1; 0 -1]`, for `count` channels. `out` is `[place, panel of
+/// rows, tile, rows]` from the channels on.
 #[inline(always)]
 fn transform_gradient<T: Element>(
     turned: &[T],
     run: &Run,
-    (width, height): (usize, usize),
+    (count, height): (usize, usize),
     depth: usize,
     out: &mut [T],
     place: usize,
 ) {
     let columns = 2 * run.count;
-    let at = |row: usize, column: usize| &turned[(row * columns + column) * width..][..width];
-    let spread = |a: T, b: T| [a, a + b, a - b, -b];
+    let turned = turned.as_chunks::<LANES>().0;
+    let spread = |a: Lanes<T>, b: Lanes<T>| [a, plus(a, b), minus(a, b), minus([T::of(0.0); LANES], b)];
     for tile in 0..run.count {
-        let y: [[&[T]; 2]; 2] = std::array::from_fn(|i| std::array::from_fn(|j| at(i, 2 * tile + j)));
-        for first in (0..width).step_by(height) {
-            let to = first * depth + (run.to + tile) * height;
-            for lane in 0..height {
-                let at = first + lane;
-                let (left, right) = (spread(y[0][0][at], y[1][0][at]), spread(y[0][1][at], y[1][1][at]));
-                for i in 0..4 {
-                    let m = spread(left[i], right[i]);
-                    (0..4).for_each(|j| out[(4 * i + j) * place + to + lane] = m[j]);
-                }
+        let mut m = [[[T::of(0.0); LANES]; SIDE_BY_SIDE / LANES]; PLACES];
+        for vector in 0..count.div_ceil(LANES) {
+            let y = |row: usize, column: usize| {
+                turned[(row * columns + 2 * tile + column) * (SIDE_BY_SIDE / LANES) + vector]
+            };
+            let (left, right) = (spread(y(0, 0), y(1, 0)), spread(y(0, 1), y(1, 1)));
+            for i in 0..4 {
+                let row = spread(left[i], right[i]);
+                (0..4).for_each(|j| m[4 * i + j][vector] = row[j]);
             }
+        }
+        for (m, out) in m.iter().zip(out.chunks_mut(place)) {
+            let out = &mut out[(run.to + tile) * height..];
+            // Constant lengths, so that each copy is a few instructions.
+            match height {
+                4 => hand_out::<T, 4>(m.as_flattened(), count, out, depth),
+                6 => hand_out::<T, 6>(m.as_flattened(), count, out, depth),
+                _ => hand_out::<T, 8>(m.as_flattened(), count, out, depth),
+            }
+        }
+    }
+}
+
+/// Gives every panel its rows.
+#[inline(always)]
+fn hand_out<T: Copy, const ROWS: usize>(m: &[T], count: usize, out: &mut [T], depth: usize) {
+    for (rows, out) in m.as_chunks::<ROWS>().0[..count.div_ceil(ROWS)].iter().zip(out.chunks_mut(depth * ROWS)) {
+        if let Some(out) = out.first_chunk_mut::<ROWS>() {
+            *out = *rows;
         }
     }
 }
