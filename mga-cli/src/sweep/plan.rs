@@ -152,7 +152,7 @@ impl Cell {
                 let differences = self.identity.as_ref().map(|asked| asked.differences(&found)).unwrap_or_default();
                 let what = if differences.is_empty() { "identity".to_owned() } else { differences.join(", ") };
                 Some(format!(
-                    "another {what} than the cell asks for: the run is {}, asked for is {}",
+                    "is another run than the cell asks for, in its {what}: it is {}, asked for is {}",
                     found.id, self.record.id
                 ))
             }
