@@ -16,7 +16,7 @@ mod record;
 mod state;
 mod summary;
 
-pub use arms::{REPLICATE_KEYS, derive_cells};
+pub use arms::{derive_cells, repeats};
 pub use cell::Cell;
 pub use curves::{Curves, Line};
 pub use identity::Identity;
