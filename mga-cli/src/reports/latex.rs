@@ -1,0 +1,96 @@
+//! `report.tex`: the tables with booktabs, and the paragraphs on methods, as a document that compiles.
+
+use super::cells::{Cells, comparisons, scores, sentences};
+use super::escape::latex as escape;
+use super::methods::legend;
+use super::model::Report;
+
+const HEAD: &str = r"% What stands between the lines of dashes can be taken into a paper: it needs booktabs, and T1 fonts.
+\documentclass{article}
+\usepackage[T1]{fontenc}
+\usepackage[utf8]{inputenc}
+\usepackage{textcomp}
+\usepackage{booktabs}
+\usepackage[a4paper,landscape,margin=15mm]{geometry}
+\begin{document}
+";
+
+/// The document.
+#[must_use]
+pub fn text(report: &Report) -> String {
+    let title = escape(&report.title);
+    let label: String = report.title.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
+    let mut legend = legend(&report.columns);
+    if !legend.is_empty() {
+        legend.insert(0, ' ');
+    }
+    let caption = format!(
+        "{title}: means $\\pm$ standard deviations over $n$ runs, with 95\\,\\% intervals of the mean.{}",
+        escape(&legend)
+    );
+    let mut document = format!("{HEAD}% ---- table ----\n{}", table(&scores(report), &caption, &label, &flags(report)));
+    if let (Some(comparisons), Some(column)) = (comparisons(report), report.metric()) {
+        let caption = format!(
+            "{title}: differences in {} to the baseline, paired; p values before and after Holm's step-down; McNemar's test \
+             on pooled predictions with what each side alone has right.",
+            escape(&column.title)
+        );
+        document +=
+            &format!("% ---- differences ----\n{}", table(&comparisons, &caption, &format!("{label}-differences"), ""));
+    }
+    let paragraphs = |paragraphs: &[String]| -> String {
+        paragraphs.iter().map(|paragraph| format!("\n{}\n", escape(paragraph))).collect()
+    };
+    document += &format!("% ---- what this says ----\n{}", paragraphs(&sentences(report)));
+    document += &format!("% ---- methods ----\n\\paragraph{{Methods.}}{}", paragraphs(&report.methods));
+    document + "% ----\n\\end{document}\n"
+}
+
+/// Flags as lines below the table.
+fn flags(report: &Report) -> String {
+    let line = |mark: &str, message: &str| {
+        format!("\\par\\noindent\\footnotesize\\textsuperscript{{{mark}}}~{}\n", escape(message))
+    };
+    report.flags.iter().map(|flag| line(&flag.mark, &flag.message)).collect()
+}
+
+fn table(cells: &Cells, caption: &str, label: &str, foot: &str) -> String {
+    let columns: String = cells.numbers.iter().map(|&numbers| if numbers { 'r' } else { 'l' }).collect();
+    let row = |cells: &[String]| {
+        let cells: Vec<String> = cells.iter().map(|cell| self::cell(cell)).collect();
+        format!("{} \\\\\n", cells.join(" & "))
+    };
+    let rows: String = cells.rows.iter().map(|cells| row(cells)).collect();
+    format!(
+        "\\begin{{table}}[ht]\n\\centering\n\\small\n\\caption{{{caption}}}\n\\label{{tab:{label}}}\n\
+         \\begin{{tabular}}{{{columns}}}\n\\toprule\n{}\\midrule\n{rows}\\bottomrule\n\\end{{tabular}}\n{foot}\
+         \\end{{table}}\n",
+        row(&cells.header)
+    )
+}
+
+/// A cell: marks of flags raised, minus signs of numbers in math.
+fn cell(text: &str) -> String {
+    let (text, marks) = match text.rsplit_once(" [").and_then(|(name, marks)| Some((name, marks.strip_suffix(']')?))) {
+        Some((name, marks)) => (name, format!("\\textsuperscript{{{}}}", escape(marks).replace(' ', ","))),
+        None => (text, String::new()),
+    };
+    let words = text.split(' ').map(|word| match word.strip_prefix('-') {
+        Some(number) if number.starts_with(|c: char| c.is_ascii_digit()) => format!("$-${}", escape(number)),
+        _ => escape(word),
+    });
+    format!("{}{marks}", words.collect::<Vec<_>>().join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_with_marks_and_signs() {
+        assert_eq!(cell("mask_weight = 0.1 [a b]"), r"mask\_weight = 0.1\textsuperscript{a,b}");
+        assert_eq!(cell("-0.4 to +2.0"), "$-$0.4 to +2.0");
+        assert_eq!(cell("93.5 ± 1.2"), r"93.5 $\pm$ 1.2");
+        assert_eq!(cell("-"), "{-}");
+    }
+}
