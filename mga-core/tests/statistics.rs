@@ -30,13 +30,13 @@ fn intervals_of_means_and_of_differences_cover_95_percent() {
     for n in [3, 5, 10] {
         let means = share(4000, "mean", |generator| {
             let runs: Vec<f64> = (0..n).map(|_| accuracy(generator, 0.8, 200)).collect();
-            t_test(&runs, 0.95).is_none_or(|test| test.interval.contains(0.8))
+            t_test(&runs, 0.95).is_some_and(|test| test.interval.contains(0.8))
         });
         assert!((0.93..=0.97).contains(&means), "n = {n}: {means}");
         let differences = share(4000, "difference", |generator| {
             let pairs: Vec<f64> =
                 (0..n).map(|_| accuracy(generator, 0.83, 200) - accuracy(generator, 0.8, 200)).collect();
-            t_test(&pairs, 0.95).is_none_or(|test| test.interval.contains(0.03))
+            t_test(&pairs, 0.95).is_some_and(|test| test.interval.contains(0.03))
         });
         assert!((0.93..=0.97).contains(&differences), "n = {n}: {differences}");
     }

@@ -9,7 +9,7 @@ pub fn mean(values: &[f64]) -> Option<f64> {
 
 /// The standard deviation of a sample, with n - 1 (Bessel); `None` of fewer than two values, or where one is not finite.
 ///
-/// Exactly 0 where the values differ by no more than the rounding of their own arithmetic: 0.64 - 0.62 and 0.62 - 0.60
+/// Exactly 0 where the values differ by no more than the rounding of their own arithmetic: 0.64 - 0.62 and 0.12 - 0.10
 /// are the same difference.
 #[must_use]
 pub fn deviation(values: &[f64]) -> Option<f64> {
@@ -37,7 +37,7 @@ mod tests {
 
     #[test]
     fn rounding_is_no_spread() {
-        let differences = [0.64 - 0.62, 0.62 - 0.60, 0.62 - 0.60];
+        let differences = [0.64 - 0.62, 0.12 - 0.10, 0.12 - 0.10];
         assert_ne!(differences[0], differences[1]);
         assert_eq!(deviation(&differences), Some(0.0));
         assert!(deviation(&[1e-9, 2e-9]).unwrap() > 0.0);
