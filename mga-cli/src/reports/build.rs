@@ -16,7 +16,7 @@ use super::scores::score;
 use crate::results::{Record, Results};
 
 /// What a report is to say.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Request {
     /// The arm that others are compared with: its name, its variant, or settings; left out: the one that the sweep marks.
     pub baseline: Option<String>,
@@ -24,12 +24,6 @@ pub struct Request {
     pub metric: Option<String>,
     /// The bootstrap over images.
     pub resampling: Resampling,
-}
-
-impl Default for Request {
-    fn default() -> Self {
-        Self { baseline: None, metric: None, resampling: Resampling::default() }
-    }
 }
 
 /// Chance of an interval to cover.
