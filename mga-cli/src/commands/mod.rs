@@ -11,6 +11,7 @@ pub mod list;
 pub mod masks;
 pub mod model_args;
 pub mod predict;
+pub mod report;
 pub mod schema;
 pub mod sweep;
 pub mod sweep_task;
@@ -35,6 +36,8 @@ pub enum Command {
     Predict(predict::Args),
     /// Show image, mask and attention side by side.
     Explain(explain::Args),
+    /// Tables, tests and paragraphs on the runs of a sweep.
+    Report(report::Args),
     /// List every registered component, a line each.
     List(list::Args),
     /// Make masks for a data set or a folder with a segmenter.
@@ -66,6 +69,7 @@ impl Command {
             Self::Eval(args) => eval::run(args, components),
             Self::Predict(args) => predict::run(args, components),
             Self::Explain(args) => explain::run(args, components),
+            Self::Report(args) => report::run(args, components),
             Self::List(args) => list::run(args, components),
             Self::Masks(args) => masks::run(*args, components),
             Self::Data(args) => data::run(args, components),
