@@ -33,6 +33,7 @@ pub mod run_folder;
 pub mod runners;
 pub mod segmenting;
 pub mod status;
+pub mod tensorboard;
 pub mod weights_source;
 
 use std::ffi::OsString;
