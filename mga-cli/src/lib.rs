@@ -29,6 +29,8 @@ pub mod output;
 pub mod pictures;
 pub mod prediction;
 pub mod progress;
+pub mod reports;
+pub mod results;
 pub mod run_folder;
 pub mod runners;
 pub mod segmenting;

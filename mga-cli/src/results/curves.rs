@@ -1,0 +1,112 @@
+//! `metrics.jsonl`: how a run went.
+
+use std::path::Path;
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// A line of the log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Line {
+    /// `step`, `epoch` or `eval`.
+    pub kind: String,
+    /// Its other keys.
+    #[serde(flatten)]
+    pub values: Map<String, Value>,
+}
+
+impl Line {
+    /// A number of the line.
+    #[must_use]
+    pub fn number(&self, key: &str) -> Option<f64> {
+        self.values.get(key).and_then(Value::as_f64)
+    }
+}
+
+/// The log of a run.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Curves {
+    /// Its lines, in order.
+    pub lines: Vec<Line>,
+    /// Lines that could not be understood; the last one may still be being written.
+    pub torn: usize,
+}
+
+impl Curves {
+    /// Reads a run folder's file.
+    ///
+    /// # Errors
+    /// It is not there or cannot be read. Lines that cannot be understood are counted, not errors.
+    pub fn read(folder: &Path) -> anyhow::Result<Self> {
+        let path = folder.join("metrics.jsonl");
+        let text = std::fs::read_to_string(&path).with_context(|| format!("{}: cannot be read", path.display()))?;
+        let mut curves = Self::default();
+        for line in text.lines().filter(|line| !line.trim().is_empty()) {
+            match serde_json::from_str(line) {
+                Ok(line) => curves.lines.push(line),
+                Err(_) => curves.torn += 1,
+            }
+        }
+        Ok(curves)
+    }
+
+    /// Epoch (from 0) and value of a metric over the evaluations of a split, such as `("validation", "top1")`.
+    pub fn evaluations<'a>(&'a self, split: &'a str, metric: &'a str) -> impl Iterator<Item = (u64, f64)> + 'a {
+        self.lines
+            .iter()
+            .filter(move |line| line.kind == "eval" && line.values.get("split").is_some_and(|s| s == split))
+            .filter_map(move |line| Some((line.values.get("epoch")?.as_u64()?, line.number(metric)?)))
+    }
+
+    /// Step (from 1) and value of a number of the training steps that were logged, such as `loss`.
+    pub fn steps<'a>(&'a self, key: &'a str) -> impl Iterator<Item = (u64, f64)> + 'a {
+        self.lines
+            .iter()
+            .filter(|line| line.kind == "step")
+            .filter_map(move |line| Some((line.values.get("step")?.as_u64()?, line.number(key)?)))
+    }
+
+    /// Epoch (from 0) and mean over its logged steps of a number, such as `loss`.
+    #[must_use]
+    pub fn epochs(&self, key: &str) -> Vec<(u64, f64)> {
+        let mut epochs: Vec<(u64, f64, f64)> = vec![];
+        for line in self.lines.iter().filter(|line| line.kind == "step") {
+            let (Some(epoch), Some(value)) = (line.values.get("epoch").and_then(Value::as_u64), line.number(key))
+            else {
+                continue;
+            };
+            match epochs.last_mut().filter(|(last, ..)| *last == epoch) {
+                Some((_, sum, count)) => (*sum, *count) = (*sum + value, *count + 1.0),
+                None => epochs.push((epoch, value, 1.0)),
+            }
+        }
+        epochs.into_iter().map(|(epoch, sum, count)| (epoch, sum / count)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn curves_by_split_step_and_epoch() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(Curves::read(folder.path()).is_err());
+        let text = r#"{"kind": "step", "step": 1, "epoch": 0, "loss": 3.0}
+{"kind": "step", "step": 2, "epoch": 0, "loss": 1.0}
+{"kind": "eval", "split": "validation", "epoch": 0, "top1": 0.5, "mask_iou": null}
+{"kind": "step", "step": 3, "epoch": 1, "loss": 0.5}
+{"kind": "eval", "split": "vali"#;
+        std::fs::write(folder.path().join("metrics.jsonl"), text).unwrap();
+        let curves = Curves::read(folder.path()).unwrap();
+        assert_eq!((curves.lines.len(), curves.torn), (4, 1));
+        assert_eq!(curves.evaluations("validation", "top1").collect::<Vec<_>>(), [(0, 0.5)]);
+        assert_eq!(
+            curves.evaluations("validation", "mask_iou").count() + curves.evaluations("test", "top1").count(),
+            0
+        );
+        assert_eq!(curves.steps("loss").last(), Some((3, 0.5)));
+        assert_eq!(curves.epochs("loss"), [(0, 2.0), (1, 0.5)]);
+    }
+}

@@ -1,0 +1,20 @@
+//! `identity.json`: what a run's numbers depend on.
+
+use serde::{Deserialize, Serialize};
+
+/// What a run's numbers depend on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// Hash of the other parts.
+    pub id: String,
+    /// Hash of the resolved experiment without name, description, paths, device, threads, workers.
+    pub experiment: String,
+    /// Hash of images, labels, splits and masks.
+    pub data: String,
+    /// Hash of the weights' content, or `none`.
+    pub weights: String,
+    /// `mga_core::NUMERICS` of the program that made the run.
+    pub numerics: u32,
+    /// Number of classes.
+    pub classes: u64,
+}

@@ -1,0 +1,28 @@
+//! Results of runs, read from their folders (`docs/runs.md`): the folders are the truth, and nothing else is asked.
+//!
+//! [`read`] takes sweep folders, folders of runs and single runs alike. It is tolerant of folders that are half finished,
+//! failed or not runs at all, and never silent about them: a run that cannot be read in full is still a [`Record`], with
+//! [`Record::notes`]; a folder that is no run is a [`Note`].
+
+mod arms;
+mod cell;
+mod curves;
+mod identity;
+mod json_file;
+mod logits;
+mod predictions;
+mod read;
+mod record;
+mod state;
+mod summary;
+
+pub use arms::{derive_cells, repeats};
+pub use cell::Cell;
+pub use curves::{Curves, Line};
+pub use identity::Identity;
+pub use logits::Logits;
+pub use predictions::{Prediction, Predictions};
+pub use read::{Note, Results, read};
+pub use record::{Record, flatten};
+pub use state::State;
+pub use summary::{Evaluation, Summary};

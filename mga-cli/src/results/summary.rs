@@ -1,0 +1,120 @@
+//! `summary.json`: what came of a run.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// What came of a run. Keys that only one task or a later version has are in [`Self::others`].
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Summary {
+    /// The split that `selected` and `last` are of: `test`, or `validation` where there are no test images.
+    pub split: String,
+    /// What the reported checkpoint was selected on: `validation`, `last` or `test`.
+    pub select_on: String,
+    /// Whether that is the test set, which flatters.
+    pub selected_on_test: bool,
+    /// Epochs done.
+    pub epochs: u64,
+    /// Optimiser steps done.
+    pub steps: u64,
+    /// Whether early stopping ended it.
+    pub stopped_early: bool,
+    /// The epoch (from 0) with the best score on the images that are selected on.
+    pub best_epoch: Option<u64>,
+    /// That score, higher being better: cross entropy is negative.
+    pub best_score: Option<f64>,
+    /// The selected checkpoint evaluated; `None` where the last is reported.
+    pub selected: Option<Evaluation>,
+    /// The last checkpoint evaluated.
+    pub last: Option<Evaluation>,
+    /// Number of training images.
+    pub train_images: u64,
+    /// Number of validation images.
+    pub validation_images: u64,
+    /// Number of test images.
+    pub test_images: u64,
+    /// Images that could not be used.
+    pub skipped: Vec<String>,
+    /// Time spent in training steps.
+    pub training_seconds: f64,
+    /// The other keys.
+    #[serde(flatten)]
+    pub others: Map<String, Value>,
+}
+
+impl Summary {
+    /// What a table shows: the selected checkpoint's evaluation, or the last one's where none was selected.
+    #[must_use]
+    pub fn reported(&self) -> Option<&Evaluation> {
+        self.selected.as_ref().or(self.last.as_ref())
+    }
+
+    /// The best score on validation images; `None` where the run had none or scored on test.
+    #[must_use]
+    pub fn validation_score(&self) -> Option<f64> {
+        self.best_score.filter(|_| self.validation_images > 0 && !self.selected_on_test)
+    }
+}
+
+/// A checkpoint's evaluation on a split: its metrics by their keys, as in `metrics.jsonl`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Evaluation(pub Map<String, Value>);
+
+impl Evaluation {
+    /// A metric, such as `top1` (a fraction of 1); `None` where it is missing, null or no number.
+    #[must_use]
+    pub fn metric(&self, key: &str) -> Option<f64> {
+        self.0.get(key).and_then(Value::as_f64)
+    }
+
+    /// The split.
+    #[must_use]
+    pub fn split(&self) -> Option<&str> {
+        self.0.get("split").and_then(Value::as_str)
+    }
+
+    /// The epoch, from 0.
+    #[must_use]
+    pub fn epoch(&self) -> Option<u64> {
+        self.0.get("epoch").and_then(Value::as_u64)
+    }
+
+    /// Images it was taken over.
+    #[must_use]
+    pub fn images(&self) -> Option<u64> {
+        self.0.get("images").and_then(Value::as_u64)
+    }
+
+    /// Metrics and their values: every number but the epoch and the counts.
+    pub fn metrics(&self) -> impl Iterator<Item = (&str, f64)> {
+        let counts = ["epoch", "images", "masks_used"];
+        self.0
+            .iter()
+            .filter(move |(key, _)| !counts.contains(&key.as_str()))
+            .filter_map(|(key, value)| Some((key.as_str(), value.as_f64()?)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_selected_checkpoint_is_reported_else_the_last() {
+        let text = r#"{"split": "test", "select_on": "validation", "best_score": 0.8, "validation_images": 9,
+            "selected": {"split": "test", "epoch": 4, "top1": 0.75, "images": 40, "mask_iou": null},
+            "last": {"top1": 0.5}, "masks": {"blank": 2}}"#;
+        let mut summary: Summary = serde_json::from_str(text).unwrap();
+        let reported = summary.reported().unwrap();
+        assert_eq!((reported.metric("top1"), reported.metric("mask_iou")), (Some(0.75), None));
+        assert_eq!((reported.epoch(), reported.images(), reported.split()), (Some(4), Some(40), Some("test")));
+        assert_eq!(reported.metrics().collect::<Vec<_>>(), [("top1", 0.75)]);
+        assert_eq!(summary.validation_score(), Some(0.8));
+        assert_eq!(summary.others["masks"]["blank"], 2);
+        summary.selected = None;
+        assert_eq!(summary.reported().unwrap().metric("top1"), Some(0.5));
+        summary.selected_on_test = true;
+        assert_eq!(summary.validation_score(), None);
+    }
+}
