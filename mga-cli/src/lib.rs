@@ -32,6 +32,7 @@ pub mod progress;
 pub mod reports;
 pub mod results;
 pub mod run_folder;
+pub mod run_table;
 pub mod runners;
 pub mod segmenting;
 pub mod status;

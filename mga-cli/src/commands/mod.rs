@@ -11,6 +11,7 @@ pub mod list;
 pub mod masks;
 pub mod model_args;
 pub mod predict;
+pub mod results;
 pub mod schema;
 pub mod train;
 pub mod weights;
@@ -28,6 +29,8 @@ pub enum Command {
     Predict(predict::Args),
     /// Show image, mask and attention side by side.
     Explain(explain::Args),
+    /// List, compare, export and index what came of runs.
+    Results(results::Args),
     /// List every registered component, a line each.
     List(list::Args),
     /// Make masks for a data set or a folder with a segmenter.
@@ -57,6 +60,7 @@ impl Command {
             Self::Eval(args) => eval::run(args, components),
             Self::Predict(args) => predict::run(args, components),
             Self::Explain(args) => explain::run(args, components),
+            Self::Results(args) => results::run(args),
             Self::List(args) => list::run(args, components),
             Self::Masks(args) => masks::run(*args, components),
             Self::Data(args) => data::run(args, components),
