@@ -24,6 +24,7 @@ pub mod experiment;
 pub mod gallery;
 pub mod image_files;
 pub mod interrupt;
+pub mod launchers;
 pub mod loaders;
 pub mod output;
 pub mod pictures;
