@@ -90,15 +90,9 @@ fn summary(record: &Record) -> Map<String, Value> {
 }
 
 fn identity(record: &Record) -> Map<String, Value> {
-    let Some(identity) = &record.identity else { return Map::new() };
-    map(json!({
-        "identity.id": identity.id,
-        "identity.experiment": identity.experiment,
-        "identity.data": identity.data,
-        "identity.weights": identity.weights,
-        "identity.numerics": identity.numerics,
-        "identity.classes": identity.classes,
-    }))
+    let identity = record.identity.as_ref().and_then(|identity| serde_json::to_value(identity).ok());
+    let parts = identity.as_ref().map(flatten).unwrap_or_default();
+    parts.into_iter().map(|(key, value)| (format!("identity.{key}"), value)).collect()
 }
 
 /// The resolved experiment; of a run that has not begun, what its cell sets.

@@ -63,8 +63,9 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     text += &table("settings that differ", &settings, false);
     text += &table("identities that differ", &identity, false);
     text += &table("metrics of the reported checkpoints", &metrics, records.len() == 2);
-    for (part, what) in [("data", "other data"), ("numerics", "programs that calculate otherwise")] {
-        if identity.iter().any(|(key, _)| key == part) {
+    // Masks and folds differ between arms by design: of the data only the images have to agree.
+    for (part, what) in [("images", "other images"), ("numerics", "programs that calculate otherwise")] {
+        if identity.iter().any(|(key, values)| key == part && !values.iter().any(Value::is_null)) {
             text += &format!("\nThese runs are of {what}: their numbers cannot be compared.\n");
         }
     }
@@ -73,16 +74,10 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
 
 /// The parts of the identity but the hash over all and that of the experiment, whose settings are shown.
 fn identity(record: &Record) -> Map<String, Value> {
-    let identity = record.identity.as_ref();
-    let parts = identity.map(|identity| {
-        [
-            ("data", Value::from(identity.data.clone())),
-            ("weights", identity.weights.clone().into()),
-            ("numerics", identity.numerics.into()),
-            ("classes", identity.classes.into()),
-        ]
-    });
-    parts.into_iter().flatten().map(|(key, value)| (key.to_owned(), value)).collect()
+    let identity = record.identity.as_ref().and_then(|identity| serde_json::to_value(identity).ok());
+    let mut parts = identity.as_ref().map(flatten).unwrap_or_default();
+    parts.retain(|key, _| key != "id" && key != "experiment");
+    parts
 }
 
 fn union(records: &[Record], values: impl Fn(&Record) -> Map<String, Value>) -> Vec<Row> {
