@@ -14,6 +14,7 @@ pub mod predict;
 pub mod results;
 pub mod schema;
 pub mod sweep;
+mod sweep_slurm;
 pub mod sweep_task;
 pub mod train;
 pub mod weights;
