@@ -13,6 +13,7 @@ pub mod ops;
 pub mod optim;
 pub mod parameter;
 pub mod random;
+pub mod statistics;
 pub mod tape;
 
 pub use error::{Error, Result};

@@ -20,6 +20,7 @@ if ! command -v slurmctld >/dev/null || ! command -v slurmd >/dev/null || ! comm
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends slurm-wlm munge >/dev/null
 fi
 export PATH=$PATH:/usr/sbin
+command=
 
 cluster=$(mktemp -d "${TMPDIR:-/tmp}/mga-slurm.XXXXXX")
 # munge wants the folders of its socket open to all, and those of its key closed to others.
@@ -42,6 +43,7 @@ down() {
     local status=$?
     trap - EXIT INT TERM
     set +e
+    [ -z "$command" ] || kill -- "-$command" 2>/dev/null
     if [ -e "$cluster/slurmctld.pid" ]; then
         # Jobs first: a slurmd that ends leaves them running.
         timeout 20 scancel --user="$(id -un)" >/dev/null 2>&1
@@ -118,4 +120,8 @@ if [ "$(sinfo --noheader --format=%D --states=idle)" != 2 ]; then
     echo "the nodes did not come up" >&2
     exit 1
 fi
-"$@"
+# Beside this script, which would hear of no signal otherwise before the command has ended; a group of its own, so that all of
+# it can be ended.
+setsid "$@" &
+command=$!
+wait "$command"

@@ -11,6 +11,7 @@ pub mod list;
 pub mod masks;
 pub mod model_args;
 pub mod predict;
+pub mod report;
 pub mod results;
 pub mod schema;
 pub mod sweep;
@@ -37,6 +38,8 @@ pub enum Command {
     Predict(predict::Args),
     /// Show image, mask and attention side by side.
     Explain(explain::Args),
+    /// Tables, tests and paragraphs on the runs of a sweep.
+    Report(report::Args),
     /// List, compare, export and index what came of runs.
     Results(results::Args),
     /// List every registered component, a line each.
@@ -70,6 +73,7 @@ impl Command {
             Self::Eval(args) => eval::run(args, components),
             Self::Predict(args) => predict::run(args, components),
             Self::Explain(args) => explain::run(args, components),
+            Self::Report(args) => report::run(args, components),
             Self::Results(args) => results::run(args),
             Self::List(args) => list::run(args, components),
             Self::Masks(args) => masks::run(*args, components),

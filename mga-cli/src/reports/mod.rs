@@ -1,8 +1,26 @@
 //! Reports: what the runs of a sweep say, with the statistics that reviewers ask for.
 //!
-//! [`build`] makes a [`Report`] from the records of runs; every form it is given in (terminal, Markdown, CSV, LaTeX, JSON,
+//! [`build()`] makes a [`Report`] from the records of runs; every form it is given in (terminal, Markdown, CSV, LaTeX, JSON,
 //! the HTML page) is written from that alone, so that all of them say the same.
 
+mod baseline;
+mod build;
+mod cells;
+mod columns;
+mod comparing;
+pub mod escape;
+mod flags;
+mod grouping;
+mod images;
+pub mod latex;
+pub mod markdown;
+mod methods;
 pub mod model;
+mod pairing;
+mod scores;
+pub mod spreadsheet;
+pub mod terminal;
+mod wording;
 
+pub use build::{Request, build};
 pub use model::Report;

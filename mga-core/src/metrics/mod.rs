@@ -1,12 +1,14 @@
 //! How good predictions and attention are, accumulated image by image in `f64`.
 
 mod boundary;
+mod calibration;
 mod classification;
 mod confusion;
 mod mask_agreement;
 mod segmentation;
 
 pub use boundary::{boundary, boundary_f};
+pub use calibration::{CALIBRATION_BINS, Calibration, CalibrationBin};
 pub use classification::{ClassificationMetrics, ClassificationSummary, Prediction};
 pub use confusion::Confusion;
 pub use mask_agreement::{MaskAgreement, MaskSummary};

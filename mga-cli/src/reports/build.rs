@@ -1,0 +1,144 @@
+//! From the records of runs to the report.
+
+use std::collections::BTreeSet;
+
+use mga_core::statistics::Resampling;
+
+use super::baseline::{baselines, nearest_baseline};
+use super::columns::{columns, first};
+use super::comparing::{adjust, compare};
+use super::flags::{Seen, flags};
+use super::grouping::groups;
+use super::images::Images;
+use super::methods::methods;
+use super::model::{Arm, Report, Run};
+use super::scores::score;
+use crate::results::{Record, Results};
+
+/// What a report is to say.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    /// The arm that others are compared with: its name, its variant, or settings; left out: the one that the sweep marks.
+    pub baseline: Option<String>,
+    /// The metric that arms are compared by; left out: the one that the experiments select checkpoints by.
+    pub metric: Option<String>,
+    /// The bootstrap over images.
+    pub resampling: Resampling,
+}
+
+impl Default for Request {
+    fn default() -> Self {
+        Self { baseline: None, metric: None, resampling: Resampling::default() }
+    }
+}
+
+/// Chance of an interval to cover.
+const CONFIDENCE: f64 = 0.95;
+
+/// Builds the report.
+///
+/// # Errors
+/// No arm is meant by the baseline; no run has the metric; there are no runs.
+pub fn build(results: &Results, request: &Request) -> anyhow::Result<Report> {
+    let records = &results.records;
+    anyhow::ensure!(!records.is_empty(), "there are no runs to report on");
+    let groups = groups(records, &results.name);
+    let marked = baselines(&groups, request.baseline.as_deref())?;
+    let duplicates = duplicates(records);
+    let counted = |record: usize| records[record].is_finished() && !duplicates.contains(&record);
+    let finished: Vec<&Record> = (0..records.len()).filter(|&i| counted(i)).map(|i| &records[i]).collect();
+    let columns = columns(&finished, request.metric.as_deref())?;
+    let column = first(&columns)?.clone();
+
+    let mut runs: Vec<Run> = vec![];
+    for (index, record) in records.iter().enumerate() {
+        let arm = groups.iter().position(|group| group.members.contains(&index)).unwrap_or(0);
+        let reported = record.summary.as_ref().and_then(|summary| summary.reported());
+        runs.push(Run {
+            key: record.key.clone(),
+            folder: record.folder.clone(),
+            arm,
+            replicate: record.cell.replicate_label(),
+            replicate_settings: record.cell.replicate.clone(),
+            state: record.state,
+            error: record.error.clone(),
+            counted: counted(index),
+            seconds: record.seconds,
+            values: columns.iter().map(|column| record.metric(&column.key)).collect(),
+            validation_score: record.summary.as_ref().and_then(|summary| summary.validation_score()),
+            epoch: reported.and_then(|evaluation| evaluation.epoch()),
+            images: reported.and_then(|evaluation| evaluation.images()),
+            notes: record.notes.clone(),
+        });
+    }
+
+    let mut images = Images::of(records, request.resampling, CONFIDENCE);
+    let mut arms: Vec<Arm> = vec![];
+    for (index, group) in groups.iter().enumerate() {
+        let members = || group.members.iter().copied().filter(|&member| counted(member));
+        let scores = columns.iter().enumerate().map(|(place, _)| {
+            let values: Vec<_> = members().filter_map(|m| Some((&records[m], runs[m].values[place]?))).collect();
+            score(&values, CONFIDENCE)
+        });
+        let of_test = |member: usize| records[member].summary.as_ref().is_some_and(|summary| summary.selected_on_test);
+        arms.push(Arm {
+            name: group.name.clone(),
+            settings: group.settings.clone(),
+            baseline: marked.contains(&index),
+            runs: group.members.clone(),
+            finished: members().count(),
+            failed: group.members.iter().filter(|&&m| runs[m].state == crate::results::State::Failed).count(),
+            scores: scores.collect(),
+            comparison: None,
+            image_interval: images.interval(&column.key, &members().collect::<Vec<_>>()),
+            seconds: group.members.iter().filter_map(|&member| records[member].seconds).sum(),
+            selected_on_test: members().any(of_test),
+            flags: vec![],
+        });
+    }
+    let mut notes: Vec<String> =
+        results.all_notes().map(|note| format!("{}: {}", note.path.display(), note.message)).collect();
+    for index in (0..arms.len()).filter(|index| !marked.contains(index)) {
+        match nearest_baseline(&groups, &marked, index) {
+            Some(baseline) => {
+                let seen = (&arms[..], &runs[..], &records[..]);
+                arms[index].comparison = Some(compare((index, baseline), seen, &column, &mut images, CONFIDENCE));
+            }
+            None if marked.is_empty() => (),
+            None => notes.push(format!(
+                "{}: several baselines are equally near, so it is compared with none; name one with --baseline",
+                arms[index].name
+            )),
+        }
+    }
+    if marked.is_empty() && arms.len() > 1 {
+        notes.push("no arm is marked as the baseline, so nothing is compared; name one with --baseline".to_owned());
+    }
+    adjust(&mut arms, &column);
+    let left_out: Vec<usize> = duplicates.into_iter().collect();
+    let flags = flags(&Seen { arms: &arms, runs: &runs, records, column: &column, duplicates: &left_out });
+    for (index, arm) in arms.iter_mut().enumerate() {
+        arm.flags = flags.iter().enumerate().filter(|(_, flag)| flag.arms.contains(&index)).map(|(at, _)| at).collect();
+    }
+    let mut report = Report {
+        title: results.name.clone(),
+        made_by: format!("mga {}", env!("CARGO_PKG_VERSION")),
+        seconds: arms.iter().map(|arm| arm.seconds).sum(),
+        columns,
+        arms,
+        runs,
+        flags,
+        methods: vec![],
+        notes,
+        confidence: CONFIDENCE,
+    };
+    report.methods = methods(&report, &finished, request.resampling.resamples);
+    Ok(report)
+}
+
+/// Finished runs of a cell that an earlier finished run fills.
+fn duplicates(records: &[Record]) -> BTreeSet<usize> {
+    let mut seen = BTreeSet::new();
+    let cell = |record: &Record| (record.cell.arm_key(), record.cell.replicate_key());
+    (0..records.len()).filter(|&i| records[i].is_finished() && !seen.insert(cell(&records[i]))).collect()
+}

@@ -1,0 +1,181 @@
+//! The tables as text, cell by cell: what terminal, Markdown and LaTeX set in their own ways.
+
+use super::model::{Arm, Column, Comparison, Report, Score};
+use super::wording::{count, difference_interval, duration, interval, p_value};
+use crate::results::State;
+
+/// A table as text: a header, and rows of the same length.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Cells {
+    pub(super) header: Vec<String>,
+    pub(super) rows: Vec<Vec<String>>,
+    /// The marks of the flags behind each row's first cell, such as `a b`; none of a table without flags.
+    pub(super) marks: Vec<String>,
+    /// Whether a column is of numbers, which stand to the right.
+    pub(super) numbers: Vec<bool>,
+}
+
+impl Cells {
+    /// With so many columns of words, then numbers.
+    fn new(header: Vec<String>, words: usize) -> Self {
+        let numbers = (0..header.len()).map(|column| column >= words).collect();
+        Self { header, rows: vec![], marks: vec![], numbers }
+    }
+
+    /// The rows, each cell and then its row's marks written in a form's own way.
+    pub(super) fn written(&self, cell: impl Fn(&str) -> String, marks: impl Fn(&str) -> String) -> Vec<Vec<String>> {
+        let mut rows: Vec<Vec<String>> =
+            self.rows.iter().map(|row| row.iter().map(|text| cell(text)).collect()).collect();
+        for (row, text) in rows.iter_mut().zip(&self.marks).filter(|(_, text)| !text.is_empty()) {
+            row[0] += &marks(text);
+        }
+        rows
+    }
+}
+
+/// `5`, or `4 of 5` where not all are finished.
+fn runs(arm: &Arm) -> String {
+    let (finished, all) = (arm.finished, arm.runs.len());
+    if finished == all { all.to_string() } else { format!("{finished} of {all}") }
+}
+
+/// `93.5 ± 1.2`; without a deviation of one run; with its n where not all of the arm's runs have it.
+fn value(column: &Column, score: &Score, arm: &Arm) -> String {
+    let mut text = column.show(score.mean);
+    if score.deviation.is_some() {
+        text += &format!(" ± {}", column.show(score.deviation));
+    }
+    if score.n > 0 && score.n != arm.finished {
+        text += &format!(" (n = {})", score.n);
+    }
+    text
+}
+
+fn dash(text: Option<String>) -> String {
+    text.unwrap_or_else(|| "-".to_owned())
+}
+
+/// A row an arm: n, every metric, the first with its interval, compute.
+pub(super) fn scores(report: &Report) -> Cells {
+    let mut header = vec!["arm".to_owned(), "n".to_owned()];
+    for (place, column) in report.columns.iter().enumerate() {
+        header.push(format!("{}{}", column.title, if column.percent { ", %" } else { "" }));
+        if place == 0 {
+            header.push("95 % interval".to_owned());
+        }
+    }
+    header.push("compute".to_owned());
+    let mut cells = Cells::new(header, 1);
+    for arm in &report.arms {
+        cells.marks.push(report.flags_of(arm).map(|flag| flag.mark.as_str()).collect::<Vec<_>>().join(" "));
+        let name = if arm.baseline { format!("{} (baseline)", arm.name) } else { arm.name.clone() };
+        let mut row = vec![name, runs(arm)];
+        for (place, (column, score)) in report.columns.iter().zip(&arm.scores).enumerate() {
+            row.push(value(column, score, arm));
+            if place == 0 {
+                row.push(dash(interval(column, score.interval)));
+            }
+        }
+        row.push(duration(arm.seconds));
+        cells.rows.push(row);
+    }
+    cells
+}
+
+/// A row for each arm that is compared.
+pub(super) fn comparisons(report: &Report) -> Option<Cells> {
+    let column = report.metric()?;
+    let unit = if column.percent { ", points" } else { "" };
+    let header = [
+        "arm",
+        "against",
+        "pairs",
+        &format!("{} difference{unit}", column.title),
+        "95 % interval",
+        "p",
+        "p, Holm",
+        "McNemar p",
+        "95 % over images",
+    ];
+    let mut cells = Cells::new(header.iter().map(|&text| text.to_owned()).collect(), 2);
+    for (arm, comparison) in report.arms.iter().filter_map(|arm| Some((arm, arm.comparison.as_ref()?))) {
+        cells.rows.push(vec![
+            arm.name.clone(),
+            report.arms[comparison.against].name.clone(),
+            comparison.pairs.len().to_string(),
+            column.show_difference(comparison.difference),
+            dash(difference_interval(column, comparison.interval)),
+            dash(comparison.test.as_ref().map(|test| p_value(test.p))),
+            dash(comparison.p_adjusted.map(p_value)),
+            mcnemar(comparison),
+            dash(difference_interval(column, comparison.bootstrap.map(|bootstrap| bootstrap.interval))),
+        ]);
+    }
+    (!cells.rows.is_empty()).then_some(cells)
+}
+
+/// `0.012 (34 : 12)`: the p value, and what each side alone has right.
+fn mcnemar(comparison: &Comparison) -> String {
+    let Some(test) = &comparison.mcnemar else { return "-".to_owned() };
+    let clustered = test.p_clustered.filter(|_| comparison.pairs.len() > 1);
+    let clustered = clustered.map(|p| format!(", by image {}", p_value(p))).unwrap_or_default();
+    format!("{}{clustered} ({} : {})", p_value(test.p), test.arm_only, test.baseline_only)
+}
+
+/// A row a run.
+pub(super) fn every_run(report: &Report) -> Cells {
+    let mut header: Vec<String> = ["arm", "run", "state"].map(str::to_owned).to_vec();
+    header.extend(report.metric().map(|column| format!("{}{}", column.title, column.unit().replace(' ', ", "))));
+    header.extend(["epoch".to_owned(), "time".to_owned()]);
+    let mut cells = Cells::new(header, 3);
+    for run in &report.runs {
+        let left_out = if run.state == State::Finished && !run.counted { ", left out" } else { "" };
+        let mut row =
+            vec![report.arms[run.arm].name.clone(), run.replicate.clone(), format!("{}{left_out}", run.state.word())];
+        row.extend(report.metric().map(|column| column.show(run.values.first().copied().flatten())));
+        row.push(dash(run.epoch.map(|epoch| (epoch + 1).to_string())));
+        row.push(dash(run.seconds.map(duration)));
+        cells.rows.push(row);
+    }
+    cells
+}
+
+/// What there is to say below the tables: what comparisons say, then of arms whose spread is not known.
+pub(super) fn sentences(report: &Report) -> Vec<String> {
+    let compared = report.arms.iter().filter_map(|arm| arm.comparison.as_ref()).map(|c| c.sentence.clone());
+    let mut sentences: Vec<String> = compared.collect();
+    let Some(column) = report.metric() else { return sentences };
+    for arm in &report.arms {
+        let images = interval(column, arm.image_interval).map(|range| {
+            format!(" Over test images drawn anew, for these very models: {range}{} (95 %).", column.unit())
+        });
+        match arm.scores.first() {
+            Some(score) if score.n == 1 => sentences.push(format!(
+                "{}: one run only, so there is neither deviation nor interval over seeds.{}",
+                arm.name,
+                images.unwrap_or_default()
+            )),
+            Some(score) if score.n > 1 && score.deviation == Some(0.0) => sentences.push(format!(
+                "{}: all {} have the same {}, so there is no interval over seeds.{}",
+                arm.name,
+                count(score.n, "run", "runs"),
+                column.title,
+                images.unwrap_or_default()
+            )),
+            _ => (),
+        }
+    }
+    sentences
+}
+
+/// The first line: how much is behind the report.
+pub(super) fn headline(report: &Report) -> String {
+    let counted = report.runs.iter().filter(|run| run.counted).count();
+    format!(
+        "{}: {}, {}, {counted} counted, {} of compute",
+        report.title,
+        count(report.arms.len(), "arm", "arms"),
+        count(report.runs.len(), "run", "runs"),
+        duration(report.seconds)
+    )
+}

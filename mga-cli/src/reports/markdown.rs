@@ -1,0 +1,55 @@
+//! `report.md` and `methods.md`.
+
+use super::cells::{Cells, comparisons, every_run, headline, scores, sentences};
+use super::escape::markdown as escape;
+use super::methods::legend;
+use super::model::Report;
+
+/// The report as a page.
+#[must_use]
+pub fn text(report: &Report) -> String {
+    let mut page =
+        format!("# {}\n\n{}.\n\n{}", escape(&report.title), escape(&headline(report)), table(&scores(report)));
+    let legend = legend(&report.columns);
+    if !legend.is_empty() {
+        page += &format!("\n{}\n", escape(&legend));
+    }
+    if let Some(comparisons) = comparisons(report) {
+        page += &format!("\n## Differences\n\n{}", table(&comparisons));
+    }
+    let said: String = sentences(report).iter().map(|sentence| format!("- {}\n", escape(sentence))).collect();
+    if !said.is_empty() {
+        page += &format!("\n## What this says\n\n{said}");
+    }
+    if !report.flags.is_empty() {
+        let flags = report.flags.iter().map(|flag| format!("- **{}** {}\n", flag.mark, escape(&flag.message)));
+        page += &format!("\n## Before you trust it\n\n{}", flags.collect::<String>());
+    }
+    page += &format!("\n## Runs\n\n{}", table(&every_run(report)));
+    page += &format!("\n## Methods\n\n{}", paragraphs(report));
+    if !report.notes.is_empty() {
+        let notes = report.notes.iter().map(|note| format!("- {}\n", escape(note)));
+        page += &format!("\n## Notes\n\n{}", notes.collect::<String>());
+    }
+    page
+}
+
+/// The paragraphs on methods alone.
+#[must_use]
+pub fn methods(report: &Report) -> String {
+    paragraphs(report)
+}
+
+fn paragraphs(report: &Report) -> String {
+    let paragraphs: Vec<String> = report.methods.iter().map(|paragraph| escape(paragraph)).collect();
+    paragraphs.join("\n\n") + "\n"
+}
+
+fn table(cells: &Cells) -> String {
+    let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
+    let header: Vec<String> = cells.header.iter().map(|cell| escape(cell)).collect();
+    let rule: Vec<String> =
+        cells.numbers.iter().map(|&numbers| if numbers { "---:" } else { "---" }.to_owned()).collect();
+    let rows = cells.written(escape, |marks| format!("<sup>{marks}</sup>"));
+    [line(&header), line(&rule)].into_iter().chain(rows.iter().map(|row| line(row))).collect()
+}

@@ -1,0 +1,290 @@
+//! Paragraphs for a paper's section on methods, written from what the runs say of themselves.
+
+use serde_json::Value;
+
+use super::columns;
+use super::grouping::show;
+use super::model::{Column, Report, TTestKind};
+use super::pairing::resamples_test;
+use super::wording::{count, duration, list};
+use crate::results::Record;
+
+/// The paragraphs: data, training, repetition and selection, statistics, software and hardware.
+pub(super) fn methods(report: &Report, records: &[&Record], resamples: usize) -> Vec<String> {
+    if records.is_empty() {
+        return vec!["No run is finished yet.".to_owned()];
+    }
+    let common = Common(records);
+    [
+        data(&common),
+        training(&common, report),
+        repetition(&common, report),
+        statistics(report, resamples),
+        software(&common, report),
+    ]
+    .into_iter()
+    .filter(|paragraph| !paragraph.is_empty())
+    .collect()
+}
+
+/// What the finished runs have in common.
+struct Common<'a>(&'a [&'a Record]);
+
+impl<'a> Common<'a> {
+    /// The different values of something, in the order of the runs.
+    fn values<T: PartialEq>(&self, of: impl Fn(&'a Record) -> Option<T>) -> Vec<T> {
+        let mut values = vec![];
+        for value in self.0.iter().filter_map(|record| of(record)) {
+            if !values.contains(&value) {
+                values.push(value);
+            }
+        }
+        values
+    }
+
+    /// A setting that all runs share.
+    fn setting(&self, key: &str) -> Option<&'a Value> {
+        let first = self.0.first()?.setting(key)?;
+        self.0.iter().all(|record| record.setting(key) == Some(first)).then_some(first)
+    }
+
+    fn text(&self, key: &str) -> Option<String> {
+        self.setting(key).map(show)
+    }
+
+    fn number(&self, key: &str) -> Option<f64> {
+        self.setting(key).and_then(Value::as_f64)
+    }
+
+    /// A number of the summaries: `200`, or `180 to 220` where runs differ.
+    fn images(&self, of: impl Fn(&crate::results::Summary) -> u64) -> String {
+        let counts = self.values(|record| record.summary.as_ref().map(&of));
+        match (counts.iter().min(), counts.iter().max()) {
+            (Some(low), Some(high)) if low == high => low.to_string(),
+            (Some(low), Some(high)) => format!("{low} to {high}"),
+            _ => "an unknown number of".to_owned(),
+        }
+    }
+}
+
+fn data(common: &Common<'_>) -> String {
+    let sets = common.values(|record| record.setting("data.dataset").map(show));
+    let classes = common.values(|record| {
+        let classes = record.summary.as_ref()?.others.get("classes")?;
+        classes.as_u64().or_else(|| classes.as_array().map(|classes| classes.len() as u64))
+    });
+    let classes = match &classes[..] {
+        [] => String::new(),
+        [one] => format!(" ({one} classes)"),
+        _ => " (different numbers of classes)".to_owned(),
+    };
+    let named = if sets.is_empty() { "The data".to_owned() } else { format!("The data set {}", list(&sets)) };
+    let mut text = format!(
+        "{named}{classes} gave {} training, {} validation and {} test images.",
+        common.images(|summary| summary.train_images),
+        common.images(|summary| summary.validation_images),
+        common.images(|summary| summary.test_images),
+    );
+    let share = common.number("data.validation.fraction").map(|share| format!("{} % of the images", 100.0 * share));
+    let per_class = common.number("data.validation.per_class").map(|n| format!("{n} images"));
+    if let Some(part) = share.or(per_class) {
+        text += &format!(" Validation images are {part} of each class, taken from the training images");
+        text += &common.number("data.validation.seed").map(|seed| format!(" (seed {seed})")).unwrap_or_default();
+        text += ".";
+    }
+    if let Some(share) = common.number("data.split.test") {
+        text += &format!(" Test images are {} % of each class", 100.0 * share);
+        text += &common.number("data.split.seed").map(|seed| format!(" (seed {seed})")).unwrap_or_default();
+        text += ".";
+    }
+    if let Some(source) = common.text("data.masks.source") {
+        text += &format!(" Masks: {source}.");
+    }
+    text
+}
+
+fn training(common: &Common<'_>, report: &Report) -> String {
+    let mut text = String::new();
+    if let Some(backbone) = common.text("model.backbone") {
+        let weights = match common.text("model.weights").as_deref() {
+            Some("none") => ", trained from scratch".to_owned(),
+            Some(weights) => format!(", begun with the weights {weights}"),
+            None => String::new(),
+        };
+        text += &format!("The network is {backbone}{weights}.");
+        if let Some(stage) = common.text("model.freeze_through").filter(|stage| stage != "none") {
+            text += &format!(" Parameters through {stage} are frozen.");
+        }
+    }
+    if common.setting("model.mask_guidance") == Some(&Value::Bool(true))
+        && let (Some(attention), Some(weight)) =
+            (common.text("model.attention"), common.number("objective.mask_weight"))
+        && attention != "none"
+    {
+        text += &format!(" Attention is {attention}, guided by masks with weight {weight}.");
+    }
+    let optimiser = common.text("optimiser.name").map(|name| match name.as_str() {
+        "sgd" => {
+            format!("SGD with momentum {}", common.text("optimiser.momentum").unwrap_or_else(|| "varied".to_owned()))
+        }
+        "adamw" => "AdamW".to_owned(),
+        other => other.to_owned(),
+    });
+    let mut recipe = vec![];
+    recipe.extend(optimiser);
+    recipe.extend(common.text("optimiser.learning_rate").map(|rate| format!("learning rate {rate}")));
+    recipe.extend(common.text("optimiser.weight_decay").map(|decay| format!("weight decay {decay}")));
+    recipe.extend(common.text("schedule.name").map(|name| format!("{name} schedule")));
+    recipe.extend(common.text("schedule.epochs").map(|epochs| format!("{epochs} epochs")));
+    recipe.extend(common.text("data.batch_size").map(|size| {
+        let batches = common.number("train.accumulate").filter(|&n| n > 1.0).map(|n| format!(", {n} batches a step"));
+        format!("batches of {size}{}", batches.unwrap_or_default())
+    }));
+    recipe.extend(
+        common.number("objective.label_smoothing").filter(|&share| share > 0.0).map(|s| format!("label smoothing {s}")),
+    );
+    if !recipe.is_empty() {
+        text += &format!(" Training: {}.", recipe.join(", "));
+    }
+    let names = |key: &str| -> Option<String> {
+        let transforms = common.setting(key)?.as_array()?;
+        let names: Vec<_> = transforms.iter().filter_map(|transform| transform.get("op")?.as_str()).collect();
+        (!names.is_empty()).then(|| list(&names))
+    };
+    let parts = [("data.train.transforms", "training"), ("data.eval.transforms", "evaluation")];
+    for (transforms, on) in parts.iter().filter_map(|(key, on)| Some((names(key)?, on))) {
+        text += &format!(" Transforms in {on}: {transforms}.");
+    }
+    let mut varied: Vec<&str> = vec![];
+    for key in report.arms.iter().flat_map(|arm| arm.settings.keys()) {
+        if !varied.contains(&key.as_str())
+            && report.arms.iter().any(|a| a.settings.get(key) != report.arms[0].settings.get(key))
+        {
+            varied.push(key);
+        }
+    }
+    if !varied.is_empty() {
+        text += &format!(" The {} differ in {}.", count(report.arms.len(), "arm", "arms"), list(&varied));
+    }
+    text.trim_start().to_owned()
+}
+
+fn repetition(common: &Common<'_>, report: &Report) -> String {
+    let mut keys: Vec<&String> = vec![];
+    for key in common.0.iter().flat_map(|record| record.cell.replicate.keys()) {
+        if !keys.contains(&key) {
+            keys.push(key);
+        }
+    }
+    let each = keys.iter().map(|&key| {
+        let values = common.values(|record| record.cell.replicate.get(key).map(show));
+        let name = key.strip_prefix("data.").unwrap_or(key).replace(['.', '_'], " ");
+        let plural = if values.len() == 1 { "" } else { "s" };
+        format!("{} {name}{plural} ({})", values.len(), values.join(", "))
+    });
+    let each: Vec<String> = each.collect();
+    let (finished, all) = (report.runs.iter().filter(|run| run.counted).count(), report.runs.len());
+    let mut text = if each.is_empty() {
+        "Each arm was run once.".to_owned()
+    } else {
+        format!("Arms were repeated over {}.", list(&each))
+    };
+    text += &format!(" {finished} of {} finished and are counted.", count(all, "run", "runs"));
+    let metric = common.text("eval.metric").map_or_else(|| "score".to_owned(), |metric| columns::title(&metric));
+    match common.text("eval.select_on").as_deref() {
+        Some("validation") => {
+            text += &format!(
+                " The checkpoint with the best {metric} on the validation images was evaluated once on the test images."
+            );
+        }
+        Some("last") => text += " The checkpoint of the last epoch was evaluated once on the test images.",
+        Some("test") => {
+            text += &format!(
+                " The checkpoint with the best {metric} on the TEST images is reported: these numbers flatter, and are not \
+                 an estimate of accuracy on new images."
+            );
+        }
+        _ => text += " Checkpoints were selected differently in different arms; see the flags.",
+    }
+    text
+}
+
+fn statistics(report: &Report, resamples: usize) -> String {
+    let Some(column) = report.metric() else { return String::new() };
+    let splits = report.runs.iter().any(|run| run.replicate_settings.keys().any(|key| resamples_test(key)));
+    let mut text =
+        "Cells are means with standard deviations (n - 1) over runs; 95 % intervals of means are Student's t"
+            .to_owned();
+    if splits {
+        text += ", with the variance corrected for overlapping training sets (Nadeau and Bengio 2003) and runs of one split \
+                 averaged first";
+    }
+    text += ".";
+    let comparisons: Vec<_> = report.arms.iter().filter_map(|arm| arm.comparison.as_ref()).collect();
+    if comparisons.is_empty() {
+        return text;
+    }
+    let tested = comparisons.iter().filter(|comparison| comparison.test.is_some()).count();
+    let corrected = comparisons
+        .iter()
+        .any(|comparison| comparison.test.as_ref().is_some_and(|test| test.kind == TTestKind::CorrectedResampled));
+    let test = if corrected { "the corrected resampled t test (Nadeau and Bengio 2003)" } else { "the paired t test" };
+    text += &format!(" Arms were compared with the baseline by {}, paired by {}", column.title, paired_by(report));
+    if tested > 0 {
+        text += &format!(
+            ", with {test}, two-sided; p values were adjusted by Holm's step-down over the table's {}, and an arm is called \
+             better or worse at an adjusted p of at most 0.05",
+            count(tested, "comparison", "comparisons")
+        );
+    } else {
+        text += "; there were too few pairs for a test";
+    }
+    text += ".";
+    if comparisons.iter().any(|comparison| comparison.mcnemar.is_some()) {
+        text += " McNemar's test is on the predictions of all pairs of runs pooled (exact binomial below 25 discordant \
+                 predictions, else chi-squared with continuity correction); it takes several predictions of one image for \
+                 independent, so it is given beside the version that keeps an image's predictions together (Durkalski et \
+                 al. 2003) and decides nothing.";
+    }
+    if comparisons.iter().any(|comparison| comparison.bootstrap.is_some()) {
+        text += &format!(
+            " Intervals over test images are percentile bootstraps of {resamples} resamples, all predictions of an image \
+             drawn together; they tell of other images and these very models, not of other seeds."
+        );
+    }
+    text
+}
+
+fn paired_by(report: &Report) -> String {
+    let mut keys: Vec<String> = vec![];
+    for key in report.runs.iter().flat_map(|run| run.replicate_settings.keys()) {
+        let name = key.strip_prefix("data.").unwrap_or(key).replace(['.', '_'], " ");
+        if !keys.contains(&name) {
+            keys.push(name);
+        }
+    }
+    if keys.is_empty() { "run".to_owned() } else { list(&keys) }
+}
+
+fn software(common: &Common<'_>, report: &Report) -> String {
+    let said = |key: &'static str| common.values(move |record| record.environment(key).map(show));
+    let numerics = common.values(|record| record.identity.as_ref().map(|identity| identity.numerics.to_string()));
+    let mut text = format!("Runs were made with mga {}", known(&said("mga")));
+    text += &format!(" (candle {}, numerics {})", known(&said("candle")), known(&numerics));
+    let machines = [said("system"), said("processor")].map(|values| known(&values));
+    let cores = known(&said("cores"));
+    let plural = if cores == "1" { "" } else { "s" };
+    text += &format!(" on {} ({}, {cores} core{plural}; {})", known(&said("device")), machines[1], machines[0]);
+    text += &format!("; all runs together took {}.", duration(report.seconds));
+    text + &format!(" The report was made with {}.", report.made_by)
+}
+
+fn known(values: &[String]) -> String {
+    if values.is_empty() { "of an unknown kind".to_owned() } else { values.join(" and ") }
+}
+
+/// What the columns mean, for the foot of a table.
+pub(super) fn legend(columns: &[Column]) -> String {
+    let lower: Vec<&str> = columns.iter().filter(|c| !c.higher_is_better).map(|c| c.title.as_str()).collect();
+    if lower.is_empty() { String::new() } else { format!("Lower is better: {}.", list(&lower)) }
+}

@@ -1,0 +1,40 @@
+//! The report in a terminal.
+
+use super::cells::{Cells, comparisons, headline, scores, sentences};
+use super::methods::legend;
+use super::model::Report;
+
+/// Tables, what they say, flags and notes.
+#[must_use]
+pub fn text(report: &Report) -> String {
+    let mut text = format!("{}\n\n{}\n", headline(report), table(&scores(report)));
+    let legend = legend(&report.columns);
+    if !legend.is_empty() {
+        text += &format!("{legend}\n");
+    }
+    if let Some(comparisons) = comparisons(report) {
+        text += &format!("\n{}\n", table(&comparisons));
+    }
+    let mut part = |lines: Vec<String>| {
+        if !lines.is_empty() {
+            text += &format!("\n{}\n", lines.join("\n"));
+        }
+    };
+    part(sentences(report));
+    part(report.flags.iter().map(|flag| format!("[{}] {}", flag.mark, flag.message)).collect());
+    part(report.notes.iter().map(|note| format!("note: {note}")).collect());
+    text
+}
+
+fn table(cells: &Cells) -> String {
+    let mut table = comfy_table::Table::new();
+    table.load_style(comfy_table::presets::NOTHING);
+    table.set_header(cells.header.clone());
+    table.add_rows(cells.written(str::to_owned, |marks| format!(" [{marks}]")));
+    for (index, _) in cells.numbers.iter().enumerate().filter(|(_, numbers)| **numbers) {
+        if let Some(column) = table.column_mut(index) {
+            column.set_cell_alignment(comfy_table::CellAlignment::Right);
+        }
+    }
+    table.trim_fmt()
+}

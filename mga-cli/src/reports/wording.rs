@@ -1,0 +1,102 @@
+//! Numbers and verdicts in words.
+//!
+//! No difference is called significant but by its adjusted p value, which then stands beside the word; a difference that is
+//! not told apart from zero is said to be so.
+
+use super::model::{Column, Comparison, Interval, TTestKind, Verdict};
+
+/// A p value as papers print it: `0.034`, `< 0.001`.
+pub(super) fn p_value(p: f64) -> String {
+    if p < 0.001 { "< 0.001".to_owned() } else { format!("{p:.3}") }
+}
+
+/// The same behind its letter: `p = 0.034`, `p < 0.001`.
+pub(super) fn p_equals(p: f64) -> String {
+    if p < 0.001 { "p < 0.001".to_owned() } else { format!("p = {p:.3}") }
+}
+
+/// An interval of values: `91.2 to 94.0`.
+pub(super) fn interval(column: &Column, interval: Option<Interval>) -> Option<String> {
+    interval.map(|interval| format!("{} to {}", column.show(Some(interval.low)), column.show(Some(interval.high))))
+}
+
+/// An interval of differences: `-0.4 to +2.0`.
+pub(super) fn difference_interval(column: &Column, interval: Option<Interval>) -> Option<String> {
+    let show = |value| column.show_difference(Some(value));
+    interval.map(|interval| format!("{} to {}", show(interval.low), show(interval.high)))
+}
+
+/// A time: `45 s`, `12 min`, `3.4 h`.
+pub(super) fn duration(seconds: f64) -> String {
+    match seconds {
+        s if s < 59.5 => format!("{s:.0} s"),
+        s if s < 3570.0 => format!("{:.0} min", s / 60.0),
+        s => format!("{:.1} h", s / 3600.0),
+    }
+}
+
+/// `1 pair`, `3 pairs`.
+pub(super) fn count(n: usize, one: &str, many: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { many })
+}
+
+/// `a`, `a and b`, `a, b and c`.
+pub(super) fn list<S: AsRef<str>>(items: &[S]) -> String {
+    match items {
+        [] => String::new(),
+        [one] => one.as_ref().to_owned(),
+        [most @ .., last] => {
+            let most: Vec<&str> = most.iter().map(AsRef::as_ref).collect();
+            format!("{} and {}", most.join(", "), last.as_ref())
+        }
+    }
+}
+
+/// What a comparison says. `tests` is how many the p value was adjusted for.
+pub(super) fn sentence(arm: &str, baseline: &str, column: &Column, comparison: &Comparison, tests: usize) -> String {
+    let pairs = count(comparison.pairs.len(), "pair", "pairs");
+    let difference =
+        format!("{} {}{}", column.title, column.show_difference(comparison.difference), column.difference_unit());
+    let Some((test, adjusted)) = comparison.test.as_ref().zip(comparison.p_adjusted) else {
+        return match comparison.pairs.len() {
+            0 => format!("{arm} cannot be compared with {baseline}: no replicate is finished in both."),
+            1 => format!("{arm} against {baseline}: {difference}, from one pair of runs: nothing is known of chance."),
+            _ => format!(
+                "{arm} against {baseline}: {difference} in each of {pairs}; without any spread there is nothing to test \
+                 against."
+            ),
+        };
+    };
+    let range = difference_interval(column, comparison.interval).unwrap_or_default();
+    let name = match test.kind {
+        TTestKind::Paired => "paired t test",
+        TTestKind::CorrectedResampled => "corrected resampled t test",
+    };
+    let by =
+        if tests == 1 { format!("{name}, the only one of the table") } else { format!("{name}, Holm over {tests}") };
+    let numbers = format!("{difference} (95 % interval {range}, {pairs}; {}, {by})", p_equals(adjusted));
+    match comparison.verdict {
+        Verdict::Better => format!("{arm} is better than {baseline}: {numbers}."),
+        Verdict::Worse => format!("{arm} is worse than {baseline}: {numbers}."),
+        _ => {
+            let zero = comparison.interval.is_some_and(|interval| interval.low <= 0.0 && interval.high >= 0.0);
+            let why = if zero { "" } else { " Its own interval leaves 0 out, but not after the correction." };
+            format!("{arm} is not told apart from {baseline}: {numbers}.{why}")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_in_words() {
+        assert_eq!(
+            [p_value(0.0336), p_value(0.0004), p_equals(1.0), p_equals(1e-9)],
+            ["0.034", "< 0.001", "p = 1.000", "p < 0.001"]
+        );
+        assert_eq!([45.2, 61.0, 3599.0, 7200.0].map(duration), ["45 s", "1 min", "1.0 h", "2.0 h"]);
+        assert_eq!([list::<&str>(&[]), list(&["a"]), list(&["a", "b", "c"])], ["", "a", "a, b and c"]);
+    }
+}

@@ -1,0 +1,10 @@
+//! `mga report` on folders as a sweep leaves them: every form of the report, and what it says when something is amiss.
+
+mod amiss;
+// `cfg(test)` tells clippy that its helpers may unwrap.
+#[cfg(test)]
+mod fixture;
+mod folds;
+mod forms;
+mod program;
+mod selection;

@@ -1,0 +1,74 @@
+//! The program itself: files, JSON, runs outside a sweep, exit statuses.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use crate::fixture::{Run, Sweep};
+
+#[cfg(test)]
+fn report(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mga"));
+    command.arg("report").args(["--resamples", "100"]).args(arguments).current_dir(folder).output().unwrap()
+}
+
+#[cfg(test)]
+fn said(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn it_prints_and_writes() {
+    let sweep = Sweep::new();
+    for seed in 1..=3 {
+        sweep.finished(&Run::plain(seed));
+        sweep.finished(&Run::of("mga", "veins", 0.8, seed));
+    }
+    let output = report(sweep.path(), &[".", "--out", "report"]);
+    assert!(output.status.success(), "{}", said(&output.stderr));
+    let printed = said(&output.stdout);
+    assert!(printed.starts_with("attention: 2 arms, 6 runs, 6 counted") && printed.contains("report.tex"), "{printed}");
+    for name in ["report.md", "report.csv", "report.tex", "report.json", "methods.md"] {
+        assert!(sweep.path().join("report").join(name).metadata().unwrap().len() > 100, "{name}");
+    }
+    let json = report(sweep.path(), &[".", "--json"]);
+    let written = std::fs::read(sweep.path().join("report/report.json")).unwrap();
+    let value: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    // The folders are as they were given: the same here.
+    assert_eq!(value, serde_json::from_slice::<serde_json::Value>(&written).unwrap());
+}
+
+#[test]
+fn runs_outside_a_sweep() {
+    let sweep = Sweep::new();
+    let mut folders = vec![];
+    for seed in 1..=2 {
+        for run in [Run::plain(seed), Run::of("mga", "veins", 0.8, seed)] {
+            let folder = sweep.finished(&run);
+            std::fs::remove_file(folder.join("cell.json")).unwrap();
+            std::fs::remove_file(folder.join("state.json")).unwrap();
+            folders.push(folder.display().to_string());
+        }
+    }
+    let mut arguments: Vec<&str> = folders.iter().map(String::as_str).collect();
+    arguments.extend(["--baseline", "attention=none"]);
+    let output = report(sweep.path(), &arguments);
+    let printed = said(&output.stdout);
+    assert!(output.status.success(), "{}", said(&output.stderr));
+    assert!(printed.contains("attention = none, mask_guidance = false (baseline)"), "{printed}");
+    assert!(printed.contains("2 arms, 4 runs, 4 counted"), "{printed}");
+}
+
+#[test]
+fn mistakes_are_errors() {
+    let sweep = Sweep::new();
+    std::fs::create_dir(sweep.path().join("empty")).unwrap();
+    let fails = |arguments: &[&str], status: i32, expected: &str| {
+        let output = report(sweep.path(), arguments);
+        let said = said(&output.stderr);
+        assert!(output.status.code() == Some(status) && said.contains(expected), "{:?}: {said}", output.status);
+    };
+    fails(&["empty"], 1, "there is no run in it");
+    fails(&["nowhere"], 1, "expected the folder of a sweep or a run");
+    fails(&[], 2, "SWEEP");
+    fails(&["empty", "--resamples", "5"], 2, "expected at least 100");
+}
