@@ -125,7 +125,7 @@ fn shown(value: &Value) -> String {
         Value::String(text) => text.clone(),
         Value::Number(number) if number.is_f64() => {
             let value = number.as_f64().unwrap_or(f64::NAN);
-            // Metrics to four digits; a learning rate of 1e-5 as it is.
+            // Metrics to four digits; small ones as they are.
             if value.abs() < 0.01 { number.to_string() } else { format!("{}", (value * 1e4).round() / 1e4) }
         }
         other => other.to_string(),
@@ -152,6 +152,6 @@ mod tests {
         assert_eq!(differing(&records, identity), []);
         let text = table("metrics", &[("top1".to_owned(), vec![0.5.into(), 0.625.into()])], true);
         assert!(text.contains("0.5") && text.contains("+0.1250"), "{text}");
-        assert_eq!([shown(&json!(1e-5)), shown(&json!(0.123456)), shown(&json!(3))], ["1e-5", "0.1235", "3"]);
+        assert_eq!([shown(&json!(0.00012345)), shown(&json!(0.123456)), shown(&json!(3))], ["0.00012345", "0.1235", "3"]);
     }
 }
