@@ -1,8 +1,10 @@
 //! What a run's data are, in a few hashes: images, labels, splits and masks, whatever folder they lie in.
 
+use std::path::PathBuf;
+
 use mga_data::content_hash::content_hash;
 use mga_data::dataset::{Dataset, Origin};
-use mga_data::{Mask, MaskSource, Splits};
+use mga_data::{Mask, MaskSource, Source, Splits};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
@@ -81,7 +83,7 @@ fn mask_hash(masks: &MaskSource, images: &[String], hashes: &FileHashes) -> anyh
         return Ok("none".to_owned());
     }
     let mut lines = vec![format!("{}\n", settings.source)];
-    if let Some(native) = masks.native() {
+    if let Some(native) = masks.made_from() {
         let dataset = masks.dataset();
         let origins: Vec<Origin> = (0..dataset.len()).map(|index| dataset.mask_origin(index, native)).collect();
         let pixels = |index| {
@@ -116,7 +118,8 @@ fn resolve(
     files.sort();
     files.dedup();
     let known = hashes.of(&files)?;
-    let of_file = |path| files.binary_search(path).ok().and_then(|at| known.get(at)).map_or("", String::as_str);
+    let of_file =
+        |path: &PathBuf| files.binary_search(path).ok().and_then(|at| known.get(at)).map_or("", String::as_str);
     let one = |(index, origin): (usize, &Origin)| {
         Ok(match origin {
             Origin::File(path) => of_file(path).to_owned(),

@@ -173,7 +173,7 @@ impl MaskSource {
     }
 
     /// The data set's source that the masks come from, or that a control is made from; `None`: they come from nowhere.
-    pub fn native(&self) -> Option<&'static str> {
+    pub fn made_from(&self) -> Option<&'static str> {
         match &self.kind {
             Kind::Native(name) | Kind::Inverted(name) | Kind::Shuffled(name, _) => Some(name),
             Kind::None | Kind::Ones | Kind::Centre => None,

@@ -16,7 +16,7 @@ use crate::output::write_file;
 use crate::run_folder::RunFolder;
 
 /// The cells in force, in a sweep's folder.
-pub const FILE: &str = "plan.json";
+pub const PLAN: &str = "plan.json";
 /// A run's cell, in its folder.
 pub const CELL: &str = "cell.json";
 /// What a run is started from, in its folder.
@@ -182,7 +182,7 @@ impl Cell {
         if let Some(experiment) = &self.experiment {
             write_changed(&self.experiment_file(), experiment)?;
         }
-        if !self.folder.join(super::state::FILE).is_file() {
+        if !self.folder.join(super::state::STATE).is_file() {
             State::default().write(&self.folder)?;
         }
         Ok(())
@@ -196,10 +196,10 @@ impl Plan {
     /// # Errors
     /// A folder without a plan, or with one that cannot be read.
     pub fn open(folder: &Path) -> anyhow::Result<Self> {
-        let path = folder.join(FILE);
+        let path = folder.join(PLAN);
         anyhow::ensure!(
             path.is_file(),
-            "{}: no sweep was started here: there is no {FILE}; `mga sweep FILE --out {0}` starts one",
+            "{}: no sweep was started here: there is no {PLAN}; `mga sweep FILE --out {0}` starts one",
             folder.display()
         );
         let listed: Listed = read_json(&path)?;
@@ -238,7 +238,7 @@ impl Plan {
             launcher: self.launcher.clone(),
             cells: self.cells.iter().map(line).collect(),
         };
-        write_changed(&self.folder.join(FILE), &(serde_json::to_string_pretty(&listed)? + "\n"))
+        write_changed(&self.folder.join(PLAN), &(serde_json::to_string_pretty(&listed)? + "\n"))
     }
 
     /// The cell of that key, or of that place in the order, from 0.

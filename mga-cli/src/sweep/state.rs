@@ -8,7 +8,7 @@ use crate::folder_lock::FolderLock;
 use crate::run_folder::RunFolder;
 
 /// Its file in a run's folder.
-pub const FILE: &str = "state.json";
+pub const STATE: &str = "state.json";
 
 /// Where a run stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,7 +80,7 @@ impl State {
     /// The state as it was written last; `None`: none was, or it cannot be read.
     #[must_use]
     pub fn of_file(folder: &Path) -> Option<Self> {
-        serde_json::from_slice(&std::fs::read(folder.join(FILE)).ok()?).ok()
+        serde_json::from_slice(&std::fs::read(folder.join(STATE)).ok()?).ok()
     }
 
     /// Writes the state, by rename.
@@ -88,6 +88,6 @@ impl State {
     /// # Errors
     /// The folder cannot be written to.
     pub fn write(&self, folder: &Path) -> anyhow::Result<()> {
-        RunFolder::at(folder).write_json(FILE, self)
+        RunFolder::at(folder).write_json(STATE, self)
     }
 }
