@@ -49,7 +49,7 @@ pub fn text(report: &Report) -> String {
 /// Flags as lines below the table.
 fn flags(report: &Report) -> String {
     let line = |mark: &str, message: &str| {
-        format!("\\par\\noindent\\footnotesize\\textsuperscript{{{mark}}}~{}\n", escape(message))
+        format!("\\par\\raggedright\\footnotesize\\textsuperscript{{{mark}}}~{}\n", escape(message))
     };
     report.flags.iter().map(|flag| line(&flag.mark, &flag.message)).collect()
 }

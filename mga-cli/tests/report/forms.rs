@@ -6,6 +6,7 @@ use mga_cli::reports::{Report, latex, markdown, spreadsheet, terminal};
 use crate::fixture::{Run, Sweep, write};
 
 /// A baseline, an arm that is better, one that is not, one with a failed and an unfinished seed; and a stranger.
+#[cfg(test)]
 fn attention() -> (Sweep, Report) {
     let sweep = Sweep::new();
     for seed in 1..=5 {
