@@ -2,7 +2,7 @@
 //! `scripts/slurm/sweep.sh`.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::Value;
@@ -48,7 +48,7 @@ impl Cluster {
     }
 
     /// The queue has these tasks of a script, as job 71.
-    fn queue(&self, script: &PathBuf, tasks: &[usize]) {
+    fn queue(&self, script: &Path, tasks: &[usize]) {
         let script = std::fs::read_to_string(script).unwrap();
         let name = script.lines().find_map(|line| line.strip_prefix("#SBATCH --job-name=")).unwrap();
         let lines = tasks.iter().map(|task| format!("71|{task}|PENDING|{name}|(Resources)\n"));
@@ -56,14 +56,14 @@ impl Cluster {
     }
 
     /// Runs a task as SLURM would: the script, far from where the sweep was started.
-    fn task(&self, script: &PathBuf, task: usize) -> Output {
+    fn task(&self, script: &Path, task: usize) -> Output {
         let mut job = Command::new("bash");
         job.arg(script).current_dir("/").env("MGA_CACHE", self.0.path("cache"));
         job.envs([("SLURM_ARRAY_JOB_ID", "71"), ("SLURM_ARRAY_TASK_ID", &task.to_string())]);
         self.with_queue(job).output().unwrap()
     }
 
-    fn keys(&self, script: &PathBuf) -> Vec<String> {
+    fn keys(&self, script: &Path) -> Vec<String> {
         let list = std::fs::read_to_string(script.with_extension("keys")).unwrap();
         list.lines().map(readable).collect()
     }

@@ -152,6 +152,9 @@ mod tests {
         assert_eq!(differing(&records, identity), []);
         let text = table("metrics", &[("top1".to_owned(), vec![0.5.into(), 0.625.into()])], true);
         assert!(text.contains("0.5") && text.contains("+0.1250"), "{text}");
-        assert_eq!([shown(&json!(0.00012345)), shown(&json!(0.123456)), shown(&json!(3))], ["0.00012345", "0.1235", "3"]);
+        assert_eq!(
+            [shown(&json!(0.00012345)), shown(&json!(0.123456)), shown(&json!(3))],
+            ["0.00012345", "0.1235", "3"]
+        );
     }
 }
