@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::folder_lock::FolderLock;
 use crate::output::write_file;
+use crate::tensorboard::{self, EventFile};
 
 /// The folder of one run.
 #[derive(Debug, Clone)]
@@ -103,10 +104,12 @@ impl RunFolder {
     }
 }
 
-/// `metrics.jsonl`: one object a line, only ever appended to, and cut back to a checkpoint's length when resumed.
+/// `metrics.jsonl`: one object a line, only ever appended to, and cut back to a checkpoint's length when resumed. Beside it
+/// goes TensorBoard's file, which says the same.
 pub struct MetricsLog {
     file: File,
     path: PathBuf,
+    events: EventFile,
 }
 
 impl MetricsLog {
@@ -123,13 +126,17 @@ impl MetricsLog {
         }
         file.set_len(length).with_context(failed)?;
         file.seek(std::io::SeekFrom::End(0)).with_context(failed)?;
-        Ok(Self { file, path: path.to_path_buf() })
+        let log = std::fs::read_to_string(path).with_context(failed)?;
+        let events = EventFile::open(&path.with_file_name(tensorboard::FILE), &log)?;
+        Ok(Self { file, path: path.to_path_buf(), events })
     }
 
     /// Appends one object.
     pub fn append(&mut self, value: &impl Serialize) -> anyhow::Result<()> {
-        let line = serde_json::to_string(value)? + "\n";
-        self.file.write_all(line.as_bytes()).with_context(|| format!("{}: cannot be written", self.path.display()))
+        let value = serde_json::to_value(value)?;
+        let line = format!("{value}\n");
+        self.file.write_all(line.as_bytes()).with_context(|| format!("{}: cannot be written", self.path.display()))?;
+        self.events.append(&value)
     }
 
     /// Makes sure that all is on the disk, and says how long the log is.

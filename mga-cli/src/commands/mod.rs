@@ -12,8 +12,10 @@ pub mod masks;
 pub mod model_args;
 pub mod predict;
 pub mod report;
+pub mod results;
 pub mod schema;
 pub mod sweep;
+mod sweep_slurm;
 pub mod sweep_task;
 pub mod train;
 pub mod weights;
@@ -38,6 +40,8 @@ pub enum Command {
     Explain(explain::Args),
     /// Tables, tests and paragraphs on the runs of a sweep.
     Report(report::Args),
+    /// List, compare, export and index what came of runs.
+    Results(results::Args),
     /// List every registered component, a line each.
     List(list::Args),
     /// Make masks for a data set or a folder with a segmenter.
@@ -70,6 +74,7 @@ impl Command {
             Self::Predict(args) => predict::run(args, components),
             Self::Explain(args) => explain::run(args, components),
             Self::Report(args) => report::run(args, components),
+            Self::Results(args) => results::run(args),
             Self::List(args) => list::run(args, components),
             Self::Masks(args) => masks::run(*args, components),
             Self::Data(args) => data::run(args, components),

@@ -1,14 +1,17 @@
 //! `mga sweep`: an experiment under many settings.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use serde_json::json;
 
+use super::sweep_slurm::{self, Request};
 use crate::components::Components;
 use crate::experiment::Overrides;
 use crate::folder_lock::FolderLock;
 use crate::interrupt::Interrupt;
+use crate::launchers::Launcher;
 use crate::output::print;
 use crate::status::Interrupted;
 use crate::sweep::{
@@ -19,6 +22,7 @@ const EXAMPLE: &str = "\
 Example:
   mga sweep experiments/ablations/leaves.toml --out runs/leaves --dry-run
   mga sweep experiments/ablations/leaves.toml --out runs/leaves
+  mga sweep experiments/ablations/leaves.toml --out runs/leaves --launcher slurm
 
 What is finished is not run again, whatever ended the sweep; a value added to the file runs only what is new.";
 
@@ -31,6 +35,12 @@ pub struct Args {
     /// The sweep's folder.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// Who starts the runs: this command, or SLURM, as a job array with the resources of [launcher].
+    #[arg(long, value_enum, default_value_t)]
+    launcher: Launcher,
+    /// With --launcher slurm: write the scripts and submit nothing.
+    #[arg(long)]
+    emit: bool,
     /// Runs at once; left out: one, or one a GPU where the experiment uses GPUs. They share the cores.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
@@ -57,7 +67,15 @@ pub struct Args {
 /// A wrong sweep file or experiment; another sweep in the folder; runs that failed; a signal.
 pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let interrupt = Interrupt::listen()?;
+    let slurm = args.launcher == Launcher::Slurm;
+    anyhow::ensure!(slurm || !args.emit, "--emit writes the scripts of --launcher slurm; name both");
     let mut planner = Planner::read(&args.sweep, Overrides::from_process(args.set.clone()), components)?;
+    anyhow::ensure!(
+        !(slurm && planner.file().search == Search::Tpe),
+        "{}: search = \"tpe\" learns from runs as they end, and a job array is fixed when it is submitted: use --launcher local, \
+         or search = \"random\"",
+        args.sweep.display()
+    );
     let mut draws = (planner.file().search == Search::Tpe).then(|| Draws::read(&args.out, &planner)).transpose()?;
     if args.dry_run {
         let plan = planner.plan(&args.out, draws.as_ref().map(|draws| draws.values.as_slice()))?;
@@ -72,6 +90,11 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     std::fs::create_dir_all(&args.out).with_context(|| format!("{}: cannot be made", args.out.display()))?;
     let lock = FolderLock::take(&args.out, "sweeps")?;
     planner.write_files(&args.out)?;
+    if slurm {
+        plan.write()?;
+        let request = Request { retry: args.retry, emit: args.emit, at_once: args.jobs, quiet: args.quiet };
+        return sweep_slurm::run(&plan, &request, &mut Report::new(args.json, true, 1));
+    }
     let mut sweep = Sweep::new(&args, &plan, components.hub.settings().offline, &interrupt);
     loop {
         if let Some(draws) = &draws {
@@ -194,10 +217,16 @@ impl<'a> Sweep<'a> {
 /// The runs, and where each stands.
 fn list(plan: &Plan, planner: &Planner<'_>, args: &Args) -> anyhow::Result<()> {
     let mut text = String::new();
+    let slurm = args.launcher == Launcher::Slurm;
+    let queued = if slurm { sweep_slurm::queued(plan)? } else { BTreeMap::new() };
     for cell in &plan.cells {
         let state = cell.state();
+        let task = queued.get(&cell.key).filter(|_| state.state != Standing::Finished);
         if args.json {
-            text += &json!({ "key": cell.key, "state": state, "cell": cell.record }).to_string();
+            let task = task.map(|task| json!({ "job": task.job, "index": task.index, "state": task.state }));
+            text += &json!({ "key": cell.key, "state": state, "cell": cell.record, "task": task }).to_string();
+        } else if let Some(task) = task {
+            text += &format!("{} {}", cell.key, sweep_slurm::told(task));
         } else {
             let what = match state.state {
                 Standing::Waiting => "new".to_owned(),

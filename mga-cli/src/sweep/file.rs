@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::experiment::document_schema;
+use crate::launchers::settings::LauncherSettings;
 
 /// A sweep: one experiment, run under many settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -54,10 +55,9 @@ pub struct SweepFile {
     /// How much a random or TPE search may run.
     #[serde(default)]
     pub budget: Budget,
-    /// Where the runs are started, and with which resources.
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
-    #[schemars(extend("additionalProperties" = true))]
-    pub launcher: Map<String, Value>,
+    /// With --launcher slurm: what a run may use.
+    #[serde(default)]
+    pub launcher: LauncherSettings,
 }
 
 /// How the cells of a sweep are found.

@@ -11,6 +11,7 @@ use super::file::Search;
 use super::state::{Standing, State};
 use crate::experiment::Metric;
 use crate::identity::Identity;
+use crate::launchers::settings::LauncherSettings;
 use crate::output::write_file;
 use crate::run_folder::RunFolder;
 
@@ -78,7 +79,7 @@ struct Listed {
     search: Search,
     metric: Metric,
     #[serde(default)]
-    launcher: Map<String, Value>,
+    launcher: LauncherSettings,
     cells: Vec<Line>,
 }
 
@@ -93,8 +94,8 @@ pub struct Plan {
     pub search: Search,
     /// What selects, and what a search improves.
     pub metric: Metric,
-    /// `[launcher]` of the sweep file, as it stands there.
-    pub launcher: Map<String, Value>,
+    /// `[launcher]` of the sweep file.
+    pub launcher: LauncherSettings,
     /// The runs.
     pub cells: Vec<Cell>,
 }

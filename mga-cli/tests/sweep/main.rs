@@ -9,3 +9,5 @@ mod fixture;
 mod killed;
 mod running;
 mod searching;
+#[cfg(unix)]
+mod slurm;

@@ -124,6 +124,8 @@ pub(crate) struct Run {
     pub(crate) metrics: Vec<Value>,
     /// `summary.json` without the seconds.
     pub(crate) summary: Value,
+    /// Number of TensorBoard's records.
+    pub(crate) events: usize,
     /// The other files but `environment.json` and `experiment.toml`, as they are.
     pub(crate) rest: BTreeMap<String, Vec<u8>>,
 }
@@ -133,12 +135,20 @@ impl Run {
         let mut files = vec![];
         list(folder, "", &mut files);
         files.sort();
-        let mut run =
-            Self { files, tensors: BTreeMap::new(), metrics: vec![], summary: Value::Null, rest: BTreeMap::new() };
+        let mut run = Self {
+            files,
+            tensors: BTreeMap::new(),
+            metrics: vec![],
+            summary: Value::Null,
+            events: 0,
+            rest: BTreeMap::new(),
+        };
         for name in run.files.clone() {
             let bytes = std::fs::read(folder.join(&name)).unwrap();
             match name.as_str() {
                 "environment.json" | "experiment.toml" => (),
+                // Times are in it: as many records as there are lines in the log, and the one that says what it is.
+                "events.out.tfevents.mga" => run.events = records(&bytes),
                 "summary.json" => {
                     run.summary = serde_json::from_slice(&bytes).unwrap();
                     assert!(run.summary.as_object_mut().unwrap().remove("training_seconds").is_some());
@@ -159,6 +169,7 @@ impl Run {
                 _ => drop(run.rest.insert(name, bytes)),
             }
         }
+        assert_eq!(run.events, run.metrics.len() + 1, "TensorBoard is told what the log says");
         run
     }
 
@@ -173,6 +184,17 @@ impl Run {
         let differ: Vec<_> = self.rest.iter().filter(|(name, bytes)| other.rest[*name] != **bytes).collect();
         assert!(differ.is_empty(), "files differ: {:?}", differ.iter().map(|(name, _)| name).collect::<Vec<_>>());
     }
+}
+
+/// Records of TensorFlow's format: a length of eight bytes, four of its checksum, what it says, and four of that's.
+fn records(mut bytes: &[u8]) -> usize {
+    let mut count = 0;
+    while !bytes.is_empty() {
+        let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+        bytes = &bytes[8 + 4 + length + 4..];
+        count += 1;
+    }
+    count
 }
 
 fn list(folder: &Path, prefix: &str, files: &mut Vec<String>) {

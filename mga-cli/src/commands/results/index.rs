@@ -1,0 +1,36 @@
+//! `mga results index`: a SQLite file for whoever likes to ask in SQL.
+
+use std::path::PathBuf;
+
+use crate::output::print;
+use crate::results::{Note, read};
+use crate::run_table::{RunTable, write_index};
+
+const EXAMPLE: &str = "\
+Example:
+  mga results index runs/attention
+  sqlite3 runs/attention/index.sqlite 'SELECT key, top1 FROM runs WHERE \"model.attention\" = \"residual\"'
+
+The file is made anew from the run folders each time. To delete it loses nothing: mga itself reads the folders. Make it when
+runs have ended; jobs on a cluster neither need nor open it.";
+
+/// Arguments of `mga results index`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLE)]
+pub(super) struct Args {
+    /// The folder of a sweep, or one with runs in it.
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// No run in the folder; the file cannot be written.
+pub(super) fn run(args: Args) -> anyhow::Result<()> {
+    let results = read(&[&args.folder])?;
+    super::warn(&results);
+    let notes: Vec<Note> = results.all_notes().collect();
+    let path = write_index(&args.folder, &RunTable::of(&results.records), &notes)?;
+    Ok(print(format!("{}: {} runs\n", path.display(), results.records.len()))?)
+}

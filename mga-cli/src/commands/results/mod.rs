@@ -1,0 +1,57 @@
+//! `mga results`: what came of runs, listed, compared, exported and indexed.
+
+mod compare;
+mod export;
+mod index;
+mod list;
+
+use crate::results::Results;
+
+const EXAMPLE: &str = "\
+Examples:
+  mga results list runs/attention --where state=finished --sort top1 --descending
+  mga results compare runs/attention/runs/none.seed-1-4f1c02ab runs/attention/runs/residual.seed-1-99ab01cd
+  mga results export runs/attention --csv runs.csv --parquet runs.parquet
+  mga results index runs/attention
+
+A folder is a sweep's, one with runs in it, or a run's own. Every command reads the folders, whatever else lies there.";
+
+/// Arguments of `mga results`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLE)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// List runs, with what tells them apart and what came of them.
+    List(list::Args),
+    /// Show the settings in which runs differ, and their metrics side by side.
+    Compare(compare::Args),
+    /// Write one row a run, with every setting and metric, as CSV or Parquet.
+    Export(export::Args),
+    /// Make a sweep's SQLite file anew from its run folders.
+    Index(index::Args),
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// What the command says.
+pub fn run(args: Args) -> anyhow::Result<()> {
+    match args.command {
+        Command::List(args) => list::run(args),
+        Command::Compare(args) => compare::run(args),
+        Command::Export(args) => export::run(args),
+        Command::Index(args) => index::run(args),
+    }
+}
+
+/// Says what is odd with the folders, on standard error.
+fn warn(results: &Results) {
+    for note in results.all_notes() {
+        eprintln!("note: {}: {}", note.path.display(), note.message);
+    }
+}

@@ -1,0 +1,13 @@
+//! Runs of a sweep as job arrays of SLURM.
+//!
+//! A task runs `mga sweep-task`, which reads nothing but the sweep's folder, the data and the cache of weights; what came of
+//! it is in the run's folder. Which runs are queued SLURM is asked each time, by the names of the jobs: what the folder says
+//! of them could be out of date.
+
+mod queue;
+mod script;
+mod submission;
+
+pub use queue::{Task, submit, tasks};
+pub use script::{Array, script};
+pub use submission::{FOLDER, JOBS, Scripts, Submitted, Written};

@@ -1,0 +1,190 @@
+#!/usr/bin/env bash
+# A sweep as a job array on a real SLURM of two nodes: a run that is longer than its time limit is saved, requeued and
+# goes on; one whose process is killed fails and is submitted again; one that is cancelled is saved and submitted again;
+# what is queued is not submitted twice. In the end every number is that of a local sweep of the same file.
+#
+#   scripts/slurm/sweep.sh
+#
+# About seven minutes on two idle cores. MGA: the program's file (default: built with cargo). See with_cluster.sh for what
+# is installed and how the cluster is taken down.
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+repository=$(cd "$here/../.." && pwd)
+
+if [ "${1:-}" != inside ]; then
+    if [ -z "${MGA:-}" ]; then
+        cargo build --release --quiet --manifest-path "$repository/Cargo.toml" -p mga-cli
+        MGA=$repository/target/release/mga
+    fi
+    MGA=$(realpath "$MGA")
+    work=$(mktemp -d)
+    trap 'rm -rf "$work"' EXIT
+    MGA=$MGA WORK=$work MGA_CACHE=$work/cache "$here/with_cluster.sh" "$0" inside
+    left=$(pgrep -f -- "$work" || true)
+    [ -z "$left" ] || { echo "left running: $left" >&2; exit 1; }
+    exit
+fi
+
+cd "$WORK"
+cat >base.toml <<'TOML'
+task = "classification"
+device = "cpu"
+threads = 1
+[data]
+dataset = "leaves"
+train_per_class = 10
+test_per_class = 4
+size = 48
+batch_size = 10
+workers = 1
+validation = { per_class = 2 }
+train = { transforms = [{ op = "horizontal-flip", p = 0.5 }] }
+[model]
+backbone = "conv4"
+attention = "residual"
+[optimiser]
+name = "adamw"
+learning_rate = 1e-3
+[schedule]
+name = "cosine"
+epochs = 2
+[train]
+checkpoint_every = 5
+log_every = 1
+TOML
+cat >sweep.toml <<TOML
+name = "cluster"
+base = "base.toml"
+baseline = "short"
+[axes]
+seed = [1, 2]
+[variants.short]
+[variants.long]
+"schedule.epochs" = ${EPOCHS:-400}
+[launcher]
+partition = "main"
+time = "1"
+cpus = 1
+memory = "500M"
+concurrent = 4
+save_before = 10
+TOML
+
+say() { echo "--- $*"; }
+die() { echo "FAILED: $*" >&2; exit 1; }
+sweep() { "$MGA" sweep sweep.toml --out cluster --launcher slurm "$@"; }
+# A sweep's line has to hold this text.
+expect() {
+    local text=$1
+    shift
+    local said
+    said=$(sweep "$@" 2>&1)
+    sed 's/^/    /' <<<"$said"
+    grep -qF -- "$text" <<<"$said" || die "expected: $text"
+}
+# Waits up to so many seconds for a condition.
+wait_for() {
+    local seconds=$1 what=$2
+    shift 2
+    for _ in $(seq $((seconds * 5))); do
+        if "$@"; then return 0; fi
+        sleep 0.2
+    done
+    squeue
+    tail -n 5 cluster/slurm/log-* cluster/runs/*/log.txt || true
+    die "waited $seconds seconds for: $what"
+}
+run_of() { echo cluster/runs/"$1"-*; }
+field() { python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["'"$2"'"])' "$1/state.json"; }
+lines() { cat "$1/metrics.jsonl" 2>/dev/null | wc -l; }
+has_lines() { [ "$(lines "$1")" -ge "$2" ]; }
+is() { [ "$(field "$1" state)" = "$2" ]; }
+logged() { grep -qsF -- "$1" cluster/slurm/log-*; }
+ended() { [ -z "$(squeue --noheader)" ]; }
+# The task of the queue that runs this run, as JOB_INDEX.
+task_of() {
+    sweep --dry-run --json | python3 -c '
+import json, sys
+for line in map(json.loads, sys.stdin):
+    if line["key"].startswith(sys.argv[1]) and line["task"]:
+        print("{job}_{index}".format(**line["task"]))' "$1"
+}
+
+say "$(sinfo --version): two nodes"
+sinfo
+say "written, and not submitted"
+sweep --emit 2>&1 | sed 's/^/    /'
+ended || die "--emit submitted something"
+say "submitted"
+expect "4 to submit"
+job=$(squeue --noheader --array --format=%F | sort -u)
+[ "$(wc -l <<<"$job")" = 1 ] || die "expected one job array, found: $job"
+say "what is queued is not submitted again"
+expect "0 to submit"
+
+victim=$(run_of long.seed-2)
+wait_for 60 "long.seed-2 to train" has_lines "$victim" 30
+kill -KILL "$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["process"]["id"])' "$victim/state.json")"
+say "killed the process of long.seed-2 at $(lines "$victim") lines of its log"
+wait_for 30 "long.seed-2 to have failed" is "$victim" failed
+echo "    $(field "$victim" error)"
+wait_for 90 "long.seed-1 to come to its time limit" logged "at its time limit; saved, and back into the queue"
+say "long.seed-1 came to its time limit, and was requeued:"
+squeue --array --format='    %.12i %.10T %.20S %R'
+wait_for 60 "its second start" logged "start 2: long.seed-1"
+say "it goes on; a failed run is submitted again when asked"
+expect "--retry"
+expect "1 to submit" --retry
+wait_for 60 "long.seed-2 to train again" is "$victim" running
+before=$(lines "$victim")
+wait_for 60 "long.seed-2 to come further" has_lines "$victim" $((before + 30))
+task=$(task_of long.seed-2)
+scancel "$task"
+say "cancelled $task, long.seed-2, at $(lines "$victim") lines"
+wait_for 30 "long.seed-2 to be saved" is "$victim" interrupted
+wait_for 30 "the task to leave the queue" eval '[ -z "$(task_of long.seed-2)" ]'
+say "submitted again: it goes on from there"
+expect "1 to submit"
+wait_for 600 "all tasks to end" ended
+
+say "where each run stands"
+sweep --dry-run | sed 's/^/    /'
+expect "4 finished"
+for run in cluster/runs/*; do echo "    $(basename "$run"): $(field "$run" attempts) attempts"; done
+[ "$(field "$victim" attempts)" -ge 3 ] || die "long.seed-2 was killed and cancelled, and is said to have started less often"
+[ "$(field "$(run_of long.seed-1)" attempts)" -ge 2 ] || die "long.seed-1 was requeued, and is said to have started once"
+say "jobs:"
+cat cluster/slurm/jobs.json
+say "tasks:"
+cat cluster/slurm/log-* | sed 's/^/    /'
+
+say "the same sweep on this machine"
+"$MGA" sweep sweep.toml --out local --jobs 2 --quiet 2>&1 | sed 's/^/    /'
+"$MGA" results list cluster
+for folder in cluster local; do "$MGA" results export $folder --csv $folder.csv >/dev/null; done
+python3 - <<'PYTHON'
+import csv, json, pathlib
+
+tables = [{row["key"]: row for row in csv.DictReader(open(f"{name}.csv"))} for name in ("cluster", "local")]
+# What tells of time, place and attempts.
+other = ("seconds", "training_seconds", "folder", "attempts")
+columns = [name for name in next(iter(tables[1].values())) if name not in other and not name.startswith("environment.")]
+assert tables[0].keys() == tables[1].keys() and len(tables[0]) == 4
+values = 0
+for key, row in tables[1].items():
+    for name in columns:
+        assert tables[0][key][name] == row[name], (key, name, tables[0][key][name], row[name])
+        values += 1
+    predictions = [(pathlib.Path(name) / "runs" / key / "predictions.csv").read_bytes() for name in ("cluster", "local")]
+    assert predictions[0] == predictions[1], key
+    logs = []
+    for name in ("cluster", "local"):
+        lines = (pathlib.Path(name) / "runs" / key / "metrics.jsonl").read_text().splitlines()
+        logs.append([{k: v for k, v in json.loads(line).items() if k != "images_per_second"} for line in lines])
+    assert logs[0] == logs[1], f"{key}: other steps"
+    steps = [line["step"] for line in logs[0] if line["kind"] == "step"]
+    assert steps == sorted(set(steps)), f"{key}: a step twice"
+print(f"{len(tables[0])} runs agree with those of the local sweep: {values} values, all predictions, every step")
+PYTHON
+say "passed"
