@@ -26,7 +26,7 @@ pub use data::{Data, EmptyMask, EvalData, Masks, MissingMask, OnError, TestSplit
 pub use evaluation::{Evaluation, Metric, SelectOn};
 pub use key_path::{KeyPath, Segment};
 pub use load::{Loaded, Overrides, load};
-pub use model::{Attention, Model};
+pub use model::{Attention, Input, Model};
 pub use nearest::nearest;
 pub use objective::Objective;
 pub use optimiser::{AdamW, Optimiser, Sgd, UpdateRule};

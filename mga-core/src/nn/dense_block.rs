@@ -69,9 +69,9 @@ impl DenseBlock {
     pub fn forward(&self, tape: &mut Tape, x: Value) -> Result<Value> {
         let inputs = |tape: &mut Tape, layer: &DenseLayer| DenseLayerInputs {
             norm1: layer.norm1.inputs(tape),
-            conv1: layer.conv1.weight(tape),
+            conv1: layer.conv1.weight(tape)?,
             norm2: layer.norm2.inputs(tape),
-            conv2: layer.conv2.weight(tape),
+            conv2: layer.conv2.weight(tape)?,
         };
         let layers: Vec<_> = self.layers.iter().map(|layer| inputs(tape, layer)).collect();
         let (y, statistics) = ops::dense_block(tape, x, layers)?;
