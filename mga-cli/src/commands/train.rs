@@ -17,8 +17,7 @@ use crate::experiment::{Experiment, Loaded, Overrides, SelectOn, Task, load};
 use crate::gallery;
 use crate::interrupt::Interrupt;
 use crate::loaders;
-use crate::output::print;
-use crate::progress::{Terminal, percent};
+use crate::progress::{Voice, percent};
 use crate::run_folder::RunFolder;
 use crate::runners::classification::Classification;
 use crate::runners::evaluation::{Evaluated, evaluate};
@@ -30,7 +29,8 @@ use crate::status::Interrupted;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  mga train experiments/quickstart.toml --set schedule.epochs=5 --out runs/first\n  \
-                        mga train --resume runs/first"
+                        mga train --resume runs/first\n  \
+                        mga train experiments/quickstart.toml --json | jq 'select(.kind == \"epoch\")'"
 )]
 pub struct Args {
     /// The experiment file (TOML).
@@ -51,6 +51,9 @@ pub struct Args {
     /// Say nothing but the result.
     #[arg(long, short)]
     quiet: bool,
+    /// For machines: one JSON object a line on standard output, for each step, epoch and the result.
+    #[arg(long)]
+    json: bool,
 }
 
 /// Trains.
@@ -83,9 +86,10 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
         }
         (None, None) => anyhow::bail!("name an experiment file, or a run with --resume"),
     };
+    let voice = Voice { quiet: args.quiet, json: args.json };
     assemble::use_threads(loaded.experiment.threads);
     if loaded.experiment.task == Task::Segmentation {
-        return segmentation_run::train(&loaded, components, &folder, resume, args.quiet, &interrupt);
+        return segmentation_run::train(&loaded, components, &folder, resume, voice, &interrupt);
     }
     let device = assemble::device(&loaded)?;
     let data = data_set::open(&loaded, components)?;
@@ -95,11 +99,7 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let experiment = &loaded.experiment;
     let classes = data.dataset.classes().to_vec();
     let model = assemble::fresh_model(&loaded, components, classes.len(), &device)?;
-    let say = |line: &str| {
-        if !args.quiet {
-            eprintln!("{line}")
-        }
-    };
+    let say = |line: &str| voice.say(line);
     if let Some(weights) = &weights {
         say(&assemble::load_weights(&loaded, components, &model, weights)?);
     }
@@ -138,12 +138,12 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
         masks: Arc::clone(&data.masks),
         folder: folder.clone(),
         interrupt: interrupt.clone(),
-        report: Arc::new(Terminal::new(experiment.schedule.epochs, args.quiet)),
+        report: voice.report(experiment),
         identity: identity(experiment)?,
     };
     let progress = training.run(resume)?;
     data.masks.warnings().iter().for_each(|warning| say(&format!("warning: {warning}")));
-    finish(&loaded, &model, &data, &folder, &progress, &interrupt).map_err(|error| {
+    finish(&loaded, &model, &data, &folder, &progress, voice, &interrupt).map_err(|error| {
         if !error.is::<Interrupted>() {
             return error;
         }
@@ -162,6 +162,7 @@ fn finish(
     data: &OpenData,
     folder: &RunFolder,
     progress: &Progress,
+    voice: Voice,
     interrupt: &Interrupt,
 ) -> anyhow::Result<()> {
     let classes = data.dataset.classes();
@@ -239,7 +240,7 @@ fn finish(
         }
     }
     text += &format!("run: {}\npictures: {}\n", folder.path().display(), folder.pictures().display());
-    Ok(print(text)?)
+    voice.result(text, folder)
 }
 
 /// Hash of an experiment without what does not change its numbers.
