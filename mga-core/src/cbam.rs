@@ -94,7 +94,7 @@ mod tests {
         let mut tape = Tape::eval();
         let x = tape.constant(&Tensor::new(&[2f64, -4.0], &Device::Cpu)?.reshape((1, 2, 1, 1))?)?;
         let found = gate.forward(&mut tape, x)?.tensor().flatten_all()?.to_vec1::<f64>()?[0];
-        let score: f64 = (3.0 * -1.0 + 5.0 * 2.0 - 1.0) / 2.0 * 0.5 - 0.25;
+        let score: f64 = (5.0 * 2.0 - 3.0 - 1.0) / 2.0 * 0.5 - 0.25;
         assert!((found - 1.0 / (1.0 + (-score).exp())).abs() < 1e-12, "{found}");
         Ok(())
     }

@@ -23,7 +23,6 @@ use crate::environment::Environment;
 use crate::experiment::{Loaded, SelectOn};
 use crate::gallery::OVERVIEW;
 use crate::interrupt::Interrupt;
-use crate::output::print;
 use crate::pictures::{grid, save_png};
 use crate::prediction::spread;
 use crate::progress::Voice;
