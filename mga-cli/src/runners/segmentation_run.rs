@@ -16,19 +16,21 @@ use super::segmentation::Segmentation;
 use super::segmentation_evaluation::{Segmented, classes_of, evaluate, logits};
 use super::training::Training;
 use crate::checkpoint::{self, Progress};
-use crate::commands::train::identity;
 use crate::components::Components;
 use crate::data_set::{self, AnnotatedData};
 use crate::environment::Environment;
 use crate::experiment::{Loaded, SelectOn};
+use crate::file_hashes::FileHashes;
+use crate::fingerprint;
 use crate::gallery::OVERVIEW;
+use crate::identity::{self, Identity, experiment_hash, weights_hash};
 use crate::interrupt::Interrupt;
 use crate::pictures::{grid, save_png};
 use crate::prediction::spread;
 use crate::progress::Voice;
 use crate::run_folder::RunFolder;
 use crate::segmenting::TrainedImage;
-use crate::{assemble, loaders};
+use crate::{assemble, loaders, weights_source};
 
 /// How many images the picture of a run shows.
 const SHOWN: usize = 12;
@@ -55,9 +57,17 @@ pub fn train(
     {
         say(&report);
     }
+    let mut lock = None;
     if !resume {
         let images = trained_images(&data)?;
+        let hashes = FileHashes::of_user();
+        let fingerprint = fingerprint::of_annotated(&data, &hashes)?;
+        let weights = experiment.model.weights.strip_prefix("file:").map(Path::new);
+        let weights = weights.map(weights_source::of_file).transpose()?;
+        let identity = Identity::new(experiment, &fingerprint, &weights_hash(weights.as_ref(), &hashes)?)?;
         folder.create()?;
+        lock = Some(folder.lock()?);
+        folder.write_json(identity::FILE, &identity)?;
         folder.write_json("environment.json", &Environment::here(&device))?;
         folder.write_json("images.json", &images)?;
         // The experiment last: where it is, the run can be resumed and lacks nothing.
@@ -91,10 +101,12 @@ pub fn train(
         folder: folder.clone(),
         interrupt: interrupt.clone(),
         report: voice.report(experiment),
-        identity: identity(experiment)?,
+        identity: experiment_hash(experiment)?,
     };
     let progress = training.run(resume)?;
-    finish(loaded, &learner, &data, folder, &progress, voice, interrupt)
+    finish(loaded, &learner, &data, folder, &progress, voice, interrupt)?;
+    drop(lock);
+    Ok(())
 }
 
 /// Evaluates a run, or an experiment's weights, on a split; gives its line of JSON.
