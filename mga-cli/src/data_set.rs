@@ -272,7 +272,11 @@ fn open_masks(
                     "data set `{}` as it is set here offers no masks, and {} them: name where they are, or take a \
                      control (`{controls}`){}",
                     experiment.data.dataset,
-                    if experiment.model.input.needs_masks() { "model.input shows the network" } else { "model.mask_guidance trains towards" },
+                    if experiment.model.input.needs_masks() {
+                        "model.input shows the network"
+                    } else {
+                        "model.mask_guidance trains towards"
+                    },
                     if experiment.model.input.needs_masks() { "" } else { ", or set model.mask_guidance = false" },
                 );
                 loaded.error(KEY, message)

@@ -93,7 +93,8 @@ impl Deletion {
             waiting.extend_from_slice(&values);
             count += 1;
             if count == AT_ONCE || step == self.steps {
-                let images = Tensor::from_vec(std::mem::take(&mut waiting), (count, channels, height, width), &Device::Cpu)?;
+                let images =
+                    Tensor::from_vec(std::mem::take(&mut waiting), (count, channels, height, width), &Device::Cpu)?;
                 curve.extend(probability(&images)?);
                 count = 0;
             }

@@ -118,7 +118,9 @@ pub fn explain(
             return Err(Interrupted(done).into());
         }
         let batch = batch?;
-        for (at, prediction) in prediction::explain(model, &batch, normalisation, explanation.class)?.into_iter().enumerate() {
+        for (at, prediction) in
+            prediction::explain(model, &batch, normalisation, explanation.class)?.into_iter().enumerate()
+        {
             let deletion = match explanation.deletion {
                 Some(deletion) => {
                     let input = network_input(model, &batch)?.narrow(0, at, 1)?;

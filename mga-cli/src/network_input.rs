@@ -12,7 +12,10 @@ pub fn network_input(model: &MgaModel, batch: &Batch) -> anyhow::Result<Tensor> 
     let input = model.settings().input;
     let lacking = batch.has_mask.iter().position(|has| !has).filter(|_| input.needs_masks());
     if let Some(id) = lacking.and_then(|index| batch.ids.get(index)) {
-        anyhow::bail!("{id}: has no mask, and the network is shown one with every image (model.input = \"{}\")", name(input));
+        anyhow::bail!(
+            "{id}: has no mask, and the network is shown one with every image (model.input = \"{}\")",
+            name(input)
+        );
     }
     Ok(input.tensor(&batch.images, &batch.masks)?.to_device(model.store().device())?)
 }

@@ -125,11 +125,7 @@ pub fn explain(
 }
 
 /// What is said of a batch, and its last features.
-fn seen(
-    model: &MgaModel,
-    batch: &Batch,
-    (mean, std): Normalisation,
-) -> anyhow::Result<(Vec<Prediction>, Tensor)> {
+fn seen(model: &MgaModel, batch: &Batch, (mean, std): Normalisation) -> anyhow::Result<(Vec<Prediction>, Tensor)> {
     let mut tape = Tape::eval();
     let images = tape.constant(&network_input(model, batch)?)?;
     let features = model.features(&mut tape, images)?;

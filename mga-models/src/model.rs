@@ -95,7 +95,8 @@ impl MgaModel {
         let root = store.root();
         let backbone = (entry.build)(if masked { root.with_mask_channel() } else { root })?;
         if masked && store.get(MASK_CHANNEL).is_none() {
-            let what = "does not say which convolution takes the images (Builder::of_images), so none can take the mask";
+            let what =
+                "does not say which convolution takes the images (Builder::of_images), so none can take the mask";
             return Err(Error::settings(format!("{} {what}", entry.name)));
         }
         let mut root = store.root();

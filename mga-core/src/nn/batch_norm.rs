@@ -52,12 +52,7 @@ impl BatchNorm2d {
     }
 
     /// The same with the weight starting at `start`.
-    pub fn starting_at(
-        builder: Builder<'_>,
-        channels: usize,
-        settings: BatchNormSettings,
-        start: f64,
-    ) -> Result<Self> {
+    pub fn starting_at(builder: Builder<'_>, channels: usize, settings: BatchNormSettings, start: f64) -> Result<Self> {
         let norm = Self::new(builder, channels, settings)?;
         norm.weight.set((norm.weight.tensor().ones_like()? * start)?)?;
         Ok(norm)

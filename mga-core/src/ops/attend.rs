@@ -83,13 +83,9 @@ mod tests {
 
     #[test]
     fn gradients_are_right() {
-        for kind in [
-            Attention::None,
-            Attention::Multiply,
-            Attention::Residual,
-            Attention::Concat,
-            Attention::CbamSpatial,
-        ] {
+        for kind in
+            [Attention::None, Attention::Multiply, Attention::Residual, Attention::Concat, Attention::CbamSpatial]
+        {
             let op = |tape: &mut Tape, v: &[Value]| attend(tape, v[0].clone(), v[1].clone(), kind, (0.3, 0.7));
             check(&[&[2, 3, 2, 5], &[2, 1, 2, 5]], op);
             check_half(&[&[2, 3, 2, 5], &[2, 1, 2, 5]], op);
