@@ -10,7 +10,7 @@ use mga_models::weights::published::IMAGENET;
 use mga_models::{BackboneEntry, MgaModel, ModelSettings, weights};
 
 use crate::components::Components;
-use crate::experiment::{Attention, Experiment, Loaded};
+use crate::experiment::{Attention, Experiment, Input, Loaded};
 use crate::weights_source::{self, WeightsFile};
 
 /// The device of `device = "auto" | "cpu" | "cuda" | "cuda:N"`. There is no silent fallback: a GPU that is asked for and
@@ -86,11 +86,17 @@ pub fn model_settings(experiment: &Experiment, classes: usize) -> ModelSettings 
     let model = &experiment.model;
     ModelSettings {
         classes,
+        input: match model.input {
+            Input::Image => mga_models::Input::Image,
+            Input::ImageAndMask => mga_models::Input::ImageAndMask,
+            Input::MaskedImage => mga_models::Input::MaskedImage,
+        },
         attention: match model.attention {
             Attention::None => ops::Attention::None,
             Attention::Multiply => ops::Attention::Multiply,
             Attention::Residual => ops::Attention::Residual,
             Attention::Concat => ops::Attention::Concat,
+            Attention::CbamSpatial => ops::Attention::CbamSpatial,
         },
         residual_weights: (model.residual_weights[0], model.residual_weights[1]),
         mask_guidance: model.mask_guidance,
@@ -110,8 +116,11 @@ pub fn fresh_model(
     let experiment = &loaded.experiment;
     let store = ParameterStore::new(experiment.seed, DType::F32, device);
     let entry = backbone(loaded, components)?;
-    Ok(MgaModel::new(entry, model_settings(experiment, classes), store)
-        .map_err(|e| loaded.error("model.freeze_through", e.to_string()))?)
+    Ok(MgaModel::new(entry, model_settings(experiment, classes), store).map_err(|e| {
+        let message = e.to_string();
+        let key = if message.contains("of_images") { "model.input" } else { "model.freeze_through" };
+        loaded.error(key, message)
+    })?)
 }
 
 /// Finds the weights that the experiment names, downloading them if need be, and settles what follows from them: the

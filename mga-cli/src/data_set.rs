@@ -13,7 +13,7 @@ use mga_data::{Mask, MaskSettings, MaskSource, Picture, Source, Splits, masks};
 
 use crate::assemble;
 use crate::components::Components;
-use crate::experiment::{Data, EmptyMask, ExperimentError, Loaded, MissingMask, OnError};
+use crate::experiment::{Data, EmptyMask, Experiment, ExperimentError, Loaded, MissingMask, OnError};
 use crate::segmenting::{Maker, cache_folder};
 
 /// An experiment's data set. Nothing is decoded yet.
@@ -85,7 +85,7 @@ pub fn open(loaded: &Loaded, components: &Components) -> anyhow::Result<OpenData
     }
     loaded.check_validation(splits.validation.len())?;
     let masks = Arc::new(open_masks(loaded, components, &dataset)?);
-    Ok(OpenData { dataset, splits, masks, guided: loaded.experiment.model.mask_guidance })
+    Ok(OpenData { dataset, splits, masks, guided: wants_masks(&loaded.experiment) })
 }
 
 /// Opens what an experiment is evaluated on: as [`open`], but neither masks nor training or validation images are
@@ -97,6 +97,8 @@ pub fn open_to_evaluate(loaded: &Loaded, components: &Components) -> anyhow::Res
     let (dataset, mut splits) = open_images(loaded, components)?;
     let masks = match open_masks(loaded, components, &dataset) {
         Ok(masks) => masks,
+        // A network that is shown masks can do nothing without.
+        Err(error) if loaded.experiment.model.input.needs_masks() => return Err(error.into()),
         Err(error) => {
             let reason = error.problems.first().map_or("", |problem| problem.message.as_str());
             splits.notes.push(format!("evaluated without masks: {reason}"));
@@ -245,6 +247,11 @@ fn own_name(source: String) -> String {
     if source == "file" { "folder".to_owned() } else { source }
 }
 
+/// Whether training needs masks: to learn from, or to look at.
+fn wants_masks(experiment: &Experiment) -> bool {
+    experiment.model.mask_guidance || experiment.model.input.needs_masks()
+}
+
 fn open_masks(
     loaded: &Loaded,
     components: &Components,
@@ -256,15 +263,21 @@ fn open_masks(
     let dataset = &supplied(loaded, components, dataset)?;
     let source = match &masks.source {
         Some(source) => own_name(source.clone()),
-        None if !experiment.model.mask_guidance => "none".to_owned(),
+        None if !wants_masks(experiment) => "none".to_owned(),
         None => {
             let first = dataset.mask_sources().first().map(|source| (*source).to_owned());
             first.ok_or_else(|| {
                 let controls = masks::CONTROLS.join("`, `");
                 let message = format!(
-                    "data set `{}` as it is set here offers no masks, and model.mask_guidance trains towards them: \
-                     name where they are, take a control (`{controls}`), or set model.mask_guidance = false",
-                    experiment.data.dataset
+                    "data set `{}` as it is set here offers no masks, and {} them: name where they are, or take a \
+                     control (`{controls}`){}",
+                    experiment.data.dataset,
+                    if experiment.model.input.needs_masks() {
+                        "model.input shows the network"
+                    } else {
+                        "model.mask_guidance trains towards"
+                    },
+                    if experiment.model.input.needs_masks() { "" } else { ", or set model.mask_guidance = false" },
                 );
                 loaded.error(KEY, message)
             })?

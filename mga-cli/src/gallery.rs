@@ -3,16 +3,20 @@
 use std::path::Path;
 
 use anyhow::Context;
-use mga_data::{Loader, Picture};
+use candle_core::Tensor;
+use mga_data::{Loader, Mask, Picture};
 use mga_models::MgaModel;
+use serde_json::json;
 
 use crate::assemble::normalisation;
 use crate::data_set::OpenData;
+use crate::deletion::{Deletion, DeletionScore};
 use crate::experiment::Loaded;
 use crate::interrupt::Interrupt;
 use crate::loaders;
+use crate::network_input::network_input;
 use crate::pictures::{FileNames, grid, save_png};
-use crate::prediction::{Normalisation, predict, spread};
+use crate::prediction::{self, Chosen, Normalisation, Prediction, spread};
 use crate::run_folder::RunFolder;
 use crate::status::Interrupted;
 
@@ -22,7 +26,11 @@ pub const OVERVIEW: &str = "overview.png";
 /// How many images it shows.
 const SHOWN: usize = 12;
 
-/// Writes `pictures/overview.png`: image, mask and attention of up to `SHOWN` images, spread over the split.
+/// Images side by side in it.
+const PER_ROW: usize = 2;
+
+/// Writes `pictures/overview.png`: image, mask, attention and Grad-CAM (of the predicted class) of up to `SHOWN` images,
+/// spread over the split; and `overview.json`, which says what it shows.
 ///
 /// # Errors
 /// Images that cannot be read; a folder that cannot be written to.
@@ -34,15 +42,39 @@ pub fn write(
     folder: &RunFolder,
 ) -> anyhow::Result<()> {
     let loader = loaders::one_by_one(loaded, data.eval_source(), spread(indices, SHOWN))?;
-    let mut shown = vec![];
+    let (mut shown, mut columns, mut captions) = (vec![], vec![], vec![]);
+    let name = |class: Option<usize>| class.and_then(|class| data.dataset.classes().get(class));
     for batch in loader.epoch(0, 0) {
-        let predictions = predict(model, &batch?, normalisation(&loaded.experiment))?;
-        shown.extend(predictions.iter().map(|prediction| prediction.pictures()));
+        for prediction in prediction::explain(model, &batch?, normalisation(&loaded.experiment), Chosen::Predicted)? {
+            let (predicted, confidence) = prediction.ranking.first().copied().unzip();
+            captions.push(json!({
+                "path": prediction.id, "label": name(prediction.label), "predicted": name(predicted),
+                "confidence": confidence,
+                "columns": prediction.columns().iter().map(|(column, _)| *column).collect::<Vec<_>>(),
+            }));
+            for (column, _) in prediction.columns() {
+                if !columns.contains(&column) {
+                    columns.push(column);
+                }
+            }
+            shown.push(prediction.pictures());
+        }
     }
-    match overview(&shown) {
-        Some(picture) => save(&picture, &folder.pictures().join(OVERVIEW)),
-        None => Ok(()),
-    }
+    let Some(picture) = overview(&shown) else { return Ok(()) };
+    save(&picture, &folder.pictures().join(OVERVIEW))?;
+    folder.write_json(
+        "pictures/overview.json",
+        &json!({ "picture": OVERVIEW, "columns": columns, "images_per_row": PER_ROW, "images": captions }),
+    )
+}
+
+/// What [`explain`] makes.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Explanation {
+    /// The class it is about.
+    pub class: Chosen,
+    /// How the deletion score is taken; `None`: not at all.
+    pub deletion: Option<Deletion>,
 }
 
 /// One image that was explained.
@@ -56,11 +88,15 @@ pub struct Explained {
     pub predicted: Option<usize>,
     /// With which softmax probability.
     pub confidence: f64,
+    /// The class that Grad-CAM is of.
+    pub class: Option<usize>,
     /// The picture's name in the folder.
     pub picture: String,
+    /// Deletion scores by map: `attention` (where there is one), `grad-cam`, `random`; empty where none were asked for.
+    pub deletion: Vec<(&'static str, DeletionScore)>,
 }
 
-/// Writes a picture of image, mask (where there is one) and attention for everything the loader gives, and
+/// Writes a picture of image, mask and attention (where there are such) and Grad-CAM for everything the loader gives, and
 /// [`OVERVIEW`] of the first, into the folder `out`, which is made where it is not there.
 ///
 /// # Errors
@@ -70,6 +106,7 @@ pub fn explain(
     loader: &Loader,
     normalisation: Normalisation,
     out: &Path,
+    explanation: Explanation,
     interrupt: &Interrupt,
 ) -> anyhow::Result<Vec<Explained>> {
     std::fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
@@ -80,7 +117,17 @@ pub fn explain(
             let done = format!("interrupted after {} pictures in {}", explained.len(), out.display());
             return Err(Interrupted(done).into());
         }
-        for prediction in predict(model, &batch?, normalisation)? {
+        let batch = batch?;
+        for (at, prediction) in
+            prediction::explain(model, &batch, normalisation, explanation.class)?.into_iter().enumerate()
+        {
+            let deletion = match explanation.deletion {
+                Some(deletion) => {
+                    let input = network_input(model, &batch)?.narrow(0, at, 1)?;
+                    deletion_scores(model, &input, &prediction, &deletion, normalisation)?
+                }
+                None => vec![],
+            };
             let picture = names.name(&prediction.id);
             save(&prediction.panel(), &out.join(&picture))?;
             if shown.len() < SHOWN {
@@ -88,7 +135,9 @@ pub fn explain(
             }
             let (predicted, confidence) = prediction.ranking.first().copied().unzip();
             let confidence = confidence.unwrap_or(f64::NAN);
-            explained.push(Explained { id: prediction.id, label: prediction.label, predicted, confidence, picture });
+            let class = prediction.grad_cam.map(|grad_cam| grad_cam.class);
+            let (id, label) = (prediction.id, prediction.label);
+            explained.push(Explained { id, label, predicted, confidence, class, picture, deletion });
         }
     }
     if let Some(picture) = overview(&shown) {
@@ -97,9 +146,27 @@ pub fn explain(
     Ok(explained)
 }
 
-/// Two images a line: a page is wider than tall then. `None`: no images.
+/// The deletion score of every map of an image, and of pixels in random order.
+fn deletion_scores(
+    model: &MgaModel,
+    input: &Tensor,
+    prediction: &Prediction,
+    deletion: &Deletion,
+    normalisation: Normalisation,
+) -> anyhow::Result<Vec<(&'static str, DeletionScore)>> {
+    let Some(grad_cam) = &prediction.grad_cam else { return Ok(vec![]) };
+    let random = Mask::filled(1, 1, 0.0);
+    let maps =
+        [("attention", prediction.attention.as_ref()), ("grad-cam", Some(&grad_cam.map)), ("random", Some(&random))];
+    let score = |(name, map): (&'static str, Option<&Mask>)| {
+        map.map(|map| Ok((name, deletion.score(model, input, map, grad_cam.class, normalisation)?)))
+    };
+    maps.into_iter().filter_map(score).collect()
+}
+
+/// [`PER_ROW`] images a line: a page is wider than tall then. `None`: no images.
 fn overview(shown: &[Vec<Picture>]) -> Option<Picture> {
-    grid(&shown.chunks(2).map(<[_]>::concat).collect::<Vec<_>>())
+    grid(&shown.chunks(PER_ROW).map(<[_]>::concat).collect::<Vec<_>>())
 }
 
 fn save(picture: &Picture, path: &Path) -> anyhow::Result<()> {

@@ -1,10 +1,12 @@
 //! What a network says of images, and where it looked.
 
+use anyhow::Context;
 use candle_core::{DType, Device, Tensor};
 use mga_core::tape::Tape;
 use mga_data::{Batch, Mask, Picture};
-use mga_models::MgaModel;
+use mga_models::{MgaModel, grad_cam};
 
+use crate::network_input::network_input;
 use crate::pictures::{grey, overlay, panel};
 
 /// Channel means and deviations that images were normalised by.
@@ -29,6 +31,29 @@ pub struct Prediction {
     pub mask: Option<Mask>,
     /// Where the network looked, at the size of its features; `None` for a network without attention map.
     pub attention: Option<Mask>,
+    /// What speaks for a class, where that was asked for.
+    pub grad_cam: Option<GradCam>,
+}
+
+/// What of an image speaks for a class (Selvaraju et al. 2017).
+#[derive(Debug, Clone, PartialEq)]
+pub struct GradCam {
+    /// The class.
+    pub class: usize,
+    /// From 0 to 1, at the size of the network's features.
+    pub map: Mask,
+}
+
+/// The class that Grad-CAM and the deletion score are about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Chosen {
+    /// The network's own.
+    #[default]
+    Predicted,
+    /// The image's.
+    Label,
+    /// This one.
+    Class(usize),
 }
 
 impl Prediction {
@@ -38,11 +63,23 @@ impl Prediction {
         self.attention.as_ref().map(|map| overlay(&self.picture, map))
     }
 
-    /// Image, mask and attention side by side, as far as there are.
+    /// Image, mask, attention and Grad-CAM side by side, as far as there are.
     #[must_use]
     pub fn pictures(&self) -> Vec<Picture> {
-        let mask = self.mask.as_ref().map(grey);
-        [Some(self.picture.clone()), mask, self.overlay()].into_iter().flatten().collect()
+        self.columns().into_iter().map(|(_, picture)| picture).collect()
+    }
+
+    /// [`Prediction::pictures`] with what each shows: `image`, `mask`, `attention`, `grad-cam`.
+    #[must_use]
+    pub fn columns(&self) -> Vec<(&'static str, Picture)> {
+        let grad_cam = self.grad_cam.as_ref().map(|grad_cam| overlay(&self.picture, &grad_cam.map));
+        let columns = [
+            ("image", Some(self.picture.clone())),
+            ("mask", self.mask.as_ref().map(grey)),
+            ("attention", self.overlay()),
+            ("grad-cam", grad_cam),
+        ];
+        columns.into_iter().filter_map(|(name, picture)| Some((name, picture?))).collect()
     }
 
     /// [`Prediction::pictures`] as one.
@@ -57,10 +94,42 @@ impl Prediction {
 ///
 /// # Errors
 /// Images that the network cannot take, such as ones smaller than its strides.
-pub fn predict(model: &MgaModel, batch: &Batch, (mean, std): Normalisation) -> anyhow::Result<Vec<Prediction>> {
+pub fn predict(model: &MgaModel, batch: &Batch, normalisation: Normalisation) -> anyhow::Result<Vec<Prediction>> {
+    Ok(seen(model, batch, normalisation)?.0)
+}
+
+/// [`predict`], with what of each image speaks for a class.
+///
+/// # Errors
+/// As [`predict`]; an image without a label, where that is the class.
+pub fn explain(
+    model: &MgaModel,
+    batch: &Batch,
+    normalisation: Normalisation,
+    chosen: Chosen,
+) -> anyhow::Result<Vec<Prediction>> {
+    let (mut predictions, features) = seen(model, batch, normalisation)?;
+    let class = |prediction: &Prediction| match chosen {
+        Chosen::Predicted => prediction.ranking.first().map(|(class, _)| *class).context("a network without classes"),
+        Chosen::Label => {
+            prediction.label.with_context(|| format!("{}: has no label, so it has no true class", prediction.id))
+        }
+        Chosen::Class(class) => Ok(class),
+    };
+    let classes = predictions.iter().map(class).collect::<anyhow::Result<Vec<_>>>()?;
+    let maps = planes(&grad_cam(model, &features, &classes)?)?;
+    for ((prediction, class), map) in predictions.iter_mut().zip(classes).zip(maps) {
+        prediction.grad_cam = Some(GradCam { class, map });
+    }
+    Ok(predictions)
+}
+
+/// What is said of a batch, and its last features.
+fn seen(model: &MgaModel, batch: &Batch, (mean, std): Normalisation) -> anyhow::Result<(Vec<Prediction>, Tensor)> {
     let mut tape = Tape::eval();
-    let images = tape.constant(&batch.images.to_device(model.store().device())?)?;
-    let said = model.forward(&mut tape, images)?;
+    let images = tape.constant(&network_input(model, batch)?)?;
+    let features = model.features(&mut tape, images)?;
+    let said = model.classify(&mut tape, features.clone())?;
     let logits = said.logits.tensor().to_dtype(DType::F32)?.to_vec2::<f32>()?;
     let attention = said.attention.map(|map| planes(map.tensor())).transpose()?;
     let masks = planes(&batch.masks)?;
@@ -85,17 +154,23 @@ pub fn predict(model: &MgaModel, batch: &Batch, (mean, std): Normalisation) -> a
             picture,
             mask: masks.get(n).filter(|_| masked).cloned(),
             attention: attention.as_ref().and_then(|maps| maps.get(n)).cloned(),
+            grad_cam: None,
         });
     }
-    Ok(predictions)
+    Ok((predictions, features.tensor().clone()))
+}
+
+/// Softmax.
+pub fn probabilities(logits: &[f32]) -> Vec<f64> {
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let powers: Vec<f64> = logits.iter().map(|logit| f64::from(logit - largest).exp()).collect();
+    let sum: f64 = powers.iter().sum();
+    powers.into_iter().map(|power| power / sum).collect()
 }
 
 /// Classes by falling softmax probability.
 fn ranking(logits: &[f32]) -> Vec<(usize, f64)> {
-    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let powers: Vec<f64> = logits.iter().map(|logit| f64::from(logit - largest).exp()).collect();
-    let sum: f64 = powers.iter().sum();
-    let mut ranking: Vec<(usize, f64)> = powers.iter().map(|power| power / sum).enumerate().collect();
+    let mut ranking: Vec<(usize, f64)> = probabilities(logits).into_iter().enumerate().collect();
     // Stable: of equals the first class comes first.
     ranking.sort_by(|a, b| b.1.total_cmp(&a.1));
     ranking
@@ -148,11 +223,15 @@ mod tests {
             picture: Picture::filled(6, 4, 0.5),
             mask: None,
             attention: None,
+            grad_cam: None,
         };
         assert_eq!(prediction.panel(), prediction.picture);
         prediction.attention = Mask::new(2, 1, vec![0.2, 0.4]);
         prediction.mask = Some(Mask::filled(6, 4, 1.0));
         assert_eq!(prediction.pictures().len(), 3);
         assert_eq!(prediction.panel().height(), 4);
+        prediction.grad_cam = Some(GradCam { class: 0, map: Mask::filled(2, 1, 1.0) });
+        let names: Vec<_> = prediction.columns().into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["image", "mask", "attention", "grad-cam"]);
     }
 }

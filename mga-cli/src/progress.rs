@@ -1,10 +1,18 @@
-//! What people see while a run goes on: a bar on a terminal, a line an epoch elsewhere.
+//! What is said while a run goes on: to people a bar on a terminal and a line an epoch elsewhere, to machines one JSON
+//! object a line.
 
 use std::io::IsTerminal;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
+use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
 
 use crate::checkpoint::Progress;
+use crate::experiment::{Experiment, Metric};
+use crate::output::print;
+use crate::run_folder::RunFolder;
 
 /// Hears of a run's progress.
 pub trait ProgressReport: Send + Sync {
@@ -14,67 +22,237 @@ pub trait ProgressReport: Send + Sync {
     fn evaluating(&self, split: &str, images: usize);
     /// `images` more were evaluated.
     fn evaluated(&self, images: usize);
-    /// An epoch is over, with the numbers of its evaluation where there was one; `better`: its checkpoint is the best so
-    /// far.
-    fn epoch(&self, epoch: usize, result: Option<&str>, better: bool);
+    /// An epoch is over.
+    fn epoch(&self, ended: &EpochEnd<'_>);
+}
+
+/// An epoch that is over.
+#[derive(Debug, Clone, Copy)]
+pub struct EpochEnd<'a> {
+    /// Its number, from 0.
+    pub epoch: usize,
+    /// The numbers of its evaluation, for people; `None`: it was not evaluated.
+    pub shown: Option<&'a str>,
+    /// The same as the line in `metrics.jsonl`.
+    pub line: Option<&'a Value>,
+    /// The number that selects; higher is better.
+    pub score: Option<f64>,
+    /// The best so far, with this epoch.
+    pub best: Option<f64>,
+    /// Whether this epoch's is the best so far.
+    pub better: bool,
+}
+
+/// What a command says of a run, and to whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Voice {
+    /// Nothing but the result.
+    pub quiet: bool,
+    /// JSON on standard output, in place of text.
+    pub json: bool,
+}
+
+impl Voice {
+    /// A line on standard error.
+    pub fn say(self, line: &str) {
+        if !self.quiet {
+            eprintln!("{line}");
+        }
+    }
+
+    /// What reports the progress of a run of this experiment.
+    #[must_use]
+    pub fn report(self, experiment: &Experiment) -> Arc<dyn ProgressReport> {
+        if self.json {
+            Arc::new(JsonLines::new(experiment.schedule.epochs))
+        } else {
+            Arc::new(Terminal::new(experiment.schedule.epochs, experiment.eval.metric, self.quiet))
+        }
+    }
+
+    /// What came of a finished run: the text, or its `summary.json` as a line.
+    ///
+    /// # Errors
+    /// Standard output cannot be written; the summary cannot be read.
+    pub fn result(self, text: String, folder: &RunFolder) -> anyhow::Result<()> {
+        if !self.json {
+            return Ok(print(text)?);
+        }
+        let path = folder.summary();
+        let failed = || format!("{}: cannot be read", path.display());
+        let mut line: Value =
+            serde_json::from_slice(&std::fs::read(&path).with_context(failed)?).with_context(failed)?;
+        line["kind"] = json!("result");
+        line["folder"] = json!(folder.path());
+        Ok(print(line.to_string() + "\n")?)
+    }
 }
 
 /// A bar on a terminal, quiet lines elsewhere, all on standard error.
 pub struct Terminal {
     bar: ProgressBar,
     epochs: usize,
+    metric: Metric,
     live: bool,
     quiet: bool,
-    loss: std::sync::Mutex<f64>,
+    last: Mutex<Last>,
+}
+
+/// What was last heard.
+struct Last {
+    loss: f64,
+    /// Current and best score, for the bar.
+    scores: String,
+    started: bool,
 }
 
 impl Terminal {
-    /// For a run of `epochs` epochs; `quiet` shows nothing.
-    pub fn new(epochs: usize, quiet: bool) -> Self {
+    /// For a run of `epochs` epochs that `metric` selects; `quiet` shows nothing.
+    #[must_use]
+    pub fn new(epochs: usize, metric: Metric, quiet: bool) -> Self {
         let live = std::io::stderr().is_terminal() && !quiet;
         let bar = if live { ProgressBar::new(0) } else { ProgressBar::hidden() };
-        if let Ok(style) = ProgressStyle::with_template("{prefix} [{bar:32}] {pos}/{len} {msg} {elapsed} (left {eta})")
-        {
+        let template = "{prefix} [{bar:24}] {pos}/{len} {msg} {elapsed} (left {eta})";
+        if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style.progress_chars("=> "));
         }
-        Self { bar, epochs, live, quiet, loss: std::sync::Mutex::new(f64::NAN) }
+        let last = Mutex::new(Last { loss: f64::NAN, scores: String::new(), started: false });
+        Self { bar, epochs, metric, live, quiet, last }
+    }
+
+    fn last(&self) -> std::sync::MutexGuard<'_, Last> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl ProgressReport for Terminal {
     fn step(&self, progress: &Progress, batches: usize, loss: f64, images_per_second: f64) {
-        if let Ok(mut last) = self.loss.lock() {
-            *last = loss;
+        let mut last = self.last();
+        last.loss = loss;
+        if last.scores.is_empty() && progress.best.is_some() {
+            last.scores = format!("  best {}", score(self.metric, progress.best));
         }
         self.bar.set_prefix(format!("epoch {}/{}", progress.epoch + 1, self.epochs));
         self.bar.set_length((batches * self.epochs) as u64);
         self.bar.set_position((progress.epoch * batches + progress.batch) as u64);
-        self.bar.set_message(format!("loss {loss:.3} {images_per_second:.0} img/s"));
+        if !last.started {
+            // What a resumed run did before says nothing of how fast it is now.
+            self.bar.reset_eta();
+            last.started = true;
+        }
+        self.bar.set_message(format!("loss {loss:.3}  {images_per_second:.0} img/s{} ", last.scores));
     }
 
     fn evaluating(&self, split: &str, images: usize) {
-        self.bar.set_message(format!("evaluating {images} {split} images"));
+        self.bar.set_message(format!("evaluating {images} {split} images{} ", self.last().scores));
     }
 
     fn evaluated(&self, _images: usize) {
         self.bar.tick();
     }
 
-    fn epoch(&self, epoch: usize, result: Option<&str>, better: bool) {
+    fn epoch(&self, ended: &EpochEnd<'_>) {
+        let mut last = self.last();
+        if ended.score.is_some() {
+            let (now, best) = (score(self.metric, ended.score), score(self.metric, ended.best));
+            last.scores = format!("  {} {now} (best {best})", name(self.metric));
+        }
         if self.quiet {
             return;
         }
-        let loss = self.loss.lock().map_or(f64::NAN, |loss| *loss);
-        let mut line = format!("epoch {:>3}/{}  loss {loss:.4}", epoch + 1, self.epochs);
-        if let Some(result) = result {
-            line += &format!("  {result}");
+        let mut line = format!("epoch {:>3}/{}  loss {:.4}", ended.epoch + 1, self.epochs, last.loss);
+        if let Some(shown) = ended.shown {
+            line += &format!("  {shown}");
         }
-        line += if better { "  *" } else { "" };
+        line += if ended.better { "  *" } else { "" };
         if self.live { self.bar.println(line) } else { eprintln!("{line}") }
     }
 }
 
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// One JSON object a line on standard output: `"kind"` is `"step"`, `"evaluating"` or `"epoch"`; at the end of a run comes
+/// `"result"` ([`Voice::result`]). Epochs count from 0, as in `metrics.jsonl`.
+pub struct JsonLines {
+    epochs: usize,
+    /// When the first step of this process was made, and how many batches were done by then.
+    begun: Mutex<Option<(Instant, usize)>>,
+}
+
+impl JsonLines {
+    /// For a run of `epochs` epochs.
+    #[must_use]
+    pub fn new(epochs: usize) -> Self {
+        Self { epochs, begun: Mutex::new(None) }
+    }
+
+    fn write(line: &Value) {
+        // A run does not end because nobody listens any more.
+        let _ = print(line.to_string() + "\n");
+    }
+}
+
+impl ProgressReport for JsonLines {
+    fn step(&self, progress: &Progress, batches: usize, loss: f64, images_per_second: f64) {
+        let done = progress.epoch * batches + progress.batch;
+        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        let (start, before) = *begun.get_or_insert((Instant::now(), done));
+        let left = (batches * self.epochs).saturating_sub(done) as f64;
+        let seconds_left = (done > before).then(|| start.elapsed().as_secs_f64() / (done - before) as f64 * left);
+        Self::write(&json!({
+            "kind": "step", "step": progress.step, "epoch": progress.epoch, "epochs": self.epochs,
+            "batch": progress.batch, "batches": batches, "loss": loss, "images_per_second": images_per_second,
+            "seconds": progress.seconds, "seconds_left": seconds_left,
+        }));
+    }
+
+    fn evaluating(&self, split: &str, images: usize) {
+        Self::write(&json!({ "kind": "evaluating", "split": split, "images": images }));
+    }
+
+    fn evaluated(&self, _images: usize) {}
+
+    fn epoch(&self, ended: &EpochEnd<'_>) {
+        Self::write(&json!({
+            "kind": "epoch", "epoch": ended.epoch, "epochs": self.epochs, "score": ended.score, "best": ended.best,
+            "better": ended.better, "evaluation": ended.line,
+        }));
+    }
+}
+
+/// The name of a metric, as in the experiment.
+fn name(metric: Metric) -> String {
+    serde_json::to_value(metric).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+/// A score, of which higher is better, as people read its metric.
+fn score(metric: Metric, value: Option<f64>) -> String {
+    match metric {
+        Metric::CrossEntropy => value.map_or_else(|| "-".to_owned(), |value| format!("{:.4}", -value)),
+        _ => percent(value),
+    }
+}
+
 /// A fraction as people read it.
+#[must_use]
 pub fn percent(value: Option<f64>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| format!("{:.1} %", 100.0 * value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scores_read_as_their_metric() {
+        assert_eq!(
+            (score(Metric::Top1, Some(0.935)), name(Metric::MeanIou)),
+            ("93.5 %".to_owned(), "mean_iou".to_owned())
+        );
+        assert_eq!((score(Metric::CrossEntropy, Some(-0.25)), percent(None)), ("0.2500".to_owned(), "-".to_owned()));
+    }
 }

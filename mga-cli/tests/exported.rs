@@ -7,7 +7,7 @@ use candle_core::{DType, Device};
 use mga_core::ops::Attention;
 use mga_core::parameter::ParameterStore;
 use mga_models::weights::{rename_back, save_file};
-use mga_models::{MgaModel, ModelSettings, Registry};
+use mga_models::{Input, MgaModel, ModelSettings, Registry};
 use serde_json::Value;
 
 // `cfg(test)` tells clippy that it may unwrap.
@@ -130,6 +130,7 @@ fn published(path: &Path, backbone: &str, classes: usize) {
     let registry = Registry::builtin();
     let settings = ModelSettings {
         classes,
+        input: Input::Image,
         attention: Attention::None,
         residual_weights: (0.5, 0.5),
         mask_guidance: false,

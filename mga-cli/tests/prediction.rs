@@ -58,7 +58,7 @@ fn a_run_predicts_and_explains_after_its_data_is_gone() {
     assert_eq!(pictures.len(), 4);
     for picture in &pictures {
         let picture = image::open(folder.join(picture)).unwrap();
-        assert_eq!((picture.width(), picture.height()), (3 * 48 + 2 * 4, 48));
+        assert_eq!((picture.width(), picture.height()), (4 * 48 + 3 * 4, 48));
     }
     assert!(folder.join("explained/overview.png").is_file());
     let labels = column(&explained, "label");

@@ -2,6 +2,7 @@
 //! optimisers and metrics.
 
 pub mod attention;
+pub mod cbam;
 mod element;
 pub mod error;
 pub mod formula;

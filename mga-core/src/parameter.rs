@@ -142,7 +142,7 @@ impl ParameterStore {
 
     /// A builder at the root of the names.
     pub fn root(&mut self) -> Builder<'_> {
-        Builder { store: self, prefix: String::new() }
+        Builder { store: self, prefix: String::new(), input: Input::default() }
     }
 
     /// All entries, in building order.
@@ -197,18 +197,57 @@ pub fn under(name: &str, prefix: &str) -> bool {
 pub struct Builder<'a> {
     store: &'a mut ParameterStore,
     prefix: String,
+    input: Input,
+}
+
+/// The name of the weights that see the mask where it is a further channel of the input, `[O, 1, kh, kw]`. It stands
+/// outside every stage, so that a frozen first stage learns to see the mask all the same, and published weights of three
+/// channels fit as they are.
+pub const MASK_CHANNEL: &str = "mask_channel.weight";
+
+/// What a builder knows of the network's input.
+#[derive(Debug, Clone, Copy, Default)]
+struct Input {
+    /// The mask is its fourth channel.
+    masked: bool,
+    /// What is built here takes it.
+    here: bool,
 }
 
 impl Builder<'_> {
     /// A builder one level further down: `builder.pp("layer1").pp(0)`.
     pub fn pp(&mut self, name: impl std::fmt::Display) -> Builder<'_> {
         let prefix = self.path(&name.to_string());
-        Builder { store: self.store, prefix }
+        Builder { store: self.store, prefix, input: self.input }
     }
 
     /// The same builder for a shorter while.
     pub fn reborrow(&mut self) -> Builder<'_> {
-        Builder { store: self.store, prefix: self.prefix.clone() }
+        Builder { store: self.store, prefix: self.prefix.clone(), input: self.input }
+    }
+
+    /// For a network whose input is `[N, 4, H, W]`, with the mask as the fourth channel.
+    #[must_use]
+    pub fn with_mask_channel(mut self) -> Self {
+        self.input.masked = true;
+        self
+    }
+
+    /// What is built here takes the network's input: the first convolution. Where the mask is a channel of it, that
+    /// convolution gets [`MASK_CHANNEL`] beside its weight.
+    #[must_use]
+    pub fn of_images(mut self) -> Self {
+        self.input.here = true;
+        self
+    }
+
+    /// [`MASK_CHANNEL`] for a convolution built here; `None`: its input has no mask.
+    pub(crate) fn mask_channel(&mut self, shape: impl Into<Shape>, init: Init) -> Result<Option<Parameter>> {
+        if !(self.input.masked && self.input.here) {
+            return Ok(None);
+        }
+        let mut root = Builder { store: self.store, prefix: String::new(), input: Input::default() };
+        root.weight(MASK_CHANNEL, shape, init).map(Some)
     }
 
     /// A weight that is learnt.

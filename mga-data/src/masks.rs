@@ -7,11 +7,13 @@
 //! | `"shuffled"` | another image's, stretched to this one |
 //! | `"inverted"` | 1 minus the data set's own |
 //! | `"centre"` | a Gaussian about the middle of the picture |
+//! | `"silhouette"` | where the data set does not know the outline: the convex hull of its own mask |
 //! | `"none"` | none |
 
 mod cache;
 mod controls;
 pub(crate) mod files;
+mod hull;
 mod supplied;
 
 use std::sync::Arc;
@@ -30,13 +32,13 @@ pub use supplied::{MaskSupply, Supplied};
 #[serde(deny_unknown_fields, default)]
 pub struct MaskSettings {
     /// A source of the data set ("folder", "alpha", "silhouette", ...), "none", or a control: "ones", "shuffled" (another
-    /// image's), "inverted", "centre".
+    /// image's), "inverted", "centre", "silhouette" (the hull of its mask, where the data set does not offer the outline).
     pub source: String,
     /// An all-zero mask: "ones" (its target becomes all ones, the authors' behaviour) or "skip" (no mask term).
     pub empty: EmptyMask,
     /// An image without a mask: "error", or "no-loss" (it trains without a mask term).
     pub missing: MissingMask,
-    /// Which of the data set's sources "shuffled" and "inverted" are made from; left out: its first.
+    /// Which of the data set's sources "shuffled", "inverted" and "silhouette" are made from; left out: its first.
     pub of: Option<String>,
     /// Seed of "shuffled".
     pub seed: u64,
@@ -77,7 +79,7 @@ pub enum MissingMask {
 }
 
 /// The sources that need no data set to offer them.
-pub const CONTROLS: [&str; 4] = ["ones", "shuffled", "inverted", "centre"];
+pub const CONTROLS: [&str; 5] = ["ones", "shuffled", "inverted", "centre", "silhouette"];
 
 /// How far a mask's aspect may be from its image's.
 const ASPECT_TOLERANCE: f64 = 0.01;
@@ -121,6 +123,7 @@ enum Kind {
     Centre,
     Native(&'static str),
     Inverted(&'static str),
+    Hull(&'static str),
     /// Of each image, the one whose mask it gets.
     Shuffled(&'static str, Vec<Option<usize>>),
 }
@@ -152,6 +155,7 @@ impl MaskSource {
             "ones" => Kind::Ones,
             "centre" => Kind::Centre,
             "inverted" => Kind::Inverted(of()?),
+            "silhouette" if !offered.contains(&"silhouette") => Kind::Hull(of()?),
             "shuffled" => {
                 let of = of()?;
                 Kind::Shuffled(of, controls::partners(dataset.as_ref(), of, settings.seed)?)
@@ -175,7 +179,7 @@ impl MaskSource {
     /// The data set's source that the masks come from, or that a control is made from; `None`: they come from nowhere.
     pub fn made_from(&self) -> Option<&'static str> {
         match &self.kind {
-            Kind::Native(name) | Kind::Inverted(name) | Kind::Shuffled(name, _) => Some(name),
+            Kind::Native(name) | Kind::Inverted(name) | Kind::Hull(name) | Kind::Shuffled(name, _) => Some(name),
             Kind::None | Kind::Ones | Kind::Centre => None,
         }
     }
@@ -223,6 +227,10 @@ impl MaskSource {
                     mask.values_mut().iter_mut().for_each(|v| *v = 1.0 - *v);
                 }
                 (picture, mask)
+            }
+            Kind::Hull(name) => {
+                let (picture, mask) = self.native(index, name)?;
+                (picture, mask.map(|mask| hull::filled(&mask)))
             }
             Kind::Shuffled(of, partners) => {
                 let picture = self.dataset.image(index)?;
@@ -317,11 +325,11 @@ impl MaskSource {
 
 /// The error of a mask source that is neither offered nor a control.
 pub(crate) fn unknown_source(name: &str, offered: &[&'static str]) -> Error {
-    let known: Vec<&str> = offered.iter().copied().chain(CONTROLS).chain(["none"]).collect();
+    let controls = CONTROLS.into_iter().filter(|control| !offered.contains(control));
+    let known: Vec<&str> = offered.iter().copied().chain(controls).chain(["none"]).collect();
     let nearest =
         known.iter().copied().max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
     let hint = match name {
-        "silhouette" => "; the outline is known to `leaves` only".to_owned(),
         "folder" => "; masks in files need their folder (`data.mask_root`, or the column `mask` of a table)".to_owned(),
         _ if CONTROLS.contains(&name) => "; this control is made from masks, and the data set has none".to_owned(),
         _ => nearest

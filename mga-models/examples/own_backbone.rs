@@ -12,7 +12,7 @@ use mga_core::random::Generator;
 use mga_core::tape::{Tape, Value};
 use mga_models::backbone::run_stages;
 use mga_models::head::HeadKind;
-use mga_models::{Backbone, BackboneEntry, Error, MgaModel, ModelSettings, Registry, Result, Stage, StageId};
+use mga_models::{Backbone, BackboneEntry, Error, Input, MgaModel, ModelSettings, Registry, Result, Stage, StageId};
 
 /// What an experiment names: `backbone = "tiny"`.
 const TINY: BackboneEntry = BackboneEntry {
@@ -36,7 +36,10 @@ impl Tiny {
         for (index, out) in [16, 32, 64].into_iter().enumerate() {
             let name = format!("stage{}", index + 1);
             let mut builder = builder.pp(&name);
-            let conv = Conv2d::new(builder.pp("conv"), (channels, out), (3, 3), settings, ConvInit::HeFanOut)?;
+            // The first takes the images, and sees the mask where that is a channel of theirs.
+            let place = builder.pp("conv");
+            let place = if index == 0 { place.of_images() } else { place };
+            let conv = Conv2d::new(place, (channels, out), (3, 3), settings, ConvInit::HeFanOut)?;
             layers.push((conv, BatchNorm2d::new(builder.pp("norm"), out, BatchNormSettings::default())?));
             stages.push(Stage { prefixes: vec![name.clone()], name, channels: out });
             channels = out;
@@ -68,6 +71,7 @@ fn train(registry: &Registry, backbone: &str, steps: u64) -> Result<Vec<f32>> {
     let entry = registry.backbone(backbone).ok_or_else(|| Error::settings(format!("no backbone `{backbone}`")))?;
     let settings = ModelSettings {
         classes: 4,
+        input: Input::Image,
         attention: Attention::Residual,
         residual_weights: (0.5, 0.5),
         mask_guidance: true,

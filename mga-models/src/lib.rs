@@ -2,7 +2,9 @@
 
 pub mod backbone;
 pub mod backbones;
+pub mod grad_cam;
 pub mod head;
+pub mod input;
 pub mod model;
 pub mod registry;
 pub mod segmenter;
@@ -10,6 +12,8 @@ pub mod segmenters;
 pub mod weights;
 
 pub use backbone::{Backbone, Stage, StageId};
+pub use grad_cam::grad_cam;
+pub use input::Input;
 pub use mga_core::{Error, Result};
 pub use model::{MgaModel, ModelSettings, Prediction};
 pub use registry::{BackboneEntry, Registry};

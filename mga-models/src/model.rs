@@ -1,13 +1,15 @@
 //! The classifier with mask guided attention: backbone, attention map, head.
 
 use mga_core::attention::SpatialAttention;
+use mga_core::cbam::SpatialGate;
 use mga_core::ops::{self, Attention};
-use mga_core::parameter::{Kind, ParameterStore, under};
+use mga_core::parameter::{Kind, MASK_CHANNEL, ParameterStore, under};
 use mga_core::tape::{Tape, Value};
 use mga_core::{Error, Result};
 
 use crate::backbone::{Backbone, StageId};
 use crate::head::Head;
+use crate::input::Input;
 use crate::registry::BackboneEntry;
 
 /// What a model is built from beside its backbone.
@@ -15,6 +17,8 @@ use crate::registry::BackboneEntry;
 pub struct ModelSettings {
     /// Classes.
     pub classes: usize,
+    /// What it is shown.
+    pub input: Input,
     /// What the attention does to the features.
     pub attention: Attention,
     /// The two weights of [`Attention::Residual`].
@@ -57,21 +61,51 @@ pub struct StageSummary {
 pub struct MgaModel {
     store: ParameterStore,
     backbone: Box<dyn Backbone>,
-    attention: Option<SpatialAttention>,
+    attention: Option<Map>,
     head: Box<dyn Head>,
     settings: ModelSettings,
     frozen: usize,
 }
 
+/// Where the attention map comes from.
+enum Map {
+    /// MGA's 1 x 1 convolution.
+    Mga(SpatialAttention),
+    /// CBAM's 7 x 7 convolution and norm.
+    Cbam(SpatialGate),
+}
+
+impl Map {
+    fn forward(&self, tape: &mut Tape, features: Value) -> Result<Value> {
+        match self {
+            Self::Mga(attention) => attention.forward(tape, features),
+            Self::Cbam(gate) => gate.forward(tape, features),
+        }
+    }
+}
+
 impl MgaModel {
-    /// Builds it into `store`: backbone, `attention.weight` (where there is a map), `classifier`.
+    /// Builds it into `store`: backbone, `mask_channel.weight` (where the mask is a channel of the input),
+    /// `attention.weight` (where there is a map; CBAM's gate has `attention.conv` and `attention.bn`), `classifier`.
     pub fn new(entry: &BackboneEntry, settings: ModelSettings, mut store: ParameterStore) -> Result<Self> {
         if settings.classes < 2 {
             return Err(Error::settings(format!("a classifier needs at least two classes, got {}", settings.classes)));
         }
-        let backbone = (entry.build)(store.root())?;
-        let mapped = settings.attention != Attention::None || settings.mask_guidance;
-        let attention = if mapped { Some(SpatialAttention::new(store.root().pp("attention"))?) } else { None };
+        let masked = settings.input == Input::ImageAndMask;
+        let root = store.root();
+        let backbone = (entry.build)(if masked { root.with_mask_channel() } else { root })?;
+        if masked && store.get(MASK_CHANNEL).is_none() {
+            let what =
+                "does not say which convolution takes the images (Builder::of_images), so none can take the mask";
+            return Err(Error::settings(format!("{} {what}", entry.name)));
+        }
+        let mut root = store.root();
+        let place = root.pp("attention");
+        let attention = match settings.attention {
+            Attention::None if !settings.mask_guidance => None,
+            Attention::CbamSpatial => Some(Map::Cbam(SpatialGate::new(place)?)),
+            _ => Some(Map::Mga(SpatialAttention::new(place)?)),
+        };
         let channels = backbone.stages()[backbone.last().0].channels;
         let channels = if settings.attention == Attention::Concat { 2 * channels } else { channels };
         let head = entry.head.build(store.root(), channels, settings.classes, settings.dropout)?;
@@ -101,9 +135,15 @@ impl MgaModel {
             .collect()
     }
 
-    /// `images` `[N, 3, H, W]`, normalised, to scores and attention.
+    /// `images` `[N, 3, H, W]`, normalised, to scores and attention; of a network that is shown masks what
+    /// [`Input::tensor`] makes of images and masks.
     pub fn forward(&self, tape: &mut Tape, images: Value) -> Result<Prediction> {
         let features = self.features(tape, images)?;
+        self.classify(tape, features)
+    }
+
+    /// Scores and attention of the backbone's last features `[N, C, h, w]`.
+    pub fn classify(&self, tape: &mut Tape, features: Value) -> Result<Prediction> {
         let Some(attention) = &self.attention else {
             return Ok(Prediction { logits: self.head.forward(tape, features)?, attention: None });
         };
@@ -113,7 +153,13 @@ impl MgaModel {
         Ok(Prediction { logits: self.head.forward(tape, attended)?, attention: Some(map) })
     }
 
-    fn features(&self, tape: &mut Tape, images: Value) -> Result<Value> {
+    /// The backbone's last features `[N, C, h, w]`, before attention, of the network's input.
+    pub fn features(&self, tape: &mut Tape, images: Value) -> Result<Value> {
+        let channels = self.settings.input.channels();
+        if images.dims4()?.1 != channels {
+            let what = format!("its input has {channels} channels, got {:?}", images.dims());
+            return Err(Error::shape("model", what));
+        }
         let last: StageId = self.backbone.last();
         let outputs = self.backbone.forward(tape, images, &[last])?;
         outputs.into_iter().next().ok_or_else(|| Error::shape("backbone", "it has no stages"))
@@ -159,11 +205,12 @@ impl MgaModel {
                 norms_on_running: on_running.len(),
             });
         }
-        for name in ["attention", "classifier"] {
+        let gate = usize::from(matches!(self.attention, Some(Map::Cbam(_))));
+        for (name, norms_on_batch) in [("mask_channel", 0), ("attention", gate), ("classifier", 0)] {
             let parameters = count(&[name.to_owned()]);
             if parameters > 0 {
                 let name = name.to_owned();
-                rows.push(StageSummary { name, parameters, frozen: false, norms_on_batch: 0, norms_on_running: 0 });
+                rows.push(StageSummary { name, parameters, frozen: false, norms_on_batch, norms_on_running: 0 });
             }
         }
         rows

@@ -10,7 +10,7 @@ use candle_core::{DType, Device, Tensor};
 use mga_core::ops::Attention;
 use mga_core::parameter::ParameterStore;
 use mga_models::weights::{self, Converted, StoredTensor, convert, write_converted};
-use mga_models::{MgaModel, ModelSettings, Registry};
+use mga_models::{Input, MgaModel, ModelSettings, Registry};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
@@ -203,6 +203,7 @@ fn renamed(
     let entry = registry.backbone(backbone).unwrap();
     let settings = ModelSettings {
         classes: 4,
+        input: Input::Image,
         attention: Attention::None,
         residual_weights: (0.5, 0.5),
         mask_guidance: false,

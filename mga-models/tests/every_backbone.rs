@@ -10,7 +10,7 @@ use mga_core::ops::{self, Attention};
 use mga_core::parameter::{Kind, Parameter, ParameterId, ParameterStore, under};
 use mga_core::random::Generator;
 use mga_core::tape::{Phase, Tape, Value};
-use mga_models::{BackboneEntry, MgaModel, ModelSettings, Registry, StageId, weights};
+use mga_models::{BackboneEntry, Input, MgaModel, ModelSettings, Registry, StageId, weights};
 
 /// The side of the images: at 64, and for Inception v3 at 107, the deepest batch norms still see eight positions.
 fn side(entry: &BackboneEntry) -> usize {
@@ -22,6 +22,7 @@ const LABELS: [u32; 2] = [2, 0];
 fn model(entry: &BackboneEntry, seed: u64, dtype: DType, freeze_through: Option<String>) -> MgaModel {
     let settings = ModelSettings {
         classes: 3,
+        input: Input::Image,
         attention: Attention::Residual,
         residual_weights: (0.5, 0.5),
         mask_guidance: true,

@@ -7,11 +7,12 @@ use candle_core::{DType, Device, Tensor};
 use mga_core::ops::Attention;
 use mga_core::parameter::{Kind, Parameter, ParameterStore};
 use mga_core::tape::{Phase, Tape};
-use mga_models::{MgaModel, ModelSettings, Registry, Result};
+use mga_models::{Input, MgaModel, ModelSettings, Registry, Result};
 
 fn model(freeze_through: Option<&str>, freeze_norm: bool) -> Result<MgaModel> {
     let settings = ModelSettings {
         classes: 3,
+        input: Input::Image,
         attention: Attention::Residual,
         residual_weights: (0.5, 0.5),
         mask_guidance: true,

@@ -4,13 +4,14 @@
 use candle_core::{DType, Device};
 use mga_core::ops::Attention;
 use mga_core::parameter::{Kind, ParameterStore};
-use mga_models::{MgaModel, ModelSettings, Registry};
+use mga_models::{Input, MgaModel, ModelSettings, Registry};
 
 #[test]
 fn each_backbone_keeps_its_keys() {
     for entry in Registry::builtin().backbones() {
         let settings = ModelSettings {
             classes: 10,
+            input: Input::Image,
             attention: Attention::Residual,
             residual_weights: (0.5, 0.5),
             mask_guidance: true,

@@ -13,7 +13,7 @@ use mga_core::ops::{Attention, cross_entropy};
 use mga_core::optim::{Optimiser, OptimiserSettings};
 use mga_core::parameter::ParameterStore;
 use mga_core::tape::Tape;
-use mga_models::{MgaModel, ModelSettings, Registry};
+use mga_models::{Input, MgaModel, ModelSettings, Registry};
 
 /// The system's allocator, counting live bytes and their peak.
 struct Counting;
@@ -82,6 +82,7 @@ fn a_step_stays_within_its_bytes_per_recorded_number() {
     for (backbone, bound) in [("resnet18", 7.0), ("densenet121", 8.2)] {
         let settings = ModelSettings {
             classes: 10,
+            input: Input::Image,
             attention: Attention::None,
             residual_weights: (0.5, 0.5),
             mask_guidance: false,

@@ -7,11 +7,12 @@ use candle_core::{DType, Device, Tensor};
 use mga_core::ops::Attention;
 use mga_core::parameter::ParameterStore;
 use mga_models::weights::{load_tensors, rename_back};
-use mga_models::{MgaModel, ModelSettings, Registry};
+use mga_models::{Input, MgaModel, ModelSettings, Registry};
 
 fn model(registry: &Registry, backbone: &str, seed: u64) -> MgaModel {
     let settings = ModelSettings {
         classes: 10,
+        input: Input::Image,
         attention: Attention::None,
         residual_weights: (0.5, 0.5),
         mask_guidance: false,

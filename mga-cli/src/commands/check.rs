@@ -11,6 +11,7 @@ use crate::components::Components;
 use crate::data_set::{self, OpenData};
 use crate::experiment::{Loaded, Task, UpdateRule};
 use crate::loaders;
+use crate::network_input::network_input;
 use crate::output::print;
 use crate::runners::segmentation_run;
 use crate::weights_source::WeightsFile;
@@ -175,7 +176,7 @@ fn memory(loaded: &Loaded, data: &OpenData, model: &MgaModel) -> anyhow::Result<
     };
     let probe = batch.len().min(2);
     let mut tape = Tape::train(0, 0);
-    let images = tape.constant(&batch.images.narrow(0, 0, probe)?.to_device(model.store().device())?)?;
+    let images = tape.constant(&network_input(model, &batch)?.narrow(0, 0, probe)?)?;
     model.forward(&mut tape, images)?;
     let activations = tape.recorded_bytes() / probe * loaded.experiment.data.batch_size;
     let mib = |bytes: usize| bytes.div_ceil(1 << 20);

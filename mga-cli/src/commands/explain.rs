@@ -1,24 +1,36 @@
-//! `mga explain`: image, mask and attention side by side.
+//! `mga explain`: image, mask, attention and Grad-CAM side by side, and how much the network needs what they show.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use anyhow::Context;
+use serde_json::{Value, json};
+
 use super::model_args::ModelArgs;
 use crate::components::Components;
 use crate::data_set;
-use crate::gallery::explain;
+use crate::deletion::{Deletion, Fill};
+use crate::experiment::nearest;
+use crate::gallery::{Explained, Explanation, explain};
 use crate::image_files::ImageFiles;
 use crate::interrupt::Interrupt;
-use crate::prediction::spread;
+use crate::network_input::needs_no_masks;
+use crate::prediction::{Chosen, spread};
 use crate::{assemble, loaders, output};
 
 const EXAMPLE: &str = "\
 Examples:
   mga explain --weights runs/first --split test --count 12 --out pictures/
-  mga explain photos/ --weights runs/first --out pictures/
+  mga explain photos/ --weights runs/first --out pictures/ --class cultivar-03
+  mga explain --weights runs/first --count 50 --out pictures/ --deletion --steps 50
 
-Each picture shows the image as the network saw it, its mask where there is one, and where the network looked;
-overview.png shows the first twelve together. The colours are stretched over each map's own range.";
+Each picture shows the image as the network saw it, its mask where there is one, where the network looked (where it has an
+attention map), and Grad-CAM: what speaks for the class. overview.png shows the first twelve together. The colours are
+stretched over each map's own range.
+
+With --deletion, pixels are taken away in the order of each map, the most important first; the score is the area under the
+class's probability (RISE, Petsiuk et al. 2018), from 0 to 1, lower is better. `random` is the same in random order.
+deletion.json holds the curves.";
 
 /// Arguments of `mga explain`.
 #[derive(Debug, clap::Args)]
@@ -38,6 +50,18 @@ pub struct Args {
     /// The folder for the pictures.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// The class that Grad-CAM and the deletion score are about: `predicted`, `true`, or a class by its name.
+    #[arg(long, value_name = "CLASS", default_value = "predicted")]
+    class: String,
+    /// Take the deletion score of attention and Grad-CAM.
+    #[arg(long)]
+    deletion: bool,
+    /// Steps in which all pixels are taken away: each costs a look at the image for each map.
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..), requires = "deletion")]
+    steps: u32,
+    /// What stands in place of pixels that are taken away.
+    #[arg(long, value_enum, default_value_t = Fill::Mean, requires = "deletion")]
+    fill: Fill,
 }
 
 /// Runs the command.
@@ -65,21 +89,76 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
         (loaders::one_by_one(&loaded, Arc::new(files), indices)?, args.model.classes(&loaded, components)?)
     };
     let model = args.model.model(&loaded, components, classes.len())?;
-    anyhow::ensure!(model.has_attention(), "this model has no attention map to show");
+    if !args.images.is_empty() {
+        needs_no_masks(&model, "images named on the command line have none; leave them out, and take a --split")?;
+    }
     let normalisation = assemble::normalisation(&loaded.experiment);
-    let predictions = explain(&model, &loader, normalisation, &args.out, &interrupt)?;
+    let deletion = args.deletion.then_some(Deletion { steps: args.steps as usize, fill: args.fill });
+    let explanation = Explanation { class: chosen(&args.class, &classes)?, deletion };
+    let predictions = explain(&model, &loader, normalisation, &args.out, explanation, &interrupt)?;
     for skipped in loader.skipped() {
         eprintln!("skipped: {skipped}");
     }
     let mut writer = csv::Writer::from_writer(vec![]);
-    writer.write_record(["path", "label", "predicted", "confidence", "picture"])?;
+    let maps: Vec<&str> =
+        predictions.first().iter().flat_map(|explained| &explained.deletion).map(|(map, _)| *map).collect();
+    let header = ["path", "label", "predicted", "confidence", "picture", "class"].map(str::to_owned);
+    let columns = maps.iter().map(|map| format!("deletion_{}", map.replace('-', "_")));
+    writer.write_record(header.into_iter().chain(columns))?;
     for explained in &predictions {
         let class = |class: Option<usize>| class.and_then(|class| classes.get(class)).map_or("", String::as_str);
         let confidence = format!("{:.6}", explained.confidence);
         let picture = args.out.join(&explained.picture);
         let picture = picture.to_string_lossy();
         let (label, predicted) = (class(explained.label), class(explained.predicted));
-        writer.write_record([explained.id.as_str(), label, predicted, &confidence, &picture])?;
+        let fixed = [explained.id.as_str(), label, predicted, &confidence, &picture, class(explained.class)];
+        let scores = explained.deletion.iter().map(|(_, score)| format!("{:.6}", score.score));
+        writer.write_record(fixed.into_iter().map(str::to_owned).chain(scores))?;
+    }
+    if let Some(deletion) = deletion {
+        let report = deletion_report(&deletion, &predictions, &classes, &maps);
+        let path = args.out.join("deletion.json");
+        output::write_file(&path, (serde_json::to_string_pretty(&report)? + "\n").as_bytes())
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        let means: Vec<String> = maps.iter().map(|map| format!("{map} {:.3}", mean(&predictions, map))).collect();
+        eprintln!("deletion score, mean of {} images, lower is better: {}", predictions.len(), means.join(", "));
     }
     Ok(output::print(String::from_utf8(writer.into_inner()?)?)?)
+}
+
+/// `predicted`, `true`, or a class by its name.
+fn chosen(class: &str, classes: &[String]) -> anyhow::Result<Chosen> {
+    match class {
+        "predicted" => Ok(Chosen::Predicted),
+        "true" => Ok(Chosen::Label),
+        name => {
+            let found = classes.iter().position(|class| class == name).map(Chosen::Class);
+            found.with_context(|| {
+                let near = nearest(name, classes.iter().map(String::as_str));
+                let near = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+                format!("--class {name}: no such class{near} expected predicted, true, or a class's name")
+            })
+        }
+    }
+}
+
+/// The mean score of a map over the images.
+fn mean(predictions: &[Explained], map: &str) -> f64 {
+    let scores = predictions.iter().flat_map(|explained| &explained.deletion).filter(|(name, _)| *name == map);
+    let (sum, count) = scores.fold((0.0, 0.0), |(sum, count), (_, score)| (sum + score.score, count + 1.0));
+    sum / count
+}
+
+/// `deletion.json`: settings, means, and the curve of every image and map.
+fn deletion_report(deletion: &Deletion, predictions: &[Explained], classes: &[String], maps: &[&str]) -> Value {
+    let image = |explained: &Explained| {
+        let scores: serde_json::Map<_, _> =
+            explained.deletion.iter().map(|(map, score)| ((*map).to_owned(), json!(score))).collect();
+        let class = explained.class.and_then(|class| classes.get(class));
+        json!({ "path": explained.id, "class": class, "maps": scores })
+    };
+    let means: serde_json::Map<_, _> =
+        maps.iter().map(|map| ((*map).to_owned(), json!(mean(predictions, map)))).collect();
+    let images: Vec<Value> = predictions.iter().map(image).collect();
+    json!({ "steps": deletion.steps, "fill": deletion.fill, "mean": means, "images": images })
 }

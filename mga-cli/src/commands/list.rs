@@ -19,7 +19,7 @@ const MASK_SOURCES: [(&str, &str); 9] = [
     ("column", "the column of masks, of hub"),
     ("alpha", "the images' own alpha channel, of image-folder, mganet and table"),
     ("veins", "the exact veins, of leaves"),
-    ("silhouette", "the exact outline, of leaves: as good a place to look, without what tells the classes apart"),
+    ("silhouette", "control: the outline, exact of leaves, else the convex hull of the mask: where, without what"),
     ("ones", "control: 1 everywhere"),
     ("centre", "control: a Gaussian about the middle of the picture"),
     ("shuffled", "control: another image's mask"),
@@ -83,6 +83,7 @@ pub fn groups(components: &Components) -> Vec<Group> {
             "data.masks.source, and mga masks --segmenter",
             segmenters(components).map(|(name, about)| component(name, about)).collect(),
         ),
+        group("network inputs", "model.input", named(&schema, "Input", None)),
         group("attention", "model.attention", named(&schema, "Attention", None)),
         group(
             "mask sources",
@@ -158,7 +159,8 @@ mod tests {
         assert!(names("data sets").contains(&"leaves") && names("backbones").contains(&"densenet161"));
         let segmenters = names("segmenters");
         assert!(["file", "alpha", "otsu", "excess-green", "unet_small"].iter().all(|name| segmenters.contains(name)));
-        assert_eq!(names("attention"), ["none", "multiply", "residual", "concat"]);
+        assert_eq!(names("attention"), ["none", "multiply", "residual", "concat", "cbam-spatial"]);
+        assert_eq!(names("network inputs"), ["image", "image-and-mask", "masked-image"]);
         assert_eq!(names("optimisers"), ["sgd", "adamw"]);
         assert_eq!(names("schedules"), ["cosine", "step", "polynomial", "constant"]);
         assert!(names("transforms").contains(&"random-erase"));

@@ -14,6 +14,7 @@ use crate::described_model::DescribedModel;
 use crate::experiment::Loaded;
 use crate::image_files::ImageFiles;
 use crate::interrupt::Interrupt;
+use crate::network_input::needs_no_masks;
 use crate::pictures::{FileNames, save_png};
 use crate::prediction::{Prediction, predict};
 use crate::status::Interrupted;
@@ -66,6 +67,7 @@ pub struct Args {
 pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let interrupt = Interrupt::listen()?;
     let (loaded, classes, model) = described(&args, components)?;
+    needs_no_masks(&model, "`mga predict` has images alone; `mga eval RUN` evaluates it on its data set, with masks")?;
     let files = ImageFiles::find(&args.images, &loaded.experiment.data)?;
     files.notes.iter().for_each(|note| eprintln!("note: {note}"));
     if let Some(folder) = &args.overlays {

@@ -19,8 +19,7 @@ use crate::gallery;
 use crate::identity::{self, Identity, experiment_hash, weights_hash};
 use crate::interrupt::Interrupt;
 use crate::loaders;
-use crate::output::print;
-use crate::progress::{Terminal, percent};
+use crate::progress::{Voice, percent};
 use crate::run_folder::RunFolder;
 use crate::runners::classification::Classification;
 use crate::runners::evaluation::{Evaluated, evaluate};
@@ -32,7 +31,8 @@ use crate::status::Interrupted;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  mga train experiments/quickstart.toml --set schedule.epochs=5 --out runs/first\n  \
-                        mga train --resume runs/first"
+                        mga train --resume runs/first\n  \
+                        mga train experiments/quickstart.toml --json | jq 'select(.kind == \"epoch\")'"
 )]
 pub struct Args {
     /// The experiment file (TOML).
@@ -53,6 +53,9 @@ pub struct Args {
     /// Say nothing but the result.
     #[arg(long, short)]
     quiet: bool,
+    /// For machines: one JSON object a line on standard output, for each step, epoch and the result.
+    #[arg(long)]
+    json: bool,
 }
 
 /// Trains.
@@ -85,11 +88,12 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
         }
         (None, None) => anyhow::bail!("name an experiment file, or a run with --resume"),
     };
+    let voice = Voice { quiet: args.quiet, json: args.json };
     // Held until the run ends: two processes would write over each other.
     let mut lock = if resume { Some(folder.lock()?) } else { None };
     assemble::use_threads(loaded.experiment.threads);
     if loaded.experiment.task == Task::Segmentation {
-        return segmentation_run::train(&loaded, components, &folder, resume, args.quiet, &interrupt);
+        return segmentation_run::train(&loaded, components, &folder, resume, voice, &interrupt);
     }
     let device = assemble::device(&loaded)?;
     let data = data_set::open(&loaded, components)?;
@@ -99,11 +103,7 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let experiment = &loaded.experiment;
     let classes = data.dataset.classes().to_vec();
     let model = assemble::fresh_model(&loaded, components, classes.len(), &device)?;
-    let say = |line: &str| {
-        if !args.quiet {
-            eprintln!("{line}")
-        }
-    };
+    let say = |line: &str| voice.say(line);
     if let Some(weights) = &weights {
         say(&assemble::load_weights(&loaded, components, &model, weights)?);
     }
@@ -147,12 +147,12 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
         masks: Arc::clone(&data.masks),
         folder: folder.clone(),
         interrupt: interrupt.clone(),
-        report: Arc::new(Terminal::new(experiment.schedule.epochs, args.quiet)),
+        report: voice.report(experiment),
         identity: experiment_hash(experiment)?,
     };
     let progress = training.run(resume)?;
     data.masks.warnings().iter().for_each(|warning| say(&format!("warning: {warning}")));
-    finish(&loaded, &model, &data, &folder, &progress, &interrupt).map_err(|error| {
+    finish(&loaded, &model, &data, &folder, &progress, voice, &interrupt).map_err(|error| {
         if !error.is::<Interrupted>() {
             return error;
         }
@@ -173,6 +173,7 @@ fn finish(
     data: &OpenData,
     folder: &RunFolder,
     progress: &Progress,
+    voice: Voice,
     interrupt: &Interrupt,
 ) -> anyhow::Result<()> {
     let classes = data.dataset.classes();
@@ -250,7 +251,7 @@ fn finish(
         }
     }
     text += &format!("run: {}\npictures: {}\n", folder.path().display(), folder.pictures().display());
-    Ok(print(text)?)
+    voice.result(text, folder)
 }
 
 fn default_folder(experiment: &Path) -> PathBuf {

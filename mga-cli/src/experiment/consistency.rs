@@ -4,6 +4,7 @@ use std::path::Path;
 
 use mga_hub::Repo;
 
+use super::data::{EmptyMask, MissingMask};
 use super::evaluation::SelectOn;
 use super::key_path::KeyPath;
 use super::load::Sources;
@@ -166,6 +167,7 @@ impl Check<'_> {
         }
         for (set, key) in [
             (experiment.model.mask_guidance, "model.mask_guidance"),
+            (experiment.model.input.needs_masks(), "model.input"),
             (experiment.model.attention != Attention::None, "model.attention"),
             (experiment.model.freeze_through != "none", "model.freeze_through"),
         ] {
@@ -212,7 +214,31 @@ impl Check<'_> {
         }
     }
 
+    /// A network that is shown masks needs one for every image.
+    fn shown_masks(&mut self, experiment: &Experiment) {
+        let masks = &experiment.data.masks;
+        if !experiment.model.input.needs_masks() || !self.sound(&["data.masks", "model.input"]) {
+            return;
+        }
+        if masks.source.as_deref() == Some("none") && !experiment.model.mask_guidance {
+            let message = "`none`, but `model.input` shows the network a mask with every image; \
+                           name a source, or set model.input = \"image\"";
+            self.error_at("data.masks.source", message);
+        }
+        if masks.missing == MissingMask::NoLoss {
+            let message = "`no-loss` lets images go without a mask, but `model.input` shows the network a mask with \
+                           every image; expected `error`";
+            self.error_at("data.masks.missing", message);
+        }
+        if masks.empty == EmptyMask::Skip {
+            let message = "`skip` takes blank masks away, but `model.input` shows the network a mask with every image; \
+                           expected `ones`, which shows them as they are";
+            self.error_at("data.masks.empty", message);
+        }
+    }
+
     fn masks(&mut self, experiment: &Experiment) {
+        self.shown_masks(experiment);
         let no_masks = experiment.data.masks.source.as_deref() == Some("none");
         if !self.sound(&["data.masks", "model.mask_guidance"]) || !experiment.model.mask_guidance {
             return;

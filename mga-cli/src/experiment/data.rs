@@ -122,7 +122,8 @@ pub struct Masks {
     pub empty: EmptyMask,
     /// What an image without a mask means.
     pub missing: MissingMask,
-    /// The data set's source that a control is made from; left out: its first.
+    /// The data set's source that a control is made from; left out: its first. `silhouette` is that of the data set where
+    /// it offers one (`leaves`), else the convex hull of the mask.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub of: Option<String>,

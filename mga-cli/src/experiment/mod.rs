@@ -31,7 +31,7 @@ pub use evaluation::{Evaluation, Metric, SelectOn};
 pub use key_path::{KeyPath, Segment};
 pub use layer::ENVIRONMENT_PREFIX;
 pub use load::{Loaded, Overrides, load, load_assigned};
-pub use model::{Attention, Model};
+pub use model::{Attention, Input, Model};
 pub use nearest::nearest;
 pub use objective::Objective;
 pub use optimiser::{AdamW, Optimiser, Sgd, UpdateRule};

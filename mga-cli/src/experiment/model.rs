@@ -19,6 +19,9 @@ pub struct Model {
     /// another width is drawn anew and said so either way.
     #[serde(default = "yes")]
     pub strict: bool,
+    /// What the network is shown of an image and its mask.
+    #[serde(default)]
+    pub input: Input,
     /// How the attention map A acts on the features F.
     #[serde(default)]
     pub attention: Attention,
@@ -44,6 +47,27 @@ pub struct Model {
     pub settings: serde_json::Map<String, serde_json::Value>,
 }
 
+/// What the network is shown of an image and its mask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Input {
+    /// The image.
+    #[default]
+    Image,
+    /// A control: the mask as a fourth channel, to evaluate and predict too.
+    ImageAndMask,
+    /// A control: the normalised image times the mask, to evaluate and predict too.
+    MaskedImage,
+}
+
+impl Input {
+    /// Whether every image needs a mask, in evaluation and prediction too.
+    #[must_use]
+    pub fn needs_masks(self) -> bool {
+        self != Self::Image
+    }
+}
+
 /// How the attention map A acts on the features F.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -57,6 +81,8 @@ pub enum Attention {
     Residual,
     /// F and A F side by side: twice the channels for the classifier.
     Concat,
+    /// A F, with the map of CBAM's spatial gate (Woo et al. 2018): a 7 x 7 convolution and a batch norm.
+    CbamSpatial,
 }
 
 pub(super) fn halves() -> [f64; 2] {

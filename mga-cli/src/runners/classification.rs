@@ -12,6 +12,7 @@ use super::evaluation::{Evaluated, evaluate};
 use super::learner::{Learner, LossPart, Outcome};
 use crate::experiment::{EmptyMask, Experiment, Metric};
 use crate::interrupt::Interrupt;
+use crate::network_input::network_input;
 use crate::progress::percent;
 
 /// A classifier as an experiment trains it.
@@ -31,7 +32,7 @@ impl Learner for Classification<'_> {
 
     fn loss(&self, tape: &mut Tape, batch: &Batch) -> anyhow::Result<(Value, Vec<LossPart>)> {
         let device = self.model.store().device();
-        let images = tape.constant(&batch.images.to_device(device)?)?;
+        let images = tape.constant(&network_input(self.model, batch)?)?;
         let prediction = self.model.forward(tape, images)?;
         if let Some(index) = batch.labels.iter().position(|&label| label == Batch::NO_LABEL) {
             anyhow::bail!("{}: has no label, so it cannot be trained on", batch.ids[index]);

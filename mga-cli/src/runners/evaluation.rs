@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::experiment::Metric;
 use crate::interrupt::Interrupt;
+use crate::network_input::network_input;
 use crate::run_folder::RunFolder;
 use crate::status::Interrupted;
 
@@ -96,7 +97,6 @@ pub fn evaluate(
     interrupt: &Interrupt,
     mut seen: impl FnMut(usize),
 ) -> anyhow::Result<Evaluated> {
-    let device = model.store().device();
     let mut metrics = ClassificationMetrics::new(classes.len());
     let mut agreement = MaskAgreement::new();
     let (mut rows, mut all) = (vec![], vec![]);
@@ -106,7 +106,7 @@ pub fn evaluate(
         }
         let batch = batch?;
         let mut tape = Tape::eval();
-        let images = tape.constant(&batch.images.to_device(device)?)?;
+        let images = tape.constant(&network_input(model, &batch)?)?;
         let prediction = model.forward(&mut tape, images)?;
         let logits = prediction.logits.tensor().to_dtype(DType::F32)?.to_vec2::<f32>()?;
         for ((logits, &label), id) in logits.iter().zip(&batch.labels).zip(&batch.ids) {

@@ -25,10 +25,9 @@ use crate::fingerprint;
 use crate::gallery::OVERVIEW;
 use crate::identity::{self, Identity, experiment_hash, weights_hash};
 use crate::interrupt::Interrupt;
-use crate::output::print;
 use crate::pictures::{grid, save_png};
 use crate::prediction::spread;
-use crate::progress::Terminal;
+use crate::progress::Voice;
 use crate::run_folder::RunFolder;
 use crate::segmenting::TrainedImage;
 use crate::{assemble, loaders, weights_source};
@@ -45,18 +44,14 @@ pub fn train(
     components: &Components,
     folder: &RunFolder,
     resume: bool,
-    quiet: bool,
+    voice: Voice,
     interrupt: &Interrupt,
 ) -> anyhow::Result<()> {
     let experiment = &loaded.experiment;
     let device = assemble::device(loaded)?;
     let data = data_set::open_annotated(loaded, components, true)?;
     let learner = learner(loaded, components, &data, &device)?;
-    let say = |line: &str| {
-        if !quiet {
-            eprintln!("{line}")
-        }
-    };
+    let say = |line: &str| voice.say(line);
     if !(resume && folder.last().is_file())
         && let Some(report) = load_weights(loaded, components, &learner)?
     {
@@ -105,11 +100,11 @@ pub fn train(
         masks: Arc::clone(&data.masks),
         folder: folder.clone(),
         interrupt: interrupt.clone(),
-        report: Arc::new(Terminal::new(experiment.schedule.epochs, quiet)),
+        report: voice.report(experiment),
         identity: experiment_hash(experiment)?,
     };
     let progress = training.run(resume)?;
-    finish(loaded, &learner, &data, folder, &progress, interrupt)?;
+    finish(loaded, &learner, &data, folder, &progress, voice, interrupt)?;
     drop(lock);
     Ok(())
 }
@@ -264,6 +259,7 @@ fn finish(
     data: &AnnotatedData,
     folder: &RunFolder,
     progress: &Progress,
+    voice: Voice,
     interrupt: &Interrupt,
 ) -> anyhow::Result<()> {
     let experiment = &loaded.experiment;
@@ -318,7 +314,7 @@ fn finish(
     }
     let run = folder.path().display();
     text += &format!("run: {run}\nmasks: mga masks EXPERIMENT --weights {run} --out FOLDER\n");
-    Ok(print(text)?)
+    voice.result(text, folder)
 }
 
 /// Writes `pictures/overview.png`: image, label map and prediction of up to `SHOWN` images, spread over the split.

@@ -14,7 +14,7 @@ use super::learner::{Learner, StepParts};
 use crate::checkpoint::{self, Progress};
 use crate::experiment::{Experiment, SelectOn};
 use crate::interrupt::Interrupt;
-use crate::progress::ProgressReport;
+use crate::progress::{EpochEnd, ProgressReport};
 use crate::run_folder::{MetricsLog, RunFolder};
 use crate::status::Interrupted;
 
@@ -182,7 +182,8 @@ impl Training<'_> {
                 }
                 result => result?,
             };
-            log.append(&result.line(split, Some(epoch)))?;
+            let line = result.line(split, Some(epoch));
+            log.append(&line)?;
             let score = result.score();
             let better = match (score, progress.best) {
                 (Some(score), Some(best)) => score > best,
@@ -195,12 +196,20 @@ impl Training<'_> {
             }
             progress.stopped_early =
                 self.experiment.train.early_stopping > 0 && progress.stale >= self.experiment.train.early_stopping;
-            self.report.epoch(epoch, Some(&result.shown()), better);
+            self.report.epoch(&EpochEnd {
+                epoch,
+                shown: Some(&result.shown()),
+                line: Some(&line),
+                score,
+                best: progress.best,
+                better,
+            });
             if better && settings.select_on != SelectOn::Last {
                 checkpoint::save_store(&self.folder.best(), self.learner.store(), None, progress)?;
             }
         } else {
-            self.report.epoch(epoch, None, false);
+            let best = progress.best;
+            self.report.epoch(&EpochEnd { epoch, shown: None, line: None, score: None, best, better: false });
         }
         progress.epoch += 1;
         progress.batch = 0;

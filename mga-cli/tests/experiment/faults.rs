@@ -331,6 +331,19 @@ fn settings_that_contradict_each_other() {
             "eval.select_on = 'last'\ndata.masks.source = 'none'",
             "data.masks.source: `none`, but `model.mask_guidance` trains",
         ),
+        (
+            "eval.select_on = 'last'\nmodel = { mask_guidance = false, input = 'masked-image' }\n\
+             data.masks.source = 'none'",
+            "data.masks.source: `none`, but `model.input` shows the network a mask with every image",
+        ),
+        (
+            "eval.select_on = 'last'\nmodel.input = 'image-and-mask'\ndata.masks.missing = 'no-loss'",
+            "data.masks.missing: `no-loss` lets images go without a mask, but `model.input` shows",
+        ),
+        (
+            "eval.select_on = 'last'\nmodel.input = 'image-and-mask'\ndata.masks.empty = 'skip'",
+            "data.masks.empty: `skip` takes blank masks away, but `model.input` shows",
+        ),
         ("eval.select_on = 'last'\ndata.mean = [0, 0, 0]", "data.mean: needs `data.std` beside it"),
         ("data.validation = { fraction = 0.1, per_class = 3 }", "data.validation.per_class: stands beside `fraction`"),
         (

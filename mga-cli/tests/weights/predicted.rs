@@ -6,7 +6,7 @@ use candle_core::{DType, Device};
 use mga_core::ops::Attention;
 use mga_core::parameter::ParameterStore;
 use mga_models::weights::{AttentionDescription, ModelDescription, Preprocessing, rename_back, save_file};
-use mga_models::{MgaModel, ModelSettings, Registry};
+use mga_models::{Input, MgaModel, ModelSettings, Registry};
 use serde_json::Value;
 
 use crate::bench::Bench;
@@ -18,6 +18,7 @@ fn resnet18(bench: &Bench, classes: usize, metadata: HashMap<String, String>) ->
     let registry = Registry::builtin();
     let settings = ModelSettings {
         classes,
+        input: Input::Image,
         attention: Attention::None,
         residual_weights: (0.5, 0.5),
         mask_guidance: false,

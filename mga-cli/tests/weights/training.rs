@@ -6,7 +6,7 @@ use candle_core::{DType, Device};
 use mga_core::ops::Attention;
 use mga_core::parameter::ParameterStore;
 use mga_models::weights::{rename_back, save_file};
-use mga_models::{MgaModel, ModelSettings, Registry};
+use mga_models::{Input, MgaModel, ModelSettings, Registry};
 
 use crate::bench::Bench;
 use crate::stand_in::COMMIT;
@@ -38,6 +38,7 @@ fn published(bench: &Bench) -> Vec<u8> {
     let entry = registry.backbone("resnet18").unwrap();
     let settings = ModelSettings {
         classes: 7,
+        input: Input::Image,
         attention: Attention::None,
         residual_weights: (0.5, 0.5),
         mask_guidance: false,

@@ -51,6 +51,13 @@ impl BatchNorm2d {
         })
     }
 
+    /// The same with the weight starting at `start`.
+    pub fn starting_at(builder: Builder<'_>, channels: usize, settings: BatchNormSettings, start: f64) -> Result<Self> {
+        let norm = Self::new(builder, channels, settings)?;
+        norm.weight.set((norm.weight.tensor().ones_like()? * start)?)?;
+        Ok(norm)
+    }
+
     /// Keeps to the running statistics in training too (`freeze_norm`), and lets them be.
     pub fn freeze(&self) {
         self.frozen.store(true, Ordering::Relaxed);

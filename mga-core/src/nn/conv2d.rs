@@ -21,9 +21,13 @@ pub enum ConvInit {
 }
 
 /// `[N, C, H, W]` to `[N, O, OH, OW]`; entries `weight` `[O, C / groups, kh, kw]` and, where asked for, `bias` `[O]`.
+///
+/// The first convolution of a network whose input has the mask as a further channel ([`Builder::with_mask_channel`]) takes
+/// `C + 1` channels; the weights of the last are an entry of their own, [`crate::parameter::MASK_CHANNEL`].
 #[derive(Debug)]
 pub struct Conv2d {
     weight: Parameter,
+    mask: Option<Parameter>,
     bias: Option<Parameter>,
     settings: Conv2dSettings,
 }
@@ -45,7 +49,9 @@ impl Conv2d {
             ConvInit::HeFanIn => Init::he_fan_out(fan_in),
         };
         let shape = (out, channels / settings.groups.max(1), kernel.0, kernel.1);
-        Ok(Self { weight: builder.weight("weight", shape, draw)?, bias: None, settings })
+        let weight = builder.weight("weight", shape, draw)?;
+        let mask = builder.mask_channel((out, 1, kernel.0, kernel.1), draw)?;
+        Ok(Self { weight, mask, bias: None, settings })
     }
 
     /// The same with a bias that starts at zero.
@@ -62,8 +68,11 @@ impl Conv2d {
     }
 
     /// Its weight on the tape.
-    pub(crate) fn weight(&self, tape: &mut Tape) -> Value {
-        tape.parameter(&self.weight)
+    pub(crate) fn weight(&self, tape: &mut Tape) -> Result<Value> {
+        let weight = tape.parameter(&self.weight);
+        let Some(mask) = &self.mask else { return Ok(weight) };
+        let mask = tape.parameter(mask);
+        ops::concat_channels(tape, &[weight, mask])
     }
 
     /// Convolves.
@@ -73,7 +82,7 @@ impl Conv2d {
 
     /// Convolves and activates.
     pub fn forward_activated(&self, tape: &mut Tape, x: Value, activation: Activation) -> Result<Value> {
-        let weight = tape.parameter(&self.weight);
+        let weight = self.weight(tape)?;
         match (&self.bias, activation) {
             (None, Activation::Identity) => ops::conv2d(tape, x, weight, self.settings),
             (None, _) => {
@@ -100,7 +109,7 @@ impl Conv2d {
             let y = self.forward(tape, x)?;
             return norm.forward(tape, y, activation);
         }
-        let (weight, inputs) = (tape.parameter(&self.weight), norm.inputs(tape));
+        let (weight, inputs) = (self.weight(tape)?, norm.inputs(tape));
         let (y, statistics) = ops::conv2d_norm(tape, x, weight, self.settings, inputs, activation)?;
         let (n, _, h, w) = y.dims4()?;
         norm.move_running(statistics, n * h * w)?;

@@ -67,13 +67,15 @@ impl DenseBlock {
 
     /// `[N, C, H, W]` to `[N, C + layers * growth, H, W]`.
     pub fn forward(&self, tape: &mut Tape, x: Value) -> Result<Value> {
-        let inputs = |tape: &mut Tape, layer: &DenseLayer| DenseLayerInputs {
-            norm1: layer.norm1.inputs(tape),
-            conv1: layer.conv1.weight(tape),
-            norm2: layer.norm2.inputs(tape),
-            conv2: layer.conv2.weight(tape),
+        let inputs = |tape: &mut Tape, layer: &DenseLayer| {
+            Ok(DenseLayerInputs {
+                norm1: layer.norm1.inputs(tape),
+                conv1: layer.conv1.weight(tape)?,
+                norm2: layer.norm2.inputs(tape),
+                conv2: layer.conv2.weight(tape)?,
+            })
         };
-        let layers: Vec<_> = self.layers.iter().map(|layer| inputs(tape, layer)).collect();
+        let layers = self.layers.iter().map(|layer| inputs(tape, layer)).collect::<Result<Vec<_>>>()?;
         let (y, statistics) = ops::dense_block(tape, x, layers)?;
         let (n, _, h, w) = y.dims4()?;
         for (layer, [first, second]) in self.layers.iter().zip(statistics) {

@@ -21,6 +21,9 @@ pub enum Attention {
     Residual,
     /// `[F ; A F]`: twice the channels.
     Concat,
+    /// `A F`, where the map is that of CBAM's spatial gate ([`crate::cbam::SpatialGate`]).
+    #[serde(rename = "cbam-spatial")]
+    CbamSpatial,
 }
 
 /// Applies the attention; `residual` are the weights `(p, q)` of [`Attention::Residual`].
@@ -41,7 +44,7 @@ pub fn attend(
     // F' = plain F + gated A F, one after the other where they are concatenated.
     let (plain, gated) = match kind {
         Attention::None => return Ok(features),
-        Attention::Multiply => (0.0, 1.0),
+        Attention::Multiply | Attention::CbamSpatial => (0.0, 1.0),
         Attention::Residual => residual,
         Attention::Concat => (1.0, 1.0),
     };
@@ -80,7 +83,9 @@ mod tests {
 
     #[test]
     fn gradients_are_right() {
-        for kind in [Attention::None, Attention::Multiply, Attention::Residual, Attention::Concat] {
+        for kind in
+            [Attention::None, Attention::Multiply, Attention::Residual, Attention::Concat, Attention::CbamSpatial]
+        {
             let op = |tape: &mut Tape, v: &[Value]| attend(tape, v[0].clone(), v[1].clone(), kind, (0.3, 0.7));
             check(&[&[2, 3, 2, 5], &[2, 1, 2, 5]], op);
             check_half(&[&[2, 3, 2, 5], &[2, 1, 2, 5]], op);

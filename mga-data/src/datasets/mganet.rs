@@ -192,6 +192,7 @@ mod tests {
     use super::*;
     use crate::dataset::Dataset;
     use crate::datasets::testing::{grey_png, rgb_jpeg};
+    use crate::masks::{CONTROLS, MaskSettings, MaskSource};
 
     /// Two training images (one a JPEG), one test image, masks for two.
     fn layout() -> (tempfile::TempDir, OpenContext) {
@@ -233,6 +234,31 @@ mod tests {
         assert!(set.mask(1, "folder").unwrap().is_none());
         assert!(set.has_mask(0, "folder") && !set.has_mask(1, "folder"));
         assert!(set.image(3).is_err() && set.mask(0, "veins").is_err());
+    }
+
+    #[test]
+    fn every_control_works_on_the_authors_layout() {
+        let (folder, context) = layout();
+        let root = folder.path();
+        grey_png(&root.join("l2_mask/0010.png"), 8, 6, |x, y| if x == y && y < 3 { 255 } else { 0 });
+        let set: std::sync::Arc<dyn Dataset> = std::sync::Arc::new(opened(&context).unwrap());
+        let load = |source: &str, index: usize| {
+            let settings = MaskSettings { source: source.to_owned(), ..MaskSettings::default() };
+            MaskSource::new(settings, set.clone()).unwrap().load(index).unwrap().1.unwrap()
+        };
+        for control in CONTROLS {
+            for index in 0..3 {
+                let mask = load(control, index);
+                assert_eq!((mask.width(), mask.height()), (8, 6), "{control}");
+                assert!(mask == load(control, index) && mask.values().iter().all(|v| (0.0..=1.0).contains(v)));
+            }
+        }
+        // Never one's own, and train takes of train.
+        let own: Vec<_> = (0..3).map(|index| load("folder", index)).collect();
+        assert_eq!((load("shuffled", 0), load("shuffled", 1)), (own[1].clone(), own[0].clone()));
+        assert!(load("shuffled", 2) != own[2] || own[2] == own[0]);
+        assert_eq!(load("silhouette", 0), own[0], "half of the image is its own hull");
+        assert_eq!(load("silhouette", 1).values().iter().filter(|v| **v == 1.0).count(), 3, "a line is its own hull");
     }
 
     #[test]

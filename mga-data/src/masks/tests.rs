@@ -146,7 +146,7 @@ fn unknown_sources_name_what_there_is() {
     assert!(message("vein").contains("did you mean `veins`") && message("vein").contains("centre"));
     assert!(message("folder").contains("data.mask_root"));
     assert!(MaskSource::new(settings("silhouette"), dataset.clone()).is_ok());
-    assert!(unknown_source("silhouette", &["folder"]).to_string().contains("`leaves`"));
+    assert!(unknown_source("silhouette", &[]).to_string().contains("made from masks"));
     let of = MaskSettings { of: Some("nothing".into()), ..settings("inverted") };
     assert!(MaskSource::new(of, dataset).err().unwrap().to_string().contains("`nothing`"));
 }

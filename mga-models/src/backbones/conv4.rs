@@ -35,8 +35,10 @@ impl Conv4 {
             let mut builder = builder.pp(&name);
             let same = Conv2dSettings { padding: (1, 1), ..Conv2dSettings::default() };
             let channels = (if index == 0 { 3 } else { WIDTH }, WIDTH);
+            let place = builder.pp("conv");
+            let place = if index == 0 { place.of_images() } else { place };
             blocks.push((
-                Conv2d::new(builder.pp("conv"), channels, (3, 3), same, ConvInit::HeFanOut)?,
+                Conv2d::new(place, channels, (3, 3), same, ConvInit::HeFanOut)?,
                 BatchNorm2d::new(builder.pp("norm"), WIDTH, BatchNormSettings::default())?,
             ));
             stages.push(Stage { prefixes: vec![name.clone()], name, channels: WIDTH });

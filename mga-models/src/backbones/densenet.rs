@@ -69,7 +69,7 @@ impl DenseNet {
             channels,
         };
         let wide = Conv2dSettings { stride: 2, padding: (3, 3), ..Conv2dSettings::default() };
-        let conv0 = Conv2d::new(builder.pp("conv0"), (3, first), (7, 7), wide, ConvInit::HeFanIn)?;
+        let conv0 = Conv2d::new(builder.pp("conv0").of_images(), (3, first), (7, 7), wide, ConvInit::HeFanIn)?;
         let norm0 = BatchNorm2d::new(builder.pp("norm0"), first, norm)?;
         let mut stages = vec![stage("stem", &["conv0", "norm0"], first)];
         let (mut blocks, mut transitions, mut channels) = (vec![], vec![], first);

@@ -170,7 +170,13 @@ impl EfficientNetLite0 {
             channels,
         };
         let single = |layer| vec![Block { layers: vec![layer], residual: false }];
-        let stem = SameConv::new(&mut builder, ("conv_stem", "bn1"), (3, 32), (3, 2, 1), Activation::Relu6)?;
+        let stem = SameConv::new(
+            &mut builder.reborrow().of_images(),
+            ("conv_stem", "bn1"),
+            (3, 32),
+            (3, 2, 1),
+            Activation::Relu6,
+        )?;
         let (mut parts, mut stages) = (vec![single(stem)], vec![stage("stem", &["conv_stem", "bn1"], 32)]);
         let mut channels = 32;
         for (index, (kernel, stride, expansion, out, repeats)) in BLOCKS.into_iter().enumerate() {

@@ -239,7 +239,9 @@ impl InceptionV3 {
             narrow("Conv2d_4a_3x3", 192),
         ];
         for (index, spec) in stem.into_iter().enumerate() {
-            parts.push(Part::Conv(BasicConv::new(builder.reborrow(), channels, spec)?));
+            let place = builder.reborrow();
+            let place = if index == 0 { place.of_images() } else { place };
+            parts.push(Part::Conv(BasicConv::new(place, channels, spec)?));
             channels = spec.1;
             stages.push(own(spec.0, channels));
             if let 2 | 4 = index {

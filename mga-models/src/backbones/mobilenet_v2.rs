@@ -92,7 +92,7 @@ impl MobileNetV2 {
     fn new(mut builder: Builder<'_>) -> Result<Self> {
         let mut builder = builder.pp("features");
         let mut blocks = vec![];
-        let mut first = builder.pp(0);
+        let mut first = builder.pp(0).of_images();
         blocks.push((Block::new(vec![layer(&mut first, ("0", "1"), (3, 32), 3, 2, 1, Activation::Relu6)?], false), 32));
         let mut channels = 32;
         for (expansion, out, repeats, stride) in BLOCKS {

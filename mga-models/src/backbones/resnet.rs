@@ -208,7 +208,8 @@ impl ResNet {
             channels,
         };
         let mut stages = vec![stage("stem", &["conv1", "bn1"], 64)];
-        let stem = ConvNorm::new(&mut builder, ("conv1", "bn1"), (3, 64), 7, Spacing::stride(2))?;
+        let stem =
+            ConvNorm::new(&mut builder.reborrow().of_images(), ("conv1", "bn1"), (3, 64), 7, Spacing::stride(2))?;
         let (mut layers, mut channels, mut dilation) = (vec![], 64, 1);
         for (index, &count) in blocks.iter().enumerate() {
             let name = format!("layer{}", index + 1);

@@ -80,6 +80,7 @@ impl Vgg {
             for _ in 0..depth {
                 let same = Conv2dSettings { padding: (1, 1), ..Conv2dSettings::default() };
                 let place = builder.pp(layers.len());
+                let place = if layers.is_empty() { place.of_images() } else { place };
                 let conv = Conv2d::with_bias(place, (channels, width), (3, 3), same, ConvInit::HeFanOut)?;
                 push(Layer::Conv(conv), width, &mut layers);
                 if normed {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use candle_core::{DType, Tensor};
-use mga_core::parameter::{ParameterStore, under};
+use mga_core::parameter::{MASK_CHANNEL, ParameterStore, under};
 use mga_core::{Error, Result};
 
 use super::rename::{normalise, rename};
@@ -68,8 +68,10 @@ impl std::fmt::Display for LoadReport {
             |shape: &Option<Vec<usize>>| shape.as_ref().map_or_else(|| "-".to_owned(), |dims| format!("{dims:?}"));
         let mut rows = vec![["tensor".to_owned(), "in the file".to_owned(), "in the model".to_owned(), String::new()]];
         for (what, misfits) in lists {
-            let row =
-                |misfit: &Misfit| [misfit.name.clone(), shape(&misfit.file), shape(&misfit.model), what.to_owned()];
+            let row = |misfit: &Misfit| {
+                let what = if misfit.name == MASK_CHANNEL { "starts at zero" } else { what };
+                [misfit.name.clone(), shape(&misfit.file), shape(&misfit.model), what.to_owned()]
+            };
             rows.extend(misfits.iter().map(row));
         }
         if rows.len() == 1 {
@@ -99,8 +101,9 @@ pub fn load_file(store: &ParameterStore, path: &Path, renames: &[(&str, &str)], 
 }
 
 /// Sets the model's entries from named tensors. Nothing is set where `strict` and an entry is missing, unexpected or
-/// mis-shapen. A fresh `attention.weight` is missing from every plain classifier's file, and that is no error; neither is
-/// a classifier of another width.
+/// mis-shapen. A fresh attention is missing from every plain classifier's file, and that is no error; neither is a
+/// classifier of another width. Weights for the mask as a further channel are missing too: they start at zero, so that
+/// the network begins as the one that was published, and looks at the mask as far as it learns to.
 pub fn load_tensors(
     store: &ParameterStore,
     tensors: HashMap<String, Tensor>,
@@ -126,7 +129,7 @@ pub fn load_tensors(
             return Err(Error::Weights(format!("two entries of the file stand for `{ours}`, the second is `{name}`")));
         }
     }
-    let mut fitting = vec![];
+    let (mut fitting, mut blank) = (vec![], vec![]);
     for entry in store.entries() {
         let (name, wanted) = (entry.name(), entry.tensor());
         let misfit = |file: Option<&Tensor>| Misfit {
@@ -135,7 +138,11 @@ pub fn load_tensors(
             model: Some(wanted.dims().to_vec()),
         };
         match found.remove(name) {
-            None if name == "attention.weight" => report.reinitialised.push(misfit(None)),
+            None if under(name, "attention") => report.reinitialised.push(misfit(None)),
+            None if name == MASK_CHANNEL => {
+                report.reinitialised.push(misfit(None));
+                blank.push((entry, wanted.zeros_like()?));
+            }
             None => report.missing.push(misfit(None)),
             Some(tensor) => match fit(&tensor, wanted.dims())? {
                 Some(fitted) => {
@@ -155,7 +162,7 @@ pub fn load_tensors(
         )));
     }
     report.matched = fitting.len();
-    fitting.into_iter().try_for_each(|(entry, tensor)| entry.set(tensor))?;
+    fitting.into_iter().chain(blank).try_for_each(|(entry, tensor)| entry.set(tensor))?;
     Ok(report)
 }
 
@@ -185,7 +192,7 @@ fn convert(name: &str, tensor: &Tensor, dtype: DType) -> Result<Tensor> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{MgaModel, ModelSettings, Registry};
+    use crate::{Input, MgaModel, ModelSettings, Registry};
     use candle_core::Device;
     use mga_core::ops::Attention;
 
@@ -193,6 +200,7 @@ mod tests {
         let registry = Registry::builtin();
         let settings = ModelSettings {
             classes,
+            input: Input::Image,
             attention: Attention::Residual,
             residual_weights: (0.5, 0.5),
             mask_guidance: true,

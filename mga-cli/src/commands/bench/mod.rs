@@ -47,7 +47,7 @@ struct Network {
     /// Images in a batch.
     #[arg(long, default_value_t = 8)]
     batch: usize,
-    /// What the attention does: none, multiply, residual or concat. Without it there is no attention map.
+    /// What the attention does: none, multiply, residual, concat or cbam-spatial. Without it there is no attention map.
     #[arg(long)]
     attention: Option<String>,
     /// Threads; 0: one a core.

@@ -9,7 +9,7 @@ use mga_core::optim::{OptimiserSettings, SgdSettings, UpdateRule};
 use mga_core::parameter::ParameterStore;
 use mga_core::random::Generator;
 use mga_core::tape::{Tape, Value};
-use mga_models::{MgaModel, ModelSettings};
+use mga_models::{Input, MgaModel, ModelSettings};
 
 use crate::components::Components;
 
@@ -95,10 +95,12 @@ pub(super) fn model(
         Some("multiply") => Attention::Multiply,
         Some("residual") => Attention::Residual,
         Some("concat") => Attention::Concat,
-        Some(other) => anyhow::bail!("--attention {other}: expected none, multiply, residual or concat"),
+        Some("cbam-spatial") => Attention::CbamSpatial,
+        Some(other) => anyhow::bail!("--attention {other}: expected none, multiply, residual, concat or cbam-spatial"),
     };
     let settings = ModelSettings {
         classes: CLASSES,
+        input: Input::Image,
         attention,
         residual_weights: (0.5, 0.5),
         mask_guidance: setting.attention.is_some(),

@@ -17,6 +17,7 @@ use crate::described_model::MODEL_FILE;
 use crate::experiment::Loaded;
 use crate::identity::experiment_hash;
 use crate::loaders;
+use crate::network_input::needs_no_masks;
 use crate::output::{print, write_file};
 use crate::run_folder::RunFolder;
 
@@ -61,6 +62,7 @@ pub(super) fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let loaded = model_args.load(components, true)?;
     let classes = model_args.classes(&loaded, components)?;
     let model = model_args.model(&loaded, components, classes.len())?;
+    needs_no_masks(&model, "an exported model is shown images alone")?;
     let description = describe(&loaded, &model, classes)?;
 
     // Written beside it and renamed: the folder is whole or not there.

@@ -24,7 +24,7 @@ const EXPERIMENT: &str = "mga.experiment";
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AttentionDescription {
-    /// `none`, `multiply`, `residual` or `concat`, as in `model.attention`.
+    /// `none`, `multiply`, `residual`, `concat` or `cbam-spatial`, as in `model.attention`.
     pub kind: String,
     /// The two weights of `residual`.
     pub residual_weights: [f64; 2],

@@ -79,7 +79,7 @@ pub fn model_py(description: &ModelDescription) -> Option<String> {
     let [a, b] = description.attention.residual_weights;
     let kind = description.attention.kind.as_str();
     let attended = match kind {
-        "multiply" => "f * a".to_owned(),
+        "multiply" | "cbam-spatial" => "f * a".to_owned(),
         "residual" => format!("{a} * f + {b} * f * a"),
         "concat" => "torch.cat([f, f * a], 1)".to_owned(),
         _ => "f".to_owned(),
@@ -100,8 +100,16 @@ pub fn model_py(description: &ModelDescription) -> Option<String> {
         String::new()
     };
     let (declare, forward, returns) = if description.attention.map {
+        let declare = match kind {
+            "cbam-spatial" => concat!(
+                "        self.attention = torch.nn.Sequential()\n",
+                "        self.attention.conv = torch.nn.Conv2d(2, 1, 7, padding=3, bias=False)\n",
+                "        self.attention.bn = torch.nn.BatchNorm2d(1, momentum=0.01)\n",
+            ),
+            _ => "        self.attention = torch.nn.Conv2d(2, 1, 1, bias=False)\n",
+        };
         (
-            "        self.attention = torch.nn.Conv2d(2, 1, 1, bias=False)\n",
+            declare,
             format!(
                 "        f = self.features(self.net, x)\n        \
                  pooled = torch.stack([f.mean(1), f.amax(1)], 1)\n        \

@@ -1,0 +1,43 @@
+//! A batch as the network is shown it: images, or images and masks (`model.input`).
+
+use candle_core::Tensor;
+use mga_data::Batch;
+use mga_models::{Input, MgaModel};
+
+/// The network's input, on its device.
+///
+/// # Errors
+/// An image without a mask, where the network is shown masks.
+pub fn network_input(model: &MgaModel, batch: &Batch) -> anyhow::Result<Tensor> {
+    let input = model.settings().input;
+    let lacking = batch.has_mask.iter().position(|has| !has).filter(|_| input.needs_masks());
+    if let Some(id) = lacking.and_then(|index| batch.ids.get(index)) {
+        anyhow::bail!(
+            "{id}: has no mask, and the network is shown one with every image (model.input = \"{}\")",
+            name(input)
+        );
+    }
+    Ok(input.tensor(&batch.images, &batch.masks)?.to_device(model.store().device())?)
+}
+
+/// For what has images alone, which `why` says.
+///
+/// # Errors
+/// A network that is shown masks.
+pub fn needs_no_masks(model: &MgaModel, why: &str) -> anyhow::Result<()> {
+    let input = model.settings().input;
+    anyhow::ensure!(
+        !input.needs_masks(),
+        "this network is shown a mask with every image (model.input = \"{}\"), and {why}",
+        name(input)
+    );
+    Ok(())
+}
+
+fn name(input: Input) -> &'static str {
+    match input {
+        Input::Image => "image",
+        Input::ImageAndMask => "image-and-mask",
+        Input::MaskedImage => "masked-image",
+    }
+}
