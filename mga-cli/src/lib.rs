@@ -27,6 +27,7 @@ pub mod interrupt;
 pub mod loaders;
 pub mod output;
 pub mod pictures;
+pub mod plots;
 pub mod prediction;
 pub mod progress;
 pub mod reports;
