@@ -16,7 +16,7 @@ use super::scores::score;
 use crate::results::{Record, Results};
 
 /// What a report is to say.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Request {
     /// The arm that others are compared with: its name, its variant, or settings; left out: the one that the sweep marks.
     pub baseline: Option<String>,
@@ -24,12 +24,6 @@ pub struct Request {
     pub metric: Option<String>,
     /// The bootstrap over images.
     pub resampling: Resampling,
-}
-
-impl Default for Request {
-    fn default() -> Self {
-        Self { baseline: None, metric: None, resampling: Resampling::default() }
-    }
 }
 
 /// Chance of an interval to cover.
@@ -76,9 +70,9 @@ pub fn build(results: &Results, request: &Request) -> anyhow::Result<Report> {
     let mut arms: Vec<Arm> = vec![];
     for (index, group) in groups.iter().enumerate() {
         let members = || group.members.iter().copied().filter(|&member| counted(member));
-        let scores = columns.iter().enumerate().map(|(place, _)| {
+        let scores = columns.iter().enumerate().map(|(place, column)| {
             let values: Vec<_> = members().filter_map(|m| Some((&records[m], runs[m].values[place]?))).collect();
-            score(&values, CONFIDENCE)
+            score(&values, column, CONFIDENCE)
         });
         let of_test = |member: usize| records[member].summary.as_ref().is_some_and(|summary| summary.selected_on_test);
         arms.push(Arm {
@@ -141,4 +135,61 @@ fn duplicates(records: &[Record]) -> BTreeSet<usize> {
     let mut seen = BTreeSet::new();
     let cell = |record: &Record| (record.cell.arm_key(), record.cell.replicate_key());
     (0..records.len()).filter(|&i| records[i].is_finished() && !seen.insert(cell(&records[i]))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use mga_core::random::Generator;
+    use serde_json::json;
+
+    use super::*;
+    use crate::reports::model::Verdict;
+    use crate::results::Evaluation;
+
+    /// A sweep whose arms are all equally good: top-1 on 100 images, five seeds, a baseline and three arms.
+    fn null_sweep(template: &Record, generator: &mut Generator) -> Results {
+        let mut records = vec![];
+        for arm in ["baseline", "a", "b", "c"] {
+            for seed in 1..=5 {
+                let truth = 0.7 + 0.03 * generator.normal();
+                let top1 = (0..100).filter(|_| generator.chance(truth)).count() as f64 / 100.0;
+                let mut record = template.clone();
+                record.cell.settings.insert("arm".to_owned(), json!(arm));
+                record.cell.replicate.insert("seed".to_owned(), json!(seed));
+                record.cell.baseline = arm == "baseline";
+                if let (Some(summary), serde_json::Value::Object(values)) =
+                    (&mut record.summary, json!({ "top1": top1 }))
+                {
+                    summary.last = Some(Evaluation(values));
+                }
+                records.push(record);
+            }
+        }
+        Results { name: "null".to_owned(), records, ..Results::default() }
+    }
+
+    /// The whole way from records to verdicts; what single tests do is simulated in mga-core.
+    #[test]
+    fn tables_without_an_effect_seldom_claim_one_and_their_intervals_cover() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("cell.json"), "{}").unwrap();
+        std::fs::write(folder.path().join("summary.json"), r#"{"split": "test"}"#).unwrap();
+        let template = Record::read(folder.path()).unwrap();
+        let tables = 2000;
+        let (mut claims, mut covered) = (0, 0);
+        for table in 0..tables {
+            let results = null_sweep(&template, &mut Generator::new(7, "null table", &[table]));
+            let report = build(&results, &Request::default()).unwrap();
+            let claim =
+                |arm: &Arm| matches!(arm.comparison.as_ref().unwrap().verdict, Verdict::Better | Verdict::Worse);
+            claims += u32::from(report.arms[1..].iter().any(claim));
+            let covers =
+                |arm: &&Arm| arm.scores[0].interval.is_some_and(|interval| interval.low <= 0.7 && 0.7 <= interval.high);
+            covered += report.arms.iter().filter(covers).count();
+        }
+        let (claims, covered) = (f64::from(claims) / tables as f64, covered as f64 / (4 * tables) as f64);
+        // Three standard errors of 5 % over the tables on top: sqrt(0.05 0.95 / 2000) is 0.5 %.
+        assert!(claims <= 0.05 + 0.015, "{claims} of the tables claim a difference");
+        assert!((0.93..=0.97).contains(&covered), "intervals cover {covered}");
+    }
 }

@@ -9,14 +9,27 @@ use crate::results::State;
 pub(super) struct Cells {
     pub(super) header: Vec<String>,
     pub(super) rows: Vec<Vec<String>>,
+    /// The marks of the flags behind each row's first cell, such as `a b`; none of a table without flags.
+    pub(super) marks: Vec<String>,
     /// Whether a column is of numbers, which stand to the right.
     pub(super) numbers: Vec<bool>,
 }
 
 impl Cells {
+    /// With so many columns of words, then numbers.
     fn new(header: Vec<String>, words: usize) -> Self {
         let numbers = (0..header.len()).map(|column| column >= words).collect();
-        Self { header, rows: vec![], numbers }
+        Self { header, rows: vec![], marks: vec![], numbers }
+    }
+
+    /// The rows, each cell and then its row's marks written in a form's own way.
+    pub(super) fn written(&self, cell: impl Fn(&str) -> String, marks: impl Fn(&str) -> String) -> Vec<Vec<String>> {
+        let mut rows: Vec<Vec<String>> =
+            self.rows.iter().map(|row| row.iter().map(|text| cell(text)).collect()).collect();
+        for (row, text) in rows.iter_mut().zip(&self.marks).filter(|(_, text)| !text.is_empty()) {
+            row[0] += &marks(text);
+        }
+        rows
     }
 }
 
@@ -42,19 +55,6 @@ fn dash(text: Option<String>) -> String {
     text.unwrap_or_else(|| "-".to_owned())
 }
 
-/// An arm's name, with `baseline` and its flags behind it.
-fn named(report: &Report, arm: &Arm) -> String {
-    let mut text = arm.name.clone();
-    if arm.baseline {
-        text += " (baseline)";
-    }
-    let marks: Vec<&str> = report.flags_of(arm).map(|flag| flag.mark.as_str()).collect();
-    if !marks.is_empty() {
-        text += &format!(" [{}]", marks.join(" "));
-    }
-    text
-}
-
 /// A row an arm: n, every metric, the first with its interval, compute.
 pub(super) fn scores(report: &Report) -> Cells {
     let mut header = vec!["arm".to_owned(), "n".to_owned()];
@@ -67,7 +67,9 @@ pub(super) fn scores(report: &Report) -> Cells {
     header.push("compute".to_owned());
     let mut cells = Cells::new(header, 1);
     for arm in &report.arms {
-        let mut row = vec![named(report, arm), runs(arm)];
+        cells.marks.push(report.flags_of(arm).map(|flag| flag.mark.as_str()).collect::<Vec<_>>().join(" "));
+        let name = if arm.baseline { format!("{} (baseline)", arm.name) } else { arm.name.clone() };
+        let mut row = vec![name, runs(arm)];
         for (place, (column, score)) in report.columns.iter().zip(&arm.scores).enumerate() {
             row.push(value(column, score, arm));
             if place == 0 {

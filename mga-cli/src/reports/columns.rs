@@ -63,12 +63,16 @@ pub(super) fn columns(records: &[&Record], wanted: Option<&str>) -> anyhow::Resu
     Ok(std::iter::once(first).chain(others).map(|key| column(key, images)).collect())
 }
 
+/// A metric's name for people.
+pub(super) fn title(key: &str) -> String {
+    KNOWN.iter().find(|(known, ..)| *known == key).map_or_else(|| key.replace('_', " "), |known| known.1.to_owned())
+}
+
 fn column(key: &str, images: u64) -> Column {
     let known = KNOWN.iter().find(|(known, ..)| *known == key);
-    let (title, percent, higher_is_better, decimals) =
-        known.map_or_else(|| (key.replace('_', " "), false, true, 3), |k| (k.1.to_owned(), k.2, k.3, k.4));
+    let (percent, higher_is_better, decimals) = known.map_or((false, true, 3), |k| (k.2, k.3, k.4));
     let decimals = if percent && images >= MANY_IMAGES { decimals + 1 } else { decimals };
-    Column { key: key.to_owned(), title, percent, higher_is_better, decimals }
+    Column { key: key.to_owned(), title: title(key), percent, higher_is_better, decimals }
 }
 
 /// The first column.

@@ -11,7 +11,9 @@ pub fn markdown(text: &str) -> String {
             // Within a word an underscore is none of Markdown's business.
             '_' if word(index.checked_sub(1)) && word(Some(index + 1)) => escaped.push('_'),
             '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' => escaped.extend(['\\', character]),
-            '#' | '+' | '>' | '-' if index == 0 => escaped.extend(['\\', character]),
+            '#' | '>' if index == 0 => escaped.extend(['\\', character]),
+            // A list, but neither a sign nor a dash for want of a number.
+            '+' | '-' if index == 0 && characters.get(1) == Some(&' ') => escaped.extend(['\\', character]),
             '<' => escaped += "&lt;",
             '&' => escaped += "&amp;",
             c if c.is_control() => escaped.push(' '),
@@ -21,12 +23,22 @@ pub fn markdown(text: &str) -> String {
     escaped
 }
 
-/// Text as it reads in LaTeX, with T1 fonts: nothing in it is a command, and a row of a table may begin with it.
+/// Text as it reads in LaTeX, with T1 fonts: nothing in it is a command, and a row of a table may begin with it. Signs of
+/// numbers are minus signs, and units of per cent stand close.
 #[must_use]
 pub fn latex(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
+    let characters: Vec<char> = text.chars().collect();
+    for (index, &character) in characters.iter().enumerate() {
+        let before = index.checked_sub(1).map(|at| characters[at]);
+        let next = characters.get(index + 1);
         match character {
+            ' ' if next == Some(&'%') => escaped += r"\,",
+            '-' if before.is_none_or(|c| c == ' ' || c == '(') && next.is_some_and(char::is_ascii_digit) => {
+                escaped += "$-$"
+            }
+            // Two would be one dash.
+            '-' if before == Some('-') => escaped += "{-}",
             '\\' => escaped += r"\textbackslash{}",
             '~' => escaped += r"\textasciitilde{}",
             '^' => escaped += r"\textasciicircum{}",
@@ -37,8 +49,7 @@ pub fn latex(text: &str) -> String {
             '"' => escaped += r"\textquotedbl{}",
             // Behind `\\` an opening bracket begins an option.
             '[' => escaped += "{[}",
-            // Two would be one dash, a backquote a quotation mark.
-            '-' => escaped += "{-}",
+            // It would be a quotation mark.
             '`' => escaped += r"\textasciigrave{}",
             c if c.is_control() => escaped.push(' '),
             c => escaped.push(c),
@@ -56,7 +67,7 @@ mod tests {
         assert_eq!(markdown("mask_guidance = true"), "mask_guidance = true");
         assert_eq!(markdown("a|b *c* _d_ [e](f) `g`"), r"a\|b \*c\* \_d\_ \[e\](f) \`g\`");
         assert_eq!(markdown("<b>&amp;</b>\n# x"), "&lt;b>&amp;amp;&lt;/b> # x");
-        assert_eq!([markdown("# x"), markdown("- x"), markdown("")], [r"\# x", r"\- x", ""]);
+        assert_eq!([markdown("# x"), markdown("- x"), markdown("-0.4"), markdown("")], [r"\# x", r"\- x", "-0.4", ""]);
     }
 
     #[test]
@@ -64,6 +75,6 @@ mod tests {
         assert_eq!(latex("mask_iou & 50% of $5 {#1}"), r"mask\_iou \& 50\% of \$5 \{\#1\}");
         assert_eq!(latex(r"C:\a^b~c"), r"C:\textbackslash{}a\textasciicircum{}b\textasciitilde{}c");
         assert_eq!(latex("[a] p < 0.001, 93.5 ± 1.2\n"), r"{[}a] p $<$ 0.001, 93.5 $\pm$ 1.2 ");
-        assert_eq!(latex("a--b"), "a{-}{-}b");
+        assert_eq!(latex("a--b, top-1 -0.4 to (-2) %, -"), r"a-{-}b, top-1 $-$0.4 to ($-$2)\,\%, -");
     }
 }

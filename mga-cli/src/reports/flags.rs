@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::model::{Arm, Column, Flag, FlagKind, Gap, Run};
-use super::pairing::{data_key, weights_key};
+use super::pairing::{data_key, images_key, weights_key};
 use super::wording::{count, list};
 use crate::results::{Record, State};
 
@@ -137,15 +137,23 @@ fn no_test(seen: &Seen<'_>, flags: &mut Vec<Flag>) {
     }
 }
 
+/// What runs have in common that ought to agree in a part of their identity.
+type Key = fn(&Record) -> String;
+/// That part.
+type Part = fn(&Record) -> Option<String>;
+
 fn mixed(seen: &Seen<'_>, flags: &mut Vec<Flag>) {
-    let kinds: [(FlagKind, &str, fn(&Record) -> String, fn(&Record) -> Option<String>); 3] = [
+    let kinds: [(FlagKind, &str, Key, Part); 4] = [
         (
             FlagKind::MixedNumerics,
             "were made by programs of different numerics",
             |_| String::new(),
             |record| record.identity.as_ref().map(|identity| identity.numerics.to_string()),
         ),
-        (FlagKind::MixedData, "were made from different images, labels, splits or masks", data_key, |record| {
+        (FlagKind::MixedData, "were made from different images or labels", images_key, |record| {
+            record.identity.as_ref()?.images.clone()
+        }),
+        (FlagKind::MixedData, "were made from different splits or masks of the same images", data_key, |record| {
             record.identity.as_ref().map(|identity| identity.data.clone())
         }),
         (FlagKind::MixedWeights, "began with different weights under one name", weights_key, |record| {
@@ -153,6 +161,10 @@ fn mixed(seen: &Seen<'_>, flags: &mut Vec<Flag>) {
         }),
     ];
     for (kind, what, key, value) in kinds {
+        // Other images are other splits and masks as well: said once.
+        if kind == FlagKind::MixedData && flags.last().is_some_and(|flag: &Flag| flag.kind == kind) {
+            continue;
+        }
         // Runs that ought to agree, and what they say.
         let mut alike: BTreeMap<String, BTreeMap<String, Vec<usize>>> = BTreeMap::new();
         for run in seen.all_counted() {

@@ -63,7 +63,7 @@ fn name(groups: &[Group], index: usize, title: &str) -> String {
         let short = last(key);
         let alone = keys.iter().filter(|other| last(other) == short).count() == 1;
         // What another arm sets and this one leaves as it is.
-        let Some(value) = group.settings.get(key) else { continue };
+        let Some(value) = group.settings.get(key).filter(|value| !value.is_null()) else { continue };
         settings.push(format!("{} = {}", if alone { &short } else { key }, show(value)));
     }
     match (&group.variant, settings.is_empty()) {

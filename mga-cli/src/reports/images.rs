@@ -13,6 +13,9 @@ const FROM_PREDICTIONS: [&str; 3] = ["top1", "balanced_accuracy", "macro_f1"];
 /// What a run says of an image: its number, its label's and the predicted class'.
 type Said = (u32, u32, u32);
 
+/// The same with the image's place among those that are drawn from.
+type Placed = (usize, u32, u32);
+
 /// The predictions of a report's runs, each file read once, images and classes numbered.
 pub(super) struct Images<'a> {
     records: &'a [Record],
@@ -83,7 +86,11 @@ impl<'a> Images<'a> {
         let share = 1.0 / pairs.len() as f64;
         for &[arm, baseline] in pairs {
             let (one, other) = (self.said(arm), self.said(baseline));
-            let same = one.len() == other.len() && one.iter().zip(other).all(|(a, b)| (a.0, a.1) == (b.0, b.1));
+            let test =
+                |record: usize| self.records[record].identity.as_ref().and_then(|identity| identity.test.as_ref());
+            let other_test = matches!((test(arm), test(baseline)), (Some(a), Some(b)) if a != b);
+            let same =
+                !other_test && one.len() == other.len() && one.iter().zip(other).all(|(a, b)| (a.0, a.1) == (b.0, b.1));
             if !same {
                 let keys = [arm, baseline].map(|record| self.records[record].key.as_str());
                 return Err(format!("{} and {} are of other images or labels", keys[0], keys[1]));
@@ -127,7 +134,7 @@ fn resampled(metric: &str, runs: &[(f64, &[Said])], resampling: Resampling, conf
     numbers.sort_unstable();
     numbers.dedup();
     let place: HashMap<u32, usize> = numbers.iter().enumerate().map(|(place, &number)| (number, place)).collect();
-    let runs: Vec<(f64, Vec<(usize, u32, u32)>)> = runs
+    let runs: Vec<(f64, Vec<Placed>)> = runs
         .iter()
         .map(|(factor, said)| {
             (*factor, said.iter().map(|&(image, label, guess)| (place[&image], label, guess)).collect())
@@ -154,7 +161,7 @@ fn resampled(metric: &str, runs: &[(f64, &[Said])], resampling: Resampling, conf
 }
 
 /// A metric where each image counts as often as it was drawn; as [`mga_core::metrics::Confusion`] has them.
-fn weighted(metric: &str, said: &[(usize, u32, u32)], counts: &[u32], classes: usize) -> Option<f64> {
+fn weighted(metric: &str, said: &[Placed], counts: &[u32], classes: usize) -> Option<f64> {
     // Of each class: labelled so, predicted so, both.
     let mut sums = vec![[0.0f64; 3]; classes];
     for &(image, label, guess) in said {

@@ -49,48 +49,21 @@ pub fn text(report: &Report) -> String {
 /// Flags as lines below the table.
 fn flags(report: &Report) -> String {
     let line = |mark: &str, message: &str| {
-        format!("\\par\\noindent\\footnotesize\\textsuperscript{{{mark}}}~{}\n", escape(message))
+        format!("\\par\\raggedright\\footnotesize\\textsuperscript{{{mark}}}~{}\n", escape(message))
     };
     report.flags.iter().map(|flag| line(&flag.mark, &flag.message)).collect()
 }
 
 fn table(cells: &Cells, caption: &str, label: &str, foot: &str) -> String {
     let columns: String = cells.numbers.iter().map(|&numbers| if numbers { 'r' } else { 'l' }).collect();
-    let row = |cells: &[String]| {
-        let cells: Vec<String> = cells.iter().map(|cell| self::cell(cell)).collect();
-        format!("{} \\\\\n", cells.join(" & "))
-    };
-    let rows: String = cells.rows.iter().map(|cells| row(cells)).collect();
+    let line = |cells: &[String]| format!("{} \\\\\n", cells.join(" & "));
+    let header: Vec<String> = cells.header.iter().map(|cell| escape(cell)).collect();
+    let rows = cells.written(escape, |marks| format!("\\textsuperscript{{{}}}", marks.replace(' ', ",")));
+    let rows: String = rows.iter().map(|row| line(row)).collect();
     format!(
         "\\begin{{table}}[ht]\n\\centering\n\\small\n\\caption{{{caption}}}\n\\label{{tab:{label}}}\n\
          \\begin{{tabular}}{{{columns}}}\n\\toprule\n{}\\midrule\n{rows}\\bottomrule\n\\end{{tabular}}\n{foot}\
          \\end{{table}}\n",
-        row(&cells.header)
+        line(&header)
     )
-}
-
-/// A cell: marks of flags raised, minus signs of numbers in math.
-fn cell(text: &str) -> String {
-    let (text, marks) = match text.rsplit_once(" [").and_then(|(name, marks)| Some((name, marks.strip_suffix(']')?))) {
-        Some((name, marks)) => (name, format!("\\textsuperscript{{{}}}", escape(marks).replace(' ', ","))),
-        None => (text, String::new()),
-    };
-    let words = text.split(' ').map(|word| match word.strip_prefix('-') {
-        Some(number) if number.starts_with(|c: char| c.is_ascii_digit()) => format!("$-${}", escape(number)),
-        _ => escape(word),
-    });
-    format!("{}{marks}", words.collect::<Vec<_>>().join(" "))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cells_with_marks_and_signs() {
-        assert_eq!(cell("mask_weight = 0.1 [a b]"), r"mask\_weight = 0.1\textsuperscript{a,b}");
-        assert_eq!(cell("-0.4 to +2.0"), "$-$0.4 to +2.0");
-        assert_eq!(cell("93.5 ± 1.2"), r"93.5 $\pm$ 1.2");
-        assert_eq!(cell("-"), "{-}");
-    }
 }

@@ -46,11 +46,10 @@ fn paragraphs(report: &Report) -> String {
 }
 
 fn table(cells: &Cells) -> String {
-    let row = |cells: &[String]| {
-        let cells: Vec<String> = cells.iter().map(|cell| escape(cell)).collect();
-        format!("| {} |\n", cells.join(" | "))
-    };
-    let rule: Vec<&str> = cells.numbers.iter().map(|&numbers| if numbers { "---:" } else { "---" }).collect();
-    let rows: String = cells.rows.iter().map(|cells| row(cells)).collect();
-    format!("{}| {} |\n{rows}", row(&cells.header), rule.join(" | "))
+    let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
+    let header: Vec<String> = cells.header.iter().map(|cell| escape(cell)).collect();
+    let rule: Vec<String> =
+        cells.numbers.iter().map(|&numbers| if numbers { "---:" } else { "---" }.to_owned()).collect();
+    let rows = cells.written(escape, |marks| format!("<sup>{marks}</sup>"));
+    [line(&header), line(&rule)].into_iter().chain(rows.iter().map(|row| line(row))).collect()
 }

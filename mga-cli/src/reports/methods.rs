@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::columns;
 use super::grouping::show;
 use super::model::{Column, Report, TTestKind};
 use super::pairing::resamples_test;
@@ -189,7 +190,7 @@ fn repetition(common: &Common<'_>, report: &Report) -> String {
         format!("Arms were repeated over {}.", list(&each))
     };
     text += &format!(" {finished} of {} finished and are counted.", count(all, "run", "runs"));
-    let metric = common.text("eval.metric").map_or_else(|| "score".to_owned(), |metric| metric.replace('_', " "));
+    let metric = common.text("eval.metric").map_or_else(|| "score".to_owned(), |metric| columns::title(&metric));
     match common.text("eval.select_on").as_deref() {
         Some("validation") => {
             text += &format!(
@@ -231,8 +232,8 @@ fn statistics(report: &Report, resamples: usize) -> String {
     text += &format!(" Arms were compared with the baseline by {}, paired by {}", column.title, paired_by(report));
     if tested > 0 {
         text += &format!(
-            ", with {test}, two-sided; p values were adjusted by Holm's step-down over the table's {}, and called \
-             significant at an adjusted p of at most 0.05",
+            ", with {test}, two-sided; p values were adjusted by Holm's step-down over the table's {}, and an arm is called \
+             better or worse at an adjusted p of at most 0.05",
             count(tested, "comparison", "comparisons")
         );
     } else {

@@ -88,7 +88,8 @@ pub struct Score {
     pub mean: Option<f64>,
     /// Standard deviation over the runs, with n - 1; `None` of fewer than two.
     pub deviation: Option<f64>,
-    /// Interval of the mean by Student's t; over folds with Nadeau and Bengio's variance. `None` of fewer than two runs.
+    /// Interval of the mean by Student's t; over folds with Nadeau and Bengio's variance. Of shares of 1 it is cut to 0 to 1.
+    /// `None` of fewer than two runs, and where all score the same.
     pub interval: Option<Interval>,
 }
 

@@ -26,6 +26,9 @@ pub(super) fn clash(one: &Record, other: &Record) -> Option<&'static str> {
     if a.classes != b.classes {
         return Some("of different classes");
     }
+    if matches!((&a.images, &b.images), (Some(one), Some(other)) if one != other) {
+        return Some("of different images or labels");
+    }
     if a.data != b.data && data_key(one) == data_key(other) {
         return Some("made from different data");
     }
@@ -43,6 +46,15 @@ pub(super) fn data_key(record: &Record) -> String {
     let settings = record.cell.settings.iter().filter(|(key, _)| of_data(key));
     let replicate = record.cell.replicate.iter().filter(|(key, _)| *key != "seed");
     join(settings.chain(replicate))
+}
+
+/// What decides a run's images and labels, whichever split they are in.
+pub(super) fn images_key(record: &Record) -> String {
+    let apart = ["masks", "validation", "split", "fold", "train", "eval", "batch_size", "shuffle", "drop_last"];
+    let of_images =
+        |key: &str| key.strip_prefix("data.").is_some_and(|key| !apart.contains(&key.split('.').next().unwrap_or(key)));
+    let both = record.cell.settings.iter().chain(&record.cell.replicate);
+    join(both.filter(|(key, _)| of_images(key)))
 }
 
 /// What decides a run's weights.

@@ -2,7 +2,7 @@
 
 use mga_core::statistics::{self, corrected_resampled_t, t_test};
 
-use super::model::{Interval, Score};
+use super::model::{Column, Interval, Score};
 use super::pairing::split_of;
 use crate::results::Record;
 
@@ -54,13 +54,16 @@ impl Repeated {
     }
 }
 
-/// A metric over runs.
-pub(super) fn score(runs: &[(&Record, f64)], confidence: f64) -> Score {
+/// A metric over runs. An interval of shares of 1 is cut to 0 to 1: nothing beyond can be the mean.
+pub(super) fn score(runs: &[(&Record, f64)], column: &Column, confidence: f64) -> Score {
+    let (least, most) = if column.percent { (0.0, 1.0) } else { (f64::NEG_INFINITY, f64::INFINITY) };
+    let cut =
+        |test: statistics::TTest| Interval { low: test.interval.low.max(least), high: test.interval.high.min(most) };
     let repeated = Repeated::of(runs);
     Score {
         n: runs.len(),
         mean: statistics::mean(&repeated.values),
         deviation: statistics::deviation(&repeated.values),
-        interval: repeated.test(confidence).map(|test| Interval { low: test.interval.low, high: test.interval.high }),
+        interval: repeated.test(confidence).map(cut),
     }
 }

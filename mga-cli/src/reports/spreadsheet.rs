@@ -16,8 +16,8 @@ pub fn text(report: &Report) -> anyhow::Result<String> {
         header.extend(["n", "mean", "deviation", "low", "high"].map(|part| format!("{}_{part}", column.key)));
     }
     let of_comparison = [
-        "images_low",
-        "images_high",
+        "mean_images_low",
+        "mean_images_high",
         "against",
         "pairs",
         "difference",

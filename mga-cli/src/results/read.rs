@@ -1,11 +1,13 @@
 //! Finding runs: sweep folders, folders of runs, single runs.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::arms::derive_cells;
+use super::json_file;
 use super::record::Record;
 
 /// Something that was found and is no run, or cannot be read.
@@ -24,6 +26,9 @@ pub struct Results {
     pub name: String,
     /// The runs, in the sweep's order.
     pub records: Vec<Record>,
+    /// Runs that `plan.json` does not list: of an earlier version of the sweep file, its base, the data or the program. They
+    /// are kept, and not counted.
+    pub earlier: Vec<Record>,
     /// What is no run, and was left out.
     pub notes: Vec<Note>,
 }
@@ -53,9 +58,10 @@ pub fn read<P: AsRef<Path>>(paths: &[P]) -> anyhow::Result<Results> {
         } else {
             let runs = path.join("runs");
             read_folder(if runs.is_dir() { &runs } else { path }, &mut results)?;
+            set_earlier_apart(path, before, &mut results);
         }
         anyhow::ensure!(
-            results.records.len() > before,
+            results.records.len() > before || !results.earlier.is_empty(),
             "{}: there is no run in it: expected runs/KEY/cell.json (a sweep), or experiment.toml (a run) in it or in the \
              folders of it",
             path.display()
@@ -70,6 +76,41 @@ pub fn read<P: AsRef<Path>>(paths: &[P]) -> anyhow::Result<Results> {
         .or_else(|| Some(folder?.file_name()?.to_string_lossy().into_owned()))
         .unwrap_or_else(|| "runs".to_owned());
     Ok(results)
+}
+
+/// The part of `plan.json` that says which runs are in force.
+#[derive(Deserialize)]
+struct Plan {
+    cells: Vec<PlannedCell>,
+}
+
+#[derive(Deserialize)]
+struct PlannedCell {
+    key: String,
+}
+
+/// Takes the records from `begin` on apart that the sweep in `folder` has no longer in force.
+fn set_earlier_apart(folder: &Path, begin: usize, results: &mut Results) {
+    let mut notes = vec![];
+    let plan: Option<Plan> = json_file::read(folder, "plan.json", &mut notes);
+    results.notes.extend(notes.into_iter().map(|message| Note { path: folder.to_path_buf(), message }));
+    let Some(plan) = plan else { return };
+    let keys: BTreeSet<&str> = plan.cells.iter().map(|cell| cell.key.as_str()).collect();
+    let (kept, earlier): (Vec<_>, Vec<_>) =
+        results.records.split_off(begin).into_iter().partition(|record| keys.contains(record.key.as_str()));
+    let missing = keys.len() - kept.len();
+    let mut say = |n: usize, message: &str| {
+        if n > 0 {
+            results.notes.push(Note { path: folder.to_path_buf(), message: format!("{n} {message}") });
+        }
+    };
+    say(
+        earlier.len(),
+        "of its runs are of an earlier version of the sweep, its data or the program: kept, and not counted",
+    );
+    say(missing, "of its planned runs have no folder yet");
+    results.records.extend(kept);
+    results.earlier.extend(earlier);
 }
 
 fn read_folder(folder: &Path, results: &mut Results) -> anyhow::Result<()> {
@@ -125,6 +166,27 @@ mod tests {
         let nothing = read(&[root.join("runs/holiday")]).unwrap_err().to_string();
         assert!(nothing.contains("there is no run in it"), "{nothing}");
         assert!(read(&[root.join("nowhere")]).unwrap_err().to_string().contains("expected the folder"));
+    }
+
+    #[test]
+    fn runs_that_the_plan_no_longer_lists_are_kept_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        for key in ["new", "old"] {
+            write(root, &format!("runs/{key}/cell.json"), r#"{"sweep": "s"}"#);
+        }
+        write(root, "plan.json", r#"{"sweep": "s", "cells": [{"key": "new", "id": "1"}, {"key": "next", "id": "2"}]}"#);
+        let results = read(&[root]).unwrap();
+        let keys = |records: &[Record]| records.iter().map(|record| record.key.clone()).collect::<Vec<_>>();
+        assert_eq!((keys(&results.records), keys(&results.earlier)), (vec!["new".to_owned()], vec!["old".to_owned()]));
+        let notes: Vec<_> = results.notes.iter().map(|note| note.message.as_str()).collect();
+        assert!(
+            notes[0].contains("1 of its runs are of an earlier") && notes[1].contains("1 of its planned runs"),
+            "{notes:?}"
+        );
+        write(root, "plan.json", "{");
+        let torn = read(&[root]).unwrap();
+        assert!(torn.records.len() == 2 && torn.notes[0].message.contains("plan.json cannot be understood"));
     }
 
     #[test]

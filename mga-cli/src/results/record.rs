@@ -151,12 +151,12 @@ impl Record {
     }
 }
 
-/// The leaves of nested tables by their dotted keys, in order; arrays are leaves.
+/// The leaves of nested tables by their dotted keys, in order; arrays are leaves, and empty tables have none.
 #[must_use]
 pub fn flatten(value: &Value) -> Map<String, Value> {
     fn into(value: &Value, prefix: &str, flat: &mut Map<String, Value>) {
         match value {
-            Value::Object(table) if !table.is_empty() || prefix.is_empty() => {
+            Value::Object(table) => {
                 for (key, value) in table {
                     let key = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
                     into(value, &key, flat);
@@ -215,8 +215,10 @@ mod tests {
 
     #[test]
     fn settings_by_their_dotted_keys() {
-        let folder =
-            folder(&[("experiment.toml", "seed = 7\n[model]\nattention = \"none\"\nresidual_weights = [0.5, 0.5]")]);
+        let folder = folder(&[(
+            "experiment.toml",
+            "seed = 7\n[model]\nattention = \"none\"\nresidual_weights = [0.5, 0.5]\n[a.b]\n",
+        )]);
         let record = Record::read(folder.path()).unwrap();
         assert_eq!(record.setting("model.attention"), Some(&Value::from("none")));
         assert_eq!(record.setting("model.nothing"), None);

@@ -39,7 +39,8 @@ impl Run {
             baseline: true,
             skill: 0.6,
             identity: json!({
-                "id": "0000", "experiment": "e", "data": "no-masks", "weights": "none", "numerics": 1, "classes": 4
+                "id": "0000", "experiment": "e", "data": "no-masks", "images": "i", "test": "t", "masks": "none",
+                "weights": "none", "numerics": 1, "classes": 4
             }),
             select_on: "validation",
             last_is_worse_by: 0.0,

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::fixture::{Run, Sweep};
 
+#[cfg(test)]
 fn gap(report: &Report) -> (String, usize, f64) {
     let flag = report.flags.iter().find(|flag| flag.kind == FlagKind::SelectedOnTest).unwrap();
     let gap = flag.gap.clone().unwrap();
