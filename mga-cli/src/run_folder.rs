@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use serde::Serialize;
 
+use crate::folder_lock::FolderLock;
 use crate::output::write_file;
 
 /// The folder of one run.
@@ -31,6 +32,11 @@ impl RunFolder {
             std::fs::create_dir_all(&folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
         }
         Ok(())
+    }
+
+    /// Keeps other processes from training into it, until the lock is dropped.
+    pub fn lock(&self) -> anyhow::Result<FolderLock> {
+        FolderLock::take(&self.0, "trains")
     }
 
     /// Removes temporary files that a killed process could not rename any more.

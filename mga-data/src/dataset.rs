@@ -33,6 +33,23 @@ pub struct Record {
     pub split: Option<Split>,
 }
 
+/// What an image or a mask is made of: as long as that stays the same, so do its pixels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// A file of its own.
+    File(PathBuf),
+    /// A file that holds many, and its place there.
+    Within(PathBuf, usize),
+    /// A rule, with all that it depends on written out; a mask's rule may use its image too.
+    Rule(String),
+    /// Of a mask: the file of its image.
+    Image,
+    /// There is none.
+    Absent,
+    /// Not known: it has to be decoded.
+    Pixels,
+}
+
 /// A labelled set of images, some with masks. Shared by the loader's threads.
 pub trait Dataset: Send + Sync {
     /// Class names in the order of the labels.
@@ -53,6 +70,19 @@ pub trait Dataset: Send + Sync {
     /// Whether image `index` has a mask from `source`, told without decoding pixels. Controls that pair images ask it.
     fn has_mask(&self, index: usize, source: &str) -> bool {
         index < self.len() && self.mask_sources().contains(&source)
+    }
+
+    /// What image `index` is made of.
+    fn origin(&self, index: usize) -> Origin {
+        match self.records().get(index).and_then(|record| record.path.clone()) {
+            Some(path) => Origin::File(path),
+            None => Origin::Pixels,
+        }
+    }
+
+    /// What the mask of image `index` from `source` is made of.
+    fn mask_origin(&self, index: usize, source: &str) -> Origin {
+        if self.has_mask(index, source) { Origin::Pixels } else { Origin::Absent }
     }
 
     /// Image and one of its masks together; overridden where both come from one file or one computation.

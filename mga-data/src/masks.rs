@@ -172,6 +172,14 @@ impl MaskSource {
         &self.dataset
     }
 
+    /// The data set's source that the masks come from, or that a control is made from; `None`: they come from nowhere.
+    pub fn made_from(&self) -> Option<&'static str> {
+        match &self.kind {
+            Kind::Native(name) | Kind::Inverted(name) | Kind::Shuffled(name, _) => Some(name),
+            Kind::None | Kind::Ones | Kind::Centre => None,
+        }
+    }
+
     /// Image `index` and its mask, of one size. `None`: the source is `"none"`, or the mask is missing or blank and the
     /// settings have the image train without.
     ///

@@ -13,6 +13,8 @@ pub mod model_args;
 pub mod predict;
 pub mod report;
 pub mod schema;
+pub mod sweep;
+pub mod sweep_task;
 pub mod train;
 pub mod weights;
 
@@ -23,6 +25,11 @@ use crate::components::Components;
 pub enum Command {
     /// Train an experiment.
     Train(train::Args),
+    /// Run an experiment under many settings.
+    Sweep(sweep::Args),
+    /// Run one planned run of a sweep's folder, as a job on a cluster does.
+    #[command(hide = true)]
+    SweepTask(sweep_task::Args),
     /// Evaluate a run, or an experiment with weights.
     Eval(eval::Args),
     /// Predict the classes of images, with overlays of the attention.
@@ -43,7 +50,7 @@ pub enum Command {
     Check(check::Args),
     /// Time training, inference or the loading of images.
     Bench(bench::Args),
-    /// Print the JSON schema of the experiment file.
+    /// Print the JSON schema of the experiment file, or of the sweep file.
     Schema(schema::Args),
     /// Print a completion script for a shell.
     Completions(completions::Args),
@@ -57,6 +64,8 @@ impl Command {
     pub fn run(self, components: &Components) -> anyhow::Result<()> {
         match self {
             Self::Train(args) => train::run(args, components),
+            Self::Sweep(args) => sweep::run(args, components),
+            Self::SweepTask(args) => sweep_task::run(args, components),
             Self::Eval(args) => eval::run(args, components),
             Self::Predict(args) => predict::run(args, components),
             Self::Explain(args) => explain::run(args, components),

@@ -1,4 +1,4 @@
-//! `mga schema`: the JSON schema of the experiment file.
+//! `mga schema`: the JSON schema of the experiment file, or of the sweep file.
 
 use std::path::PathBuf;
 
@@ -7,10 +7,12 @@ use anyhow::Context;
 use crate::components::Components;
 use crate::experiment::experiment_schema;
 use crate::output;
+use crate::sweep::sweep_schema;
 
 const EXAMPLE: &str = "\
 Example:
   mga schema --out experiments/schema.json
+  mga schema --sweep --out experiments/sweep-schema.json
 
 An experiment file that begins with `#:schema schema.json` is completed and checked by editors that know TOML
 schemas, such as those with Even Better TOML.";
@@ -19,6 +21,9 @@ schemas, such as those with Even Better TOML.";
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLE)]
 pub struct Args {
+    /// The schema of the sweep file.
+    #[arg(long)]
+    sweep: bool,
     /// Write to this file, and not to standard output.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -32,12 +37,20 @@ pub fn text(components: &Components) -> anyhow::Result<String> {
     Ok(serde_json::to_string_pretty(&experiment_schema(components))? + "\n")
 }
 
+/// The schema of the sweep file as text, as it is printed and kept in `experiments/sweep-schema.json`.
+///
+/// # Errors
+/// None that a schema can have; JSON's own.
+pub fn sweep_text() -> anyhow::Result<String> {
+    Ok(serde_json::to_string_pretty(&sweep_schema())? + "\n")
+}
+
 /// Runs the command.
 ///
 /// # Errors
 /// The file or standard output cannot be written.
 pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
-    let text = text(components)?;
+    let text = if args.sweep { sweep_text()? } else { text(components)? };
     match &args.out {
         None => Ok(output::print(text)?),
         Some(path) => {

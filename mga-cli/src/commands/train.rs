@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
-use sha2::{Digest, Sha256};
 
 use super::experiment_args::ExperimentArgs;
 use crate::assemble;
@@ -13,8 +12,11 @@ use crate::checkpoint::{self, Progress};
 use crate::components::Components;
 use crate::data_set::{self, OpenData};
 use crate::environment::Environment;
-use crate::experiment::{Experiment, Loaded, Overrides, SelectOn, Task, load};
+use crate::experiment::{Loaded, Overrides, SelectOn, Task, load};
+use crate::file_hashes::FileHashes;
+use crate::fingerprint;
 use crate::gallery;
+use crate::identity::{self, Identity, experiment_hash, weights_hash};
 use crate::interrupt::Interrupt;
 use crate::loaders;
 use crate::output::print;
@@ -83,6 +85,8 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
         }
         (None, None) => anyhow::bail!("name an experiment file, or a run with --resume"),
     };
+    // Held until the run ends: two processes would write over each other.
+    let mut lock = if resume { Some(folder.lock()?) } else { None };
     assemble::use_threads(loaded.experiment.threads);
     if loaded.experiment.task == Task::Segmentation {
         return segmentation_run::train(&loaded, components, &folder, resume, args.quiet, &interrupt);
@@ -105,8 +109,13 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     }
     let resolved = experiment.resolved_toml()?;
     if !resume {
+        let hashes = FileHashes::of_user();
+        let fingerprint = fingerprint::of_data(&data, &hashes)?;
+        let identity = Identity::new(experiment, &fingerprint, &weights_hash(weights.as_ref(), &hashes)?)?;
         folder.create()?;
+        lock = Some(folder.lock()?);
         folder.write_json("environment.json", &Environment::here(&device))?;
+        folder.write_json(identity::FILE, &identity)?;
         // The experiment last: where it is, the run can be resumed and lacks nothing.
         folder.write("experiment.toml", &resolved)?;
     }
@@ -139,7 +148,7 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
         folder: folder.clone(),
         interrupt: interrupt.clone(),
         report: Arc::new(Terminal::new(experiment.schedule.epochs, args.quiet)),
-        identity: identity(experiment)?,
+        identity: experiment_hash(experiment)?,
     };
     let progress = training.run(resume)?;
     data.masks.warnings().iter().for_each(|warning| say(&format!("warning: {warning}")));
@@ -152,7 +161,9 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
             "interrupted while evaluating the trained model; evaluate it again with: mga train --resume {folder}"
         ))
         .into()
-    })
+    })?;
+    drop(lock);
+    Ok(())
 }
 
 /// Evaluates test on the last and on the selected checkpoint, writes everything, and says what came of it.
@@ -240,16 +251,6 @@ fn finish(
     }
     text += &format!("run: {}\npictures: {}\n", folder.path().display(), folder.pictures().display());
     Ok(print(text)?)
-}
-
-/// Hash of an experiment without what does not change its numbers.
-pub fn identity(experiment: &Experiment) -> anyhow::Result<String> {
-    let mut plain = experiment.clone();
-    plain.threads = 0;
-    plain.data.workers = 0;
-    plain.data.prefetch = 0;
-    let digest = Sha256::digest(plain.resolved_toml()?.as_bytes());
-    Ok(digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect())
 }
 
 fn default_folder(experiment: &Path) -> PathBuf {

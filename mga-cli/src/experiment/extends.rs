@@ -81,7 +81,7 @@ impl Chain {
 }
 
 /// The text of a file, or what is wrong with it.
-fn read(path: &Path) -> Result<String, String> {
+pub(super) fn read(path: &Path) -> Result<String, String> {
     let bytes = fs::read(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => match neighbour(path) {
             Some(name) => format!("no such file, did you mean `{name}`?"),

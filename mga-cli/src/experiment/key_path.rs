@@ -35,7 +35,9 @@ impl KeyPath {
         self.then(Segment::Index(index))
     }
 
-    fn then(&self, segment: Segment) -> Self {
+    /// This path and one step more.
+    #[must_use]
+    pub fn then(&self, segment: Segment) -> Self {
         let mut path = self.clone();
         path.0.push(segment);
         path

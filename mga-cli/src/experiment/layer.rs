@@ -12,7 +12,7 @@ use super::merge::merge;
 use super::problem::{Place, Problem, SourceFile};
 
 /// Environment variables that begin with this are settings.
-pub(super) const ENVIRONMENT_PREFIX: &str = "MGA__";
+pub const ENVIRONMENT_PREFIX: &str = "MGA__";
 
 /// Where a setting was written: its key, and its value.
 #[derive(Debug, Clone)]
@@ -124,7 +124,7 @@ impl Layer {
     }
 
     /// Several layers as one, later ones over earlier ones.
-    fn joined(layers: Vec<Self>) -> Self {
+    pub(super) fn joined(layers: Vec<Self>) -> Self {
         let values = merge(layers.iter().map(|layer| &layer.values), None);
         let mut written = BTreeMap::new();
         for layer in layers {
@@ -135,7 +135,7 @@ impl Layer {
 }
 
 /// Splits `model."a.b"=value` into its keys and the text of its value.
-fn split_assignment(argument: &str) -> Result<(Vec<String>, &str), String> {
+pub(super) fn split_assignment(argument: &str) -> Result<(Vec<String>, &str), String> {
     let mut quote = None;
     let equals = argument.char_indices().find(|&(_, c)| {
         match quote {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::assigned::{self, Assignment};
 use super::consistency;
 use super::evaluation::Metric;
 use super::extends::read_chain;
@@ -148,7 +149,21 @@ fn same_source(a: &Place, b: &Place) -> bool {
 /// # Errors
 /// Everything that is wrong, in one pass, with positions. Nothing is written or run.
 pub fn load(file: &Path, overrides: &Overrides, components: &Components) -> Result<Loaded, ExperimentError> {
-    let schema = experiment_schema(components);
+    load_assigned(file, overrides, &[], components, &experiment_schema(components))
+}
+
+/// [`load`] with settings over all others, such as those of a sweep's cell. `schema` is
+/// [`experiment_schema`] of `components`, made once for many cells.
+///
+/// # Errors
+/// As [`load`]; faults of an assignment are shown where it was written.
+pub fn load_assigned(
+    file: &Path,
+    overrides: &Overrides,
+    assignments: &[Assignment],
+    components: &Components,
+    schema: &Value,
+) -> Result<Loaded, ExperimentError> {
     let (files, mut problems) = read_chain(file);
     if files.is_empty() {
         return Err(ExperimentError { problems });
@@ -164,11 +179,14 @@ pub fn load(file: &Path, overrides: &Overrides, components: &Components) -> Resu
         }
         layers.push(layer);
     }
-    let merged = to_json(merge(layers.iter().map(|layer| &layer.values), Some(&leftovers(&schema))));
+    if !assignments.is_empty() {
+        layers.push(assigned::layer(assignments));
+    }
+    let merged = to_json(merge(layers.iter().map(|layer| &layer.values), Some(&leftovers(schema))));
     let mut value = Value::Object(merged);
     let sources = Sources { main: file.to_path_buf(), layers };
 
-    let mut faults = faults(&schema, &value);
+    let mut faults = faults(schema, &value);
     // What a file that could not be read through would have set is not missing, and the experiment has holes.
     let extends = KeyPath::dotted("extends");
     let torn = problems.iter().any(|problem| problem.key.segments().is_empty() || problem.key.is_within(&extends));
@@ -191,7 +209,7 @@ pub fn load(file: &Path, overrides: &Overrides, components: &Components) -> Resu
     for fault in &faults {
         remove(&mut value, fault);
     }
-    fill_defaults(&schema, &schema, &mut value);
+    fill_defaults(schema, schema, &mut value);
     let experiment = serde_json::from_value::<Experiment>(value).map(|mut experiment| {
         if experiment.task == Task::Segmentation {
             segmentation_defaults(&mut experiment, &sources);

@@ -1,7 +1,9 @@
 //! The experiment file: settings, loading, checking and the schema.
 
+mod assigned;
 mod consistency;
 mod data;
+mod document;
 mod evaluation;
 mod extends;
 mod key_path;
@@ -22,17 +24,20 @@ mod training;
 mod validate;
 mod wording;
 
+pub use assigned::{Assignment, setting_path};
 pub use data::{Data, EmptyMask, EvalData, Masks, MissingMask, OnError, TestSplit, TrainData, Validation};
+pub use document::Document;
 pub use evaluation::{Evaluation, Metric, SelectOn};
 pub use key_path::{KeyPath, Segment};
-pub use load::{Loaded, Overrides, load};
+pub use layer::ENVIRONMENT_PREFIX;
+pub use load::{Loaded, Overrides, load, load_assigned};
 pub use model::{Attention, Model};
 pub use nearest::nearest;
 pub use objective::Objective;
 pub use optimiser::{AdamW, Optimiser, Sgd, UpdateRule};
 pub use problem::{ExperimentError, Place, Problem, Severity, SourceFile};
 pub use schedule::{Polynomial, Schedule, Shape, Step};
-pub use schema::{experiment_schema, schema_of};
+pub use schema::{document_schema, experiment_schema, schema_of};
 pub use segmenter::{ClassName, SegmenterSettings};
 pub use settings::{Experiment, Task};
 pub use training::Training;

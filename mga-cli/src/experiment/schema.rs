@@ -69,6 +69,26 @@ pub fn experiment_schema(components: &Components) -> Value {
     schema.into()
 }
 
+/// The JSON schema of another kind of file, closed as the experiment's: keys that are not listed are faults, but in tables
+/// that say they are open.
+#[must_use]
+pub fn document_schema<T: JsonSchema>(title: &str) -> Value {
+    let mut root = SchemaSettings::draft07().into_generator().into_root_schema_for::<T>().to_value();
+    let mut definitions = take_definitions(&mut root);
+    let referred = definitions.clone();
+    for definition in definitions.values_mut() {
+        inline_alternatives(definition, &referred);
+        close(definition);
+    }
+    close(&mut root);
+    root["title"] = json!(title);
+    if let Some(root) = root.as_object_mut().filter(|_| !definitions.is_empty()) {
+        definitions.sort_keys();
+        root.insert("definitions".to_owned(), Value::Object(definitions));
+    }
+    root
+}
+
 /// Makes the table `definition` depend on the name under `tag`: one alternative for each set of names that share
 /// settings, given as names, description and schema of the settings.
 fn name_alternatives(

@@ -6,4 +6,5 @@ pub mod learner;
 pub mod segmentation;
 pub mod segmentation_evaluation;
 pub mod segmentation_run;
+pub mod timing;
 pub mod training;

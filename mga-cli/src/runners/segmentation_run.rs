@@ -16,12 +16,14 @@ use super::segmentation::Segmentation;
 use super::segmentation_evaluation::{Segmented, classes_of, evaluate, logits};
 use super::training::Training;
 use crate::checkpoint::{self, Progress};
-use crate::commands::train::identity;
 use crate::components::Components;
 use crate::data_set::{self, AnnotatedData};
 use crate::environment::Environment;
 use crate::experiment::{Loaded, SelectOn};
+use crate::file_hashes::FileHashes;
+use crate::fingerprint;
 use crate::gallery::OVERVIEW;
+use crate::identity::{self, Identity, experiment_hash, weights_hash};
 use crate::interrupt::Interrupt;
 use crate::output::print;
 use crate::pictures::{grid, save_png};
@@ -29,7 +31,7 @@ use crate::prediction::spread;
 use crate::progress::Terminal;
 use crate::run_folder::RunFolder;
 use crate::segmenting::TrainedImage;
-use crate::{assemble, loaders};
+use crate::{assemble, loaders, weights_source};
 
 /// How many images the picture of a run shows.
 const SHOWN: usize = 12;
@@ -60,9 +62,17 @@ pub fn train(
     {
         say(&report);
     }
+    let mut lock = None;
     if !resume {
         let images = trained_images(&data)?;
+        let hashes = FileHashes::of_user();
+        let fingerprint = fingerprint::of_annotated(&data, &hashes)?;
+        let weights = experiment.model.weights.strip_prefix("file:").map(Path::new);
+        let weights = weights.map(weights_source::of_file).transpose()?;
+        let identity = Identity::new(experiment, &fingerprint, &weights_hash(weights.as_ref(), &hashes)?)?;
         folder.create()?;
+        lock = Some(folder.lock()?);
+        folder.write_json(identity::FILE, &identity)?;
         folder.write_json("environment.json", &Environment::here(&device))?;
         folder.write_json("images.json", &images)?;
         // The experiment last: where it is, the run can be resumed and lacks nothing.
@@ -96,10 +106,12 @@ pub fn train(
         folder: folder.clone(),
         interrupt: interrupt.clone(),
         report: Arc::new(Terminal::new(experiment.schedule.epochs, quiet)),
-        identity: identity(experiment)?,
+        identity: experiment_hash(experiment)?,
     };
     let progress = training.run(resume)?;
-    finish(loaded, &learner, &data, folder, &progress, interrupt)
+    finish(loaded, &learner, &data, folder, &progress, interrupt)?;
+    drop(lock);
+    Ok(())
 }
 
 /// Evaluates a run, or an experiment's weights, on a split; gives its line of JSON.

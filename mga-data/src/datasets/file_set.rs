@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use rayon::prelude::*;
 
 use crate::background::Backdrop;
-use crate::dataset::{Dataset, Record};
+use crate::dataset::{Dataset, Origin, Record};
 use crate::datasets::listing::Listing;
 use crate::decode;
 use crate::error::{Error, Result};
@@ -192,6 +192,14 @@ impl Dataset for FileSet {
             "folder" => self.mask_path(index).is_some(),
             "alpha" => self.at(index).is_ok_and(|(_, path)| decode::has_alpha(path).unwrap_or(false)),
             _ => false,
+        }
+    }
+
+    fn mask_origin(&self, index: usize, source: &str) -> Origin {
+        match (source, self.mask_path(index)) {
+            ("folder", Some(path)) => Origin::File(path.to_path_buf()),
+            ("alpha", _) => Origin::Image,
+            _ => Origin::Absent,
         }
     }
 

@@ -18,7 +18,7 @@ use self::columns::{Kind, Labels};
 use self::files::Table;
 use self::groups::Groups;
 use crate::background::{Backdrop, Background};
-use crate::dataset::{Dataset, Record, Split};
+use crate::dataset::{Dataset, Origin, Record, Split};
 use crate::decode;
 use crate::error::{Error, Result};
 use crate::picture::{Mask, Picture};
@@ -150,6 +150,11 @@ fn open(own: &HubSettings, context: &OpenContext) -> Result<HubSet> {
 }
 
 impl HubSet {
+    fn within(&self, index: usize) -> Origin {
+        let table = self.places.get(index).and_then(|place| self.tables.get(place.table));
+        table.map_or(Origin::Absent, |table| Origin::Within(table.path.clone(), index))
+    }
+
     fn bytes(&self, index: usize, column: &str) -> Result<Option<parquet::data_type::ByteArray>> {
         let place = self.places.get(index).copied();
         let table = place.and_then(|place| self.tables.get(place.table));
@@ -175,6 +180,14 @@ impl Dataset for HubSet {
         let missing = || Error::Image { id: id.to_owned(), what: format!("no bytes in column `{}`", self.image) };
         let bytes = self.bytes(index, &self.image)?.ok_or_else(missing)?;
         Ok(decode::picture_and_alpha_from_bytes(bytes.data(), id.as_ref(), &self.backdrop, id)?.0)
+    }
+
+    fn origin(&self, index: usize) -> Origin {
+        self.within(index)
+    }
+
+    fn mask_origin(&self, index: usize, _: &str) -> Origin {
+        self.within(index)
     }
 
     fn mask_sources(&self) -> &[&'static str] {

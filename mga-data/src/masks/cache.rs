@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::files::write_mask;
 use super::supplied::MaskSupply;
 use crate::content_hash::content_hash;
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, Origin};
 use crate::decode;
 use crate::error::Result;
 use crate::picture::{Mask, Picture};
@@ -71,6 +71,10 @@ impl MaskSupply for CachedMasks {
 
     fn has(&self, _: usize) -> bool {
         true
+    }
+
+    fn origin(&self, _: usize) -> Origin {
+        Origin::Rule(format!("{} {}", self.maker.name(), self.maker.identity()))
     }
 
     fn mask(&self, index: usize, dataset: &dyn Dataset, picture: Option<&Picture>) -> Result<Option<Mask>> {

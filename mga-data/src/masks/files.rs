@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use image::ExtendedColorType;
 
 use super::MaskSupply;
-use crate::dataset::{Dataset, Record};
+use crate::dataset::{Dataset, Origin, Record};
 use crate::decode;
 use crate::error::{Error, Result};
 use crate::export::write_png;
@@ -119,6 +119,10 @@ impl MaskSupply for MaskFiles {
 
     fn has(&self, index: usize) -> bool {
         self.files.get(index).is_some_and(Option::is_some)
+    }
+
+    fn origin(&self, index: usize) -> Origin {
+        self.files.get(index).cloned().flatten().map_or(Origin::Absent, Origin::File)
     }
 
     fn mask(&self, index: usize, _: &dyn Dataset, _: Option<&crate::Picture>) -> Result<Option<Mask>> {

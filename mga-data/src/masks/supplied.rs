@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::dataset::{Dataset, Record};
+use crate::dataset::{Dataset, Origin, Record};
 use crate::error::Result;
 use crate::picture::{Mask, Picture};
 
@@ -13,6 +13,9 @@ pub trait MaskSupply: Send + Sync {
 
     /// Whether image `index` has a mask, told without decoding pixels.
     fn has(&self, index: usize) -> bool;
+
+    /// What the mask of image `index` is made of.
+    fn origin(&self, index: usize) -> Origin;
 
     /// The mask of image `index` of `dataset`; `picture` is that image, where the caller has it already.
     ///
@@ -64,6 +67,14 @@ impl Dataset for Supplied {
 
     fn has_mask(&self, index: usize, source: &str) -> bool {
         if source == self.supply.name() { self.supply.has(index) } else { self.inner.has_mask(index, source) }
+    }
+
+    fn origin(&self, index: usize) -> Origin {
+        self.inner.origin(index)
+    }
+
+    fn mask_origin(&self, index: usize, source: &str) -> Origin {
+        if source == self.supply.name() { self.supply.origin(index) } else { self.inner.mask_origin(index, source) }
     }
 
     fn image_and_mask(&self, index: usize, source: &str) -> Result<(Picture, Option<Mask>)> {

@@ -12,10 +12,10 @@ use serde_json::{Value, json};
 use super::model_card::model_card;
 use crate::assemble::normalisation_wide;
 use crate::commands::model_args::ModelArgs;
-use crate::commands::train::identity;
 use crate::components::Components;
 use crate::described_model::MODEL_FILE;
 use crate::experiment::Loaded;
+use crate::identity::experiment_hash;
 use crate::loaders;
 use crate::output::{print, write_file};
 use crate::run_folder::RunFolder;
@@ -105,7 +105,7 @@ fn describe(loaded: &Loaded, model: &MgaModel, classes: Vec<String>) -> anyhow::
             background: experiment.data.settings.get("background").cloned(),
             background_seed: experiment.data.settings.get("background_seed").and_then(Value::as_u64),
         },
-        experiment: identity(experiment)?,
+        experiment: experiment_hash(experiment)?,
     })
 }
 

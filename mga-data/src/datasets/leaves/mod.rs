@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use self::render::{Leaf, Streams, mask};
 use self::venation::Venation;
-use crate::dataset::{Dataset, Record, Split};
+use crate::dataset::{Dataset, Origin, Record, Split};
 use crate::error::{Error, Result};
 use crate::picture::{Mask, Picture};
 use crate::registry::{DatasetEntry, OpenContext, settings};
@@ -98,6 +98,9 @@ impl LeavesSettings {
         if wrong.is_empty() { Ok(()) } else { Err(Error::Many(wrong)) }
     }
 }
+
+/// Raised where the same settings give other pixels than before.
+const VERSION: u32 = 1;
 
 const VEINS: &str = "veins";
 const SILHOUETTE: &str = "silhouette";
@@ -180,6 +183,17 @@ impl Dataset for Leaves {
         let blade = leaf.blade();
         let veins = leaf.veins(&blade);
         Ok(leaf.picture(&blade, &veins, &streams, self.settings.difficulty))
+    }
+
+    fn origin(&self, index: usize) -> Origin {
+        let s = &self.settings;
+        let test = index >= s.cultivars * s.train_per_class;
+        let seeds = if test { format!("{} {}", s.seed, s.test_seed) } else { s.seed.to_string() };
+        Origin::Rule(format!("leaves {VERSION}: {} {} {} {} {seeds}", s.cultivars, s.size, s.difficulty, s.rotation))
+    }
+
+    fn mask_origin(&self, _: usize, source: &str) -> Origin {
+        if known(source).is_ok() { Origin::Rule(format!("leaves {VERSION}: {source}")) } else { Origin::Absent }
     }
 
     fn mask_sources(&self) -> &[&'static str] {

@@ -1,0 +1,234 @@
+//! `mga sweep`: an experiment under many settings.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use serde_json::json;
+
+use crate::components::Components;
+use crate::experiment::Overrides;
+use crate::folder_lock::FolderLock;
+use crate::interrupt::Interrupt;
+use crate::output::print;
+use crate::status::Interrupted;
+use crate::sweep::{
+    Cell, Crew, Draws, Estimate, Plan, Planner, Report, Search, Standing, State, duration, gpus, shares, takes_any_gpu,
+};
+
+const EXAMPLE: &str = "\
+Example:
+  mga sweep experiments/ablations/leaves.toml --out runs/leaves --dry-run
+  mga sweep experiments/ablations/leaves.toml --out runs/leaves
+
+What is finished is not run again, whatever ended the sweep; a value added to the file runs only what is new.";
+
+/// Run an experiment under many settings.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLE)]
+pub struct Args {
+    /// The sweep file (TOML).
+    sweep: PathBuf,
+    /// The sweep's folder.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Runs at once; left out: one, or one a GPU where the experiment uses GPUs. They share the cores.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+    /// Say which runs there are and where each stands, and run nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Run those again that failed, from their checkpoints.
+    #[arg(long)]
+    retry: bool,
+    /// Set a key of the base experiment: TOML's values, else a string. May be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// One JSON object a line on standard output, for machines.
+    #[arg(long)]
+    json: bool,
+    /// Show no bar.
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+/// Runs the sweep.
+///
+/// # Errors
+/// A wrong sweep file or experiment; another sweep in the folder; runs that failed; a signal.
+pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
+    let interrupt = Interrupt::listen()?;
+    let mut planner = Planner::read(&args.sweep, Overrides::from_process(args.set.clone()), components)?;
+    let mut draws = (planner.file().search == Search::Tpe).then(|| Draws::read(&args.out, &planner)).transpose()?;
+    if args.dry_run {
+        let plan = planner.plan(&args.out, draws.as_ref().map(|draws| draws.values.as_slice()))?;
+        planner.warnings.iter().for_each(|warning| eprintln!("{warning}"));
+        return list(&plan, &planner, &args);
+    }
+    if let Some(draws) = draws.as_mut().filter(|draws| draws.values.is_empty()) {
+        draws.more(&planner, None)?;
+    }
+    let mut plan = planner.plan(&args.out, draws.as_ref().map(|draws| draws.values.as_slice()))?;
+    planner.warnings.iter().for_each(|warning| eprintln!("{warning}"));
+    std::fs::create_dir_all(&args.out).with_context(|| format!("{}: cannot be made", args.out.display()))?;
+    let lock = FolderLock::take(&args.out, "sweeps")?;
+    planner.write_files(&args.out)?;
+    let mut sweep = Sweep::new(&args, &plan, components.hub.settings().offline, &interrupt);
+    loop {
+        if let Some(draws) = &draws {
+            draws.write(&args.out)?;
+        }
+        plan.write()?;
+        sweep.round(&plan, planner.total(plan.cells.len()))?;
+        let more = match draws.as_mut().filter(|_| !interrupt.is_raised()) {
+            Some(draws) => draws.more(&planner, Some(&plan))?,
+            None => false,
+        };
+        if !more {
+            break;
+        }
+        plan = planner.plan(&args.out, draws.as_ref().map(|draws| draws.values.as_slice()))?;
+    }
+    drop(lock);
+    sweep.end(&args.out)
+}
+
+/// A sweep under way.
+struct Sweep<'a> {
+    crew: Crew<'a>,
+    report: Report,
+    retry: bool,
+    told: bool,
+}
+
+impl<'a> Sweep<'a> {
+    fn new(args: &Args, plan: &Plan, offline: bool, interrupt: &'a Interrupt) -> Self {
+        let on_gpu = plan.cells.iter().any(takes_any_gpu);
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let shares = shares(args.jobs.map(usize::from), cores, &gpus(), on_gpu);
+        let report = Report::new(args.json, args.quiet, shares.len());
+        Self { crew: Crew { shares, offline, interrupt }, report, retry: args.retry, told: false }
+    }
+
+    /// Runs what is left of the planned runs, of which there will be `total` in the end.
+    fn round(&mut self, plan: &Plan, total: usize) -> anyhow::Result<()> {
+        let standing: Vec<(&Cell, State)> = plan.cells.iter().map(|cell| (cell, cell.state())).collect();
+        let mut left: Vec<&Cell> = Vec::new();
+        let (mut finished, mut failed) = (0, 0);
+        for (cell, state) in &standing {
+            match state.state {
+                Standing::Finished => {
+                    finished += 1;
+                    // A sweep that was killed may not have heard of it.
+                    if State::of_file(cell.folder()).is_none_or(|written| written.state != Standing::Finished) {
+                        state.write(cell.folder())?;
+                    }
+                    self.report.known(cell);
+                }
+                Standing::Failed if !self.retry => failed += 1,
+                _ => left.push(cell),
+            }
+        }
+        // What fails from now on has had its second chance.
+        self.retry = false;
+        self.report.standing(total, finished, failed);
+        if !self.told {
+            self.told = true;
+            self.tell(plan, &standing, &left, total, (finished, failed));
+        }
+        self.crew.run(&left, &mut self.report)
+    }
+
+    /// Says how many runs there are and about how long they take, before the first starts.
+    fn tell(&mut self, plan: &Plan, standing: &[(&Cell, State)], left: &[&Cell], total: usize, done: (usize, usize)) {
+        let (jobs, to_run) = (self.crew.shares.len(), total - done.0 - done.1);
+        for old in plan.superseded() {
+            let what = if old.differences.is_empty() { "identity".to_owned() } else { old.differences.join(", ") };
+            self.report.line(&format!("{} is kept but does not count: other {what} than {}", old.key, old.by));
+        }
+        let finished = Estimate::of_finished(standing.iter().map(|(cell, state)| (*cell, state)));
+        let estimate = match (finished, left.first(), self.crew.shares.first()) {
+            (Some(estimate), ..) => Some(estimate),
+            (None, Some(cell), Some(share)) => Estimate::of_steps(cell, share),
+            _ => None,
+        };
+        let (finished, failed) = done;
+        let mut line = format!("{}: {total} runs: {finished} finished, {failed} failed, {to_run} to run", plan.name);
+        match &estimate {
+            _ if left.is_empty() => {}
+            Some(estimate) => line += &format!("; {}", estimate.told(to_run, jobs)),
+            None => line += "; how long shows with the first that is finished",
+        }
+        if jobs > 1 {
+            line += &format!("; {jobs} at a time");
+        }
+        self.report.line(&line);
+        if failed > 0 {
+            self.report
+                .line(&format!("{failed} failed before: `--retry` runs them again, `--dry-run` says why they failed"));
+        }
+        self.report.object(json!({
+            "event": "plan", "sweep": plan.name, "folder": plan.folder, "total": total, "finished": finished,
+            "failed": failed, "to_run": to_run, "jobs": jobs,
+            "seconds": estimate.as_ref().map(|estimate| estimate.seconds(to_run, jobs)),
+            "seconds_from": estimate.as_ref().map(|estimate| estimate.from.as_str()),
+        }));
+        if let Some(estimate) = &estimate {
+            self.report.expect(estimate.run_seconds, estimate.runs);
+        }
+    }
+
+    fn end(self, out: &Path) -> anyhow::Result<()> {
+        let Self { report, crew, .. } = self;
+        report.close();
+        report.line(&report.outcome());
+        let (failed, interrupted) = (report.failed(), crew.interrupt.is_raised());
+        report.object(json!({ "event": "end", "failed": failed, "interrupted": interrupted }));
+        if interrupted {
+            return Err(Interrupted(format!("interrupted; the same command goes on with {}", out.display())).into());
+        }
+        anyhow::ensure!(failed == 0, "{failed} runs failed; `--dry-run` says why, `--retry` runs them again");
+        Ok(())
+    }
+}
+
+/// The runs, and where each stands.
+fn list(plan: &Plan, planner: &Planner<'_>, args: &Args) -> anyhow::Result<()> {
+    let mut text = String::new();
+    for cell in &plan.cells {
+        let state = cell.state();
+        if args.json {
+            text += &json!({ "key": cell.key, "state": state, "cell": cell.record }).to_string();
+        } else {
+            let what = match state.state {
+                Standing::Waiting => "new".to_owned(),
+                Standing::Failed => format!("failed: {}", state.error.unwrap_or_default().lines().next().unwrap_or("")),
+                Standing::Finished => format!("finished, {}", duration(state.seconds)),
+                Standing::Running => "running".to_owned(),
+                Standing::Interrupted => "interrupted".to_owned(),
+            };
+            text += &format!("{} {what}", cell.key);
+        }
+        text += "\n";
+    }
+    if !args.json {
+        let states: Vec<(&Cell, State)> = plan.cells.iter().map(|cell| (cell, cell.state())).collect();
+        let of = |wanted: Standing| states.iter().filter(|(_, state)| state.state == wanted).count();
+        let total = planner.total(plan.cells.len());
+        let (finished, failed) = (of(Standing::Finished), of(Standing::Failed));
+        text += &format!("{}: {total} runs: {finished} finished, {failed} failed", plan.name);
+        let left = total - finished - if args.retry { 0 } else { failed };
+        text += &format!(", {left} to run");
+        if total > plan.cells.len() {
+            text += &format!("; {} are drawn when earlier ones have their scores", total - plan.cells.len());
+        }
+        if let Some(estimate) = Estimate::of_finished(states.iter().map(|(cell, state)| (*cell, state))) {
+            text += &format!("; {}", estimate.told(left, args.jobs.map_or(1, usize::from)));
+        }
+        text += "\n";
+        for old in plan.superseded() {
+            let what = if old.differences.is_empty() { "identity".to_owned() } else { old.differences.join(", ") };
+            text += &format!("{} is kept but does not count: other {what} than {}\n", old.key, old.by);
+        }
+    }
+    Ok(print(text)?)
+}

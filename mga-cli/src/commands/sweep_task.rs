@@ -1,0 +1,65 @@
+//! `mga sweep-task`: one planned run of a sweep's folder, as a job on a cluster runs it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::assemble;
+use crate::components::Components;
+use crate::experiment::{Overrides, load};
+use crate::interrupt::Interrupt;
+use crate::output::print;
+use crate::runners::timing;
+use crate::status::Interrupted;
+use crate::sweep::{Plan, Share, Standing, run_cell};
+
+const EXAMPLE: &str = "\
+Example:
+  mga sweep-task runs/leaves 7
+  mga sweep-task runs/leaves baseline.seed-1-4f1c02ab
+
+Runs one planned run, from its checkpoint where it has one, and writes its state. Many tasks may work on one folder.
+A run that is finished is left alone.";
+
+/// How long steps are timed.
+const TIMED: Duration = Duration::from_secs(3);
+
+/// Run one planned run of a sweep's folder.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLE)]
+pub struct Args {
+    /// The sweep's folder.
+    folder: PathBuf,
+    /// The run: its key, or its place in plan.json, from 0.
+    run: String,
+    /// Run nothing, but time some of its steps and say as JSON about how long it will take.
+    #[arg(long)]
+    time: bool,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// No such run; a run that failed; a signal.
+pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
+    let interrupt = Interrupt::listen()?;
+    let plan = Plan::open(&args.folder)?;
+    let cell = plan.cell(&args.run)?;
+    if args.time {
+        let loaded = load(&cell.experiment_file(), &Overrides::default(), components)?;
+        assemble::use_threads(loaded.experiment.threads);
+        return match timing::time(&loaded, components, TIMED)? {
+            Some(timed) => Ok(print(serde_json::to_string(&timed)? + "\n")?),
+            None => anyhow::bail!("{}: runs of this task are not timed", cell.key),
+        };
+    }
+    if cell.state().state == Standing::Finished {
+        eprintln!("{}: finished already", cell.key);
+        return Ok(());
+    }
+    let state = run_cell(cell, &Share::default(), components.hub.settings().offline, &interrupt)?;
+    match state.state {
+        Standing::Finished => Ok(()),
+        Standing::Failed => anyhow::bail!("{}: {}", cell.key, state.error.unwrap_or_default()),
+        _ => Err(Interrupted(format!("{}: interrupted, and saved", cell.key)).into()),
+    }
+}

@@ -1,0 +1,165 @@
+//! What a run's numbers depend on, and nothing else: `identity.json`.
+
+use std::path::Path;
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::experiment::Experiment;
+use crate::file_hashes::{FileHashes, hex};
+use crate::fingerprint::Fingerprint;
+use crate::weights_source::WeightsFile;
+
+/// Its file in a run's folder.
+pub const FILE: &str = "identity.json";
+
+/// Settings of data sets that say where files lie; what lies there is in the fingerprint.
+const PATHS: [&str; 9] =
+    ["root", "mask_root", "mask_folder", "image_root", "file", "labels", "train_list", "validation_list", "test_list"];
+
+/// The parts of a run's identity. Two runs of equal `id` give the same numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The first 16 hexadecimal digits of SHA-256 over `experiment`, `data`, `weights`, `numerics` and `classes`.
+    pub id: String,
+    /// Hash of the resolved experiment without name, description, paths, device, threads, workers.
+    pub experiment: String,
+    /// Hash over every image's content, label and split, and the masks.
+    pub data: String,
+    /// The part of `data` that splits and masks have no say in.
+    #[serde(default)]
+    pub images: String,
+    /// The part of `data` that is tested on: predictions of runs that agree in it can be paired.
+    #[serde(default)]
+    pub test: String,
+    /// The part of `data` that is the masks; `"none"` where none are used.
+    #[serde(default)]
+    pub masks: String,
+    /// Hash of the content of the weights that training starts from, or `"none"`.
+    pub weights: String,
+    /// [`mga_core::NUMERICS`].
+    pub numerics: u32,
+    /// Number of classes.
+    pub classes: usize,
+}
+
+impl Identity {
+    /// The identity of a run of `experiment`, whose weights are settled, on data of that fingerprint.
+    ///
+    /// # Errors
+    /// An experiment that cannot be written as JSON: none that was loaded.
+    pub fn new(experiment: &Experiment, data: &Fingerprint, weights: &str) -> anyhow::Result<Self> {
+        let experiment = experiment_hash(experiment)?;
+        let parts = json!([experiment, data.data, weights, mga_core::NUMERICS, data.classes]);
+        let id = hex(&Sha256::digest(parts.to_string().as_bytes())[..8]);
+        Ok(Self {
+            id,
+            experiment,
+            data: data.data.clone(),
+            images: data.images.clone(),
+            test: data.test.clone(),
+            masks: data.masks.clone(),
+            weights: weights.to_owned(),
+            numerics: mga_core::NUMERICS,
+            classes: data.classes,
+        })
+    }
+
+    /// Reads the identity of the run in `folder`; `None`: it has none.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn of_run(folder: &Path) -> anyhow::Result<Option<Self>> {
+        let path = folder.join(FILE);
+        if !path.is_file() {
+            return Ok(None);
+        }
+        let unreadable = || format!("{}: cannot be read as the identity of a run", path.display());
+        let text = std::fs::read_to_string(&path).with_context(unreadable)?;
+        serde_json::from_str(&text).map(Some).with_context(unreadable)
+    }
+
+    /// In what the two differ, for people.
+    #[must_use]
+    pub fn differences(&self, other: &Self) -> Vec<&'static str> {
+        [
+            (self.experiment != other.experiment, "settings"),
+            (self.images != other.images, "images or labels"),
+            (self.masks != other.masks, "masks"),
+            (self.data != other.data && (&self.images, &self.masks) == (&other.images, &other.masks), "splits"),
+            (self.weights != other.weights, "weights"),
+            (self.numerics != other.numerics, "the program's numerics"),
+            (self.classes != other.classes, "the number of classes"),
+        ]
+        .into_iter()
+        .filter_map(|(differ, what)| differ.then_some(what))
+        .collect()
+    }
+}
+
+/// The hash of the weights that a run starts from.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn weights_hash(weights: Option<&WeightsFile>, hashes: &FileHashes) -> anyhow::Result<String> {
+    match weights {
+        None => Ok("none".to_owned()),
+        Some(weights) => Ok(hashes.of(std::slice::from_ref(&weights.path))?.concat()),
+    }
+}
+
+/// Hash of an experiment without what does not change its numbers, or is told by the hashes of data and weights.
+///
+/// # Errors
+/// An experiment that cannot be written as JSON: none that was loaded.
+pub fn experiment_hash(experiment: &Experiment) -> anyhow::Result<String> {
+    let mut value = serde_json::to_value(experiment)?;
+    for key in ["name", "description", "device", "threads"] {
+        remove(&mut value, &[key]);
+    }
+    for key in ["workers", "prefetch"].into_iter().chain(PATHS) {
+        remove(&mut value, &["data", key]);
+    }
+    for path in
+        [&["data", "masks", "folder"][..], &["data", "masks", "segmenter", "cache"], &["data", "annotations", "root"]]
+    {
+        remove(&mut value, path);
+    }
+    for path in [&["data", "masks", "segmenter", "weights"][..], &["model", "weights"]] {
+        let name = path.iter().try_fold(&value, |value, key| value.get(key)).and_then(Value::as_str);
+        if name.is_some_and(|name| name != "none") {
+            remove(&mut value, path);
+        }
+    }
+    let digest = Sha256::digest(sorted(value).to_string().as_bytes());
+    Ok(hex(&digest[..16]))
+}
+
+fn remove(value: &mut Value, path: &[&str]) {
+    let Some((last, tables)) = path.split_last() else { return };
+    let mut table = value;
+    for key in tables {
+        match table.get_mut(key) {
+            Some(inner) => table = inner,
+            None => return,
+        }
+    }
+    if let Some(table) = table.as_object_mut() {
+        table.shift_remove(*last);
+    }
+}
+
+/// The same with keys in alphabetical order, so that the order of settings in the program has no say.
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Object(table) => {
+            let mut entries: Vec<_> = table.into_iter().map(|(key, value)| (key, sorted(value))).collect();
+            entries.sort_by(|a, b| a.0.cmp(&b.0));
+            Value::Object(entries.into_iter().collect())
+        }
+        Value::Array(elements) => Value::Array(elements.into_iter().map(sorted).collect()),
+        other => other,
+    }
+}

@@ -1,0 +1,33 @@
+//! Sweeps: one experiment run under many settings, each run a process and a folder of its own.
+//!
+//! [`Planner`] reads a sweep file and makes a [`Plan`]; [`Plan::write`] puts it into a folder, from which [`Plan::open`]
+//! reads it again without looking at data or weights: all that a job on a cluster needs. [`run_cell`] runs one
+//! [`Cell`], [`Crew`] all that are left on this machine.
+
+mod child;
+mod crew;
+mod draws;
+mod estimate;
+mod expand;
+mod file;
+mod key;
+mod plan;
+mod planner;
+mod report;
+mod search;
+mod settings;
+mod share;
+mod state;
+mod tpe;
+
+pub use child::{LOG, Running, Share};
+pub use crew::{Crew, run_cell};
+pub use draws::Draws;
+pub use estimate::Estimate;
+pub use file::{Baseline, Budget, Search, SweepFile, sweep_schema};
+pub use plan::{CELL, Cell, CellRecord, EXPERIMENT, PLAN, Plan, Superseded};
+pub use planner::Planner;
+pub use report::{Report, duration};
+pub use settings::repeats;
+pub use share::{gpus, shares, takes_any_gpu};
+pub use state::{Process, STATE, Standing, State};

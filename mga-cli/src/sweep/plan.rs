@@ -1,0 +1,316 @@
+//! A sweep's folder: the cells that its file asks for, and where each of them stands.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::file::Search;
+use super::state::{Standing, State};
+use crate::experiment::Metric;
+use crate::identity::Identity;
+use crate::output::write_file;
+use crate::run_folder::RunFolder;
+
+/// The cells in force, in a sweep's folder.
+pub const PLAN: &str = "plan.json";
+/// A run's cell, in its folder.
+pub const CELL: &str = "cell.json";
+/// What a run is started from, in its folder.
+pub const EXPERIMENT: &str = "cell.toml";
+
+/// `cell.json`: which cell of the sweep a run fills.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CellRecord {
+    /// The sweep's name.
+    pub sweep: String,
+    /// The arm's name, where it has one.
+    pub variant: Option<String>,
+    /// What tells this arm from the others, by dotted key.
+    pub settings: Map<String, Value>,
+    /// What repeats the arm: seeds and folds, by dotted key.
+    pub replicate: Map<String, Value>,
+    /// Place in the order of the sweep, from 0.
+    pub order: usize,
+    /// Whether others are compared with this arm.
+    pub baseline: bool,
+    /// The draw of a random or TPE search, from 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draw: Option<usize>,
+    /// The run's [`Identity::id`], as planned.
+    #[serde(default)]
+    pub id: String,
+}
+
+/// One run of a sweep.
+#[derive(Debug, Clone)]
+pub struct Cell {
+    /// The name of its folder below `runs`.
+    pub key: String,
+    /// `cell.json`.
+    pub record: CellRecord,
+    /// The experiment's `device`.
+    pub device: String,
+    /// The experiment's `threads`; 0: not said.
+    pub threads: usize,
+    /// The experiment, where it was just made; of a folder that was opened it lies in `cell.toml`.
+    pub(super) experiment: Option<String>,
+    /// Its identity, where it was just made.
+    pub(super) identity: Option<Identity>,
+    folder: PathBuf,
+}
+
+/// A line of `plan.json`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Line {
+    key: String,
+    id: String,
+    device: String,
+    threads: usize,
+}
+
+/// `plan.json`.
+#[derive(Debug, Serialize, Deserialize)]
+struct Listed {
+    sweep: String,
+    search: Search,
+    metric: Metric,
+    #[serde(default)]
+    launcher: Map<String, Value>,
+    cells: Vec<Line>,
+}
+
+/// The runs of a sweep, in order.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The sweep's name.
+    pub name: String,
+    /// The sweep's folder.
+    pub folder: PathBuf,
+    /// How cells are found. Of a TPE search the cells are those drawn so far.
+    pub search: Search,
+    /// What selects, and what a search improves.
+    pub metric: Metric,
+    /// `[launcher]` of the sweep file, as it stands there.
+    pub launcher: Map<String, Value>,
+    /// The runs.
+    pub cells: Vec<Cell>,
+}
+
+/// A finished run that fills a planned cell, but is not the run that is asked for now.
+#[derive(Debug, Clone)]
+pub struct Superseded {
+    /// The folder's name.
+    pub key: String,
+    /// The planned run in its place.
+    pub by: String,
+    /// In what they differ.
+    pub differences: Vec<&'static str>,
+}
+
+impl Cell {
+    /// A cell of the sweep in the folder `sweep`.
+    pub(super) fn new(sweep: &Path, key: String, record: CellRecord, device: String, threads: usize) -> Self {
+        let folder = sweep.join("runs").join(&key);
+        Self { key, record, device, threads, experiment: None, identity: None, folder }
+    }
+
+    /// The run's folder, which need not be there.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The experiment to start from, in the run's folder.
+    #[must_use]
+    pub fn experiment_file(&self) -> PathBuf {
+        self.folder.join(EXPERIMENT)
+    }
+
+    /// Where the run stands, as its folder shows. A run that is finished but has another identity than the cell asks for
+    /// is failed, and says why.
+    #[must_use]
+    pub fn state(&self) -> State {
+        let mut state = State::of_run(&self.folder);
+        if state.state == Standing::Finished
+            && let Some(message) = self.mismatch()
+        {
+            (state.state, state.error) = (Standing::Failed, Some(message));
+        }
+        state
+    }
+
+    /// What is wrong with the identity of the run in the folder, if it has one.
+    #[must_use]
+    pub fn mismatch(&self) -> Option<String> {
+        match Identity::of_run(&self.folder) {
+            Ok(None) => None,
+            Ok(Some(found)) if found.id == self.record.id => None,
+            Ok(Some(found)) => {
+                let differences = self.identity.as_ref().map(|asked| asked.differences(&found)).unwrap_or_default();
+                let what = if differences.is_empty() { "identity".to_owned() } else { differences.join(", ") };
+                Some(format!(
+                    "another {what} than the cell asks for: the run is {}, asked for is {}",
+                    found.id, self.record.id
+                ))
+            }
+            Err(error) => Some(format!("{error:#}")),
+        }
+    }
+
+    /// Moves a run of another identity out of the way, beside it: it is kept, and the cell starts anew.
+    ///
+    /// # Errors
+    /// The folder cannot be moved or made.
+    pub(super) fn make_room(&self) -> anyhow::Result<()> {
+        let Some(found) = Identity::of_run(&self.folder)?.filter(|found| found.id != self.record.id) else {
+            return Ok(());
+        };
+        let aside = self.folder.with_file_name(format!("{}-other-{}", self.key, found.id));
+        let failed = || format!("{}: cannot be moved to {}", self.folder.display(), aside.display());
+        anyhow::ensure!(!aside.exists(), "{}: a run of that identity was set aside already", aside.display());
+        std::fs::rename(&self.folder, &aside).with_context(failed)?;
+        std::fs::create_dir_all(&self.folder).with_context(failed)?;
+        for name in [CELL, EXPERIMENT] {
+            std::fs::copy(aside.join(name), self.folder.join(name)).with_context(failed)?;
+        }
+        State::default().write(&self.folder)
+    }
+
+    /// The score of the selected checkpoint on the validation images, higher better; `None` where the run is not finished
+    /// or has none.
+    #[must_use]
+    pub fn score(&self) -> Option<f64> {
+        let text = std::fs::read(RunFolder::at(&self.folder).summary()).ok()?;
+        let summary: Value = serde_json::from_slice(&text).ok()?;
+        if summary.get("selected_on_test").and_then(Value::as_bool) == Some(true) {
+            return None;
+        }
+        summary.get("best_score")?.as_f64()
+    }
+
+    /// Makes the folder and writes what is planned, where it differs from what lies there.
+    fn write(&self) -> anyhow::Result<()> {
+        let failed = || format!("{}: cannot be made", self.folder.display());
+        std::fs::create_dir_all(&self.folder).with_context(failed)?;
+        let record = serde_json::to_string_pretty(&self.record)? + "\n";
+        write_changed(&self.folder.join(CELL), &record)?;
+        if let Some(experiment) = &self.experiment {
+            write_changed(&self.experiment_file(), experiment)?;
+        }
+        if !self.folder.join(super::state::STATE).is_file() {
+            State::default().write(&self.folder)?;
+        }
+        Ok(())
+    }
+}
+
+impl Plan {
+    /// Opens the folder of a sweep that was started, or written by [`Plan::write`], without reading sweep file, data or
+    /// weights.
+    ///
+    /// # Errors
+    /// A folder without a plan, or with one that cannot be read.
+    pub fn open(folder: &Path) -> anyhow::Result<Self> {
+        let path = folder.join(PLAN);
+        anyhow::ensure!(
+            path.is_file(),
+            "{}: no sweep was started here: there is no {PLAN}; `mga sweep FILE --out {0}` starts one",
+            folder.display()
+        );
+        let listed: Listed = read_json(&path)?;
+        let cells = listed.cells.into_iter().map(|line| {
+            let Line { key, id, device, threads } = line;
+            let record: CellRecord = read_json(&folder.join("runs").join(&key).join(CELL))?;
+            let record = CellRecord { id, ..record };
+            Ok(Cell::new(folder, key, record, device, threads))
+        });
+        Ok(Self {
+            name: listed.sweep,
+            folder: folder.to_path_buf(),
+            search: listed.search,
+            metric: listed.metric,
+            launcher: listed.launcher,
+            cells: cells.collect::<anyhow::Result<_>>()?,
+        })
+    }
+
+    /// Writes every cell's folder, then the list of the cells in force. What lies there already stays.
+    ///
+    /// # Errors
+    /// The folder cannot be written to.
+    pub fn write(&self) -> anyhow::Result<()> {
+        self.cells.iter().try_for_each(Cell::write)?;
+        let line = |cell: &Cell| Line {
+            key: cell.key.clone(),
+            id: cell.record.id.clone(),
+            device: cell.device.clone(),
+            threads: cell.threads,
+        };
+        let listed = Listed {
+            sweep: self.name.clone(),
+            search: self.search,
+            metric: self.metric,
+            launcher: self.launcher.clone(),
+            cells: self.cells.iter().map(line).collect(),
+        };
+        write_changed(&self.folder.join(PLAN), &(serde_json::to_string_pretty(&listed)? + "\n"))
+    }
+
+    /// The cell of that key, or of that place in the order, from 0.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn cell(&self, key_or_index: &str) -> anyhow::Result<&Cell> {
+        let by_key = self.cells.iter().find(|cell| cell.key == key_or_index);
+        let by_index = || key_or_index.parse::<usize>().ok().and_then(|index| self.cells.get(index));
+        by_key.or_else(by_index).with_context(|| {
+            let meant = crate::experiment::nearest(key_or_index, self.cells.iter().map(|cell| cell.key.as_str()));
+            let meant = meant.map(|meant| format!(", did you mean `{meant}`?")).unwrap_or_default();
+            let (folder, count) = (self.folder.display(), self.cells.len());
+            format!("{folder}: no run `{key_or_index}` is planned{meant}; there are {count}, from 0")
+        })
+    }
+
+    /// Finished runs in the folder that fill planned cells but are other runs: those of an earlier base, data set or
+    /// program.
+    #[must_use]
+    pub fn superseded(&self) -> Vec<Superseded> {
+        let planned: BTreeSet<&str> = self.cells.iter().map(|cell| cell.key.as_str()).collect();
+        let Ok(entries) = std::fs::read_dir(self.folder.join("runs")) else { return Vec::new() };
+        let mut found = Vec::new();
+        for folder in entries.flatten().map(|entry| entry.path()) {
+            let Some(key) = folder.file_name().and_then(|name| name.to_str()) else { continue };
+            if planned.contains(key) || !RunFolder::at(&folder).summary().is_file() {
+                continue;
+            }
+            let Ok(record) = read_json::<CellRecord>(&folder.join(CELL)) else { continue };
+            let same = |cell: &&Cell| {
+                (&cell.record.variant, &cell.record.settings, &cell.record.replicate)
+                    == (&record.variant, &record.settings, &record.replicate)
+            };
+            let Some(cell) = self.cells.iter().find(same) else { continue };
+            let old = Identity::of_run(&folder).ok().flatten();
+            let differences = cell.identity.as_ref().zip(old).map(|(new, old)| new.differences(&old));
+            let differences = differences.unwrap_or_default();
+            found.push(Superseded { key: key.to_owned(), by: cell.key.clone(), differences });
+        }
+        found.sort_by(|a, b| a.key.cmp(&b.key));
+        found
+    }
+}
+
+fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
+    let unreadable = || format!("{}: cannot be read", path.display());
+    serde_json::from_slice(&std::fs::read(path).with_context(unreadable)?).with_context(unreadable)
+}
+
+/// Writes a file unless it holds that text already.
+pub(super) fn write_changed(path: &Path, text: &str) -> anyhow::Result<()> {
+    if std::fs::read(path).is_ok_and(|present| present == text.as_bytes()) {
+        return Ok(());
+    }
+    write_file(path, text.as_bytes()).with_context(|| format!("{}: cannot be written", path.display()))
+}

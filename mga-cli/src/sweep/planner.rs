@@ -1,0 +1,419 @@
+//! From a sweep file to checked runs: every cell's experiment is resolved, its data opened and its weights found before
+//! anything runs.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value, json};
+
+use super::expand::{Point, Space, unknown_variant};
+use super::file::{Baseline, Search, SweepFile, sweep_schema};
+use super::key;
+use super::plan::{Cell, CellRecord, Plan, write_changed};
+use super::settings::{lookup, same, settings};
+use crate::assemble;
+use crate::components::Components;
+use crate::data_set;
+use crate::experiment::{
+    Document, ExperimentError, KeyPath, Loaded, Metric, Overrides, Problem, SelectOn, Severity, Task,
+    experiment_schema, load_assigned,
+};
+use crate::file_hashes::FileHashes;
+use crate::fingerprint::{self, Fingerprint};
+use crate::identity::{Identity, weights_hash};
+use crate::weights_source::WeightsFile;
+
+/// A sweep file that was found sound, ready to say which runs it asks for.
+pub struct Planner<'a> {
+    components: &'a Components,
+    document: Document,
+    file: SweepFile,
+    name: String,
+    base: PathBuf,
+    overrides: Overrides,
+    schema: Value,
+    space: Space,
+    /// The base by itself, where that is an experiment.
+    base_experiment: Option<Loaded>,
+    hashes: FileHashes,
+    fingerprints: BTreeMap<String, Fingerprint>,
+    weights: BTreeMap<(String, String), (Option<WeightsFile>, String)>,
+    /// What runs, but perhaps not as meant.
+    pub warnings: Vec<Problem>,
+}
+
+/// The cells of a draw list, and the number that selects in them.
+struct Resolved {
+    cells: Vec<Cell>,
+    metric: Metric,
+}
+
+impl<'a> Planner<'a> {
+    /// Reads a sweep file; `overrides` are laid over its base, below the cells' own settings.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the file itself, in one pass.
+    pub fn read(file: &Path, overrides: Overrides, components: &'a Components) -> Result<Self, ExperimentError> {
+        let document = Document::read(file)?;
+        let schema = sweep_schema();
+        let problems = document.problems(&schema);
+        if !problems.is_empty() {
+            return Err(ExperimentError { problems });
+        }
+        let sweep: SweepFile = serde_json::from_value(document.settings(&schema))
+            .map_err(|error| ExperimentError::from(document.error(&KeyPath::default(), error.to_string())))?;
+        let mut problems = Vec::new();
+        let space = Space::read(&sweep, &document, &mut problems);
+        budget(&sweep, &space, &document, &mut problems);
+        let base = file.parent().unwrap_or(Path::new("")).join(&sweep.base);
+        if !base.is_file() {
+            problems.push(document.error(&KeyPath::dotted("base"), format!("no such file: {}", base.display())));
+        }
+        if let Some(Baseline::Variant(name)) = &sweep.baseline
+            && !sweep.variants.contains_key(name)
+        {
+            let message = unknown_variant(&json!(name), &sweep);
+            problems.push(document.error(&KeyPath::dotted("baseline"), message));
+        }
+        document.sort(&mut problems);
+        if !problems.is_empty() {
+            return Err(ExperimentError { problems });
+        }
+        let schema = experiment_schema(components);
+        let base_experiment = load_assigned(&base, &overrides, &[], components, &schema).ok();
+        let stem = || file.file_stem().map_or_else(|| "sweep".to_owned(), |stem| stem.to_string_lossy().into_owned());
+        Ok(Self {
+            components,
+            name: sweep.name.clone().unwrap_or_else(stem),
+            file: sweep,
+            document,
+            base,
+            overrides,
+            schema,
+            space,
+            base_experiment,
+            hashes: FileHashes::of_user(),
+            fingerprints: BTreeMap::new(),
+            weights: BTreeMap::new(),
+            warnings: Vec::new(),
+        })
+    }
+
+    /// The sweep file.
+    #[must_use]
+    pub fn file(&self) -> &SweepFile {
+        &self.file
+    }
+
+    /// How many draws the budget allows; `None` for a grid.
+    #[must_use]
+    pub fn draws(&self) -> Option<usize> {
+        match self.file.search {
+            Search::Grid => None,
+            Search::Random | Search::Tpe => Some(self.file.budget.runs / self.space.combinations().max(1)),
+        }
+    }
+
+    /// How many runs there will be, of which `planned` are known by now: a TPE search draws the others later.
+    #[must_use]
+    pub fn total(&self, planned: usize) -> usize {
+        match self.file.search {
+            Search::Tpe => planned.max(self.draws().unwrap_or(0) * self.space.combinations()),
+            Search::Grid | Search::Random => planned,
+        }
+    }
+
+    /// The keys and ranges that are drawn from.
+    pub(super) fn space(&self) -> &Space {
+        &self.space
+    }
+
+    /// The values of draw `number` where nothing is learnt from others: in the order of the ranges.
+    pub(super) fn random_draw(&self, number: usize) -> Vec<Value> {
+        let seed = self.file.budget.seed;
+        self.space.ranges.iter().map(|(setting, range)| range.draw(&setting.key, seed, number)).collect()
+    }
+
+    /// The plan of the runs that the file asks for, into the folder `out`. Of a TPE search, `draws` are those made so far.
+    ///
+    /// # Errors
+    /// Everything that is wrong with any of the experiments, with their data or weights; nothing is written.
+    pub fn plan(&mut self, out: &Path, draws: Option<&[Vec<Value>]>) -> anyhow::Result<Plan> {
+        let all: Vec<Vec<Value>>;
+        let draws = match (self.file.search, draws) {
+            (Search::Grid, _) => None,
+            (_, Some(draws)) => Some(draws),
+            (_, None) => {
+                all = (0..self.draws().unwrap_or(0)).map(|number| self.random_draw(number)).collect();
+                Some(all.as_slice())
+            }
+        };
+        let Resolved { cells, metric } = self.resolve(out, draws)?;
+        Ok(Plan {
+            name: self.name.clone(),
+            folder: out.to_path_buf(),
+            search: self.file.search,
+            metric,
+            launcher: self.file.launcher.clone(),
+            cells,
+        })
+    }
+
+    /// Writes the sweep file as it was started, with its resolved base beside it.
+    ///
+    /// # Errors
+    /// The folder cannot be written to.
+    pub fn write_files(&self, out: &Path) -> anyhow::Result<()> {
+        std::fs::create_dir_all(out.join("runs"))?;
+        let mut sweep: toml_edit::DocumentMut = self.document.text().parse()?;
+        match &self.base_experiment {
+            Some(base) => {
+                write_changed(&out.join("base.toml"), &base.experiment.resolved_toml()?)?;
+                sweep["base"] = toml_edit::value("base.toml");
+            }
+            // A base that is no experiment by itself cannot be resolved.
+            None => sweep["base"] = toml_edit::value(std::path::absolute(&self.base)?.to_string_lossy().into_owned()),
+        }
+        write_changed(&out.join("sweep.toml"), &sweep.to_string())
+    }
+
+    fn resolve(&mut self, out: &Path, draws: Option<&[Vec<Value>]>) -> anyhow::Result<Resolved> {
+        let mut problems = Vec::new();
+        let base = self.base_experiment.as_ref().map(|base| serde_json::to_value(&base.experiment)).transpose()?;
+        let points = self.space.points(draws, &self.document, base.as_ref(), &mut problems);
+        if points.is_empty() && draws.is_none_or(|draws| !draws.is_empty()) {
+            problems.push(self.document.error(&KeyPath::dotted("exclude"), "nothing is left to run"));
+        }
+        self.overridden(&points, &mut problems);
+        let mut loaded = Vec::with_capacity(points.len());
+        for point in &points {
+            let found = load_assigned(&self.base, &self.overrides, &point.assignments, self.components, &self.schema);
+            match found {
+                Ok(found) => {
+                    problems.extend(found.warnings.iter().cloned());
+                    if self.file.search == Search::Tpe {
+                        problems.extend(unsearchable(&found, &self.document));
+                    }
+                    loaded.push(found);
+                }
+                Err(error) => problems.extend(error.problems),
+            }
+        }
+        self.settle(problems)?;
+        let mut identities = Vec::with_capacity(loaded.len());
+        let mut problems = Vec::new();
+        for found in &mut loaded {
+            match self.identity(found) {
+                Ok(identity) => identities.push(identity),
+                Err(error) => match error.downcast::<ExperimentError>() {
+                    Ok(error) => problems.extend(error.problems),
+                    Err(error) => return Err(error),
+                },
+            }
+        }
+        self.settle(problems)?;
+        let baseline = self.baseline(&points, &loaded)?;
+        let mut problems = Vec::new();
+        let mut cells: Vec<Cell> = Vec::with_capacity(loaded.len());
+        let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+        for (order, ((point, found), identity)) in points.iter().zip(&loaded).zip(identities).enumerate() {
+            let key = key::key(&point.labels, &key::names(&point.labels), &identity.id);
+            if let Some(&first) = seen.get(&identity.id) {
+                let message = format!(
+                    "`{key}` would be the same run as `{}`: nothing that tells them apart changes the experiment; \
+                     [[exclude]] one of them",
+                    cells.get(first).map_or("", |cell| cell.key.as_str())
+                );
+                // Two equal draws of a search are no mistake of anybody's.
+                if point.draw.is_none() {
+                    let at = point.assignments.last().map(|assignment| assignment.value_place.clone());
+                    problems.push(Problem::error(at, KeyPath::default(), message));
+                }
+                continue;
+            }
+            seen.insert(identity.id.clone(), cells.len());
+            let record = CellRecord {
+                sweep: self.name.clone(),
+                variant: point.variant.clone(),
+                settings: point.settings(),
+                replicate: point.replicate(),
+                order,
+                baseline: baseline.get(order).copied().unwrap_or(false),
+                draw: point.draw,
+                id: identity.id.clone(),
+            };
+            let experiment = &found.experiment;
+            let mut cell = Cell::new(out, key, record, experiment.device.clone(), experiment.threads);
+            cell.experiment = Some(experiment.resolved_toml()?);
+            cell.identity = Some(identity);
+            cells.push(cell);
+        }
+        self.settle(problems)?;
+        let metric = loaded.first().map_or(Metric::default(), |found| found.experiment.eval.metric);
+        Ok(Resolved { cells, metric })
+    }
+
+    /// Keeps warnings, each once; errors end the planning.
+    fn settle(&mut self, problems: Vec<Problem>) -> Result<(), ExperimentError> {
+        let mut once: Vec<Problem> = Vec::new();
+        for problem in problems {
+            if !once.contains(&problem) {
+                once.push(problem);
+            }
+        }
+        self.document.sort(&mut once);
+        if once.iter().any(|problem| problem.severity == Severity::Error) {
+            return Err(ExperimentError { problems: once });
+        }
+        for warning in once {
+            if !self.warnings.contains(&warning) {
+                self.warnings.push(warning);
+            }
+        }
+        Ok(())
+    }
+
+    /// A `--set` of what a cell sets would be lost without a word.
+    fn overridden(&self, points: &[Point], problems: &mut Vec<Problem>) {
+        for argument in &self.overrides.set {
+            let Some(key) = argument.split('=').next().and_then(|key| crate::experiment::setting_path(key.trim()).ok())
+            else {
+                continue;
+            };
+            let varied = points.iter().flat_map(|point| &point.assignments).find(|assignment| assignment.key == key);
+            if varied.is_some() {
+                let place = Some(crate::experiment::Place::Flag(argument.clone()));
+                problems.push(Problem::error(place, key, "is set by the sweep itself; change it in the sweep file"));
+            }
+        }
+    }
+
+    /// Settles the weights of an experiment, and gives its identity.
+    fn identity(&mut self, loaded: &mut Loaded) -> anyhow::Result<Identity> {
+        let weights = self.weights(loaded)?;
+        let experiment = &loaded.experiment;
+        let memo = json!([experiment.task, experiment.data, experiment.model.mask_guidance]).to_string();
+        if !self.fingerprints.contains_key(&memo) {
+            // Masks' segmenters are opened to ask who they are; the machine that plans need not have the GPU.
+            let device = std::mem::replace(&mut loaded.experiment.device, "cpu".to_owned());
+            let fingerprint = match loaded.experiment.task {
+                Task::Classification => {
+                    data_set::open(loaded, self.components).and_then(|data| fingerprint::of_data(&data, &self.hashes))
+                }
+                Task::Segmentation => data_set::open_annotated(loaded, self.components, true)
+                    .and_then(|data| fingerprint::of_annotated(&data, &self.hashes)),
+            };
+            loaded.experiment.device = device;
+            self.fingerprints.insert(memo.clone(), fingerprint?);
+        }
+        let fingerprint = self.fingerprints.get(&memo).cloned();
+        let fingerprint = fingerprint.ok_or_else(|| anyhow::anyhow!("no fingerprint of the data"))?;
+        Identity::new(&loaded.experiment, &fingerprint, &weights)
+    }
+
+    /// Finds the weights once for all cells that name them, and settles what follows from them in this one.
+    fn weights(&mut self, loaded: &mut Loaded) -> anyhow::Result<String> {
+        let model = &loaded.experiment.model;
+        let named = (model.weights.clone(), model.backbone.clone());
+        if let Some((found, hash)) = self.weights.get(&named) {
+            if let Some(found) = found {
+                loaded.experiment.model.weights.clone_from(&found.pinned);
+                assemble::normalise_as(loaded, found);
+            }
+            return Ok(hash.clone());
+        }
+        let found = assemble::settle_weights(loaded, self.components)?;
+        let hash = weights_hash(found.as_ref(), &self.hashes)?;
+        self.weights.insert(named, (found, hash.clone()));
+        Ok(hash)
+    }
+
+    /// Which points are of the baseline's arm.
+    fn baseline(&self, points: &[Point], loaded: &[Loaded]) -> anyhow::Result<Vec<bool>> {
+        let at = KeyPath::dotted("baseline");
+        let chosen: Vec<bool> = match &self.file.baseline {
+            None => return Ok(vec![false; points.len()]),
+            Some(Baseline::Variant(name)) => {
+                points.iter().map(|point| point.variant.as_deref() == Some(name)).collect()
+            }
+            Some(Baseline::Settings(table)) => {
+                let mut problems = Vec::new();
+                let wanted = settings(table, &at, &self.document, |_| false, &mut problems);
+                if !problems.is_empty() {
+                    return Err(ExperimentError { problems }.into());
+                }
+                let has = |found: &Loaded| -> anyhow::Result<bool> {
+                    let experiment = serde_json::to_value(&found.experiment)?;
+                    Ok(wanted.iter().all(|setting| {
+                        lookup(&experiment, &setting.key).is_some_and(|value| same(value, &setting.value))
+                    }))
+                };
+                loaded.iter().map(has).collect::<anyhow::Result<_>>()?
+            }
+        };
+        let mut arms: Vec<(Option<&str>, Map<String, Value>)> = Vec::new();
+        for (point, _) in points.iter().zip(&chosen).filter(|(_, chosen)| **chosen) {
+            let arm = (point.variant.as_deref(), point.settings());
+            if !arms.contains(&arm) {
+                arms.push(arm);
+            }
+        }
+        // A search draws its arms: whether one of them is the baseline is chance.
+        let drawn = self.file.search != Search::Grid;
+        let message = match arms.as_slice() {
+            [_] => return Ok(chosen),
+            _ if drawn => return Ok(chosen),
+            [] => "no arm of the sweep has these settings".to_owned(),
+            many => {
+                let told: Vec<String> =
+                    many.iter().take(4).map(|(variant, settings)| told(*variant, settings)).collect();
+                let more = if many.len() > 4 { ", ..." } else { "" };
+                format!("{} arms have these settings: {}{more}; name what one alone has", many.len(), told.join(", "))
+            }
+        };
+        Err(ExperimentError::from(self.document.error(&at, message)).into())
+    }
+}
+
+fn told(variant: Option<&str>, settings: &Map<String, Value>) -> String {
+    match variant {
+        Some(name) if settings.is_empty() => name.to_owned(),
+        Some(name) => format!("{name} {}", Value::Object(settings.clone())),
+        None => Value::Object(settings.clone()).to_string(),
+    }
+}
+
+/// A search needs runs to spend, and a grid has no use for them.
+fn budget(file: &SweepFile, space: &Space, document: &Document, problems: &mut Vec<Problem>) {
+    let (at, combinations) = (KeyPath::dotted("budget.runs"), space.combinations());
+    match file.search {
+        Search::Grid if file.budget.runs > 0 => {
+            problems.push(document.error(&at, "a grid runs all its combinations; set search = \"random\" or \"tpe\""));
+        }
+        Search::Random | Search::Tpe if file.budget.runs == 0 => {
+            problems.push(document.error(&at, "missing; expected how many runs the search may take"));
+        }
+        Search::Random | Search::Tpe if file.budget.runs < combinations => {
+            let message = format!(
+                "expected at least {combinations}: each draw is run with {combinations} combinations of axes and variants"
+            );
+            problems.push(document.error(&at, message));
+        }
+        _ => {}
+    }
+}
+
+/// Why a search cannot score this experiment.
+fn unsearchable(loaded: &Loaded, document: &Document) -> Option<Problem> {
+    let select = loaded.experiment.eval.select_on;
+    let at = KeyPath::dotted("search");
+    match select {
+        SelectOn::Validation => None,
+        SelectOn::Test => {
+            Some(document.error(&at, "tpe would search on the test images: set eval.select_on = \"validation\""))
+        }
+        SelectOn::Last => {
+            Some(document.error(&at, "tpe improves the score that selects: set eval.select_on = \"validation\""))
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! How runs side by side share the machine: cores evenly, GPUs in turn.
+
+use super::child::Share;
+use super::plan::Cell;
+
+/// The shares of the runs that go on at once.
+///
+/// `jobs`: how many; `None`: one, or one a GPU where the runs use GPUs. `gpus` are those that may be used, as
+/// CUDA_VISIBLE_DEVICES names them.
+#[must_use]
+pub fn shares(jobs: Option<usize>, cores: usize, gpus: &[String], on_gpu: bool) -> Vec<Share> {
+    let gpus = if on_gpu { gpus } else { &[] };
+    let jobs = jobs.unwrap_or(gpus.len()).max(1);
+    let threads = (jobs > 1).then(|| (cores / jobs).max(1));
+    (0..jobs).map(|job| Share { threads, gpu: gpus.get(job % gpus.len().max(1)).cloned() }).collect()
+}
+
+/// Whether a run takes whichever GPU it is given. One that names a GPU takes that.
+#[must_use]
+pub fn takes_any_gpu(cell: &Cell) -> bool {
+    cell.device == "cuda" || cell.device == "auto" && candle_core::utils::cuda_is_available()
+}
+
+/// The GPUs that may be used: those of CUDA_VISIBLE_DEVICES, else all that the driver knows.
+#[must_use]
+pub fn gpus() -> Vec<String> {
+    if let Ok(named) = std::env::var("CUDA_VISIBLE_DEVICES") {
+        return visible(&named);
+    }
+    let count = std::fs::read_dir("/proc/driver/nvidia/gpus").map_or(0, |entries| entries.flatten().count());
+    (0..count).map(|gpu| gpu.to_string()).collect()
+}
+
+/// What CUDA_VISIBLE_DEVICES lists. Like CUDA, it reads up to the first that cannot be.
+fn visible(named: &str) -> Vec<String> {
+    let names = named.split(',').map(str::trim);
+    names.take_while(|name| !name.is_empty() && *name != "-1").map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn share(threads: Option<usize>, gpu: Option<&str>) -> Share {
+        Share { threads, gpu: gpu.map(str::to_owned) }
+    }
+
+    #[test]
+    fn cores_are_shared_evenly() {
+        assert_eq!(shares(None, 16, &[], false), [share(None, None)]);
+        assert_eq!(shares(Some(3), 16, &[], false), vec![share(Some(5), None); 3]);
+        assert_eq!(shares(Some(4), 2, &[], false), vec![share(Some(1), None); 4]);
+        assert_eq!(shares(Some(0), 2, &[], false).len(), 1);
+    }
+
+    #[test]
+    fn every_gpu_gets_a_run_and_more_runs_take_turns() {
+        let gpus = visible("3, GPU-1a,-1,7");
+        assert_eq!(gpus, ["3", "GPU-1a"]);
+        let told = |jobs, on| {
+            let shares = shares(jobs, 8, &gpus, on);
+            shares.iter().map(|share| share.gpu.clone().unwrap_or_default()).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(told(None, true), "3 GPU-1a");
+        assert_eq!(told(Some(3), true), "3 GPU-1a 3");
+        assert_eq!(told(Some(1), true), "3");
+        assert_eq!(told(None, false), "");
+        assert_eq!(shares(None, 8, &gpus, true)[0].threads, Some(4));
+        assert!(visible("").is_empty());
+    }
+}

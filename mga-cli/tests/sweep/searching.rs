@@ -1,0 +1,64 @@
+//! Random and TPE searches, which go on as if they had never been stopped.
+
+use serde_json::Value;
+
+use crate::fixture::{Folder, fail, said, succeed};
+
+const SEARCH: &str = r#"name = "rates"
+base = "base.toml"
+search = "tpe"
+
+[ranges]
+"optimiser.learning_rate" = { log_uniform = [1e-5, 1e-1] }
+"model.attention" = { choice = ["none", "residual"] }
+
+[axes]
+seed = [1, 2]
+
+[budget]
+runs = 11
+startup = 2
+"#;
+
+#[test]
+fn random_draws_are_those_of_their_numbers() {
+    let folder = Folder::new(&SEARCH.replace("tpe", "random").replace("startup = 2", ""));
+    let (plan, _) = folder.plan().unwrap();
+    // Five draws fit, with two seeds each.
+    assert_eq!(plan.cells.len(), 10);
+    let draws: Vec<Option<usize>> = plan.cells.iter().map(|cell| cell.record.draw).collect();
+    assert_eq!(draws[..4], [Some(0), Some(0), Some(1), Some(1)]);
+    assert_eq!(plan.cells[2].record.settings, plan.cells[3].record.settings);
+    assert!(plan.cells[2].key.starts_with("draw-1.seed-1-"), "{}", plan.cells[2].key);
+    // More of them leave the first as they are.
+    folder.write("sweep.toml", &SEARCH.replace("tpe", "random").replace("startup = 2", "").replace("11", "16"));
+    let (more, _) = folder.plan().unwrap();
+    assert_eq!(more.cells.len(), 16);
+    assert!(more.cells.iter().zip(&plan.cells).all(|(a, b)| a.key == b.key));
+}
+
+#[test]
+fn a_search_that_is_stopped_goes_on_as_if_it_was_not() {
+    let folder = Folder::new(SEARCH);
+    let message = said(&succeed(folder.sweep("peace", &[])));
+    assert!(message.contains("rates: 10 runs: 0 finished, 0 failed, 10 to run"), "{message}");
+    assert!(message.contains("best on validation: "), "{message}");
+    let draws = |out: &str| -> Value {
+        serde_json::from_slice(&std::fs::read(folder.path(out).join("draws.json")).unwrap()).unwrap()
+    };
+    assert_eq!(draws("peace")["values"].as_array().map(Vec::len), Some(5));
+    // The first two draws alone; then the rest.
+    folder.write("sweep.toml", &SEARCH.replace("11", "4"));
+    succeed(folder.sweep("out", &["--jobs", "2"]));
+    assert_eq!(draws("out")["values"].as_array().map(Vec::len), Some(2));
+    folder.write("sweep.toml", SEARCH);
+    let listed = String::from_utf8(succeed(folder.sweep("out", &["--dry-run"])).stdout).unwrap();
+    assert!(listed.contains("6 are drawn when earlier ones have their scores"), "{listed}");
+    succeed(folder.sweep("out", &["--jobs", "2"]));
+    assert_eq!(draws("out"), draws("peace"));
+    assert_eq!(folder.results("out"), folder.results("peace"));
+    // Other ranges are another search.
+    folder.write("sweep.toml", &SEARCH.replace("learning_rate", "weight_decay"));
+    let message = fail(folder.sweep("out", &[]), 1);
+    assert!(message.contains("search in another folder"), "{message}");
+}
