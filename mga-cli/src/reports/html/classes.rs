@@ -27,11 +27,16 @@ pub(super) fn figures(report: &Report, records: &[Record]) -> (Vec<Figure>, Vec<
             };
             match &mut of_arm {
                 None => of_arm = Some(OfArm { arm: index, runs: vec![confusion.clone()], pooled: confusion }),
-                Some(known) if known.pooled.add(&confusion) => known.runs.push(confusion),
-                Some(_) => notes.push(format!(
-                    "{}: its classes are not those of the arm's other runs, so it is left out of the confusion matrix",
-                    records[run].folder.display()
-                )),
+                Some(known) => {
+                    if known.pooled.add(&confusion) {
+                        known.runs.push(confusion);
+                    } else {
+                        notes.push(format!(
+                            "{}: its classes are not those of the arm's other runs, so its confusion matrix is left out",
+                            records[run].folder.display()
+                        ));
+                    }
+                }
             }
         }
         arms.extend(of_arm);
