@@ -92,6 +92,7 @@ class Browser:
 
     def window(self, width, height, scheme):
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+        self.call("Emulation.setScrollbarsHidden", hidden=True)
         self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
 
     def screenshot(self, path, top=0, height=None):
@@ -193,9 +194,8 @@ def hides(browser):
 
 
 def pictures(browser):
-    """Opens everything and waits for every picture."""
+    """Waits for every picture; they are in what was opened before."""
     browser.evaluate("""(async () => {
-        document.querySelectorAll('details').forEach(d => d.open = true);
         const images = [...document.images];
         images.forEach(i => i.loading = 'eager');
         await Promise.all(images.map(i => i.decode().catch(() => null)));
@@ -231,7 +231,8 @@ def check(browser, page, screenshots):
     browser.window(1280, 900, "light")
     browser.call("Page.navigate", url=page.resolve().as_uri())
     browser.wait_for("Page.loadEventFired")
-    tables = browser.evaluate("[...document.querySelectorAll('table.sortable')].filter(t => t.getClientRects().length).map(t => t.id)")
+    browser.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    tables = browser.evaluate("[...document.querySelectorAll('table.sortable')].map(t => t.id)")
     expect({"arms", "runs"} <= set(tables), f"tables: {tables}")
     for table in tables:
         sorts(browser, table)

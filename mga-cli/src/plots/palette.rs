@@ -43,7 +43,7 @@ const SHAPES: &str = "\
 .plot .value { font-variant-numeric: tabular-nums; }
 .plot .small { font-size: 10px; }
 .plot .line { fill: none; stroke-width: 2; stroke-linejoin: round; stroke-linecap: round; }
-.plot .band { stroke: none; fill-opacity: 0.16; }
+.plot .band { stroke: none; fill-opacity: 0.13; }
 .plot .mean { stroke-width: 3; }
 .plot .thin { stroke-width: 1.25; stroke-opacity: 0.75; }
 .plot .spot { stroke-width: 1; }

@@ -34,7 +34,7 @@ pub struct Reliability {
 }
 
 /// Pixels of paper across, and of the vertical axis.
-const SIZE: (f64, f64) = (300.0, 232.0);
+const SIZE: (f64, f64) = (276.0, 214.0);
 
 /// Pixels of the highest bar of counts.
 const COUNTS: f64 = 34.0;

@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn whole_numbers_have_no_points() {
         assert_eq!(labels(&Scale::whole(1, 5, 8)), ["1", "2", "3", "4", "5"]);
-        assert_eq!(labels(&Scale::whole(1, 150, 6)), ["50", "100", "150"]);
+        assert_eq!(labels(&Scale::whole(1, 150, 6)), ["25", "50", "75", "100", "125", "150"]);
         assert_eq!(labels(&Scale::whole(1, 1, 6)), ["1", "2"]);
         let scale = Scale::whole(1, 150, 6);
         assert_eq!(

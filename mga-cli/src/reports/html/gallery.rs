@@ -23,6 +23,9 @@ const BYTES: usize = 12 << 20;
 /// Bytes of one picture.
 const EACH: usize = 400 << 10;
 
+/// Pictures of so many pixels across are shown at twice their size.
+const SMALL: u32 = 400;
+
 /// What `overview.json` says of `overview.png`; runs of earlier versions have none.
 #[derive(Debug, Deserialize)]
 #[serde(default)]
@@ -69,7 +72,8 @@ pub(super) fn section(report: &Report, records: &[Record]) -> (String, Vec<Strin
             let open = if html.is_empty() { " open" } else { "" };
             let (swatch, name) = (swatch(index), escape(&arm.name));
             html += &format!(
-                "<details class=\"gallery\" data-series=\"{index}\"{open}><summary>{swatch} {name}</summary>\n{runs}</details>\n"
+                "<details class=\"gallery\" data-series=\"{index}\"{open}><summary>{swatch} {name}</summary>\n\
+                 <div class=\"runs\">{runs}</div></details>\n"
             );
         }
     }
@@ -97,7 +101,7 @@ fn of_run(report: &Report, run: usize, paths: &[PathBuf], budget: usize, notes: 
         format!(", {} {}{}", column.title, column.show(value), column.unit())
     });
     let heading = format!("{}{}", run.replicate, score.unwrap_or_default());
-    let mut html = format!("<h4>{}</h4>\n", escape(&heading));
+    let mut html = format!("<div class=\"run\"><h4>{}</h4>\n", escape(&heading));
     for path in paths {
         let picture = match embedded(path, budget) {
             Ok(picture) => picture,
@@ -110,13 +114,17 @@ fn of_run(report: &Report, run: usize, paths: &[PathBuf], budget: usize, notes: 
         let name = path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let caption = overview.as_ref().map_or_else(|| escape(&name), caption);
         let said = escape(&format!("{name} of {}", run.key));
+        // Pictures of small images can be seen, and stay as sharp as they are.
+        let enlarged = if picture.width <= SMALL { 2 } else { 1 };
         html += &format!(
             "<figure class=\"picture\"><img src=\"{}\" width=\"{}\" height=\"{}\" alt=\"{said}\" loading=\"lazy\" \
              decoding=\"async\"><figcaption>{caption}</figcaption></figure>\n",
-            picture.source, picture.width, picture.height
+            picture.source,
+            enlarged * picture.width,
+            enlarged * picture.height
         );
     }
-    html
+    html + "</div>\n"
 }
 
 /// What is said of the overview, beside it.
