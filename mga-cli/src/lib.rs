@@ -34,6 +34,7 @@ pub mod loaders;
 pub mod network_input;
 pub mod output;
 pub mod pictures;
+pub mod plots;
 pub mod prediction;
 pub mod progress;
 pub mod reports;

@@ -7,7 +7,7 @@ use mga_core::statistics::Resampling;
 
 use crate::components::Components;
 use crate::output::{print, write_file};
-use crate::reports::{Report, Request, build, latex, markdown, spreadsheet, terminal};
+use crate::reports::{Report, Request, build, html, latex, markdown, spreadsheet, terminal};
 use crate::results;
 
 const EXAMPLE: &str = "\
@@ -17,7 +17,8 @@ Example:
 
 Arms are runs of equal settings; seeds and folds repeat them. Each arm is compared with the baseline by the first metric,
 paired by seed and fold: a paired t test (over folds the corrected resampled t test), adjusted by Holm over the table.
-Writes report.md, report.csv, report.tex, report.json and methods.md.";
+Writes index.html, a page that needs no network, with its plots in figures/; report.md, report.csv, report.tex, report.json
+and methods.md.";
 
 /// Arguments of `mga report`.
 #[derive(Debug, clap::Args)]
@@ -71,10 +72,11 @@ pub fn run(args: Args, _components: &Components) -> anyhow::Result<()> {
             let path = out.join(name);
             write_file(&path, contents.as_bytes()).with_context(|| format!("{}: cannot be written", path.display()))?;
         }
-        // The page of pictures and curves is made from the same report: reports::html::write(&report, &results, out).
+        html::write(&report, &results.records, out)?;
         if !args.json {
             let names: Vec<&str> = files.iter().map(|(name, _)| *name).collect();
-            text += &format!("\nreport: {} ({})\n", out.display(), names.join(", "));
+            let (page, figures) = (html::PAGE, html::FIGURES);
+            text += &format!("\nreport: {} ({page}, {figures}/, {})\n", out.display(), names.join(", "));
         }
     }
     Ok(print(text)?)

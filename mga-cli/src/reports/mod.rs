@@ -11,6 +11,7 @@ mod comparing;
 pub mod escape;
 mod flags;
 mod grouping;
+pub mod html;
 mod images;
 pub mod latex;
 pub mod markdown;

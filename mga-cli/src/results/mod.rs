@@ -6,6 +6,7 @@
 
 mod arms;
 mod cell;
+mod confusion;
 mod curves;
 mod identity;
 mod json_file;
@@ -18,6 +19,7 @@ mod summary;
 
 pub use arms::{derive_cells, repeats};
 pub use cell::Cell;
+pub use confusion::Confusion;
 pub use curves::{Curves, Line};
 pub use identity::Identity;
 pub use logits::Logits;

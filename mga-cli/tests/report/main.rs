@@ -6,5 +6,6 @@ mod amiss;
 mod fixture;
 mod folds;
 mod forms;
+mod page;
 mod program;
 mod selection;

@@ -1,0 +1,139 @@
+//! Two runs of one replicate joined by a line: an arm against its baseline, a panel an arm.
+
+use super::drawing::{Anchor, Drawing, Plot};
+use super::frame::heading;
+use super::palette::classes;
+use super::scale::Scale;
+use super::text_width::{shortened, text_width};
+
+/// One arm against its baseline.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PairedPanel {
+    /// The arm.
+    pub name: String,
+    /// Its number among all series.
+    pub series: usize,
+    /// The baseline.
+    pub against: String,
+    /// Its number among all series.
+    pub against_series: usize,
+    /// Which replicate, what the baseline scored, what the arm scored.
+    pub pairs: Vec<(String, f64, f64)>,
+}
+
+/// Panels on one vertical axis.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Paired {
+    /// What it shows.
+    pub title: String,
+    /// The name of the vertical axis, with its unit.
+    pub y_name: String,
+    /// The vertical axis.
+    pub y: Scale,
+    /// The panels.
+    pub panels: Vec<PairedPanel>,
+}
+
+/// Pixels of a panel: across, and of its axis.
+const PANEL: (f64, f64) = (150.0, 200.0);
+
+/// Panels side by side.
+const PER_LINE: usize = 4;
+
+/// Pixels below a panel's axis, for its names.
+const NAMES: f64 = 46.0;
+
+impl Paired {
+    /// Draws it.
+    #[must_use]
+    pub fn draw(&self) -> Plot {
+        let mut drawing = Drawing::new();
+        let labels = self.y.ticks.iter().map(|tick| text_width(&tick.label, 12.0)).fold(0.0, f64::max) + 8.0;
+        let columns = self.panels.len().clamp(1, PER_LINE);
+        let width = (labels + PANEL.0 * columns as f64).max(420.0);
+        let mut top = heading(&mut drawing, &self.title, width);
+        drawing.text("faint", (0.0, top + 12.0), Anchor::Start, &self.y_name);
+        top += 26.0;
+        for line in self.panels.chunks(PER_LINE) {
+            let bottom = top + PANEL.1;
+            for tick in &self.y.ticks {
+                let at = self.y.place(tick.value, bottom, top);
+                drawing.line("grid", (labels, at), (labels + PANEL.0 * line.len() as f64 - 10.0, at));
+                drawing.text("value", (labels - 6.0, at + 4.0), Anchor::End, &tick.label);
+            }
+            for (index, panel) in line.iter().enumerate() {
+                self.panel(&mut drawing, panel, labels + PANEL.0 * index as f64, (top, bottom));
+            }
+            top = bottom + NAMES + 14.0;
+        }
+        drawing.finish((width, top - 14.0), self.described())
+    }
+
+    fn panel(&self, drawing: &mut Drawing, panel: &PairedPanel, left: f64, (top, bottom): (f64, f64)) {
+        let (from, to) = (left + 0.24 * PANEL.0, left + 0.7 * PANEL.0);
+        let y = |value: f64| self.y.place(value, bottom, top);
+        drawing.begin_series(panel.series);
+        drawing.line("rule", (left + 4.0, bottom), (left + PANEL.0 - 10.0, bottom));
+        for (replicate, baseline, arm) in &panel.pairs {
+            let said = format!("{replicate}: {baseline:.2} to {arm:.2}");
+            drawing.line(&format!("{} line thin", classes(panel.series)), (from, y(*baseline)), (to, y(*arm)));
+            drawing.mark(panel.against_series, (from, y(*baseline)), 4.0, &said);
+            drawing.mark(panel.series, (to, y(*arm)), 4.0, &said);
+        }
+        let n = panel.pairs.len() as f64;
+        if n > 0.0 {
+            let mean = |of: fn(&(String, f64, f64)) -> f64| y(panel.pairs.iter().map(of).sum::<f64>() / n);
+            let (baseline, arm) = (mean(|pair| pair.1), mean(|pair| pair.2));
+            let bar = |series: usize| format!("{} line mean", classes(series));
+            drawing.line(&bar(panel.against_series), (from - 19.0, baseline), (from - 9.0, baseline));
+            drawing.line(&bar(panel.series), (to + 9.0, arm), (to + 19.0, arm));
+        }
+        // The two names below each other: side by side long ones would meet.
+        let room = PANEL.0 - 16.0;
+        for (line, name) in [&panel.against, &panel.name].into_iter().enumerate() {
+            let class = if line == 0 { "faint" } else { "" };
+            let name_from = if line == 0 { "from " } else { "to " };
+            let whole = format!("{name_from}{name}");
+            let at = (left + 4.0, bottom + 18.0 + 17.0 * line as f64);
+            drawing.named_text(class, at, Anchor::Start, &shortened(&whole, 12.0, room), &whole);
+        }
+        drawing.end_series();
+    }
+
+    fn described(&self) -> String {
+        let panels = self.panels.iter().map(|panel| {
+            let pairs = panel.pairs.iter().map(|(which, from, to)| format!("{which} {from:.2} to {to:.2}"));
+            format!("{} to {}: {}", panel.against, panel.name, pairs.collect::<Vec<_>>().join(", "))
+        });
+        format!("{}, {}. {}", self.title, self.y_name, panels.collect::<Vec<_>>().join("; "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_pair_has_a_line_and_two_marks() {
+        let panel = |series: usize| PairedPanel {
+            name: format!("arm {series}"),
+            series,
+            against: "plain".to_owned(),
+            against_series: 0,
+            pairs: vec![("seed 1".to_owned(), 60.0, 70.0), ("seed 2".to_owned(), 62.0, 61.0)],
+        };
+        let paired = |panels: Vec<PairedPanel>| Paired {
+            title: "Pairs".to_owned(),
+            y_name: "top-1 accuracy (%)".to_owned(),
+            y: Scale::over([60.0, 70.0], 4),
+            panels,
+        };
+        let text = paired(vec![panel(1)]).draw().inline();
+        assert_eq!(text.matches("s1 line thin").count(), 2);
+        assert_eq!((text.matches("s0 spot").count(), text.matches("s1 spot").count()), (2, 2));
+        assert!(text.contains("seed 1: 60.00 to 70.00"));
+        let (few, many) = (paired((1..=4).map(panel).collect()).draw(), paired((1..=5).map(panel).collect()).draw());
+        assert!(many.height > few.height && many.width == few.width, "the fifth panel begins a second line");
+        assert!(paired(vec![]).draw().height > 0.0);
+    }
+}

@@ -1,0 +1,55 @@
+//! A plot with what is said of it.
+
+use crate::plots::Plot;
+use crate::plots::markup::escape;
+
+/// A plot on the page, and a file beside it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Figure {
+    /// The file's name without its ending.
+    pub(super) name: String,
+    pub(super) plot: Plot,
+    /// How it is to be read, plain text.
+    pub(super) caption: String,
+    /// The arm that it is of alone.
+    pub(super) arm: Option<usize>,
+}
+
+impl Figure {
+    /// The element. One whose arm can be hidden says whose it is.
+    pub(super) fn element(&self) -> String {
+        let arm = self.arm.map(|arm| format!(" data-series=\"{arm}\"")).unwrap_or_default();
+        let caption = match self.caption.as_str() {
+            "" => String::new(),
+            text => format!("<figcaption>{}</figcaption>", escape(text)),
+        };
+        format!("<figure{arm}><div class=\"scroll\">{}</div>{caption}</figure>\n", self.plot.inline())
+    }
+}
+
+/// A file's name for something of an arm: its number, which is unique, and what is left of its name.
+pub(super) fn file_name(kind: &str, arm: usize, name: &str) -> String {
+    let mut slug = String::new();
+    for character in name.chars().filter(|c| c.is_ascii_alphanumeric() || *c == ' ' || *c == '-' || *c == '_') {
+        slug.push(if character.is_ascii_alphanumeric() { character.to_ascii_lowercase() } else { '-' });
+        if slug.len() == 40 {
+            break;
+        }
+    }
+    let slug: Vec<&str> = slug.split('-').filter(|part| !part.is_empty()).collect();
+    [&[kind.to_owned(), format!("{:02}", arm + 1)][..], &slug.iter().map(|part| (*part).to_owned()).collect::<Vec<_>>()]
+        .concat()
+        .join("-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_files_are_plain_and_unique() {
+        assert_eq!(file_name("confusion", 0, "attention = none, x"), "confusion-01-attention-none-x");
+        assert_eq!(file_name("confusion", 11, "../../<evil>/.."), "confusion-12-evil");
+        assert_eq!(file_name("confusion", 2, "楓"), "confusion-03");
+    }
+}
