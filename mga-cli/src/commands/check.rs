@@ -39,9 +39,11 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let mut loaded = args.experiment.load(components)?;
     assemble::use_threads(loaded.experiment.threads);
     if loaded.experiment.task == Task::Segmentation {
+        let text = segmentation_run::check(&mut loaded, components)?;
         let resolved = if args.resolved { loaded.experiment.resolved_toml()? + "\n" } else { String::new() };
-        return Ok(print(resolved + &segmentation_run::check(&loaded, components)?)?);
+        return Ok(print(resolved + &text)?);
     }
+    assemble::settle_mask_weights(&mut loaded, components)?;
     let device = assemble::device(&loaded)?;
     let data = data_set::open(&loaded, components)?;
     let classes = data.dataset.classes();
@@ -60,12 +62,26 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     text += &preprocessing_line(&loaded, own, found.as_ref());
     text += &data_lines(&loaded, &data)?;
     text += &model_table(&loaded, &model);
+    text += &freezing_line(&loaded);
     text += &format!("memory, a rough estimate: {}\n", memory(&loaded, &data, &model)?);
     Ok(print(text)?)
 }
 
-/// How images are normalised, and who says so.
-fn preprocessing_line(loaded: &Loaded, own: bool, weights: Option<&WeightsFile>) -> String {
+/// What stays frozen though the experiment does not say so.
+fn freezing_line(loaded: &Loaded) -> String {
+    let model = &loaded.experiment.model;
+    if model.freeze_through == "none" || loaded.is_set("model.freeze_through") {
+        return String::new();
+    }
+    format!(
+        "frozen through {}, as {} is where it starts from weights and model.freeze_through is left out (\"none\" trains \
+         everything)\n",
+        model.freeze_through, model.backbone
+    )
+}
+
+/// How images are normalised, and who says so. `own`: the experiment did, before weights were settled.
+pub(crate) fn preprocessing_line(loaded: &Loaded, own: bool, weights: Option<&WeightsFile>) -> String {
     let (mean, std) = assemble::normalisation(&loaded.experiment);
     let theirs = weights.and_then(|weights| weights.preprocessing.as_ref());
     let from = match theirs {
