@@ -39,7 +39,7 @@ done
 for arm in true predicted otsu; do
     for seed in $seeds; do
         [ -f "$out/$arm-$seed/veins/evaluation.json" ] || $mga eval experiments/leaves/mga-true-masks.toml \
-            --weights "$out/$arm-$seed/checkpoints/best.safetensors" --out "$out/$arm-$seed/veins" >/dev/null 2>&1
+            --weights "$out/$arm-$seed/checkpoints/last.safetensors" --out "$out/$arm-$seed/veins" >/dev/null 2>&1
     done
 done
 
@@ -48,8 +48,8 @@ echo "top-1 on the test leaves, %, a column a seed ($seeds); mean and sample sta
 echo "attention with the true veins"
 for arm in true predicted otsu without; do
     for seed in $seeds; do
-        # That of the selected epoch, in its block of the summary.
-        top1=$(awk '/"selected": \{/ { inside = 1 } inside && $1 == "\"top1\":" { gsub(",", "", $2); print $2; exit }' \
+        # That of the last epoch, in its block of the summary.
+        top1=$(awk '/"last": \{/ { inside = 1 } inside && $1 == "\"top1\":" { gsub(",", "", $2); print $2; exit }' \
             "$out/$arm-$seed/summary.json")
         veins=$out/$arm-$seed/veins/evaluation.json
         agreement=-

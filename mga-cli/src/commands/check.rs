@@ -204,3 +204,37 @@ fn memory(loaded: &Loaded, data: &OpenData, model: &MgaModel) -> anyhow::Result<
         batch.images.dim(2)?,
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::{Overrides, load};
+
+    /// An experiment on inception_v3 with these lines more in `[model]`.
+    fn loaded(model: &str) -> Loaded {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("x.toml");
+        let text = format!(
+            "[data]\ndataset = \"leaves\"\n[model]\nbackbone = \"inception_v3\"\n{model}\n[eval]\nselect_on = \"last\"\n"
+        );
+        std::fs::write(&file, text).unwrap();
+        load(&file, &Overrides::default(), &Components::builtin()).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    #[test]
+    fn inception_is_frozen_as_its_authors_do_where_it_starts_from_weights() {
+        let named = loaded("weights = \"imagenet\"");
+        assert_eq!(named.experiment.model.freeze_through, "Mixed_6c");
+        assert!(named.experiment.resolved_toml().unwrap().contains("freeze_through = \"Mixed_6c\""));
+        assert!(freezing_line(&named).contains("through Mixed_6c"), "{}", freezing_line(&named));
+        for said in ["weights = \"imagenet\"\nfreeze_through = \"none\"", "weights = \"none\"", ""] {
+            let loaded = loaded(said);
+            assert_eq!(
+                (loaded.experiment.model.freeze_through.as_str(), freezing_line(&loaded)),
+                ("none", String::new())
+            );
+        }
+        let own = loaded("weights = \"imagenet\"\nfreeze_through = \"Mixed_5d\"");
+        assert_eq!((own.experiment.model.freeze_through.as_str(), freezing_line(&own)), ("Mixed_5d", String::new()));
+    }
+}

@@ -31,7 +31,7 @@ const EXAMPLE: &str = "\
 Examples:
   mga masks experiments/quickstart.toml --segmenter otsu --out masks/otsu
   mga masks photographs --segmenter excess-green --out masks/green
-  mga masks experiments/leaves/mga-predicted-masks.toml --weights runs/veins --flip --out masks/veins
+  mga masks experiments/leaves/mga-true-masks.toml --weights runs/veins --flip --out masks/veins
   mga masks photographs --weights nvidia/segformer-b0-finetuned-ade-512-512 --foreground plant,flower --out masks/plants
 
 Masks lie in the folder under the names of their images, about/ says what made them. An experiment reads them with
