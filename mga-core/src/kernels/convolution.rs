@@ -9,6 +9,7 @@ use super::Shared;
 use super::dispatch::vectorised;
 use super::product::{Left, product, product_along};
 use super::unfold::{Affine, Unfold};
+use super::winograd;
 use crate::element::Element;
 
 /// Sizes of one convolution.
@@ -131,6 +132,16 @@ pub(crate) fn forward<T: Element>(
     let (cg, og, area) = (s.c_group(), s.o_group(), s.out_area());
     let depth = cg * s.taps();
     let target = Shared::new(y);
+    if winograd::serves(s) {
+        return winograd::forward(s, x, w, |row, image, pixel, numbers| {
+            // SAFETY: pieces do not overlap, and this one is the task's own.
+            let y = unsafe { target.slice(image * y_image + row * area + pixel, numbers.len()) };
+            match &finish {
+                None => y.copy_from_slice(numbers),
+                Some(finish) => finish.apply(row, numbers, y),
+            }
+        });
+    }
     for group in 0..s.groups {
         let left = Left::pack_rows(og, (1, depth), |_, row| &w[(group * og + row) * depth..][..depth]);
         let right = x.unfold(s, group * cg, cg);
@@ -154,6 +165,20 @@ pub(crate) fn forward<T: Element>(
 pub(crate) fn backward_input<T: Element>(s: &ConvShape, w: &[T], dy: Maps<'_, T>, dx: &mut [T], add: bool) {
     let (cg, og, taps) = (s.c_group(), s.o_group(), s.taps());
     let target = Shared::new(dx);
+    let back =
+        ConvShape { input: s.output, output: s.input, padding: (2 - s.padding.0.min(2), 2 - s.padding.1.min(2)), ..*s };
+    if winograd::serves(s) {
+        return winograd::backward_input(&back, w, dy, |row, image, pixel, numbers| {
+            let at = (image * s.input.0 + row) * s.in_area() + pixel;
+            // SAFETY: pieces do not overlap, and this one is the task's own.
+            let dx = unsafe { target.slice(at, numbers.len()) };
+            if add {
+                dx.iter_mut().zip(numbers).for_each(|(dx, &v)| *dx += v);
+            } else {
+                dx.copy_from_slice(numbers);
+            }
+        });
+    }
     for phase in 0..s.stride * s.stride {
         let (py, px) = (phase / s.stride, phase % s.stride);
         // Neither is missing where `serves` holds.
@@ -248,6 +273,9 @@ impl Phase {
 pub(crate) fn backward_weight<T: Element>(s: &ConvShape, x: Maps<'_, T>, dy: Maps<'_, T>, dw: &mut [T]) {
     let (cg, og, area) = (s.c_group(), s.o_group(), s.out_area());
     let depth = cg * s.taps();
+    if winograd::serves(s) {
+        return winograd::backward_weight(s, x, dy, dw);
+    }
     for (group, dw) in dw.chunks_exact_mut(og * depth).enumerate() {
         let left = Left::pack_rows(og, (s.n, area), |image, o| {
             &dy.numbers[image * dy.image + (group * og + o) * area..][..area]
@@ -328,6 +356,11 @@ mod tests {
             [2, 5, 12, 11, 4, 5, 5, 3, 2, 2, 1, 1],
             [3, 70, 17, 16, 50, 3, 3, 2, 0, 0, 1, 1],
             [2, 64, 14, 14, 40, 3, 3, 1, 1, 1, 1, 1],
+            // By Winograd's tiles: whole and cut ones, runs longer and shorter than a panel, groups, every padding.
+            [3, 16, 33, 15, 20, 3, 3, 1, 1, 1, 1, 1],
+            [5, 50, 15, 16, 33, 3, 3, 1, 2, 0, 1, 1],
+            [2, 40, 12, 150, 34, 3, 3, 1, 0, 2, 1, 2],
+            [8, 70, 14, 14, 130, 3, 3, 1, 1, 1, 1, 1],
         ];
         for [n, c, h, w, o, kh, kw, stride, ph, pw, dilation, groups] in cases {
             let out = |size: usize, k: usize, p: usize| (size + 2 * p - dilation * (k - 1) - 1) / stride + 1;

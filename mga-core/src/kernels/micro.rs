@@ -1,7 +1,8 @@
 //! The innermost loop of every matrix product: a small tile of the result, kept in registers.
 //!
 //! A tile is `rows` x `width` numbers; its operands are packed so that step `k` of the sum reads `rows` and `width`
-//! adjacent numbers. The shape fills the registers of the instruction set: 8 x 48 `f32` are 24 of AVX-512's 32 vectors.
+//! adjacent numbers. The shape fills the registers of the instruction set: 8 x 48 `f32` are 24 of AVX-512's 32 vectors,
+//! 6 x 16 are 12 of AVX2's 16 (with 4 x 24, which would fill them, the compiler keeps one sum in memory).
 //! Where the processor has fused multiply-add it is used, so products differ in their last bits between processors.
 
 use super::dispatch::Level;
@@ -110,7 +111,7 @@ macro_rules! tiles {
     };
 }
 tiles!(f32, 8, f32_avx512, f32_avx2);
-tiles!(f64, 4, f64_avx512, f64_avx2);
+tiles!(f64, 8, f64_avx512, f64_avx2);
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
@@ -121,31 +122,31 @@ mod x86 {
     use super::{Micro, SIDE};
 
     macro_rules! tile {
-        ($name:ident, $run:ident, $features:literal, $type:ty, $rows:literal, $lanes:literal, $turn:expr,
+        ($name:ident, $run:ident, $features:literal, $type:ty, $rows:literal, $vectors:literal, $lanes:literal, $turn:expr,
          $zero:ident, $load:ident, $store:ident, $splat:ident, $fma:ident, $sum:ident) => {
             pub(super) fn $name() -> Micro<$type> {
                 /// # Safety
                 /// As [`Micro::multiply`]; the processor has the features, and `a` and `b` hold `depth` steps.
                 #[target_feature(enable = $features)]
                 unsafe fn $run(depth: usize, a: &[$type], b: &[$type], c: *mut $type, line: usize, add: bool) {
-                    let mut sums = [[$zero(); 3]; $rows];
+                    let mut sums = [[$zero(); $vectors]; $rows];
                     let (mut a, mut b) = (a.as_ptr(), b.as_ptr());
                     for _ in 0..depth {
-                        // SAFETY: `a` holds depth * rows numbers and `b` depth * 3 vectors.
+                        // SAFETY: `a` holds depth * rows numbers and `b` depth * vectors.
                         unsafe {
-                            let vectors = [$load(b), $load(b.add($lanes)), $load(b.add(2 * $lanes))];
+                            let vectors: [_; $vectors] = std::array::from_fn(|vector| $load(b.add(vector * $lanes)));
                             for row in 0..$rows {
                                 let factor = $splat(*a.add(row));
-                                for vector in 0..3 {
+                                for vector in 0..$vectors {
                                     sums[row][vector] = $fma(factor, vectors[vector], sums[row][vector]);
                                 }
                             }
                             a = a.add($rows);
-                            b = b.add(3 * $lanes);
+                            b = b.add($vectors * $lanes);
                         }
                     }
                     for row in 0..$rows {
-                        for vector in 0..3 {
+                        for vector in 0..$vectors {
                             // SAFETY: the caller's promise.
                             unsafe {
                                 let at = c.add(row * line + vector * $lanes);
@@ -155,7 +156,7 @@ mod x86 {
                         }
                     }
                 }
-                Micro { rows: $rows, width: 3 * $lanes, run: $run, turn: $turn }
+                Micro { rows: $rows, width: $vectors * $lanes, run: $run, turn: $turn }
             }
         };
     }
@@ -165,6 +166,7 @@ mod x86 {
         "avx512f",
         f32,
         8,
+        3,
         16,
         Some(turn),
         _mm512_setzero_ps,
@@ -180,6 +182,7 @@ mod x86 {
         "avx512f",
         f64,
         8,
+        3,
         8,
         None,
         _mm512_setzero_pd,
@@ -194,9 +197,10 @@ mod x86 {
         run,
         "avx2,fma",
         f32,
-        4,
+        6,
+        2,
         8,
-        None,
+        Some(turn_avx2),
         _mm256_setzero_ps,
         _mm256_loadu_ps,
         _mm256_storeu_ps,
@@ -209,7 +213,8 @@ mod x86 {
         run,
         "avx2,fma",
         f64,
-        4,
+        6,
+        2,
         4,
         None,
         _mm256_setzero_pd,
@@ -257,6 +262,54 @@ mod x86 {
             // SAFETY: the caller's promise.
             unsafe { _mm512_storeu_ps(out.as_mut_ptr().add(step * width), line) };
         }
+    }
+
+    /// The same by squares of eight.
+    ///
+    /// # Safety
+    /// The processor has AVX2; every row has `SIDE` numbers from `at` on, and `out` `SIDE` lines of `SIDE`.
+    #[target_feature(enable = "avx2")]
+    unsafe fn turn_avx2(rows: &[&[f32]; SIDE], at: usize, out: &mut [f32], width: usize) {
+        for first in [0, 8] {
+            // SAFETY: the caller's promise.
+            let (upper, lower) = unsafe {
+                (eight(rows, 0, at + first), if width > 8 { Some(eight(rows, 8, at + first)) } else { None })
+            };
+            for step in 0..8 {
+                // SAFETY: the caller's promise.
+                unsafe {
+                    let line = out.as_mut_ptr().add((first + step) * width);
+                    _mm256_storeu_ps(line, upper[step]);
+                    if let Some(lower) = lower {
+                        _mm256_storeu_ps(line.add(8), lower[step]);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Eight numbers of eight rows, turned.
+    ///
+    /// # Safety
+    /// The processor has AVX2; the rows have eight numbers from `at` on.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    unsafe fn eight(rows: &[&[f32]; SIDE], first: usize, at: usize) -> [__m256; 8] {
+        // SAFETY: the caller's promise.
+        let r: [__m256; 8] = std::array::from_fn(|i| unsafe { _mm256_loadu_ps(rows[first + i].as_ptr().add(at)) });
+        let low = |i: usize| _mm256_unpacklo_ps(r[2 * i], r[2 * i + 1]);
+        let high = |i: usize| _mm256_unpackhi_ps(r[2 * i], r[2 * i + 1]);
+        let pairs = |a: __m256, b: __m256| (_mm256_shuffle_ps::<0x44>(a, b), _mm256_shuffle_ps::<0xee>(a, b));
+        // Quadruples of rows 0 to 3 and 4 to 7; each vector holds steps k and k + 4.
+        let quads = |i: usize| {
+            let ((a, b), (c, d)) = (pairs(low(i), low(i + 1)), pairs(high(i), high(i + 1)));
+            [a, b, c, d]
+        };
+        let (upper, lower) = (quads(0), quads(2));
+        std::array::from_fn(|step| {
+            let (a, b) = (upper[step % 4], lower[step % 4]);
+            if step < 4 { _mm256_permute2f128_ps::<0x20>(a, b) } else { _mm256_permute2f128_ps::<0x31>(a, b) }
+        })
     }
 }
 

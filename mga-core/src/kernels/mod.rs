@@ -16,6 +16,7 @@ pub(crate) mod padded;
 pub(crate) mod product;
 pub(crate) mod scratch;
 pub(crate) mod unfold;
+pub(crate) mod winograd;
 
 /// A pointer that tasks share to write to places of their own.
 pub(crate) struct Shared<T>(*mut T);
