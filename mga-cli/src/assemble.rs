@@ -132,10 +132,33 @@ pub fn fresh_model(
 pub fn settle_weights(loaded: &mut Loaded, components: &Components) -> anyhow::Result<Option<WeightsFile>> {
     let model = &loaded.experiment.model;
     let found = weights_source::find(&model.weights, &model.backbone, &components.registry, &components.hub);
-    let Some(found) = found.map_err(|error| weights_error(loaded, error))? else { return Ok(None) };
+    let failed = |error| hub_error(loaded, "model.weights", &loaded.experiment.model.weights, error);
+    let Some(found) = found.map_err(failed)? else { return Ok(None) };
     loaded.experiment.model.weights.clone_from(&found.pinned);
     normalise_as(loaded, &found);
     Ok(Some(found))
+}
+
+/// Finds the weights of the segmenter that makes an experiment's masks, where they are named by name, and writes their
+/// commit in place of the branch, so that the resolved experiment says exactly what made the masks.
+///
+/// # Errors
+/// No such weights, weights of another network, no network.
+pub fn settle_mask_weights(loaded: &mut Loaded, components: &Components) -> anyhow::Result<()> {
+    let masks = &loaded.experiment.data.masks;
+    let registry = &components.registry;
+    let network = masks.source.iter().chain(&masks.of).find(|name| registry.segmenter(name).is_some());
+    let named = masks.segmenter.as_ref().and_then(|segmenter| segmenter.weights.as_deref());
+    let (Some(network), Some(named)) = (network, named) else { return Ok(()) };
+    if !weights_source::is_name(named) || Path::new(named).exists() {
+        return Ok(());
+    }
+    let found = weights_source::find(named, network, registry, &components.hub);
+    let found = found.map_err(|error| hub_error(loaded, "data.masks.segmenter.weights", named, error))?;
+    if let (Some(segmenter), Some(found)) = (&mut loaded.experiment.data.masks.segmenter, found) {
+        segmenter.weights = Some(found.pinned);
+    }
+    Ok(())
 }
 
 /// Normalises images as those weights expect, unless the experiment says how.
@@ -147,13 +170,13 @@ pub fn normalise_as(loaded: &mut Loaded, weights: &WeightsFile) {
 }
 
 /// What is wrong with the setting is shown where it was written; a network that is down is no fault of it.
-fn weights_error(loaded: &Loaded, error: anyhow::Error) -> anyhow::Error {
+fn hub_error(loaded: &Loaded, key: &str, named: &str, error: anyhow::Error) -> anyhow::Error {
     use mga_hub::Error;
     match error.downcast_ref::<Error>() {
         Some(Error::Unreachable { .. } | Error::Full { .. } | Error::Io { .. } | Error::Broken { .. }) => {
-            error.context(format!("model.weights = \"{}\"", loaded.experiment.model.weights))
+            error.context(format!("{key} = \"{named}\""))
         }
-        _ => loaded.error("model.weights", format!("{error:#}")).into(),
+        _ => loaded.error(key, format!("{error:#}")).into(),
     }
 }
 

@@ -115,6 +115,10 @@ impl DescribedModel {
         components: &Components,
     ) -> anyhow::Result<Self> {
         let registry = &components.registry;
+        anyhow::ensure!(
+            name != "imagenet" || backbone.is_some(),
+            "`imagenet` names the default weights of a backbone; say of which with --backbone"
+        );
         let published = registry.published(name.split('@').next().unwrap_or(name));
         let component = published.map(|published| published.component).or(backbone).unwrap_or_default();
         let found = weights_source::find(name, component, registry, &components.hub)?;

@@ -37,6 +37,28 @@ pub struct WeightsFile {
     pub pinned: String,
     /// How its images were normalised; `None`: nothing says so.
     pub preprocessing: Option<Preprocessing>,
+    /// How many classes it tells apart, where that is known.
+    pub classes: Option<usize>,
+    /// Their names, in order; none where nothing says so.
+    pub class_names: Vec<String>,
+}
+
+/// Whether `text` is how published weights are named: `imagenet`, or a repository of the hub, `owner/name[@revision]`.
+pub fn is_name(text: &str) -> bool {
+    let id = text.split('@').next().unwrap_or(text);
+    let parts: Vec<&str> = id.split('/').collect();
+    let file = [".safetensors", ".pth", ".pt", ".bin"].iter().any(|end| id.ends_with(end));
+    let repo = parts.len() == 2 && parts.iter().all(|part| !part.is_empty() && !part.starts_with('.')) && !file;
+    text == "imagenet" || repo && !text.starts_with("file:")
+}
+
+/// What a command line's `--weights` means as a setting: a path where there is one, a name of the hub where it is written
+/// as one, else a path that is missed.
+pub fn as_setting(given: &Path) -> String {
+    match given.to_str() {
+        Some(name) if is_name(name) && !given.exists() => name.to_owned(),
+        _ => format!("file:{}", given.display()),
+    }
 }
 
 /// Finds the weights called `text` for the backbone or segmenter `component`, downloading them if need be. `None` for
@@ -59,7 +81,7 @@ pub fn find(text: &str, component: &str, registry: &Registry, hub: &Hub) -> anyh
     match registry.published(&named.id()) {
         Some(published) => {
             anyhow::ensure!(
-                published.component == component,
+                registry.starts(published, component),
                 "`{}` holds weights of {}, not of {component}",
                 published.name,
                 published.component
@@ -67,6 +89,12 @@ pub fn find(text: &str, component: &str, registry: &Registry, hub: &Hub) -> anyh
             let revision = if name.contains('@') { named.revision.as_str() } else { published.revision };
             let repo = Repo::model(&format!("{}@{revision}", published.repo))?;
             let fetched = hub.file(&repo, published.file)?;
+            let own = published.component == component;
+            let class_names = if own && registry.segmenter(component).is_some() {
+                names_of(&repo.at(&fetched.commit), hub)?
+            } else {
+                Vec::new()
+            };
             Ok(Some(WeightsFile {
                 path: fetched.path,
                 label: format!("{} at {}", published.name, short(&fetched.commit)),
@@ -77,6 +105,8 @@ pub fn find(text: &str, component: &str, registry: &Registry, hub: &Hub) -> anyh
                     from: published.name.to_owned(),
                     trained_at: format!("{} px, {}", published.size, published.interpolation),
                 }),
+                classes: own.then_some(published.classes),
+                class_names,
             }))
         }
         None => of_repo(&named, hub).map(Some).map_err(|error| with_hint(error, &named, component, registry)),
@@ -89,8 +119,47 @@ pub fn find(text: &str, component: &str, registry: &Registry, hub: &Hub) -> anyh
 /// Nobody published any.
 pub fn default_name(component: &str, registry: &Registry) -> anyhow::Result<&'static str> {
     let published = registry.default_weights(component).map(|weights| weights.name);
-    published
-        .ok_or_else(|| anyhow::anyhow!("no published weights of {component} are known; `mga weights list` shows all"))
+    published.ok_or_else(|| {
+        if registry.segmenter(component).is_none() {
+            return anyhow::anyhow!("no published weights of {component} are known; `mga weights list` shows all");
+        }
+        let known: Vec<&str> = registry
+            .segmenters()
+            .iter()
+            .filter(|entry| registry.default_weights(entry.name).is_some())
+            .map(|entry| entry.name)
+            .collect();
+        anyhow::anyhow!(
+            "no published weights of {component} are known by name; there are some for {}. Checkpoints of torchvision, NVIDIA \
+             and others are read by `mga weights convert`, and then named as file:PATH",
+            known.join(", ")
+        )
+    })
+}
+
+/// The class names that a repository's `config.json` gives, if it has one.
+fn names_of(repo: &Repo, hub: &Hub) -> anyhow::Result<Vec<String>> {
+    match hub.file(repo, "config.json") {
+        Ok(config) => Ok(read_class_names(&config.path)),
+        Err(Error::NoSuchFile { .. } | Error::NotCached { .. }) => Ok(Vec::new()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Class names as transformers (`id2label`) and timm (`label_names`) write them into `config.json`.
+fn read_class_names(path: &Path) -> Vec<String> {
+    let read = || -> Option<Vec<String>> {
+        let config: serde_json::Value = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
+        let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
+        match (config.get("id2label"), config.get("label_names")) {
+            (Some(labels), _) => {
+                let labels = labels.as_object()?;
+                (0..labels.len()).map(|class| labels.get(&class.to_string()).and_then(text)).collect()
+            }
+            (None, names) => names?.as_array()?.iter().map(text).collect(),
+        }
+    };
+    read().unwrap_or_default()
 }
 
 /// A local file. A `config.json` beside it, as exported and downloaded folders have, says how its images were normalised.
@@ -100,11 +169,14 @@ pub fn default_name(component: &str, registry: &Registry) -> anyhow::Result<&'st
 pub fn of_file(path: &Path) -> anyhow::Result<WeightsFile> {
     anyhow::ensure!(path.is_file(), "{}: there is no such weight file", path.display());
     let config = path.with_file_name("config.json");
+    let class_names = read_class_names(&config);
     Ok(WeightsFile {
         path: path.to_path_buf(),
         label: path.display().to_string(),
         pinned: format!("file:{}", path.display()),
         preprocessing: config.is_file().then(|| read_config(&config, &config.display().to_string())).flatten(),
+        classes: (!class_names.is_empty()).then_some(class_names.len()),
+        class_names,
     })
 }
 
@@ -124,11 +196,14 @@ fn of_repo(repo: &Repo, hub: &Hub) -> anyhow::Result<WeightsFile> {
     let fetched = hub.file(repo, &file)?;
     let at = repo.at(&fetched.commit);
     let config = files.iter().any(|file| file == "config.json").then(|| hub.file(&at, "config.json")).transpose()?;
+    let class_names = config.as_ref().map(|config| read_class_names(&config.path)).unwrap_or_default();
     Ok(WeightsFile {
         path: fetched.path,
         label: format!("{} at {}, {file}", repo.id(), short(&fetched.commit)),
         pinned: at.to_string(),
         preprocessing: config.and_then(|config| read_config(&config.path, &format!("config.json of {}", repo.id()))),
+        classes: (!class_names.is_empty()).then_some(class_names.len()),
+        class_names,
     })
 }
 
@@ -171,7 +246,8 @@ fn with_hint(error: anyhow::Error, repo: &Repo, component: &str, registry: &Regi
     if !matches!(error.downcast_ref::<Error>(), Some(Error::NoSuchRepo { .. })) {
         return error;
     }
-    let names = registry.weights().iter().filter(|weights| weights.component == component).map(|weights| weights.name);
+    let names =
+        registry.weights().iter().filter(|weights| registry.starts(weights, component)).map(|weights| weights.name);
     match nearest(&repo.id(), names) {
         Some(meant) => anyhow::anyhow!("{error}; did you mean `{meant}`?"),
         None => error,
@@ -205,9 +281,36 @@ mod tests {
         assert_eq!(find("none", "resnet18", &Registry::builtin(), &hub).unwrap(), None);
         assert!(refused("imagenet", "resnet18").contains("model.safetensors of `timm/resnet18.tv_in1k@main`"));
         assert!(refused("imagenet", "conv4").contains("no published weights of conv4"));
+        assert!(refused("imagenet", "fcn_resnet50").contains("model.safetensors of `timm/resnet50.tv_in1k@main`"));
+        assert!(refused("imagenet", "hmsa").contains("there are some for fcn_resnet50"));
+        assert!(refused("timm/resnet50.tv_in1k", "segformer_b0").contains("of resnet50, not of segformer_b0"));
         assert!(refused("timm/densenet161.tv_in1k", "resnet18").contains("weights of densenet161, not of resnet18"));
         assert!(refused("timm/x@../y", "resnet18").contains("revision"));
         assert!(refused("file:/no/such", "resnet18").contains("no such weight file"));
+    }
+
+    #[test]
+    fn names_of_the_hub_are_told_from_files() {
+        assert!(is_name("timm/resnet18.tv_in1k") && is_name("owner/name@refs/pr/2") && is_name("imagenet"));
+        let paths = ["model", "runs/x.safetensors", "./runs", "../a/b", "/a/b", "a/b/c", "a/", "file:a/b", "none"];
+        assert!(!paths.iter().any(|text| is_name(text)));
+        assert_eq!(as_setting(Path::new("owner/name@v1")), "owner/name@v1");
+        assert_eq!(as_setting(Path::new("no/such/file")), "file:no/such/file");
+        assert_eq!(as_setting(Path::new("src/commands")), "file:src/commands");
+    }
+
+    #[test]
+    fn class_names_are_those_of_the_configuration() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.json");
+        let names = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            read_class_names(&path)
+        };
+        assert_eq!(names(r#"{"id2label": {"1": "b", "10": "k", "0": "a"}}"#), [""; 0], "there is no third");
+        assert_eq!(names(r#"{"id2label": {"1": "building", "0": "wall"}}"#), ["wall", "building"]);
+        assert_eq!(names(r#"{"label_names": ["ash", "oak"]}"#), ["ash", "oak"]);
+        assert_eq!(names("{"), [""; 0]);
     }
 
     #[test]

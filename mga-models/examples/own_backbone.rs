@@ -21,6 +21,7 @@ const TINY: BackboneEntry = BackboneEntry {
     build: |builder| Ok(Box::new(Tiny::new(builder)?)),
     head: HeadKind::Linear { relu: false, dropout: 0.0, name: "classifier" },
     renames: &[],
+    freeze_through: None,
 };
 
 /// Stages `stage1` to `stage3`, each half the size of the one before.

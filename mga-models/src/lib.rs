@@ -18,5 +18,5 @@ pub use mga_core::{Error, Result};
 pub use model::{MgaModel, ModelSettings, Prediction};
 pub use registry::{BackboneEntry, Registry};
 pub use segmenter::{
-    ForegroundSettings, NetworkSegmenter, SegmentationNetwork, SegmentationOutput, Segmenter, SegmenterEntry,
+    ForegroundSettings, NetworkSegmenter, SegmentationNetwork, SegmentationOutput, Segmenter, SegmenterEntry, Trunk,
 };

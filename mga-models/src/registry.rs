@@ -7,7 +7,7 @@ use mga_core::parameter::Builder;
 use crate::backbone::Backbone;
 use crate::backbones;
 use crate::head::HeadKind;
-use crate::segmenter::SegmenterEntry;
+use crate::segmenter::{SegmenterEntry, Trunk};
 use crate::segmenters::{self, WeightlessEntry};
 use crate::weights::PublishedWeights;
 
@@ -24,6 +24,9 @@ pub struct BackboneEntry {
     pub head: HeadKind,
     /// Prefixes of other sources' names and ours, matched at dots.
     pub renames: &'static [(&'static str, &'static str)],
+    /// The last stage that keeps its values where the network starts from weights and `model.freeze_through` is left out;
+    /// `None`: all of it trains.
+    pub freeze_through: Option<&'static str>,
 }
 
 /// The backbones and segmentation networks of one program, and the published weights it knows by name.
@@ -128,9 +131,26 @@ impl Registry {
         self.weights.iter().find(|weights| weights.name == name)
     }
 
-    /// What `weights = "imagenet"` means for the component called `component`.
+    /// What `weights = "imagenet"` means for the component called `component`: its own default, else that of the
+    /// classifier it has its [trunk](SegmenterEntry::trunk) from.
     pub fn default_weights(&self, component: &str) -> Option<&PublishedWeights> {
-        self.weights.iter().find(|weights| weights.component == component && weights.default)
+        let of = |name: &str| self.weights.iter().find(|weights| weights.component == name && weights.default);
+        of(component).or_else(|| of(self.trunk(component)?.backbone))
+    }
+
+    /// The names of published weights of the component called `component` itself.
+    pub fn published_for(&self, component: &str) -> Vec<&'static str> {
+        self.weights.iter().filter(|weights| weights.component == component).map(|weights| weights.name).collect()
+    }
+
+    /// The classifier whose weights may start the segmentation network called `component`.
+    pub fn trunk(&self, component: &str) -> Option<Trunk> {
+        self.segmenter(component).and_then(|entry| entry.trunk)
+    }
+
+    /// Whether those weights can start the component called `component`: they are its own, or its trunk's.
+    pub fn starts(&self, weights: &PublishedWeights, component: &str) -> bool {
+        weights.component == component || self.trunk(component).is_some_and(|trunk| trunk.backbone == weights.component)
     }
 
     /// Every way a file may name the tensors of the component called `component`: the tables of its published weights,
@@ -164,6 +184,25 @@ mod tests {
             assert_eq!(weights.repo.split('/').count(), 2, "{}", weights.name);
             assert!(weights.std.iter().all(|std| *std > 0.0) && weights.size > 0 && weights.classes > 1);
             assert!(["bilinear", "bicubic"].contains(&weights.interpolation), "{}", weights.name);
+        }
+    }
+
+    #[test]
+    fn segmentation_networks_start_from_their_own_weights_or_from_their_trunks() {
+        let registry = Registry::builtin();
+        let default = |component: &str| registry.default_weights(component).map(|weights| weights.name);
+        assert_eq!(default("segformer_b0"), Some("nvidia/segformer-b0-finetuned-ade-512-512"));
+        assert_eq!(default("deeplabv3_resnet101"), Some("timm/resnet101.tv_in1k"));
+        assert_eq!(default("fcn_resnet50"), default("resnet50"));
+        assert_eq!(
+            (default("unet_small"), default("hmsa"), default("deeplabv3_mobilenet_v3_large")),
+            (None, None, None)
+        );
+        let a1 = registry.published("timm/resnet50.a1_in1k").unwrap();
+        assert!(registry.starts(a1, "fcn_resnet50") && registry.starts(a1, "resnet50"));
+        assert!(!registry.starts(a1, "fcn_resnet101") && !registry.starts(a1, "segformer_b0"));
+        for entry in registry.segmenters() {
+            assert!(entry.trunk.is_none_or(|trunk| registry.backbone(trunk.backbone).is_some()), "{}", entry.name);
         }
     }
 

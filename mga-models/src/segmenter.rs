@@ -57,6 +57,17 @@ pub struct SegmenterEntry {
     pub renames: &'static [(&'static str, &'static str)],
     /// Whether every operator of it has a gradient, so that it can be trained.
     pub trainable: bool,
+    /// The classifier it is built on, whose weights can start it.
+    pub trunk: Option<Trunk>,
+}
+
+/// Where in a segmentation network a registered backbone lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Trunk {
+    /// The backbone's name in the registry.
+    pub backbone: &'static str,
+    /// What stands before its entries' names.
+    pub prefix: &'static str,
 }
 
 /// Which classes are foreground, and whether the mask is soft.

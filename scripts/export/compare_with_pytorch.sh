@@ -5,8 +5,8 @@
 #   scripts/export/compare_with_pytorch.sh RUN
 #
 # The network is compared, not the resizing: pictures of noise in blocks, of the size that the run evaluates at, go into
-# both as they are. PYTHON: a Python that has torch, torchvision (timm for efficientnet_lite0), numpy, pillow and
-# safetensors (default: python3). MGA: the program (default: cargo run --release).
+# both as they are. PYTHON: a Python that has torch, torchvision (not for conv4 and efficientnet_lite0), numpy, pillow
+# and safetensors (default: python3). MGA: the program (default: cargo run --release).
 set -euo pipefail
 
 [ $# -eq 1 ] || { echo "usage: $0 RUN" >&2; exit 2; }

@@ -40,9 +40,11 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let mut loaded = args.experiment.load(components)?;
     assemble::use_threads(loaded.experiment.threads);
     if loaded.experiment.task == Task::Segmentation {
+        let text = segmentation_run::check(&mut loaded, components)?;
         let resolved = if args.resolved { loaded.experiment.resolved_toml()? + "\n" } else { String::new() };
-        return Ok(print(resolved + &segmentation_run::check(&loaded, components)?)?);
+        return Ok(print(resolved + &text)?);
     }
+    assemble::settle_mask_weights(&mut loaded, components)?;
     let device = assemble::device(&loaded)?;
     let data = data_set::open(&loaded, components)?;
     let classes = data.dataset.classes();
@@ -61,12 +63,26 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     text += &preprocessing_line(&loaded, own, found.as_ref());
     text += &data_lines(&loaded, &data)?;
     text += &model_table(&loaded, &model);
+    text += &freezing_line(&loaded);
     text += &format!("memory, a rough estimate: {}\n", memory(&loaded, &data, &model)?);
     Ok(print(text)?)
 }
 
-/// How images are normalised, and who says so.
-fn preprocessing_line(loaded: &Loaded, own: bool, weights: Option<&WeightsFile>) -> String {
+/// What stays frozen though the experiment does not say so.
+fn freezing_line(loaded: &Loaded) -> String {
+    let model = &loaded.experiment.model;
+    if model.freeze_through == "none" || loaded.is_set("model.freeze_through") {
+        return String::new();
+    }
+    format!(
+        "frozen through {}, as {} is where it starts from weights and model.freeze_through is left out (\"none\" trains \
+         everything)\n",
+        model.freeze_through, model.backbone
+    )
+}
+
+/// How images are normalised, and who says so. `own`: the experiment did, before weights were settled.
+pub(crate) fn preprocessing_line(loaded: &Loaded, own: bool, weights: Option<&WeightsFile>) -> String {
     let (mean, std) = assemble::normalisation(&loaded.experiment);
     let theirs = weights.and_then(|weights| weights.preprocessing.as_ref());
     let from = match theirs {
@@ -188,4 +204,38 @@ fn memory(loaded: &Loaded, data: &OpenData, model: &MgaModel) -> anyhow::Result<
         batch.images.dim(3)?,
         batch.images.dim(2)?,
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::{Overrides, load};
+
+    /// An experiment on inception_v3 with these lines more in `[model]`.
+    fn loaded(model: &str) -> Loaded {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("x.toml");
+        let text = format!(
+            "[data]\ndataset = \"leaves\"\n[model]\nbackbone = \"inception_v3\"\n{model}\n[eval]\nselect_on = \"last\"\n"
+        );
+        std::fs::write(&file, text).unwrap();
+        load(&file, &Overrides::default(), &Components::builtin()).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    #[test]
+    fn inception_is_frozen_as_its_authors_do_where_it_starts_from_weights() {
+        let named = loaded("weights = \"imagenet\"");
+        assert_eq!(named.experiment.model.freeze_through, "Mixed_6c");
+        assert!(named.experiment.resolved_toml().unwrap().contains("freeze_through = \"Mixed_6c\""));
+        assert!(freezing_line(&named).contains("through Mixed_6c"), "{}", freezing_line(&named));
+        for said in ["weights = \"imagenet\"\nfreeze_through = \"none\"", "weights = \"none\"", ""] {
+            let loaded = loaded(said);
+            assert_eq!(
+                (loaded.experiment.model.freeze_through.as_str(), freezing_line(&loaded)),
+                ("none", String::new())
+            );
+        }
+        let own = loaded("weights = \"imagenet\"\nfreeze_through = \"Mixed_5d\"");
+        assert_eq!((own.experiment.model.freeze_through.as_str(), freezing_line(&own)), ("Mixed_5d", String::new()));
+    }
 }

@@ -55,8 +55,14 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
             !args.logits,
             "--logits is for classifiers; `mga masks` writes what a segmenter says of each pixel"
         );
-        let line =
-            segmentation_run::evaluate_split(&loaded, components, weights.as_deref(), &args.split, out, &interrupt)?;
+        let line = segmentation_run::evaluate_split(
+            &mut loaded,
+            components,
+            weights.as_deref(),
+            &args.split,
+            out,
+            &interrupt,
+        )?;
         return Ok(print(serde_json::to_string_pretty(&line)? + "\n")?);
     }
     let device = assemble::device(&loaded)?;

@@ -18,6 +18,7 @@ use crate::network_input::needs_no_masks;
 use crate::pictures::{FileNames, save_png};
 use crate::prediction::{Prediction, predict};
 use crate::status::Interrupted;
+use crate::weights_source::is_name;
 use crate::{assemble, loaders, output};
 
 const EXAMPLE: &str = "\
@@ -133,14 +134,6 @@ fn described(args: &Args, components: &Components) -> anyhow::Result<(Loaded, Ve
     Ok((loaded, classes, model))
 }
 
-/// Whether this is how a repository of the hub is named, `owner/name[@revision]`.
-fn is_name(text: &str) -> bool {
-    let id = text.split('@').next().unwrap_or(text);
-    let parts: Vec<&str> = id.split('/').collect();
-    let file = [".safetensors", ".pth", ".pt", ".bin"].iter().any(|end| id.ends_with(end));
-    parts.len() == 2 && parts.iter().all(|part| !part.is_empty() && !part.starts_with('.')) && !file
-}
-
 /// What is said of one image: the most probable classes, first first, with their index.
 struct Row {
     path: String,
@@ -193,16 +186,6 @@ fn as_json(rows: &[Row]) -> anyhow::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_of_the_hub_are_told_from_files() {
-        assert!(is_name("timm/resnet18.tv_in1k") && is_name("owner/name@refs/pr/2"));
-        assert!(
-            !["model", "runs/x.safetensors", "./runs", "../a/b", "/a/b", "a/b/c", "a/"]
-                .iter()
-                .any(|text| is_name(text))
-        );
-    }
 
     #[test]
     fn rows_are_written_as_csv_and_json() {

@@ -26,6 +26,7 @@ use crate::runners::evaluation::{Evaluated, evaluate};
 use crate::runners::segmentation_run;
 use crate::runners::training::Training;
 use crate::status::Interrupted;
+use crate::weights_source::as_setting;
 
 /// Train an experiment.
 #[derive(Debug, clap::Args)]
@@ -44,7 +45,7 @@ pub struct Args {
     /// The run's folder; left out: runs/NAME-TIME.
     #[arg(long, conflicts_with = "resume")]
     out: Option<PathBuf>,
-    /// Start from this weight file in place of the experiment's weights.
+    /// Start from this weight file, or these published weights, in place of the experiment's.
     #[arg(long, conflicts_with = "resume")]
     weights: Option<PathBuf>,
     /// Go on with the run in this folder.
@@ -80,7 +81,7 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
         (None, Some(experiment)) => {
             let mut set = args.set.clone();
             if let Some(weights) = &args.weights {
-                set.push(format!("model.weights=file:{}", weights.display()));
+                set.push(format!("model.weights={}", as_setting(weights)));
             }
             let loaded = ExperimentArgs { experiment: experiment.clone(), set }.load(components)?;
             let folder = args.out.clone().unwrap_or_else(|| default_folder(experiment));
@@ -92,8 +93,9 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     // Held until the run ends: two processes would write over each other.
     let mut lock = if resume { Some(folder.lock()?) } else { None };
     assemble::use_threads(loaded.experiment.threads);
+    assemble::settle_mask_weights(&mut loaded, components)?;
     if loaded.experiment.task == Task::Segmentation {
-        return segmentation_run::train(&loaded, components, &folder, resume, voice, &interrupt);
+        return segmentation_run::train(&mut loaded, components, &folder, resume, voice, &interrupt);
     }
     let device = assemble::device(&loaded)?;
     let data = data_set::open(&loaded, components)?;

@@ -191,8 +191,8 @@ impl Check<'_> {
         let network = source.is_some_and(|name| components.registry.segmenter(name).is_some());
         let Some(settings) = &masks.segmenter else {
             if network {
-                let message =
-                    "a segmentation network needs its weights: set data.masks.segmenter.weights = \"file:PATH\"";
+                let message = "a segmentation network needs its weights: set data.masks.segmenter.weights, as \
+                               \"file:PATH\" or by name";
                 self.error_at("data.masks.source", message);
             }
             return;
@@ -205,7 +205,7 @@ impl Check<'_> {
             self.error_at("data.masks.segmenter", message);
         }
         if network && settings.weights.is_none() {
-            let message = "missing; a segmentation network needs its weights, as \"file:PATH\"";
+            let message = "missing; a segmentation network needs its weights, as \"file:PATH\" or by name";
             self.error_at("data.masks.segmenter.weights", message);
         }
         if settings.tile > 0 && settings.overlap >= settings.tile {
@@ -291,11 +291,11 @@ impl Check<'_> {
         }
         let fault = match weights {
             "none" => None,
-            "imagenet" if registry.backbone(backbone).is_none() => None,
+            "imagenet" if registry.backbone(backbone).is_none() && registry.segmenter(backbone).is_none() => None,
             "imagenet" => default_name(backbone, registry).err().map(|error| error.to_string()),
             file if Path::new(file).is_file() => Some(format!("`{file}` is a file; write \"file:{file}\"")),
             name if !name.contains('/') => {
-                let published = registry.weights().iter().filter(|weights| weights.component == backbone);
+                let published = registry.weights().iter().filter(|weights| registry.starts(weights, backbone));
                 let known = || ["none", "imagenet"].into_iter().chain(published.clone().map(|weights| weights.name));
                 let meant = nearest(name, known()).map(|meant| format!(", did you mean `{meant}`?"));
                 let known: Vec<String> = known().map(|name| format!("`{name}`")).collect();
@@ -308,7 +308,10 @@ impl Check<'_> {
                 Err(error) => Some(error.to_string()),
                 Ok(repo) => registry
                     .published(&repo.id())
-                    .filter(|weights| weights.component != backbone && registry.backbone(backbone).is_some())
+                    .filter(|weights| {
+                        let known = registry.backbone(backbone).is_some() || registry.segmenter(backbone).is_some();
+                        known && !registry.starts(weights, backbone)
+                    })
                     .map(|weights| {
                         format!(
                             "`{}` holds weights of {}, model.backbone is {backbone}",

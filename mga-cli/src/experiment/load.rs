@@ -214,6 +214,7 @@ pub fn load_assigned(
         if experiment.task == Task::Segmentation {
             segmentation_defaults(&mut experiment, &sources);
         }
+        freezing_default(&mut experiment, &sources, components);
         experiment
     });
     for Fault { path, about, message } in faults {
@@ -251,6 +252,17 @@ fn segmentation_defaults(experiment: &mut Experiment, sources: &Sources) {
     }
     if left_out("model.attention") {
         experiment.model.attention = Attention::None;
+    }
+}
+
+/// Some backbones freeze their early stages where they start from weights and nothing is said.
+fn freezing_default(experiment: &mut Experiment, sources: &Sources, components: &Components) {
+    let model = &mut experiment.model;
+    let own = components.registry.backbone(&model.backbone).and_then(|entry| entry.freeze_through);
+    if let Some(stage) = own.filter(|_| experiment.task == Task::Classification && model.weights != "none")
+        && sources.written(&KeyPath::dotted("model.freeze_through")).is_none()
+    {
+        model.freeze_through = stage.to_owned();
     }
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// The settings of the backbone itself stand beside these.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Model {
-    /// A registered backbone; `mga list` shows them.
+    /// A registered backbone; `mga list` shows them. With task = "segmentation" a segmentation network.
     pub backbone: String,
     /// `none` (PyTorch's initialisation), `imagenet`, a published name such as `timm/densenet161.tv_in1k`, or
     /// `file:PATH`.
@@ -31,7 +31,8 @@ pub struct Model {
     /// Train the attention map towards the mask; false leaves the mask loss out.
     #[serde(default = "yes")]
     pub mask_guidance: bool,
-    /// The last stage whose parameters keep their values, with all before it; `none` trains everything.
+    /// The last stage whose parameters keep their values, with all before it; `none` trains everything. Left out: `none`, but
+    /// for inception_v3 that starts from weights, which is frozen through `Mixed_6c` as in the authors' code.
     #[serde(default = "none")]
     #[schemars(length(min = 1))]
     pub freeze_through: String,

@@ -9,15 +9,18 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SegmenterSettings {
-    /// `file:PATH` of a network's weights: a safetensors file, or the folder of a run with task = "segmentation".
+    /// A network's weights: `file:PATH` of a safetensors file or of the folder of a run with task = "segmentation", or a name
+    /// such as `nvidia/segformer-b0-finetuned-ade-512-512`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub weights: Option<String>,
-    /// Classes of the weights; left out: the run's, else 21 (PASCAL VOC, torchvision's segmentation weights).
+    /// Classes of the weights; left out: the run's, else those of published weights, else 21 (PASCAL VOC, torchvision's
+    /// segmentation weights).
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub classes: Option<usize>,
-    /// The classes that are foreground, by number, or by name where the weights are a run's; left out: all but the first.
+    /// The classes that are foreground, by number, or by name where a run or `config.json` names them; left out: all but the
+    /// first, which must be a background.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub foreground: Vec<ClassName>,
     /// 1 where the foreground's probability is at least this and 0 elsewhere; left out: the probability itself.
@@ -33,11 +36,11 @@ pub struct SegmenterSettings {
     pub scales: Vec<f64>,
     /// Average the masks of the image and of its mirror image.
     pub flip: bool,
-    /// Mean of the colours that the weights want; left out: the run's, else ImageNet's.
+    /// Mean of the colours that the weights want; left out: the run's, else theirs, else ImageNet's.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(inner(range(min = 0.0, max = 1.0)))]
     pub mean: Option<[f64; 3]>,
-    /// Standard deviation of the colours; left out: the run's, else ImageNet's.
+    /// Standard deviation of the colours; left out: the run's, else theirs, else ImageNet's.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("items" = { "type": "number", "exclusiveMinimum": 0.0 }))]
     pub std: Option<[f64; 3]>,

@@ -9,6 +9,7 @@ use mga_core::parameter::{Kind, ParameterStore};
 use mga_data::annotations::Annotated;
 use mga_data::content_hash::content_hash;
 use mga_data::{Batch, Loader, Picture, Source};
+use mga_models::weights::load_network;
 use rayon::prelude::*;
 
 use super::learner::{Learner, Outcome};
@@ -16,6 +17,7 @@ use super::segmentation::Segmentation;
 use super::segmentation_evaluation::{Segmented, classes_of, evaluate, logits};
 use super::training::Training;
 use crate::checkpoint::{self, Progress};
+use crate::commands::check::preprocessing_line;
 use crate::components::Components;
 use crate::data_set::{self, AnnotatedData};
 use crate::environment::Environment;
@@ -30,7 +32,8 @@ use crate::prediction::spread;
 use crate::progress::Voice;
 use crate::run_folder::RunFolder;
 use crate::segmenting::TrainedImage;
-use crate::{assemble, loaders, weights_source};
+use crate::weights_source::{self, WeightsFile};
+use crate::{assemble, loaders};
 
 /// How many images the picture of a run shows.
 const SHOWN: usize = 12;
@@ -40,30 +43,29 @@ const SHOWN: usize = 12;
 /// # Errors
 /// Wrong data or weights; a loss that is not finite; a signal.
 pub fn train(
-    loaded: &Loaded,
+    loaded: &mut Loaded,
     components: &Components,
     folder: &RunFolder,
     resume: bool,
     voice: Voice,
     interrupt: &Interrupt,
 ) -> anyhow::Result<()> {
+    // A checkpoint holds all that the first weights gave, and they may be gone.
+    let weights = if resume && folder.last().is_file() { None } else { assemble::settle_weights(loaded, components)? };
+    let loaded = &*loaded;
     let experiment = &loaded.experiment;
     let device = assemble::device(loaded)?;
     let data = data_set::open_annotated(loaded, components, true)?;
     let learner = learner(loaded, components, &data, &device)?;
     let say = |line: &str| voice.say(line);
-    if !(resume && folder.last().is_file())
-        && let Some(report) = load_weights(loaded, components, &learner)?
-    {
-        say(&report);
+    if let Some(weights) = &weights {
+        say(&load_weights(loaded, components, &learner, weights)?);
     }
     let mut lock = None;
     if !resume {
         let images = trained_images(&data)?;
         let hashes = FileHashes::of_user();
         let fingerprint = fingerprint::of_annotated(&data, &hashes)?;
-        let weights = experiment.model.weights.strip_prefix("file:").map(Path::new);
-        let weights = weights.map(weights_source::of_file).transpose()?;
         let identity = Identity::new(experiment, &fingerprint, &weights_hash(weights.as_ref(), &hashes)?)?;
         folder.create()?;
         lock = Some(folder.lock()?);
@@ -114,21 +116,27 @@ pub fn train(
 /// # Errors
 /// Wrong data or weights; no images in the split.
 pub fn evaluate_split(
-    loaded: &Loaded,
+    loaded: &mut Loaded,
     components: &Components,
     weights: Option<&Path>,
     split: &str,
     out: Option<&Path>,
     interrupt: &Interrupt,
 ) -> anyhow::Result<serde_json::Value> {
+    let weights = match weights {
+        Some(path) => {
+            let found = weights_source::of_file(path)?;
+            assemble::normalise_as(loaded, &found);
+            found
+        }
+        None => assemble::settle_weights(loaded, components)?
+            .context("no weights to evaluate: name a file with --weights, or a run folder")?,
+    };
+    let loaded = &*loaded;
     let device = assemble::device(loaded)?;
     let data = data_set::open_annotated(loaded, components, false)?;
     let learner = learner(loaded, components, &data, &device)?;
-    let report = match weights {
-        Some(path) => Some(load_file(loaded, components, &learner, path)?),
-        None => load_weights(loaded, components, &learner)?,
-    };
-    eprintln!("{}", report.context("no weights to evaluate: name a file with --weights, or a run folder")?);
+    eprintln!("{}", load_weights(loaded, components, &learner, &weights)?);
     let indices = match split {
         "train" => &data.splits.train,
         "validation" => &data.splits.validation,
@@ -150,11 +158,14 @@ pub fn evaluate_split(
 ///
 /// # Errors
 /// Wrong data or weights.
-pub fn check(loaded: &Loaded, components: &Components) -> anyhow::Result<String> {
+pub fn check(loaded: &mut Loaded, components: &Components) -> anyhow::Result<String> {
+    let own = loaded.experiment.data.mean.is_some();
+    let found = assemble::settle_weights(loaded, components)?;
+    let loaded = &*loaded;
     let device = assemble::device(loaded)?;
     let data = data_set::open_annotated(loaded, components, true)?;
     let learner = learner(loaded, components, &data, &device)?;
-    let weights = load_weights(loaded, components, &learner)?;
+    let weights = found.as_ref().map(|found| load_weights(loaded, components, &learner, found)).transpose()?;
     let mut text: String = data.notes.iter().map(|note| format!("note: {note}\n")).collect();
     let mut counts = vec![0u64; learner.classes.len()];
     let mut ignored = 0u64;
@@ -169,10 +180,11 @@ pub fn check(loaded: &Loaded, components: &Components) -> anyhow::Result<String>
     }
     let splits = &data.splits;
     text += &format!(
-        "device: {}, {} threads\nweights: {}\ndata: {}; {} training, {} validation and {} test images are annotated\n",
+        "device: {}, {} threads\nweights: {}\n{}data: {}; {} training, {} validation and {} test images are annotated\n",
         assemble::device_name(&device),
         rayon::current_num_threads(),
         weights.as_deref().unwrap_or("none, drawn from the seed"),
+        preprocessing_line(loaded, own, found.as_ref()),
         loaded.experiment.data.dataset,
         splits.train.len(),
         splits.validation.len(),
@@ -206,32 +218,17 @@ fn learner<'a>(
     Ok(Segmentation { experiment, store, network, classes })
 }
 
+/// Puts found weights into the network; says what was loaded, and lists what was not.
 fn load_weights(
     loaded: &Loaded,
     components: &Components,
     learner: &Segmentation<'_>,
-) -> anyhow::Result<Option<String>> {
-    let weights = loaded.experiment.model.weights.as_str();
-    let wrong = |message: String| loaded.error("model.weights", message);
-    match weights.strip_prefix("file:") {
-        Some(path) => {
-            Ok(Some(load_file(loaded, components, learner, Path::new(path)).map_err(|e| wrong(format!("{e:#}")))?))
-        }
-        None if weights == "none" => Ok(None),
-        None => Err(wrong(format!("`{weights}`: segmentation networks take their weights as file:PATH")).into()),
-    }
-}
-
-fn load_file(
-    loaded: &Loaded,
-    components: &Components,
-    learner: &Segmentation<'_>,
-    path: &Path,
+    weights: &WeightsFile,
 ) -> anyhow::Result<String> {
     let model = &loaded.experiment.model;
-    let renames = components.registry.renames(&model.backbone);
-    let report = mga_models::weights::load_file(&learner.store, path, &renames, model.strict)?;
-    Ok(format!("{}: {report}", path.display()))
+    let report = load_network(&learner.store, &weights.path, &components.registry, &model.backbone, model.strict)
+        .map_err(|error| loaded.error("model.weights", error.to_string()))?;
+    Ok(format!("{}: {report}", weights.label))
 }
 
 /// The images that train and select, by content.

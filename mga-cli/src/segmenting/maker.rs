@@ -15,7 +15,8 @@ use super::provenance::{Provenance, TrainedOn};
 use super::view::View;
 use super::weights::{self, Found, hex};
 use crate::components::Components;
-use crate::experiment::{ClassName, SegmenterSettings};
+use crate::experiment::{ClassName, SegmenterSettings, nearest};
+use mga_models::weights::load_network;
 use mga_models::weights::published::IMAGENET;
 
 /// Classes of torchvision's segmentation weights (PASCAL VOC with its background).
@@ -77,19 +78,41 @@ impl Maker {
     ) -> anyhow::Result<Self> {
         let name = entry.name;
         let Some(named) = &settings.weights else {
-            anyhow::bail!("`{name}` needs weights: a safetensors file, or the folder of a run that trained it");
+            let by_name = match components.registry.published_for(name) {
+                known if known.is_empty() => String::new(),
+                known => format!(", or by name: {}", known.join(", ")),
+            };
+            anyhow::bail!("`{name}` needs weights: a safetensors file, the folder of a run that trained it{by_name}");
         };
-        let found = weights::find(named, components)?;
+        let found = weights::find(named, name, components)?;
         let run = found.run.as_ref().map(|(_, experiment)| experiment);
         if let Some(trained) = run.map(|run| run.model.backbone.as_str()).filter(|trained| *trained != name) {
             anyhow::bail!("{}: this run trained `{trained}`, not `{name}`", found.file.display());
         }
         let names = run.and_then(|run| run.data.annotations.as_ref()).map(|annotations| annotations.classes.as_slice());
-        let classes = settings.classes.or(names.map(<[String]>::len)).unwrap_or(VOC_CLASSES);
-        let foreground = foreground(&settings.foreground, names.unwrap_or_default(), classes)?;
+        let about = found.about.as_ref();
+        let classes = settings.classes.or(names.map(<[String]>::len)).or(about.and_then(|about| about.classes));
+        let classes = classes.unwrap_or(VOC_CLASSES);
+        let known = names.or(about.map(|about| about.class_names.as_slice())).unwrap_or_default();
+        // Published class lists may begin with a class like any other; all but the first would be nearly everything.
+        let no_background = about.is_some_and(|about| about.classes.is_some())
+            && !known.first().is_some_and(|first| first.to_lowercase().contains("background"));
+        anyhow::ensure!(
+            !settings.foreground.is_empty() || settings.classes.is_some() || !no_background,
+            "{}: none of its {classes} classes is a background, so it must be said which are foreground, by number{}",
+            found.label(),
+            if known.is_empty() { "" } else { " or name" }
+        );
+        let foreground = foreground(&settings.foreground, known, classes)?;
         let mut store = ParameterStore::new(0, DType::F32, device);
         let mut network = (entry.build)(store.root(), classes)?;
-        let report = mga_models::weights::load_file(&store, &found.file, &components.registry.renames(name), true)?;
+        let report = load_network(&store, &found.file, &components.registry, name, true)?;
+        anyhow::ensure!(
+            report.reinitialised.iter().all(|fresh| fresh.file.is_some()),
+            "{}: these are weights of the classifier that {name} is built on, and know no masks; start training from them \
+             with task = \"segmentation\", and name that run",
+            found.label()
+        );
         anyhow::ensure!(
             report.reinitialised.is_empty(),
             "{}: its classifier is not for {classes} classes: {}; set the number with classes",
@@ -106,8 +129,10 @@ impl Maker {
         if (scales != [1.0] || flip) && network.set_scales(&scales, flip).is_ok() {
             (scales, flip) = (vec![1.0], false);
         }
-        let mean = settings.mean.or(run.and_then(|run| run.data.mean)).unwrap_or(IMAGENET.0);
-        let std = settings.std.or(run.and_then(|run| run.data.std)).unwrap_or(IMAGENET.1);
+        let theirs = about.and_then(|about| about.preprocessing.as_ref());
+        let mean = settings.mean.or(run.and_then(|run| run.data.mean)).or(theirs.map(|theirs| theirs.mean));
+        let std = settings.std.or(run.and_then(|run| run.data.std)).or(theirs.map(|theirs| theirs.std));
+        let (mean, std) = (mean.unwrap_or(IMAGENET.0), std.unwrap_or(IMAGENET.1));
         let resolved = json!({
             "classes": classes, "class_names": names, "foreground": foreground, "threshold": settings.threshold,
             "tile": tile, "overlap": overlap, "scales": settings.scales, "flip": settings.flip, "mean": mean, "std": std,
@@ -156,8 +181,11 @@ fn foreground(named: &[ClassName], names: &[String], classes: usize) -> anyhow::
     let number = |class: &ClassName| match class {
         ClassName::Number(number) => Ok(*number),
         ClassName::Name(name) => names.iter().position(|known| known == name).ok_or_else(|| {
-            let known =
-                if names.is_empty() { "these weights name none: give its number".into() } else { names.join(", ") };
+            let known = match nearest(name, names.iter().map(String::as_str)) {
+                _ if names.is_empty() => "these weights name none: give its number".to_owned(),
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => names.join(", "),
+            };
             anyhow::anyhow!("foreground: no class is called `{name}`; {known}")
         }),
     };
@@ -173,10 +201,14 @@ fn provenance(
     settings: serde_json::Value,
     trained_on: Option<TrainedOn>,
 ) -> Provenance {
+    let weights_name = found.as_ref().and_then(|found| {
+        let pinned = &found.about.as_ref()?.pinned;
+        (!pinned.starts_with("file:")).then(|| pinned.clone())
+    });
     let (weights, weights_sha256) = found.map(|found| (found.file, found.sha256)).unzip();
     let all = json!({ "version": VERSION, "segmenter": name, "weights": weights_sha256, "settings": settings });
     let identity = hex(&Sha256::digest(all.to_string().as_bytes())[..8]);
-    Provenance { segmenter: name.to_owned(), identity, weights, weights_sha256, settings, trained_on }
+    Provenance { segmenter: name.to_owned(), identity, weights, weights_name, weights_sha256, settings, trained_on }
 }
 
 /// Where masks are kept that an experiment had made.
@@ -221,6 +253,8 @@ mod tests {
         let default = SegmenterSettings::default;
         assert!(refused("otus", default()).contains("otsu"));
         assert!(refused("unet_small", default()).contains("needs weights"));
+        let named = refused("segformer_b0", default());
+        assert!(named.contains("by name: nvidia/segformer-b0-finetuned-ade-512-512"), "{named}");
         let nowhere = SegmenterSettings { weights: Some("file:/no/such".to_owned()), ..default() };
         assert!(refused("unet_small", nowhere.clone()).contains("/no/such"));
         assert!(refused("otsu", nowhere).contains("no weights to load"));

@@ -22,6 +22,9 @@ pub struct Provenance {
     /// The weight file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights: Option<PathBuf>,
+    /// Published weights: their name and commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights_name: Option<String>,
     /// Its SHA-256.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights_sha256: Option<String>,

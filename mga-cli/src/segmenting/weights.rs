@@ -1,4 +1,5 @@
-//! The weights of a segmentation network: a safetensors file, or a run of ours, which knows what it was trained on.
+//! The weights of a segmentation network: a safetensors file, a run of ours, which knows what it was trained on, or
+//! published ones by name.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -11,6 +12,7 @@ use sha2::{Digest, Sha256};
 use crate::components::Components;
 use crate::experiment::{Experiment, Overrides, SelectOn, Task, load};
 use crate::run_folder::RunFolder;
+use crate::weights_source::{self, WeightsFile};
 
 /// A line of a segmentation run's `images.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,19 +32,40 @@ pub(super) struct Found {
     pub(super) sha256: String,
     /// The run it lies in, with its experiment.
     pub(super) run: Option<(PathBuf, Experiment)>,
+    /// What is known of other weights than a run's: classes and preprocessing.
+    pub(super) about: Option<WeightsFile>,
 }
 
-/// Finds the weights that `named` means: a file, or a run with task = "segmentation".
+impl Found {
+    /// What they are, for people.
+    pub(super) fn label(&self) -> String {
+        self.about.as_ref().map_or_else(|| self.file.display().to_string(), |about| about.label.clone())
+    }
+}
+
+/// Finds the weights that `named` means for the network called `segmenter`: a file, a run with task = "segmentation", or
+/// published weights by name, which are downloaded if need be.
 ///
 /// # Errors
-/// No such file; a folder that is no such run, or has no checkpoint yet.
-pub(super) fn find(named: &str, components: &Components) -> anyhow::Result<Found> {
+/// No such file; a folder that is no such run, or has no checkpoint yet; what [`weights_source::find`] says of a name.
+pub(super) fn find(named: &str, segmenter: &str, components: &Components) -> anyhow::Result<Found> {
     let path = Path::new(named.strip_prefix("file:").unwrap_or(named));
     if path.is_file() {
-        return Ok(Found { file: path.to_path_buf(), sha256: sha256(path)?, run: None });
+        let about = weights_source::of_file(path)?;
+        return Ok(Found { file: path.to_path_buf(), sha256: sha256(path)?, run: None, about: Some(about) });
     }
     let shown = path.display();
-    anyhow::ensure!(path.is_dir(), "{shown}: no such weight file or run folder; weights are named as file:PATH");
+    if !path.is_dir() && weights_source::is_name(named) {
+        let found = weights_source::find(named, segmenter, &components.registry, &components.hub);
+        let found = found
+            .with_context(|| format!("{named}: there is no such file or folder, so it was looked for on the hub"))?;
+        let about = found.with_context(|| format!("`{named}` names no weights"))?;
+        return Ok(Found { sha256: sha256(&about.path)?, file: about.path.clone(), run: None, about: Some(about) });
+    }
+    anyhow::ensure!(
+        path.is_dir(),
+        "{shown}: no such weight file or run folder; weights are named as file:PATH, or owner/name of the hub"
+    );
     let experiment = run_experiment(path, components)?;
     anyhow::ensure!(
         experiment.task == Task::Segmentation,
@@ -52,7 +75,7 @@ pub(super) fn find(named: &str, components: &Components) -> anyhow::Result<Found
     let best = (experiment.eval.select_on != SelectOn::Last).then(|| folder.best());
     let file = best.into_iter().chain([folder.last()]).find(|file| file.is_file());
     let file = file.with_context(|| format!("{shown}: this run has no checkpoint yet"))?;
-    Ok(Found { sha256: sha256(&file)?, file, run: Some((path.to_path_buf(), experiment)) })
+    Ok(Found { sha256: sha256(&file)?, file, run: Some((path.to_path_buf(), experiment)), about: None })
 }
 
 /// The experiment of a run. What it was trained from is not needed, and may be gone.

@@ -28,7 +28,11 @@ impl Bench {
         for variable in ["HF_TOKEN", "HF_HUB_OFFLINE", "HF_HUB_CACHE", "HF_TOKEN_PATH", "http_proxy", "HTTP_PROXY"] {
             command.env_remove(variable);
         }
-        command.env("HF_ENDPOINT", self.server.url()).env("HF_HOME", self.path("home")).stdin(Stdio::null());
+        command
+            .env("HF_ENDPOINT", self.server.url())
+            .env("HF_HOME", self.path("home"))
+            .env("MGA_CACHE", self.path("made"))
+            .stdin(Stdio::null());
         command.current_dir(self.folder.path());
         command
     }

@@ -5,6 +5,7 @@ mod bench;
 mod interrupted;
 mod names;
 mod predicted;
+mod segmenters;
 #[path = "../../../mga-hub/tests/stand_in/mod.rs"]
 mod stand_in;
 mod training;

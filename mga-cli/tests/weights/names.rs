@@ -58,7 +58,7 @@ fn what_is_wrong_is_one_clear_message() {
     bench.server.model("me/gated", &[("model.safetensors", &safetensors(5))]);
     bench.server.gate("me/gated");
     let cases = [
-        ("resnet", "neither a backbone with published weights nor owner/name"),
+        ("resnet", "neither a network with published weights nor owner/name"),
         ("timm/resnet81.tv_in1k", "has no repository `timm/resnet81.tv_in1k`"),
         ("timm/resnet18.tv_in1k@v7", "has no revision `v7`"),
         ("me/gated", "set HF_TOKEN"),

@@ -17,6 +17,7 @@ pub const CONV4: BackboneEntry = BackboneEntry {
     build: |builder| Ok(Box::new(Conv4::new(builder)?)),
     head: HeadKind::Linear { relu: false, dropout: 0.0, name: "classifier" },
     renames: &[],
+    freeze_through: None,
 };
 
 const WIDTH: usize = 64;

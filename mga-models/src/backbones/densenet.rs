@@ -21,6 +21,7 @@ macro_rules! entry {
             // expect it of every DenseNet.
             head: HeadKind::Linear { relu: true, dropout: 0.0, name: "classifier" },
             renames: &[],
+            freeze_through: None,
         }
     };
 }

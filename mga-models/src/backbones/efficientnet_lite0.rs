@@ -19,6 +19,7 @@ pub const EFFICIENTNET_LITE0: BackboneEntry = BackboneEntry {
     build: |builder| Ok(Box::new(EfficientNetLite0::new(builder)?)),
     head: HeadKind::Linear { relu: false, dropout: 0.2, name: "classifier" },
     renames: PORT,
+    freeze_through: None,
 };
 
 /// Published weights: Google's, ported by timm; they expect colours from -1 to 1.

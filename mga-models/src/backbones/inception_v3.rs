@@ -2,8 +2,8 @@
 //! and batch norms have eps 1e-3. Its auxiliary classifier is not built; `AuxLogits` in a file is passed over.
 //!
 //! torchvision's own constructor re-normalises its input where it loads weights (`transform_input`); here that is a
-//! matter of preprocessing: the published weights expect mean and deviation 0.5. The authors' recipe freezes through
-//! `Mixed_6c`.
+//! matter of preprocessing: the published weights expect mean and deviation 0.5. The authors freeze it through `Mixed_6c`
+//! in their code, and so does an experiment here that starts from weights and does not say `freeze_through`.
 
 use mga_core::Result;
 use mga_core::nn::{BatchNorm2d, BatchNormSettings, Conv2d, ConvInit};
@@ -23,6 +23,7 @@ pub const INCEPTION_V3: BackboneEntry = BackboneEntry {
     build: |builder| Ok(Box::new(InceptionV3::new(builder)?)),
     head: HeadKind::Linear { relu: false, dropout: 0.5, name: "classifier" },
     renames: &[("fc", "classifier")],
+    freeze_through: Some("Mixed_6c"),
 };
 
 /// Published weights: torchvision's, which Google trained; they expect colours from -1 to 1.
@@ -33,6 +34,7 @@ pub const WEIGHTS: &[PublishedWeights] = &[PublishedWeights {
     mean: [0.5; 3],
     std: [0.5; 3],
     size: 299,
+    licence: "apache-2.0",
     ..PublishedWeights::TIMM
 }];
 

@@ -18,6 +18,7 @@ pub const MOBILENET_V2: BackboneEntry = BackboneEntry {
     build: |builder| Ok(Box::new(MobileNetV2::new(builder)?)),
     head: HeadKind::Linear { relu: false, dropout: 0.2, name: "classifier.1" },
     renames: &[],
+    freeze_through: None,
 };
 
 /// timm's names: blocks counted within their stage, convolutions by what they do.

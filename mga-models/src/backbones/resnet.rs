@@ -30,6 +30,7 @@ macro_rules! entry {
             build: |builder| Ok(Box::new(ResNet::new(builder, $blocks, $bottleneck)?)),
             head: HeadKind::Linear { relu: false, dropout: 0.0, name: "classifier" },
             renames: RENAMES,
+            freeze_through: None,
         }
     };
 }

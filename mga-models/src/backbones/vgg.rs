@@ -22,6 +22,7 @@ macro_rules! entry {
             build: |builder| Ok(Box::new(Vgg::new(builder, DEPTHS[$depth], $normed)?)),
             head: HeadKind::Vgg { dropout: 0.5 },
             renames: &[],
+            freeze_through: None,
         }
     };
 }

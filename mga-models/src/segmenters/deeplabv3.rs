@@ -11,26 +11,32 @@ use super::mobilenet_v3::MobileNetV3;
 use super::two_heads::{PixelHead, TwoHeads};
 use crate::backbone::StageId;
 use crate::backbones::{ConvNorm, ResNet, Spacing};
-use crate::segmenter::{SegmentationNetwork, SegmenterEntry};
+use crate::segmenter::{SegmentationNetwork, SegmenterEntry, Trunk};
 
 macro_rules! entry {
-    ($name:literal, $build:expr) => {
+    ($name:literal, $trunk:expr, $build:expr) => {
         SegmenterEntry {
             name: $name,
             about: concat!("DeepLabv3 (Chen et al. 2017), torchvision's ", $name),
             build: $build,
             renames: &[],
             trainable: true,
+            trunk: $trunk,
         }
     };
 }
 
 /// DeepLabv3 on ResNet50, ResNet101 and MobileNetV3.
 pub const DEEPLABV3S: &[SegmenterEntry] = &[
-    entry!("deeplabv3_resnet50", |builder, classes| on_resnet(builder, [3, 4, 6, 3], classes)),
-    entry!("deeplabv3_resnet101", |builder, classes| on_resnet(builder, [3, 4, 23, 3], classes)),
-    entry!("deeplabv3_mobilenet_v3_large", on_mobilenet),
+    entry!("deeplabv3_resnet50", trunk("resnet50"), |builder, classes| on_resnet(builder, [3, 4, 6, 3], classes)),
+    entry!("deeplabv3_resnet101", trunk("resnet101"), |builder, classes| on_resnet(builder, [3, 4, 23, 3], classes)),
+    // No classifier of this trunk is registered.
+    entry!("deeplabv3_mobilenet_v3_large", None, on_mobilenet),
 ];
+
+const fn trunk(backbone: &'static str) -> Option<Trunk> {
+    Some(Trunk { backbone, prefix: "backbone" })
+}
 
 /// Channels of the pyramid.
 const CHANNELS: usize = 256;

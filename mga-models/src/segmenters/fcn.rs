@@ -9,22 +9,24 @@ use mga_core::tape::{Tape, Value};
 use super::two_heads::{PixelHead, TwoHeads};
 use crate::backbone::StageId;
 use crate::backbones::{ConvNorm, ResNet, Spacing};
-use crate::segmenter::{SegmentationNetwork, SegmenterEntry};
+use crate::segmenter::{SegmentationNetwork, SegmenterEntry, Trunk};
 
 macro_rules! entry {
-    ($name:literal, $blocks:expr) => {
+    ($name:literal, $trunk:literal, $blocks:expr) => {
         SegmenterEntry {
             name: $name,
             about: concat!("FCN (Long et al. 2015), torchvision's ", $name),
             build: |builder, classes| build(builder, $blocks, classes),
             renames: &[],
             trainable: true,
+            trunk: Some(Trunk { backbone: $trunk, prefix: "backbone" }),
         }
     };
 }
 
 /// FCN on ResNet50 and ResNet101.
-pub const FCNS: &[SegmenterEntry] = &[entry!("fcn_resnet50", [3, 4, 6, 3]), entry!("fcn_resnet101", [3, 4, 23, 3])];
+pub const FCNS: &[SegmenterEntry] =
+    &[entry!("fcn_resnet50", "resnet50", [3, 4, 6, 3]), entry!("fcn_resnet101", "resnet101", [3, 4, 23, 3])];
 
 fn build(mut builder: Builder<'_>, blocks: [usize; 4], classes: usize) -> Result<Box<dyn SegmentationNetwork>> {
     Ok(Box::new(TwoHeads {

@@ -20,6 +20,7 @@ pub const HMSA: SegmenterEntry = SegmenterEntry {
     build: |builder, classes| Ok(Box::new(Hmsa::new(builder, classes)?)),
     renames: &[],
     trainable: true,
+    trunk: None,
 };
 
 /// The sizes that are joined in training, as in the authors' code.

@@ -43,6 +43,7 @@ macro_rules! entry {
             },
             renames: &[],
             trainable: true,
+            trunk: None,
         }
     };
 }
@@ -57,17 +58,32 @@ pub const SEGFORMERS: &[SegmenterEntry] = &[
     entry!("segformer_b5", [64, 128, 320, 512], [3, 6, 40, 3], 768),
 ];
 
-/// Published weights: trained on ADE20K's 150 classes. The licence is NVIDIA's own, for non-commercial use.
-pub const WEIGHTS: &[PublishedWeights] = &[PublishedWeights {
-    name: "nvidia/segformer-b0-finetuned-ade-512-512",
-    repo: "nvidia/segformer-b0-finetuned-ade-512-512",
-    component: "segformer_b0",
-    size: 512,
-    interpolation: "bilinear",
-    classes: 150,
-    licence: "other",
-    ..PublishedWeights::TIMM
-}];
+macro_rules! published {
+    ($component:literal, $name:literal, $size:literal, $revision:literal) => {
+        PublishedWeights {
+            name: concat!("nvidia/", $name),
+            repo: concat!("nvidia/", $name),
+            component: $component,
+            revision: $revision,
+            size: $size,
+            interpolation: "bilinear",
+            classes: 150,
+            licence: "other",
+            ..PublishedWeights::TIMM
+        }
+    };
+}
+
+/// Published weights: trained on ADE20K's 150 classes, none of which is a background. The licence is NVIDIA's own, for
+/// non-commercial use. Of all but the smallest, safetensors lie in a pull request of the hub's conversion alone.
+pub const WEIGHTS: &[PublishedWeights] = &[
+    published!("segformer_b0", "segformer-b0-finetuned-ade-512-512", 512, "main"),
+    published!("segformer_b1", "segformer-b1-finetuned-ade-512-512", 512, "refs/pr/2"),
+    published!("segformer_b2", "segformer-b2-finetuned-ade-512-512", 512, "refs/pr/2"),
+    published!("segformer_b3", "segformer-b3-finetuned-ade-512-512", 512, "d49ce4e74ab8bbcd9e7886e52d716add0c8f5136"),
+    published!("segformer_b4", "segformer-b4-finetuned-ade-512-512", 512, "refs/pr/3"),
+    published!("segformer_b5", "segformer-b5-finetuned-ade-640-640", 640, "refs/pr/3"),
+];
 
 /// The network.
 pub struct SegFormer {

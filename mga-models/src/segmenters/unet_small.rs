@@ -19,6 +19,7 @@ pub const UNET_SMALL: SegmenterEntry = SegmenterEntry {
     build: |builder, classes| Ok(Box::new(UnetSmall::new(builder, classes)?)),
     renames: &[],
     trainable: true,
+    trunk: None,
 };
 
 /// Channels at full, half, quarter and eighth size.

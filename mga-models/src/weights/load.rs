@@ -90,14 +90,24 @@ impl std::fmt::Display for LoadReport {
 
 /// Reads a safetensors file into `store`; see [`load_tensors`].
 pub fn load_file(store: &ParameterStore, path: &Path, renames: &[(&str, &str)], strict: bool) -> Result<LoadReport> {
+    load_tensors(store, read_tensors(path)?, renames, strict).map_err(|e| in_file(path, &e))
+}
+
+/// Every tensor of a safetensors file, by the file's names.
+pub(super) fn read_tensors(path: &Path) -> Result<HashMap<String, Tensor>> {
     let failed = |what: String| Error::Weights(format!("{}: {what}", path.display()));
     if !path.is_file() {
         return Err(failed("there is no such weight file".into()));
     }
-    let tensors = candle_core::safetensors::load(path, &candle_core::Device::Cpu).map_err(|e| {
-        failed(format!("not a readable safetensors file ({e}); PyTorch's .pth files have to be converted first"))
-    })?;
-    load_tensors(store, tensors, renames, strict).map_err(|e| failed(e.to_string()))
+    candle_core::safetensors::load(path, &candle_core::Device::Cpu).map_err(|e| {
+        failed(format!(
+            "not a readable safetensors file ({e}); PyTorch's .pth files are converted by `mga weights convert`"
+        ))
+    })
+}
+
+pub(super) fn in_file(path: &Path, error: &Error) -> Error {
+    Error::Weights(format!("{}: {error}", path.display()))
 }
 
 /// Sets the model's entries from named tensors. Nothing is set where `strict` and an entry is missing, unexpected or
@@ -109,6 +119,17 @@ pub fn load_tensors(
     tensors: HashMap<String, Tensor>,
     renames: &[(&str, &str)],
     strict: bool,
+) -> Result<LoadReport> {
+    load_where(store, tensors, renames, strict, &|name| under(name, "attention"))
+}
+
+/// As [`load_tensors`]; the file may lack the entries that `fresh` accepts, which then keep their values.
+pub(super) fn load_where(
+    store: &ParameterStore,
+    tensors: HashMap<String, Tensor>,
+    renames: &[(&str, &str)],
+    strict: bool,
+    fresh: &dyn Fn(&str) -> bool,
 ) -> Result<LoadReport> {
     let mut report = LoadReport::default();
     let mut found: BTreeMap<String, Tensor> = BTreeMap::new();
@@ -138,7 +159,7 @@ pub fn load_tensors(
             model: Some(wanted.dims().to_vec()),
         };
         match found.remove(name) {
-            None if under(name, "attention") => report.reinitialised.push(misfit(None)),
+            None if fresh(name) => report.reinitialised.push(misfit(None)),
             None if name == MASK_CHANNEL => {
                 report.reinitialised.push(misfit(None));
                 blank.push((entry, wanted.zeros_like()?));

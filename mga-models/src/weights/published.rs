@@ -14,7 +14,7 @@ pub struct PublishedWeights {
     pub repo: &'static str,
     /// The file in it: `model.safetensors`.
     pub file: &'static str,
-    /// The revision taken where none is asked for: a branch, a tag or a commit.
+    /// The revision taken where none is asked for: a branch, a tag, a commit or `refs/pr/2`.
     pub revision: &'static str,
     /// Channel means of the images they were trained on, in 0..=1, red, green, blue.
     pub mean: [f64; 3],

@@ -135,6 +135,7 @@ mod tests {
             segmenter: "otsu".to_owned(),
             identity: identity.to_owned(),
             weights: None,
+            weights_name: None,
             weights_sha256: None,
             settings: serde_json::json!({}),
             trained_on: None,

@@ -4,7 +4,7 @@ mod folder;
 mod origin;
 mod report;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Context;
@@ -25,12 +25,14 @@ use crate::output::print;
 use crate::run_folder::RunFolder;
 use crate::segmenting::Maker;
 use crate::status::Interrupted;
+use crate::weights_source::as_setting;
 
 const EXAMPLE: &str = "\
 Examples:
   mga masks experiments/quickstart.toml --segmenter otsu --out masks/otsu
   mga masks photographs --segmenter excess-green --out masks/green
-  mga masks experiments/leaves/mga-predicted-masks.toml --weights runs/veins --flip --out masks/veins
+  mga masks experiments/leaves/mga-true-masks.toml --weights runs/veins --flip --out masks/veins
+  mga masks photographs --weights nvidia/segformer-b0-finetuned-ade-512-512 --foreground plant,flower --out masks/plants
 
 Masks lie in the folder under the names of their images, about/ says what made them. An experiment reads them with
 data.masks.source = \"folder\" and data.masks.folder = \"masks/otsu\", or where the data set has a setting mask_root by that.
@@ -46,13 +48,13 @@ pub struct Args {
     /// --weights, else the one the experiment names.
     #[arg(long, value_name = "NAME")]
     segmenter: Option<String>,
-    /// Weights of a network: a run with task = "segmentation", or a safetensors file.
-    #[arg(long, value_name = "RUN|FILE")]
+    /// Weights of a network: a run with task = "segmentation", a safetensors file, or a name of the hub.
+    #[arg(long, value_name = "RUN|FILE|NAME")]
     weights: Option<PathBuf>,
     /// The folder to write to; one that holds masks of the same making is gone on with.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// The classes that are foreground, by number or by name; left out: all but the first.
+    /// The classes that are foreground, by number or by name; left out: all but the first, which must be a background.
     #[arg(long, value_name = "CLASS", value_delimiter = ',')]
     foreground: Vec<String>,
     /// 1 from this probability on and 0 below; left out: the probability itself.
@@ -70,7 +72,7 @@ pub struct Args {
     /// Average with the mask of the mirror image.
     #[arg(long)]
     flip: bool,
-    /// Classes of the weights, where they are no run's; 21 where left out.
+    /// Classes of the weights, where neither a run nor their publisher says; 21 where left out.
     #[arg(long, value_name = "NUMBER")]
     classes: Option<usize>,
     /// An option of a segmenter without weights, such as of=saturation. May be repeated.
@@ -186,6 +188,14 @@ fn segmenter_name(args: &Args, loaded: Option<&Loaded>, components: &Components)
         let name = table.get("model").and_then(|model| model.get("backbone")).and_then(toml::Value::as_str);
         return name.map(str::to_owned).with_context(|| format!("{}: names no network", file.display()));
     }
+    let published = args
+        .weights
+        .as_deref()
+        .and_then(Path::to_str)
+        .and_then(|name| components.registry.published(name.split('@').next().unwrap_or(name)));
+    if let Some(published) = published {
+        return Ok(published.component.to_owned());
+    }
     let named = loaded.and_then(|loaded| loaded.experiment.data.masks.source.as_deref());
     let known =
         |name: &&str| components.registry.weightless(name).is_some() || components.registry.segmenter(name).is_some();
@@ -198,7 +208,7 @@ fn settings(args: &Args, loaded: Option<&Loaded>) -> anyhow::Result<SegmenterSet
         .and_then(|loaded| loaded.experiment.data.masks.segmenter.clone().filter(|_| args.segmenter.is_none()))
         .unwrap_or_default();
     if let Some(weights) = &args.weights {
-        settings.weights = Some(format!("file:{}", weights.display()));
+        settings.weights = Some(as_setting(weights));
     }
     if !args.foreground.is_empty() {
         let class = |text: &String| text.parse().map_or_else(|_| ClassName::Name(text.clone()), ClassName::Number);

@@ -121,6 +121,7 @@ impl Origin {
                 segmenter: (if *source == "folder" { "file" } else { source }).to_owned(),
                 identity: format!("own-{source}"),
                 weights: None,
+                weights_name: None,
                 weights_sha256: None,
                 settings: serde_json::json!({}),
                 trained_on: None,

@@ -14,7 +14,7 @@ Examples:
 
 HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE are those of Python's huggingface_hub.")]
 pub(super) struct Args {
-    /// Published names, repositories of the hub (owner/name[@revision]), or backbones.
+    /// Published names, repositories of the hub (owner/name[@revision]), or backbones and segmentation networks.
     #[arg(required = true, value_name = "NAME")]
     names: Vec<String>,
 }
@@ -38,14 +38,13 @@ pub(super) fn run(args: Args, components: &Components) -> anyhow::Result<()> {
 pub(super) fn find(name: &str, components: &Components) -> anyhow::Result<WeightsFile> {
     let registry = &components.registry;
     let id = name.split('@').next().unwrap_or(name);
-    let published =
-        registry.published(id).or_else(|| registry.weights().iter().find(|w| w.component == id && w.default));
+    let published = registry.published(id).or_else(|| registry.default_weights(id));
     let (text, component) = match published {
         Some(weights) => (name.replacen(id, weights.name, 1), weights.component),
         None => {
             anyhow::ensure!(
                 name.contains('/'),
-                "`{name}` is neither a backbone with published weights nor owner/name; `mga weights list` shows those known"
+                "`{name}` is neither a network with published weights nor owner/name; `mga weights list` shows those known"
             );
             (name.to_owned(), "")
         }

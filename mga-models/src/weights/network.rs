@@ -1,0 +1,133 @@
+//! Weights for a segmentation network: its own, or those of the classifier that its trunk comes from.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use mga_core::parameter::{ParameterStore, under};
+use mga_core::{Error, Result};
+
+use super::header::Header;
+use super::load::{LoadReport, in_file, load_file, load_where, read_tensors};
+use super::rename::rename;
+use crate::registry::Registry;
+use crate::segmenter::Trunk;
+
+/// Reads a safetensors file into the segmentation network called `component`. A file of the classifier that the network is
+/// built on gives the trunk its values, and the heads keep theirs: they are listed as drawn anew.
+///
+/// # Errors
+/// What [`load_file`] says.
+pub fn load_network(
+    store: &ParameterStore,
+    path: &Path,
+    registry: &Registry,
+    component: &str,
+    strict: bool,
+) -> Result<LoadReport> {
+    let trunk = registry.trunk(component).map(|trunk| (trunk, registry.renames(trunk.backbone)));
+    match trunk.filter(|(trunk, renames)| is_of_trunk(store, path, *trunk, renames)) {
+        None => load_file(store, path, &registry.renames(component), strict),
+        Some((trunk, renames)) => load_trunk(store, path, trunk, &renames, strict),
+    }
+}
+
+/// The name that an entry of the classifier has in the network.
+fn inside(name: &str, trunk: Trunk, renames: &[(&str, &str)]) -> String {
+    format!("{}.{}", trunk.prefix, rename(name, renames))
+}
+
+/// Whether a file holds entries of the trunk under the classifier's names, and none under the network's.
+fn is_of_trunk(store: &ParameterStore, path: &Path, trunk: Trunk, renames: &[(&str, &str)]) -> bool {
+    // What cannot be read is told by those who load it.
+    let Ok(header) = Header::read(path) else { return false };
+    let mut names = header.tensors.keys().map(|name| super::normalise(name));
+    !header.tensors.keys().any(|name| under(super::normalise(name), trunk.prefix))
+        && names.any(|name| store.get(&inside(name, trunk, renames)).is_some())
+}
+
+fn load_trunk(
+    store: &ParameterStore,
+    path: &Path,
+    trunk: Trunk,
+    renames: &[(&str, &str)],
+    strict: bool,
+) -> Result<LoadReport> {
+    let (mut own, mut not_needed) = (HashMap::new(), 0);
+    for (name, tensor) in read_tensors(path)? {
+        let short = rename(&name, renames);
+        // What classifies whole images, and says where they are looked at, has no place here.
+        if ["classifier", "attention"].iter().any(|part| under(&short, part)) {
+            not_needed += 1;
+        } else if own.insert(format!("{}.{short}", trunk.prefix), tensor).is_some() {
+            return Err(in_file(path, &Error::Weights(format!("two entries stand for `{short}`"))));
+        }
+    }
+    let heads = |name: &str| !under(name, trunk.prefix);
+    let mut report = load_where(store, own, &[], strict, &heads).map_err(|e| in_file(path, &e))?;
+    report.ignored += not_needed;
+    Ok(report)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::weights::{rename_back, save_file};
+    use crate::{MgaModel, ModelSettings};
+    use candle_core::{DType, Device};
+    use mga_core::ops::Attention;
+
+    fn network(registry: &Registry, seed: u64) -> ParameterStore {
+        let mut store = ParameterStore::new(seed, DType::F32, &Device::Cpu);
+        (registry.segmenter("fcn_resnet50").unwrap().build)(store.root(), 4).unwrap();
+        store
+    }
+
+    fn numbers(store: &ParameterStore, name: &str) -> Vec<f32> {
+        store.get(name).unwrap().tensor().flatten_all().unwrap().to_vec1().unwrap()
+    }
+
+    #[test]
+    fn a_classifier_starts_the_trunk_and_leaves_the_heads() {
+        let (registry, folder) = (Registry::builtin(), tempfile::tempdir().unwrap());
+        let settings = ModelSettings {
+            classes: 10,
+            attention: Attention::Residual,
+            residual_weights: (0.5, 0.5),
+            mask_guidance: true,
+            freeze_through: None,
+            freeze_norm: false,
+            dropout: None,
+        };
+        let classifier = ParameterStore::new(1, DType::F32, &Device::Cpu);
+        let classifier = MgaModel::new(registry.backbone("resnet50").unwrap(), settings, classifier).unwrap();
+        let renames = registry.renames("resnet50");
+        // Under torchvision's names, and under the authors'.
+        for theirs in ["fc", "features"] {
+            let path = folder.path().join("w.safetensors");
+            let named = |name: &str| rename_back(name, &renames, |from| from.starts_with(theirs));
+            let tensors: Vec<_> = classifier.store().tensors().into_iter().map(|(n, t)| (named(&n), t)).collect();
+            save_file(&tensors, HashMap::new(), &path).unwrap();
+            let (store, fresh) = (network(&registry, 2), network(&registry, 2));
+            let report = load_network(&store, &path, &registry, "fcn_resnet50", true).unwrap();
+            let trunk = store.entries().iter().filter(|entry| under(entry.name(), "backbone")).count();
+            assert_eq!((report.matched, report.ignored), (trunk, 3), "{report}");
+            assert_eq!(report.reinitialised.len(), store.entries().len() - trunk);
+            assert!(report.is_exact() && report.to_string().contains("classifier.4.weight"), "{report}");
+            let name = "layer3.5.conv2.weight";
+            assert_eq!(numbers(&store, &format!("backbone.{name}")), numbers(classifier.store(), name));
+            assert_eq!(numbers(&store, "classifier.0.weight"), numbers(&fresh, "classifier.0.weight"));
+        }
+        // The network's own file is taken as it is; a part of the trunk is refused.
+        let (store, path) = (network(&registry, 3), folder.path().join("own.safetensors"));
+        save_file(&store.tensors(), HashMap::new(), &path).unwrap();
+        let target = network(&registry, 4);
+        assert_eq!(
+            load_network(&target, &path, &registry, "fcn_resnet50", true).unwrap().matched,
+            store.entries().len()
+        );
+        let few: Vec<_> = classifier.store().tensors().into_iter().take(20).collect();
+        save_file(&few, HashMap::new(), &path).unwrap();
+        let message = load_network(&target, &path, &registry, "fcn_resnet50", true).unwrap_err().to_string();
+        assert!(message.contains("backbone.layer4.2.conv3.weight") && message.contains("missing"), "{message}");
+    }
+}
