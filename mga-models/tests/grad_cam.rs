@@ -60,7 +60,7 @@ fn build(mut builder: Builder<'_>) -> Result<Box<dyn Backbone>> {
 
 fn model(attention: Attention, relu: bool, classes: usize) -> MgaModel {
     let head = HeadKind::Linear { relu, dropout: 0.0, name: "classifier" };
-    let entry = BackboneEntry { name: "one", about: "one", build, head, renames: &[] };
+    let entry = BackboneEntry { name: "one", about: "one", build, head, renames: &[], freeze_through: None };
     let settings = ModelSettings {
         classes,
         input: Input::Image,
