@@ -90,8 +90,8 @@ impl Identity {
             (self.masks != other.masks, "masks"),
             (self.data != other.data && (&self.images, &self.masks) == (&other.images, &other.masks), "splits"),
             (self.weights != other.weights, "weights"),
-            (self.numerics != other.numerics, "the program's numerics"),
-            (self.classes != other.classes, "the number of classes"),
+            (self.numerics != other.numerics, "numerics"),
+            (self.classes != other.classes, "number of classes"),
         ]
         .into_iter()
         .filter_map(|(differ, what)| differ.then_some(what))

@@ -67,6 +67,7 @@ impl Running {
     /// The program cannot be started again; the folder cannot be written to.
     pub fn start(cell: &Cell, share: &Share, offline: bool) -> anyhow::Result<Self> {
         let folder = cell.folder();
+        cell.make_room()?;
         let program = std::env::current_exe().context("the program's own file cannot be found")?;
         let mut log = open_log(folder)?;
         let mut command = Command::new(program);

@@ -153,12 +153,31 @@ impl Cell {
                 let differences = self.identity.as_ref().map(|asked| asked.differences(&found)).unwrap_or_default();
                 let what = if differences.is_empty() { "identity".to_owned() } else { differences.join(", ") };
                 Some(format!(
-                    "another {what} than the cell asks for: the run is {}, asked for is {}",
+                    "is another run than the cell asks for, in its {what}: it is {}, asked for is {}",
                     found.id, self.record.id
                 ))
             }
             Err(error) => Some(format!("{error:#}")),
         }
+    }
+
+    /// Moves a run of another identity out of the way, beside it: it is kept, and the cell starts anew.
+    ///
+    /// # Errors
+    /// The folder cannot be moved or made.
+    pub(super) fn make_room(&self) -> anyhow::Result<()> {
+        let Some(found) = Identity::of_run(&self.folder)?.filter(|found| found.id != self.record.id) else {
+            return Ok(());
+        };
+        let aside = self.folder.with_file_name(format!("{}-other-{}", self.key, found.id));
+        let failed = || format!("{}: cannot be moved to {}", self.folder.display(), aside.display());
+        anyhow::ensure!(!aside.exists(), "{}: a run of that identity was set aside already", aside.display());
+        std::fs::rename(&self.folder, &aside).with_context(failed)?;
+        std::fs::create_dir_all(&self.folder).with_context(failed)?;
+        for name in [CELL, EXPERIMENT] {
+            std::fs::copy(aside.join(name), self.folder.join(name)).with_context(failed)?;
+        }
+        State::default().write(&self.folder)
     }
 
     /// The score of the selected checkpoint on the validation images, higher better; `None` where the run is not finished

@@ -152,5 +152,5 @@ fn identities_tell_images_masks_and_splits_apart() {
     assert_eq!(opened.cell(&opened.cells[1].key).unwrap().record.order, 1);
     let wrong = opened.cell("source-viens.seed-0").unwrap_err().to_string();
     assert!(wrong.contains("no run `source-viens.seed-0`"), "{wrong}");
-    assert_eq!(readable(&opened.cells[0].key), "source-veins.validation-seed-0".replace("validation-", ""));
+    assert_eq!(readable(&opened.cells[0].key), "source-veins.seed-0");
 }

@@ -55,7 +55,7 @@ model.residual_weights = [0.5]
 fn faults_that_only_the_data_show_have_their_place_too() {
     let sweep = "base = \"base.toml\"\n[axes]\n\"data.masks.source\" = [\"veins\", \"viens\"]\n";
     let message = wrong(sweep);
-    assert!(message.contains("sweep.toml:3:32: data.masks.source"), "{message}");
+    assert!(message.contains("sweep.toml:3:33: data.masks.source"), "{message}");
     assert!(message.contains("did you mean `veins`?"), "{message}");
 }
 

@@ -134,7 +134,13 @@ fn other_settings_or_data_are_other_runs() {
     let message = fail(folder.sweep("out", &[]), 1);
     assert!(message.contains("3 finished, 1 failed"), "{message}");
     let listed = String::from_utf8(succeed(folder.sweep("out", &["--dry-run"])).stdout).unwrap();
-    assert!(listed.contains("another the program's numerics than the cell asks for"), "{listed}");
+    assert!(listed.contains("is another run than the cell asks for, in its numerics"), "{listed}");
+    // Run again when asked, with the other one kept beside it.
+    let message = said(&succeed(folder.sweep("out", &["--retry"])));
+    assert_eq!(started(&message), [readable(key)]);
+    let now = folder.results("out");
+    assert_eq!(now[key], before[key]);
+    assert_eq!(now.keys().filter(|other| other.starts_with(&format!("{key}-other-"))).count(), 1);
 }
 
 #[test]
