@@ -13,7 +13,7 @@ use super::images::Images;
 use super::methods::methods;
 use super::model::{Arm, Report, Run};
 use super::scores::score;
-use crate::results::{Record, Results};
+use crate::results::{NO_IDENTITY, Record, Results};
 
 /// What a report is to say.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -90,8 +90,12 @@ pub fn build(results: &Results, request: &Request) -> anyhow::Result<Report> {
             flags: vec![],
         });
     }
-    let mut notes: Vec<String> =
-        results.all_notes().map(|note| format!("{}: {}", note.path.display(), note.message)).collect();
+    // Of missing identities a flag tells.
+    let mut notes: Vec<String> = results
+        .all_notes()
+        .filter(|note| note.message != NO_IDENTITY)
+        .map(|note| format!("{}: {}", note.path.display(), note.message))
+        .collect();
     for index in (0..arms.len()).filter(|index| !marked.contains(index)) {
         match nearest_baseline(&groups, &marked, index) {
             Some(baseline) => {

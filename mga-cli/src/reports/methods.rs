@@ -86,7 +86,7 @@ fn data(common: &Common<'_>) -> String {
         common.images(|summary| summary.test_images),
     );
     let share = common.number("data.validation.fraction").map(|share| format!("{} % of the images", 100.0 * share));
-    let per_class = common.number("data.validation.per_class").map(|n| format!("{n} images"));
+    let per_class = common.number("data.validation.per_class").map(|n| count(n as usize, "image", "images"));
     if let Some(part) = share.or(per_class) {
         text += &format!(" Validation images are {part} of each class, taken from the training images");
         text += &common.number("data.validation.seed").map(|seed| format!(" (seed {seed})")).unwrap_or_default();
@@ -230,11 +230,15 @@ fn statistics(report: &Report, resamples: usize) -> String {
         .any(|comparison| comparison.test.as_ref().is_some_and(|test| test.kind == TTestKind::CorrectedResampled));
     let test = if corrected { "the corrected resampled t test (Nadeau and Bengio 2003)" } else { "the paired t test" };
     text += &format!(" Arms were compared with the baseline by {}, paired by {}", column.title, paired_by(report));
-    if tested > 0 {
+    if tested == 1 {
         text += &format!(
-            ", with {test}, two-sided; p values were adjusted by Holm's step-down over the table's {}, and an arm is called \
-             better or worse at an adjusted p of at most 0.05",
-            count(tested, "comparison", "comparisons")
+            ", with {test}, two-sided; it is the table's only comparison, so its p value is not adjusted, and the arm is \
+             called better or worse at a p of at most 0.05"
+        );
+    } else if tested > 1 {
+        text += &format!(
+            ", with {test}, two-sided; p values were adjusted by Holm's step-down over the table's {tested} comparisons, and \
+             an arm is called better or worse at an adjusted p of at most 0.05"
         );
     } else {
         text += "; there were too few pairs for a test";
@@ -269,8 +273,8 @@ fn paired_by(report: &Report) -> String {
 fn software(common: &Common<'_>, report: &Report) -> String {
     let said = |key: &'static str| common.values(move |record| record.environment(key).map(show));
     let numerics = common.values(|record| record.identity.as_ref().map(|identity| identity.numerics.to_string()));
-    let mut text = format!("Runs were made with mga {}", known(&said("mga")));
-    text += &format!(" (candle {}, numerics {})", known(&said("candle")), known(&numerics));
+    let mut text = format!("Runs were made with mga {} (candle {}", known(&said("mga")), known(&said("candle")));
+    text += &if numerics.is_empty() { ")".to_owned() } else { format!(", numerics {})", known(&numerics)) };
     let machines = [said("system"), said("processor")].map(|values| known(&values));
     let cores = known(&said("cores"));
     let plural = if cores == "1" { "" } else { "s" };
@@ -280,7 +284,7 @@ fn software(common: &Common<'_>, report: &Report) -> String {
 }
 
 fn known(values: &[String]) -> String {
-    if values.is_empty() { "of an unknown kind".to_owned() } else { values.join(" and ") }
+    if values.is_empty() { "(unknown)".to_owned() } else { values.join(" and ") }
 }
 
 /// What the columns mean, for the foot of a table.

@@ -23,6 +23,6 @@ pub use identity::Identity;
 pub use logits::Logits;
 pub use predictions::{Prediction, Predictions};
 pub use read::{Note, Results, read};
-pub use record::{Record, flatten};
+pub use record::{NO_IDENTITY, Record, flatten};
 pub use state::State;
 pub use summary::{Evaluation, Summary};
