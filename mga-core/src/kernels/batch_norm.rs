@@ -358,19 +358,37 @@ impl<T: Element> Channel<T> {
         if y > self.low && y < self.high { g } else { T::of(0.0) }
     }
 
+    /// Adds the passing gradients, and those times the centred input, to `sums`; `with(index, g)` sees each that passes.
+    #[inline(always)]
+    pub(super) fn add_to(&self, sums: &mut Sums, x: &[T], dy: &[T], mut with: impl FnMut(usize, &[T])) {
+        // What passes is written down first: with its bounds and the sums' lanes at once, AVX2 runs out of registers.
+        let mut passing = [T::of(0.0); PIECE];
+        for (index, (x, dy)) in x.chunks(PIECE).zip(dy.chunks(PIECE)).enumerate() {
+            let passing = &mut passing[..x.len()];
+            for ((out, &x), &g) in passing.iter_mut().zip(x).zip(dy) {
+                *out = self.pass(x, g);
+            }
+            sums.add(
+                x,
+                passing,
+                #[inline(always)]
+                |x, g| (g, g * (x - self.mean)),
+            );
+            with(index * PIECE, passing);
+        }
+    }
+
     /// Sum of the passing gradients, and of those times the centred input.
     #[inline(always)]
     fn sums<'a>(&self, pairs: impl Iterator<Item = (&'a [T], &'a [T])>) -> (f64, f64) {
         let mut sums = Sums::NONE;
         for (x, dy) in pairs {
-            sums.add(
+            self.add_to(
+                &mut sums,
                 x,
                 dy,
                 #[inline(always)]
-                |x, g| {
-                    let g = self.pass(x, g);
-                    (g, g * (x - self.mean))
-                },
+                |_, _| (),
             );
         }
         sums.total()

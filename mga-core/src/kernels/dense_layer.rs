@@ -90,18 +90,17 @@ pub(crate) fn backward_norm_conv<T: Element>(
                 vectorised(
                     #[inline(always)]
                     || {
-                        sums.add(
+                        norm.add_to(
+                            &mut sums,
                             x,
                             dy,
                             #[inline(always)]
-                            |x, g| {
-                                let g = norm.pass(x, g);
-                                (g, g * (x - norm.mean))
+                            |at, passing| {
+                                for (gradient, &g) in gradient[at..].iter_mut().zip(passing) {
+                                    *gradient += norm.scale * g;
+                                }
                             },
                         );
-                        for ((gradient, &x), &g) in gradient.iter_mut().zip(x).zip(dy) {
-                            *gradient += norm.scale * norm.pass(x, g);
-                        }
                     },
                 );
             });

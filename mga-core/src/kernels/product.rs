@@ -18,6 +18,8 @@ use crate::element::Element;
 
 /// Packed numbers of a block of columns.
 const BLOCK: usize = 160 * 1024;
+/// The most columns of a block: short lines cost a sink more than their numbers do.
+const LONGEST: usize = 384;
 /// Steps of a sum that are taken in one go.
 const SUMMED: usize = 256;
 /// Panels of rows between two calls of the sink.
@@ -98,7 +100,7 @@ impl<T> Block<'_, T> {
 /// Groups of columns that [`product`] cuts into.
 pub(crate) fn groups<T: Element>(left: &Left<T>, columns: usize) -> usize {
     let panels = columns.div_ceil(left.micro.width);
-    let most = (BLOCK / (left.depth * left.micro.width).max(1)).clamp(1, 8);
+    let most = (BLOCK / (left.depth * left.micro.width).max(1)).clamp(1, LONGEST / left.micro.width);
     panels.div_ceil(most).max(TASKS.min(panels)).max(1)
 }
 
