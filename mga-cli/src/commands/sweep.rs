@@ -186,8 +186,7 @@ impl<'a> Sweep<'a> {
         }
         self.report.line(&line);
         if failed > 0 {
-            self.report
-                .line(&format!("{failed} failed before: `--retry` runs them again, `--dry-run` says why they failed"));
+            self.report.line(&format!("{} failed before: `--dry-run` says why, `--retry` runs again", counted(failed)));
         }
         self.report.object(json!({
             "event": "plan", "sweep": plan.name, "folder": plan.folder, "total": total, "finished": finished,
@@ -209,9 +208,13 @@ impl<'a> Sweep<'a> {
         if interrupted {
             return Err(Interrupted(format!("interrupted; the same command goes on with {}", out.display())).into());
         }
-        anyhow::ensure!(failed == 0, "{failed} runs failed; `--dry-run` says why, `--retry` runs them again");
+        anyhow::ensure!(failed == 0, "{} failed; `--dry-run` says why, `--retry` runs again", counted(failed));
         Ok(())
     }
+}
+
+fn counted(runs: usize) -> String {
+    if runs == 1 { "1 run".to_owned() } else { format!("{runs} runs") }
 }
 
 /// The runs, and where each stands.

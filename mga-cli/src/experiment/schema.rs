@@ -81,12 +81,15 @@ pub fn document_schema<T: JsonSchema>(title: &str) -> Value {
         close(definition);
     }
     close(&mut root);
-    root["title"] = json!(title);
-    if let Some(root) = root.as_object_mut().filter(|_| !definitions.is_empty()) {
-        definitions.sort_keys();
-        root.insert("definitions".to_owned(), Value::Object(definitions));
+    let mut schema = Map::new();
+    schema.insert("$schema".to_owned(), json!("http://json-schema.org/draft-07/schema#"));
+    schema.insert("title".to_owned(), json!(title));
+    for (key, value) in root.as_object().into_iter().flatten() {
+        schema.entry(key.clone()).or_insert_with(|| value.clone());
     }
-    root
+    definitions.sort_keys();
+    schema.insert("definitions".to_owned(), Value::Object(definitions));
+    schema.into()
 }
 
 /// Makes the table `definition` depend on the name under `tag`: one alternative for each set of names that share

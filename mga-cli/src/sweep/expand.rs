@@ -249,8 +249,11 @@ impl Reader<'_> {
                 let values = if setting.at == first.at { first.value.as_array() } else { None };
                 let values = values.cloned().unwrap_or_else(|| self.list(setting).to_vec());
                 if !values.is_empty() && values.len() != length {
-                    let message =
-                        format!("{} values, but `{}` has {length}; linked lists go together", values.len(), first.key);
+                    let message = format!(
+                        "expected {length} values, as `{}` has, found {}; linked lists go together",
+                        first.key,
+                        values.len()
+                    );
                     self.error(&setting.at, message);
                     continue;
                 }

@@ -66,8 +66,10 @@ impl<'a> Planner<'a> {
         let space = Space::read(&sweep, &document, &mut problems);
         budget(&sweep, &space, &document, &mut problems);
         let base = file.parent().unwrap_or(Path::new("")).join(&sweep.base);
-        if !base.is_file() {
-            problems.push(document.error(&KeyPath::dotted("base"), format!("no such file: {}", base.display())));
+        // The same words as for any experiment that is not there.
+        if let Err(error) = Document::read(&base) {
+            let messages = error.problems.into_iter().map(|problem| problem.message);
+            problems.extend(messages.map(|message| document.error(&KeyPath::dotted("base"), message)));
         }
         if let Some(Baseline::Variant(name)) = &sweep.baseline
             && !sweep.variants.contains_key(name)

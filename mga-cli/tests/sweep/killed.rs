@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::fixture::{Folder, Results, SWEEP, said, succeed};
 
 /// How often something is killed.
-const KILLS: usize = 24;
+const KILLS: usize = 16;
 
 fn start(mut command: Command) -> Child {
     // A group of its own, which its runs join.

@@ -64,7 +64,7 @@ fn a_failed_run_ends_nothing_else_and_is_retried_when_asked() {
     std::fs::write(run.join("checkpoints"), "in the way").unwrap();
     let message = fail(folder.sweep("out", &[]), 1);
     assert_eq!(started(&message).len(), 4);
-    assert!(message.contains(&format!("{key} FAILED: ")) && message.contains("1 runs failed"), "{message}");
+    assert!(message.contains(&format!("{key} FAILED: ")) && message.contains("1 run failed"), "{message}");
     assert_eq!(folder.results("out").values().filter(|run| run.state == "finished").count(), 3);
     let state: Value = serde_json::from_slice(&std::fs::read(run.join("state.json")).unwrap()).unwrap();
     assert_eq!((&state["state"], &state["attempts"]), (&Value::from("failed"), &Value::from(1)));
