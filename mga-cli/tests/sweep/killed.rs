@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::fixture::{Folder, Results, SWEEP, said, succeed};
 
 /// How often something is killed.
-const KILLS: usize = 24;
+const KILLS: usize = 16;
 
 fn start(mut command: Command) -> Child {
     // A group of its own, which its runs join.
@@ -62,7 +62,7 @@ fn a_killed_sweep_ends_as_one_left_in_peace() {
 
     let mut random = Generator::new(213, "kills", &[]);
     let (mut kills, mut of_runs, mut sweeps) = (0, 0, 0);
-    let mut done = BTreeMap::new();
+    let mut done: BTreeMap<String, Results> = BTreeMap::new();
     while kills < KILLS {
         sweeps += 1;
         assert!(sweeps < 100, "sweeps end before they are killed");
