@@ -61,7 +61,7 @@ baseline = "short"
 seed = [1, 2]
 [variants.short]
 [variants.long]
-"schedule.epochs" = ${EPOCHS:-400}
+"schedule.epochs" = ${EPOCHS:-100}
 [launcher]
 partition = "main"
 time = "1"

@@ -45,12 +45,13 @@ log_every = 1
 TOML
     $mga train "$work/small.toml" --out "$run" --quiet &
     training=$!
+    # The program itself, which may run under cargo.
+    program() { pgrep -n -f "train $work/small.toml"; }
     lines() { wc -l 2>/dev/null <"$run/metrics.jsonl" || echo 0; }
     # An epoch has 8 or fewer steps and an evaluation.
     while [ "$(lines)" -lt 13 ] && kill -0 "$training" 2>/dev/null; do sleep 0.02; done
-    # The program itself, which may run under cargo.
-    kill -KILL "$(pgrep -f -- "train $work/small.toml" -n)"
-    wait "$training" || true
+    kill -KILL "$(program)"
+    wait "$training" 2>/dev/null || true
     [ ! -e "$run/summary.json" ] || { echo "the run was over before it could be killed" >&2; exit 1; }
     echo "killed at $(lines) lines of metrics.jsonl; resumed"
     $mga train --resume "$run" --quiet
