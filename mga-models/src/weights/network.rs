@@ -91,6 +91,7 @@ mod tests {
         let (registry, folder) = (Registry::builtin(), tempfile::tempdir().unwrap());
         let settings = ModelSettings {
             classes: 10,
+            input: crate::Input::Image,
             attention: Attention::Residual,
             residual_weights: (0.5, 0.5),
             mask_guidance: true,
