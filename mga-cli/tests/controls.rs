@@ -111,8 +111,8 @@ fn plain_and_cbam_are_explained_and_scored() {
     assert!(names.contains("attention.conv.weight") && names.contains("attention.bn.running_var"));
     // Exported, and predicted from alone.
     done(folder, &["weights", "export", "cbam", "exported"]);
-    let program = std::fs::read_to_string(folder.join("exported/model.py")).unwrap_or_default();
-    assert!(program.is_empty(), "conv4 is neither torchvision's nor timm's");
+    let program = std::fs::read_to_string(folder.join("exported/model.py")).unwrap();
+    assert!(program.contains("nn.Conv2d(2, 1, 7"), "{program}");
 
     let explain = ["explain", "--weights", "cbam", "--count", "3", "--out", "maps", "--deletion", "--steps", "5"];
     let output = mga(folder, &[&explain[..], &["--class", "true", "--fill", "black"]].concat());
