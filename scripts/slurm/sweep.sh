@@ -5,8 +5,9 @@
 #
 #   scripts/slurm/sweep.sh
 #
-# About seven minutes on two idle cores. MGA: the program's file (default: built with cargo). See with_cluster.sh for what
-# is installed and how the cluster is taken down.
+# About ten minutes on two idle cores. On busy ones EPOCHS=40 makes the long runs shorter; they have to take more than two
+# minutes. MGA: the program's file (default: built with cargo). See with_cluster.sh for what is installed and how the cluster
+# is taken down.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -61,10 +62,10 @@ baseline = "short"
 seed = [1, 2]
 [variants.short]
 [variants.long]
-"schedule.epochs" = ${EPOCHS:-100}
+"schedule.epochs" = ${EPOCHS:-200}
 [launcher]
 partition = "main"
-time = "1"
+time = "2"
 cpus = 1
 memory = "500M"
 concurrent = 4
@@ -124,29 +125,29 @@ say "what is queued is not submitted again"
 expect "0 to submit"
 
 victim=$(run_of long.seed-2)
-wait_for 60 "long.seed-2 to train" has_lines "$victim" 30
+wait_for 300 "long.seed-2 to train" has_lines "$victim" 30
 kill -KILL "$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["process"]["id"])' "$victim/state.json")"
 say "killed the process of long.seed-2 at $(lines "$victim") lines of its log"
-wait_for 30 "long.seed-2 to have failed" is "$victim" failed
+wait_for 300 "long.seed-2 to have failed" is "$victim" failed
 echo "    $(field "$victim" error)"
-wait_for 90 "long.seed-1 to come to its time limit" logged "at its time limit; saved, and back into the queue"
+wait_for 300 "long.seed-1 to come to its time limit" logged "at its time limit; saved, and back into the queue"
 say "long.seed-1 came to its time limit, and was requeued:"
 squeue --array --format='    %.12i %.10T %.20S %R'
-wait_for 60 "its second start" logged "start 2: long.seed-1"
+wait_for 300 "its second start" logged "start 2: long.seed-1"
 say "it goes on; a failed run is submitted again when asked"
 expect "--retry"
 expect "1 to submit" --retry
-wait_for 60 "long.seed-2 to train again" is "$victim" running
+wait_for 300 "long.seed-2 to train again" is "$victim" running
 before=$(lines "$victim")
-wait_for 60 "long.seed-2 to come further" has_lines "$victim" $((before + 30))
+wait_for 300 "long.seed-2 to come further" has_lines "$victim" $((before + 30))
 task=$(task_of long.seed-2)
 scancel "$task"
 say "cancelled $task, long.seed-2, at $(lines "$victim") lines"
-wait_for 30 "long.seed-2 to be saved" is "$victim" interrupted
-wait_for 30 "the task to leave the queue" eval '[ -z "$(task_of long.seed-2)" ]'
+wait_for 300 "long.seed-2 to be saved" is "$victim" interrupted
+wait_for 300 "the task to leave the queue" eval '[ -z "$(task_of long.seed-2)" ]'
 say "submitted again: it goes on from there"
 expect "1 to submit"
-wait_for 600 "all tasks to end" ended
+wait_for 1800 "all tasks to end" ended
 
 say "where each run stands"
 sweep --dry-run | sed 's/^/    /'

@@ -8,8 +8,7 @@
 # configuration, key, spool, logs. Nothing of the system's own munge or SLURM is touched or started. The cluster's user is
 # the one who runs this. The command finds the cluster by SLURM_CONF. KEEP=1 keeps the folder, for its logs.
 #
-# What is unlike a cluster at work, to be quick: SIGKILL follows SIGTERM after 5 seconds, time limits count from the first
-# minute on (OverTimeLimit=0), and a requeued job starts again after 5 seconds in place of 120 (cred_expire).
+# What is unlike a cluster at work, to be quick: a requeued job starts again after 5 seconds in place of 120 (cred_expire).
 set -euo pipefail
 
 [ $# -ge 1 ] || { echo "usage: $0 COMMAND [ARGUMENT...]" >&2; exit 2; }
@@ -94,7 +93,7 @@ SlurmdPidFile=$cluster/slurmd-%n.pid
 SlurmctldLogFile=$cluster/slurmctld.log
 SlurmdLogFile=$cluster/slurmd-%n.log
 SwitchType=switch/none
-KillWait=5
+KillWait=30
 OverTimeLimit=0
 MinJobAge=300
 SchedulerParameters=batch_sched_delay=0,sched_interval=2,bf_interval=2

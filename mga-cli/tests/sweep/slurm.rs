@@ -156,7 +156,7 @@ fn what_cannot_be_submitted_is_said() {
     assert!(message.contains("was not submitted") && message.contains("invalid partition specified: gpu"), "{message}");
     cluster.0.write("sweep.toml", &format!("{SWEEP}[launcher]\npartitoin = \"gpu\"\n"));
     let message = fail(cluster.sweep(&[]), 2);
-    assert!(message.contains("sweep.toml:12") && message.contains("did you mean `partition`"), "{message}");
+    assert!(message.contains("sweep.toml:12:1") && message.contains("did you mean `partition`"), "{message}");
     let search = "name = \"tiny\"\nbase = \"base.toml\"\nsearch = \"tpe\"\nbudget = { runs = 4 }\n\
                   [ranges]\n\"optimiser.learning_rate\" = { log_uniform = [1e-4, 1e-2] }\n";
     cluster.0.write("sweep.toml", search);
