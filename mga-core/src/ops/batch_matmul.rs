@@ -5,13 +5,15 @@ use candle_core::D;
 use crate::error::{Error, Result};
 use crate::tape::{Gradient, Tape, Value};
 
-/// `a` `[B, m, k]`, `b` `[B, k, n]` to `[B, m, n]`.
+use super::precision::matmul;
+
+/// `a` `[B, m, k]`, `b` `[B, k, n]` to `[B, m, n]`. `f16` and `bf16`: candle's products, rounded once.
 pub fn batch_matmul(tape: &mut Tape, a: Value, b: Value) -> Result<Value> {
     match (a.dims(), b.dims()) {
         ([batch, _, k], [other, depth, _]) if batch == other && k == depth => {}
         (a, b) => return Err(Error::shape("batch_matmul", format!("{a:?} times {b:?}"))),
     }
-    let y = a.tensor().matmul(b.tensor())?;
+    let y = matmul(a.tensor(), b.tensor())?;
     let (a_slot, b_slot) = (a.slot(), b.slot());
     // Each operand is needed for the other's gradient only.
     let saved_a = b_slot.map(|_| a.tensor().clone());
@@ -19,10 +21,10 @@ pub fn batch_matmul(tape: &mut Tape, a: Value, b: Value) -> Result<Value> {
     Ok(tape.record(&[&a, &b], y, move |dy, gradients| {
         let dy = dy.tensor();
         if let Some(b) = saved_b {
-            gradients.add(a_slot, Gradient::new(dy.matmul(&b.transpose(D::Minus1, D::Minus2)?)?))?;
+            gradients.add(a_slot, Gradient::new(matmul(dy, &b.transpose(D::Minus1, D::Minus2)?)?))?;
         }
         if let Some(a) = saved_a {
-            gradients.add(b_slot, Gradient::new(a.transpose(D::Minus1, D::Minus2)?.matmul(dy)?))?;
+            gradients.add(b_slot, Gradient::new(matmul(&a.transpose(D::Minus1, D::Minus2)?, dy)?))?;
         }
         Ok(())
     }))
@@ -31,11 +33,12 @@ pub fn batch_matmul(tape: &mut Tape, a: Value, b: Value) -> Result<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gradient_check::check;
+    use crate::gradient_check::{check, check_half};
 
     #[test]
     fn gradients_are_right() {
         check(&[&[2, 3, 4], &[2, 4, 5]], |tape, v| batch_matmul(tape, v[0].clone(), v[1].clone()));
+        check_half(&[&[2, 3, 4], &[2, 4, 5]], |tape, v| batch_matmul(tape, v[0].clone(), v[1].clone()));
         check(&[&[3, 1, 2], &[3, 2, 1]], |tape, v| batch_matmul(tape, v[0].clone(), v[1].clone()));
         check(&[&[2, 3, 3]], |tape, v| batch_matmul(tape, v[0].clone(), v[0].clone()));
     }

@@ -8,6 +8,7 @@ use crate::tape::{Phase, Tape, Value};
 
 /// In training zeroes each channel of each image of `x` `[N, C, H, W]` with probability `p` and divides the others by
 /// `1 - p` (PyTorch's `Dropout2d`); otherwise nothing. With one channel it drops whole images: stochastic depth.
+/// Every type in itself.
 pub fn channel_dropout(tape: &mut Tape, x: Value, p: f64) -> Result<Value> {
     let (n, c, _, _) = x.dims4()?;
     if p == 0.0 || tape.phase() == Phase::Eval {
@@ -21,12 +22,13 @@ pub fn channel_dropout(tape: &mut Tape, x: Value, p: f64) -> Result<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gradient_check::check;
+    use crate::gradient_check::{check, check_half};
     use candle_core::{DType, Device};
 
     #[test]
     fn gradients_are_right() {
         check(&[&[3, 4, 2, 3]], |tape, v| channel_dropout(tape, v[0].clone(), 0.4));
+        check_half(&[&[3, 4, 2, 3]], |tape, v| channel_dropout(tape, v[0].clone(), 0.4));
     }
 
     #[test]

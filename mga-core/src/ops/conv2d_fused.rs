@@ -12,7 +12,8 @@ use crate::tape::{Gradient, Tape, Value};
 
 /// `act(conv2d(x, weight) + bias)` for `bias` `[O]`.
 ///
-/// f32 and f64 on the CPU: in one pass, and the gradient goes through the activation in place. Otherwise composed.
+/// f32 and f64 on the CPU: in one pass, and the gradient goes through the activation in place. Otherwise composed; `f16` and `bf16` as the
+/// convolution and the norm do it.
 pub fn conv2d_bias(
     tape: &mut Tape,
     x: Value,
@@ -94,7 +95,7 @@ fn running<T: Element>(norm: &BatchNormInputs, activation: Activation) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gradient_check::check;
+    use crate::gradient_check::{check, check_half};
 
     const SAME: Conv2dSettings = Conv2dSettings { stride: 1, padding: (1, 1), dilation: 1, groups: 1 };
 
@@ -102,6 +103,9 @@ mod tests {
     fn gradients_are_right() {
         for activation in [Activation::Identity, Activation::Relu, Activation::Relu6] {
             check(&[&[2, 3, 4, 5], &[4, 3, 3, 3], &[4]], |tape, v| {
+                conv2d_bias(tape, v[0].clone(), v[1].clone(), v[2].clone(), SAME, activation)
+            });
+            check_half(&[&[2, 3, 4, 5], &[4, 3, 3, 3], &[4]], |tape, v| {
                 conv2d_bias(tape, v[0].clone(), v[1].clone(), v[2].clone(), SAME, activation)
             });
             let depthwise = Conv2dSettings { groups: 3, ..SAME };

@@ -374,6 +374,14 @@ mod tests {
     }
 
     #[test]
+    fn half_precision_is_the_operators_own() {
+        let shapes: [&[usize]; 7] = [&[2, 2, 4, 5], &[2], &[2], &[4, 2, 1, 1], &[4], &[4], &[3, 4, 3, 3]];
+        crate::gradient_check::check_half(&shapes, |tape, v| {
+            Ok(dense_block(tape, v[0].clone(), layers(&v[1..], [false, false])?)?.0)
+        });
+    }
+
+    #[test]
     fn frozen_parts_and_recomputing_change_no_gradient() -> Result<()> {
         let tensors = drawn(DType::F32, &[2, 5, 6, 7], &[5, 9], 6, 4)?;
         let (_, all) = run(Tape::train(0, 0), &tensors, [true, true], 0..0)?;

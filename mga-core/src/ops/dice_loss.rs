@@ -3,6 +3,7 @@
 use candle_core::{DType, Tensor};
 
 use super::LabelMaps;
+use super::precision::widened;
 use crate::error::Result;
 use crate::tape::{Gradient, Tape, Value};
 
@@ -11,9 +12,9 @@ const SMOOTH: f64 = 1.0;
 
 /// `1 - mean_c (2 sum p_c g_c + 1) / (sum p_c + sum g_c + 1)` with `p = softmax(logits)` over the classes, `g` the one-hot
 /// labels, and sums over all pixels of the batch that are not ignored (Milletari et al. 2016, in the soft form without
-/// squares). `logits` `[N, K, H, W]`.
+/// squares). `logits` `[N, K, H, W]`; of `f16` and `bf16`, the loss comes in `f32`.
 pub fn dice_loss(tape: &mut Tape, logits: Value, maps: LabelMaps<'_>) -> Result<Value> {
-    let like = logits.tensor();
+    let (dtype, like) = (logits.tensor().dtype(), &widened(logits.tensor())?);
     let (target, _) = maps.one_hot("dice_loss", like, None)?;
     let classes = like.dim(1)? as f64;
     // 1 where a pixel counts, [N, 1, H, W].
@@ -32,14 +33,14 @@ pub fn dice_loss(tape: &mut Tape, logits: Value, maps: LabelMaps<'_>) -> Result<
         let dp = (target * 2.0)?.broadcast_sub(&ratio)?.broadcast_div(&below)?.broadcast_mul(&counted)?;
         let dp = (dp * -scale)?;
         let mean = (&dp * &p)?.sum_keepdim(1)?;
-        gradients.add(slot, Gradient::new((dp.broadcast_sub(&mean)? * p)?))
+        gradients.add(slot, Gradient::new((dp.broadcast_sub(&mean)? * p)?.to_dtype(dtype)?))
     }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gradient_check::{check, gradient};
+    use crate::gradient_check::{check, check_half, gradient};
     use candle_core::Device;
 
     fn maps(labels: &[u32]) -> LabelMaps<'_> {
@@ -49,6 +50,7 @@ mod tests {
     #[test]
     fn gradients_are_right() {
         check(&[&[2, 3, 2, 2]], |tape, v| dice_loss(tape, v[0].clone(), maps(&[0, 2, 255, 1, 1, 2, 0, 255])));
+        check_half(&[&[2, 3, 2, 2]], |tape, v| dice_loss(tape, v[0].clone(), maps(&[0, 2, 255, 1, 1, 2, 0, 255])));
     }
 
     #[test]

@@ -11,6 +11,8 @@ use crate::error::Result;
 use crate::tape::{Tape, Value};
 
 /// `x Phi(x)`, with the normal distribution function `Phi(x) = (1 + erf(x / sqrt 2)) / 2`.
+///
+/// `f16` and `bf16`: computed in `f32` and rounded once.
 pub fn gelu(tape: &mut Tape, x: Value) -> Result<Value> {
     pointwise::<Gelu>(tape, x)
 }
@@ -50,12 +52,13 @@ fn composed_distribution(x: &Tensor) -> Result<Tensor> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gradient_check::check;
+    use crate::gradient_check::{check, check_half};
     use candle_core::Device;
 
     #[test]
     fn gradients_are_right() {
         check(&[&[2, 3, 7]], |tape, v| gelu(tape, v[0].clone()));
+        check_half(&[&[2, 3, 7]], |tape, v| gelu(tape, v[0].clone()));
     }
 
     #[test]

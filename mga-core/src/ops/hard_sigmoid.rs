@@ -8,6 +8,8 @@ use crate::error::Result;
 use crate::tape::{Tape, Value};
 
 /// `min(max(x + 3, 0), 6) / 6`. The gradient at -3 and 3 is 0, as PyTorch's.
+///
+/// `f16` and `bf16`: computed in `f32` and rounded once.
 pub fn hard_sigmoid(tape: &mut Tape, x: Value) -> Result<Value> {
     pointwise::<HardSigmoid>(tape, x)
 }
@@ -49,12 +51,13 @@ impl Pointwise for HardSigmoid {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gradient_check::{check, gradient};
+    use crate::gradient_check::{check, check_half, gradient};
     use candle_core::Device;
 
     #[test]
     fn gradients_are_right() {
         check(&[&[2, 3, 2, 5]], |tape, v| hard_sigmoid(tape, v[0].clone()));
+        check_half(&[&[2, 3, 2, 5]], |tape, v| hard_sigmoid(tape, v[0].clone()));
     }
 
     #[test]

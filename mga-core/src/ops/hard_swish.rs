@@ -9,6 +9,8 @@ use crate::error::Result;
 use crate::tape::{Tape, Value};
 
 /// `x min(max(x + 3, 0), 6) / 6`. The gradient is 0 at -3 and 1 at 3.
+///
+/// `f16` and `bf16`: computed in `f32` and rounded once.
 pub fn hard_swish(tape: &mut Tape, x: Value) -> Result<Value> {
     pointwise::<HardSwish>(tape, x)
 }
@@ -40,12 +42,13 @@ impl Pointwise for HardSwish {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gradient_check::{check, gradient};
+    use crate::gradient_check::{check, check_half, gradient};
     use candle_core::Device;
 
     #[test]
     fn gradients_are_right() {
         check(&[&[2, 3, 2, 5]], |tape, v| hard_swish(tape, v[0].clone()));
+        check_half(&[&[2, 3, 2, 5]], |tape, v| hard_swish(tape, v[0].clone()));
     }
 
     #[test]

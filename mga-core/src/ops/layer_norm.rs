@@ -4,6 +4,7 @@ use candle_core::{D, Tensor};
 use rayon::prelude::*;
 
 use super::own;
+use super::precision::widened;
 use crate::element::{Element, modify, read, tensor, with_element, zeros};
 use crate::error::{Error, Result};
 use crate::tape::{Gradient, Tape, Value};
@@ -12,7 +13,7 @@ use crate::tape::{Gradient, Tape, Value};
 const VECTORS: usize = 64;
 
 /// `(x - mean) / sqrt(var + eps) * weight + bias` along the last dimension of `x` `[.., C]`, with the biased variance;
-/// `weight` and `bias` `[C]`.
+/// `weight` and `bias` `[C]`. `f16` and `bf16`: computed in `f32` and rounded once.
 pub fn layer_norm(tape: &mut Tape, x: Value, weight: Value, bias: Value, eps: f64) -> Result<Value> {
     let c = x.dims().last().copied().unwrap_or(0);
     if c == 0 || weight.dims() != [c] || bias.dims() != [c] {
@@ -96,33 +97,37 @@ fn backward<T: Element>(x: &[T], dy: &mut [T], gamma: &[T], eps: f64) -> (Vec<f6
 
 fn composed(tape: &mut Tape, x: Value, weight: Value, bias: Value, eps: f64) -> Result<Value> {
     let mean = |t: &Tensor| t.mean_keepdim(D::Minus1);
-    let centred = x.tensor().broadcast_sub(&mean(x.tensor())?)?;
+    let (dtype, wide) = (x.tensor().dtype(), widened(x.tensor())?);
+    let centred = wide.broadcast_sub(&mean(&wide)?)?;
     let inverse = (mean(&centred.sqr()?)? + eps)?.sqrt()?.recip()?;
     let u = centred.broadcast_mul(&inverse)?;
-    let gamma = weight.tensor().clone();
-    let y = u.broadcast_mul(&gamma)?.broadcast_add(bias.tensor())?;
+    let gamma = widened(weight.tensor())?;
+    let y = u.broadcast_mul(&gamma)?.broadcast_add(&widened(bias.tensor())?)?.to_dtype(dtype)?;
     let slots = (x.slot(), weight.slot(), bias.slot());
     Ok(tape.record(&[&x, &weight, &bias], y, move |dy, gradients| {
-        let dy = dy.tensor();
-        let rows = |t: &Tensor| -> Result<Tensor> { Ok(t.reshape(((), gamma.elem_count()))?.sum(0)?) };
-        gradients.add(slots.1, Gradient::new(rows(&(dy * &u)?)?))?;
-        gradients.add(slots.2, Gradient::new(rows(dy)?))?;
+        let dy = widened(dy.tensor())?;
+        let rows = |t: &Tensor| -> Result<Tensor> { Ok(t.reshape(((), gamma.elem_count()))?.sum(0)?.to_dtype(dtype)?) };
+        gradients.add(slots.1, Gradient::new(rows(&(&dy * &u)?)?))?;
+        gradients.add(slots.2, Gradient::new(rows(&dy)?))?;
         let g = dy.broadcast_mul(&gamma)?;
         let along = u.broadcast_mul(&mean(&(&g * &u)?)?)?;
         let dx = (g.broadcast_sub(&mean(&g)?)? - along)?.broadcast_mul(&inverse)?;
-        gradients.add(slots.0, Gradient::new(dx))
+        gradients.add(slots.0, Gradient::new(dx.to_dtype(dtype)?))
     }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gradient_check::check;
+    use crate::gradient_check::{check, check_half};
 
     #[test]
     fn gradients_are_right() {
         for dims in [[2, 3, 5], [1, 70, 2]] {
             check(&[&dims, &[dims[2]], &[dims[2]]], |tape, v| {
+                layer_norm(tape, v[0].clone(), v[1].clone(), v[2].clone(), 1e-2)
+            });
+            check_half(&[&dims, &[dims[2]], &[dims[2]]], |tape, v| {
                 layer_norm(tape, v[0].clone(), v[1].clone(), v[2].clone(), 1e-2)
             });
         }

@@ -5,6 +5,8 @@ use candle_core::{DType, Device, Tensor};
 use crate::error::{Error, Result};
 use crate::tape::{Gradient, Tape, Value};
 
+use super::precision::widened;
+
 /// The class of every pixel of a batch, and the number that stands for no class.
 #[derive(Debug, Clone, Copy)]
 pub struct LabelMaps<'a> {
@@ -51,14 +53,14 @@ impl LabelMaps<'_> {
 
 /// `sum w[y] (-log softmax(logits)[y]) / sum w[y]` over the pixels that are not ignored: PyTorch's `CrossEntropyLoss` with
 /// `weight` and `ignore_index`, but 0, not NaN, where every pixel is ignored. `logits` `[N, K, H, W]`; `weights`: one for
-/// each class, left out: ones.
+/// each class, left out: ones. Of `f16` and `bf16`, the loss comes in `f32`.
 pub fn pixel_cross_entropy(
     tape: &mut Tape,
     logits: Value,
     maps: LabelMaps<'_>,
     weights: Option<&[f64]>,
 ) -> Result<Value> {
-    let like = logits.tensor();
+    let (dtype, like) = (logits.tensor().dtype(), &widened(logits.tensor())?);
     let (target, sum) = maps.one_hot("pixel_cross_entropy", like, weights)?;
     let sum = if sum > 0.0 { sum } else { 1.0 };
     let shifted = like.broadcast_sub(&like.max_keepdim(1)?)?;
@@ -69,14 +71,14 @@ pub fn pixel_cross_entropy(
         let scale = dy.tensor().to_dtype(DType::F64)?.to_vec0::<f64>()? / sum;
         // The weight of a pixel is that of its class; ignored pixels have none.
         let weight = target.sum_keepdim(1)?;
-        gradients.add(slot, Gradient::new(((log.exp()?.broadcast_mul(&weight)? - target)? * scale)?))
+        gradients.add(slot, Gradient::new(((log.exp()?.broadcast_mul(&weight)? - target)? * scale)?.to_dtype(dtype)?))
     }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gradient_check::{check, gradient};
+    use crate::gradient_check::{check, check_half, gradient};
 
     const IGNORE: u32 = 255;
 
@@ -89,6 +91,9 @@ mod tests {
         let labels = [0, 2, IGNORE, 1, 1, 2, 0, IGNORE];
         for weights in [None, Some([0.5, 2.0, 1.0])] {
             check(&[&[2, 3, 2, 2]], |tape, v| {
+                pixel_cross_entropy(tape, v[0].clone(), maps(&labels), weights.as_ref().map(|w| &w[..]))
+            });
+            check_half(&[&[2, 3, 2, 2]], |tape, v| {
                 pixel_cross_entropy(tape, v[0].clone(), maps(&labels), weights.as_ref().map(|w| &w[..]))
             });
         }

@@ -3,6 +3,7 @@
 use candle_core::Tensor;
 
 use super::own;
+use super::precision::widened;
 use crate::element::{Element, modify, read, tensor, with_element};
 use crate::error::Result;
 use crate::kernels::elementwise;
@@ -16,7 +17,7 @@ pub(super) trait Pointwise: 'static {
     fn composed_slope(x: &Tensor) -> Result<Tensor>;
 }
 
-/// `F` of every number of `x`, of any shape.
+/// `F` of every number of `x`, of any shape. `f16` and `bf16`: computed in `f32` and rounded once.
 pub(super) fn pointwise<F: Pointwise>(tape: &mut Tape, x: Value) -> Result<Value> {
     let kernels = tape.kernels(x.tensor());
     let y = if kernels {
@@ -25,12 +26,13 @@ pub(super) fn pointwise<F: Pointwise>(tape: &mut Tape, x: Value) -> Result<Value
             tensor(y, x.dims())?
         })
     } else {
-        F::composed(x.tensor())?
+        F::composed(&widened(x.tensor())?)?.to_dtype(x.tensor().dtype())?
     };
     let (slot, saved) = (x.slot(), x.tensor().clone());
     Ok(tape.record(&[&x], y, move |dy, gradients| {
         if !kernels {
-            return gradients.add(slot, Gradient::new((dy.tensor() * F::composed_slope(&saved)?)?));
+            let dx = (widened(dy.tensor())? * F::composed_slope(&widened(&saved)?)?)?;
+            return gradients.add(slot, Gradient::new(dx.to_dtype(saved.dtype())?));
         }
         let dy = own(dy)?;
         with_element!(saved, T => read::<T, _>(&saved, |x| {

@@ -1,4 +1,4 @@
-//! The same numbers in another shape or order.
+//! The same numbers in another shape or order. No arithmetic: every type in itself.
 
 use crate::error::{Error, Result};
 use crate::tape::{Gradient, Tape, Value};
@@ -45,7 +45,7 @@ pub fn mirror(tape: &mut Tape, x: Value) -> Result<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gradient_check::check;
+    use crate::gradient_check::{check, check_half};
     use candle_core::{Device, Tensor};
 
     #[test]
@@ -55,6 +55,9 @@ mod tests {
             check(&[&[2, 3, 4]], |tape, v| permute(tape, v[0].clone(), &order));
         }
         check(&[&[2, 1, 3, 4]], |tape, v| mirror(tape, v[0].clone()));
+        check_half(&[&[2, 3, 4]], |tape, v| reshape(tape, v[0].clone(), &[6, 4]));
+        check_half(&[&[2, 3, 4]], |tape, v| permute(tape, v[0].clone(), &[1, 2, 0]));
+        check_half(&[&[2, 1, 3, 4]], |tape, v| mirror(tape, v[0].clone()));
     }
 
     #[test]

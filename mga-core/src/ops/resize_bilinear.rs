@@ -9,6 +9,8 @@ use crate::element::{Element, read, tensor, with_element, zeros};
 use crate::error::{Error, Result};
 use crate::tape::{Gradient, Tape, Value};
 
+use super::precision::widened;
+
 /// Where one output looks along a side: two neighbours, and the weight of the second.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Tap {
@@ -47,7 +49,7 @@ impl Side {
     }
 }
 
-/// `[N, C, H, W]` to `[N, C, h, w]`: outputs are `H / h` and `W / w` apart.
+/// `[N, C, H, W]` to `[N, C, h, w]`: outputs are `H / h` and `W / w` apart. `f16` and `bf16`: computed in `f32` and rounded once.
 pub fn resize_bilinear(tape: &mut Tape, x: Value, (h, w): (usize, usize)) -> Result<Value> {
     let (_, _, in_h, in_w) = x.dims4()?;
     if h == 0 || w == 0 || in_h == 0 || in_w == 0 {
@@ -89,14 +91,15 @@ fn resize(tape: &mut Tape, x: Value, rows: Side, columns: Side) -> Result<Value>
             }))
         });
     }
-    let (a, b) = (rows.matrix(x.tensor())?, columns.matrix(x.tensor())?);
-    let wide = x.tensor().reshape((n * c * h, w))?.matmul(&b.t()?.contiguous()?)?;
-    let y = a.broadcast_left(n * c)?.matmul(&wide.reshape((n * c, h, out.1))?)?;
+    let (dtype, x_wide) = (x.tensor().dtype(), widened(x.tensor())?);
+    let (a, b) = (rows.matrix(&x_wide)?, columns.matrix(&x_wide)?);
+    let wide = x_wide.reshape((n * c * h, w))?.matmul(&b.t()?.contiguous()?)?;
+    let y = a.broadcast_left(n * c)?.matmul(&wide.reshape((n * c, h, out.1))?)?.to_dtype(dtype)?;
     Ok(tape.record(&[&x], y.reshape((n, c, out.0, out.1))?, move |dy, gradients| {
-        let dy = dy.tensor().reshape((n * c, out.0, out.1))?;
+        let dy = widened(dy.tensor())?.reshape((n * c, out.0, out.1))?;
         let wide = a.t()?.contiguous()?.broadcast_left(n * c)?.matmul(&dy)?;
         let dx = wide.reshape((n * c * h, out.1))?.matmul(&b)?;
-        gradients.add(slot, Gradient::new(dx.reshape((n, c, h, w))?))
+        gradients.add(slot, Gradient::new(dx.reshape((n, c, h, w))?.to_dtype(dtype)?))
     }))
 }
 
@@ -136,7 +139,7 @@ fn backward<T: Element>((rows, columns): &(Side, Side), dy: &[T], dx: &mut [T]) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gradient_check::check;
+    use crate::gradient_check::{check, check_half};
 
     #[test]
     fn gradients_are_right() {
@@ -144,6 +147,7 @@ mod tests {
             [([2, 2, 3, 4], (6, 9)), ([1, 3, 7, 5], (3, 4)), ([2, 1, 1, 1], (3, 2)), ([1, 1, 2, 6], (5, 3))]
         {
             check(&[&dims], |tape, v| resize_bilinear(tape, v[0].clone(), size));
+            check_half(&[&dims], |tape, v| resize_bilinear(tape, v[0].clone(), size));
         }
         for factor in [0.5, 2.0, 1.7] {
             check(&[&[1, 2, 5, 4]], |tape, v| scale_bilinear(tape, v[0].clone(), factor));

@@ -6,7 +6,9 @@ use crate::element::{Element, read, tensor, with_element, zeros};
 use crate::error::{Error, Result};
 use crate::tape::{Gradient, Tape, Value};
 
-/// `x` `[N, C, H, W]` times `scale` `[N, C, 1, 1]`.
+use super::precision::widened;
+
+/// `x` `[N, C, H, W]` times `scale` `[N, C, 1, 1]`. `f16` and `bf16`: sums over a map are `f32`.
 pub fn scale_channels(tape: &mut Tape, x: Value, scale: Value) -> Result<Value> {
     let (n, c, h, w) = x.dims4()?;
     if scale.dims() != [n, c, 1, 1] || h * w == 0 {
@@ -30,7 +32,7 @@ pub fn scale_channels(tape: &mut Tape, x: Value, scale: Value) -> Result<Value> 
                     tensor(sums, (n, c, 1, 1))?
                 })
             } else {
-                (x * dy.tensor())?.sum_keepdim((2, 3))?
+                (widened(x)? * widened(dy.tensor())?)?.sum_keepdim((2, 3))?.to_dtype(x.dtype())?
             };
             gradients.add(s_slot, Gradient::new(ds))?;
         }
@@ -70,11 +72,12 @@ fn sums<T: Element>(area: usize, x: &[T], dy: &[T]) -> Vec<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gradient_check::check;
+    use crate::gradient_check::{check, check_half};
 
     #[test]
     fn gradients_are_right() {
         check(&[&[2, 9, 2, 3], &[2, 9, 1, 1]], |tape, v| scale_channels(tape, v[0].clone(), v[1].clone()));
+        check_half(&[&[2, 9, 2, 3], &[2, 9, 1, 1]], |tape, v| scale_channels(tape, v[0].clone(), v[1].clone()));
         // The features are squeezed and scaled, so their gradient comes from two sides.
         check(&[&[2, 3, 2, 3]], |tape, v| {
             let mean = super::super::adaptive_avg_pool2d(tape, v[0].clone(), (1, 1))?;

@@ -8,8 +8,10 @@ use crate::error::{Error, Result};
 use crate::tape::{Gradient, Tape, Value};
 
 use super::own;
+use super::precision::widened;
 
 /// `exp(x) / sum exp(x)` along `dim`, of any shape. The last dimension has a kernel, others compose candle's operators.
+/// `f16` and `bf16`: computed in `f32` and rounded once.
 pub fn softmax(tape: &mut Tape, x: Value, dim: usize) -> Result<Value> {
     let rank = x.dims().len();
     let Some(&length) = x.dims().get(dim).filter(|&&length| length > 0) else {
@@ -23,17 +25,19 @@ pub fn softmax(tape: &mut Tape, x: Value, dim: usize) -> Result<Value> {
             tensor(y, x.dims())?
         })
     } else {
-        let likelihoods = x.tensor().broadcast_sub(&x.tensor().max_keepdim(dim)?)?.exp()?;
+        let wide = widened(x.tensor())?;
+        let likelihoods = wide.broadcast_sub(&wide.max_keepdim(dim)?)?.exp()?;
         likelihoods.broadcast_div(&likelihoods.sum_keepdim(dim)?)?
     };
     let (slot, saved) = (x.slot(), y.clone());
+    let y = y.to_dtype(x.tensor().dtype())?;
     Ok(tape.record(&[&x], y, move |dy, gradients| {
         let dx = if kernels {
             let dy = own(dy)?;
             with_element!(saved, T => read::<T, _>(&saved, |y| modify::<T, _>(&dy, |dy| backward(length, y, dy)))??);
             dy
         } else {
-            composed_backward(&saved, dy.tensor(), dim)?
+            composed_backward(&saved, &widened(dy.tensor())?, dim)?.to_dtype(dy.tensor().dtype())?
         };
         gradients.add(slot, Gradient::new(dx))
     }))
@@ -78,13 +82,14 @@ fn backward<T: Element>(length: usize, y: &[T], dy: &mut [T]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gradient_check::check;
+    use crate::gradient_check::{check, check_half};
     use candle_core::Device;
 
     #[test]
     fn gradients_are_right() {
         for dim in 0..3 {
             check(&[&[3, 2, 5]], |tape, v| softmax(tape, v[0].clone(), dim));
+            check_half(&[&[3, 2, 5]], |tape, v| softmax(tape, v[0].clone(), dim));
         }
     }
 

@@ -52,7 +52,7 @@ pub fn zero_pad2d(tape: &mut Tape, x: Value, margins: Margins) -> Result<Value> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gradient_check::check;
+    use crate::gradient_check::{check, check_half};
     use crate::ops::{Conv2dSettings, conv2d};
 
     #[test]
@@ -60,6 +60,7 @@ mod tests {
         for (top, bottom, left, right) in [(0, 1, 0, 1), (1, 2, 0, 0), (0, 0, 3, 1), (0, 0, 0, 0)] {
             let margins = Margins { top, bottom, left, right };
             check(&[&[2, 3, 4, 5]], |tape, v| zero_pad2d(tape, v[0].clone(), margins));
+            check_half(&[&[2, 3, 4, 5]], |tape, v| zero_pad2d(tape, v[0].clone(), margins));
         }
     }
 

@@ -106,7 +106,8 @@ exit $status
     Ok(text)
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::path::PathBuf;
     use std::process::{Command, Output, Stdio};
