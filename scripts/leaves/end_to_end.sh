@@ -39,7 +39,7 @@ done
 for arm in true predicted otsu; do
     for seed in $seeds; do
         [ -f "$out/$arm-$seed/veins/evaluation.json" ] || $mga eval experiments/leaves/mga-true-masks.toml \
-            --weights "$out/$arm-$seed/checkpoints/last.safetensors" --out "$out/$arm-$seed/veins" >/dev/null 2>&1
+            --weights "$out/$arm-$seed/checkpoints/last.safetensors" --out "$out/$arm-$seed/veins" >/dev/null
     done
 done
 
