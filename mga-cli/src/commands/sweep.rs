@@ -158,7 +158,8 @@ impl<'a> Sweep<'a> {
             self.told = true;
             self.tell(plan, &standing, &left, total, (finished, failed));
         }
-        self.crew.run(&left, &mut self.report)
+        self.crew.run(&left, &mut self.report);
+        Ok(())
     }
 
     /// Says how many runs there are and about how long they take, before the first starts.

@@ -85,10 +85,15 @@ impl Running {
         state.attempts += 1;
         writeln!(log, "--- attempt {}", state.attempts)?;
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        let child = command.spawn().context("the program cannot be started again")?;
+        let mut child = command.spawn().context("the program cannot be started again")?;
         (state.state, state.error) = (Standing::Running, None);
         state.process = Some(Process { id: child.id(), host: host() });
-        state.write(folder)?;
+        if let Err(error) = state.write(folder) {
+            // Nobody would look after it.
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(error);
+        }
         let before = state.seconds;
         Ok(Self { cell: cell.clone(), child, state, before, started: Instant::now(), asked_to_end: false })
     }

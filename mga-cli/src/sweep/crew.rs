@@ -29,36 +29,27 @@ pub struct Crew<'a> {
 impl Crew<'_> {
     /// Runs all cells, in order. A run that fails ends nothing but itself. A run that another process works on is waited
     /// for. After a signal the runs under way are asked to save and end.
-    ///
-    /// # Errors
-    /// The sweep's own failures: its folder cannot be written to, processes cannot be started.
-    pub fn run(&self, cells: &[&Cell], report: &mut Report) -> anyhow::Result<()> {
+    pub fn run(&self, cells: &[&Cell], report: &mut Report) {
         let mut todo: VecDeque<&Cell> = cells.iter().copied().collect();
         let mut elsewhere: Vec<&Cell> = Vec::new();
         let mut looked = Instant::now();
         let mut running: Vec<Option<Running>> = self.shares.iter().map(|_| None).collect();
         let mut ending = false;
-        let mut failure = None;
         loop {
-            if (self.interrupt.is_raised() || failure.is_some()) && !ending {
+            if self.interrupt.is_raised() && !ending {
                 ending = true;
                 running.iter_mut().flatten().for_each(Running::end);
             }
             for (slot, share) in running.iter_mut().zip(&self.shares) {
                 if let Some(run) = slot {
-                    match run.ended() {
-                        Ok(None) => {}
-                        Ok(Some(state)) => {
-                            report.ended(&run.cell, &state, run.seconds());
-                            *slot = None;
-                        }
-                        Err(error) => {
-                            failure.get_or_insert(error);
-                            *slot = None;
-                        }
+                    // What cannot be written down, on a full disk say, is a failure of this run alone.
+                    let ended = run.ended().unwrap_or_else(|error| Some(failed(&run.cell, &error)));
+                    if let Some(state) = ended {
+                        report.ended(&run.cell, &state, run.seconds());
+                        *slot = None;
                     }
                 }
-                while slot.is_none() && !ending && failure.is_none() {
+                while slot.is_none() && !ending {
                     let Some(cell) = todo.pop_front() else { break };
                     if FolderLock::holder(cell.folder()).is_some() {
                         report.elsewhere(cell);
@@ -70,13 +61,13 @@ impl Crew<'_> {
                             report.started(cell);
                             *slot = Some(run);
                         }
-                        Err(error) => failure = Some(error),
+                        Err(error) => report.ended(cell, &failed(cell, &error), 0.0),
                     }
                 }
             }
             let idle = running.iter().all(Option::is_none);
-            if idle && (ending || failure.is_some() || todo.is_empty() && elsewhere.is_empty()) {
-                break;
+            if idle && (ending || todo.is_empty() && elsewhere.is_empty()) {
+                return;
             }
             if looked.elapsed() > LOOK_ELSEWHERE {
                 looked = Instant::now();
@@ -94,11 +85,19 @@ impl Crew<'_> {
             }
             sleep(LOOK);
         }
-        match failure {
-            Some(error) => Err(error),
-            None => Ok(()),
-        }
     }
+}
+
+/// The state of a run that could not be started or followed, written down where that is possible.
+fn failed(cell: &Cell, error: &anyhow::Error) -> State {
+    let state = State {
+        state: Standing::Failed,
+        error: Some(format!("{error:#}")),
+        process: None,
+        ..State::of_run(cell.folder())
+    };
+    let _ = state.write(cell.folder());
+    state
 }
 
 /// Runs one planned cell to its end, whatever other cells do; gives its state.

@@ -2,6 +2,7 @@
 
 use crate::fixture::{Folder, fail};
 
+#[cfg(test)]
 fn wrong(sweep: &str) -> String {
     Folder::new(sweep).plan().map(|(plan, _)| plan.cells.len()).expect_err("an error")
 }

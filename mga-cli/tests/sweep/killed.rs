@@ -14,11 +14,13 @@ use crate::fixture::{Folder, Results, SWEEP, said, succeed};
 /// How often something is killed.
 const KILLS: usize = 16;
 
+#[cfg(test)]
 fn start(mut command: Command) -> Child {
     // A group of its own, which its runs join.
     command.process_group(0).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
+#[cfg(test)]
 fn signal(signal: &str, whom: &str) -> bool {
     Command::new("kill").args(["-s", signal, "--", whom]).stderr(Stdio::null()).status().unwrap().success()
 }

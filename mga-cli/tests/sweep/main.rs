@@ -1,7 +1,7 @@
 //! Sweeps from outside, with the real program on runs of less than a second: planned, refused, killed, retried.
 
-// `cfg(test)` tells clippy that its helpers may unwrap.
 mod expansion;
+// `cfg(test)` tells clippy that helpers may unwrap.
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
