@@ -159,7 +159,7 @@ fn an_unknown_name_lists_the_known_ones() {
         [
             "error: x.toml:1:16: data.dataset: unknown name `leafs`, did you mean `leaves`? expected `pictures` or `leaves`",
             "error: x.toml:2:22: model.backbone: unknown name `net19`, did you mean `net18`? expected one of `net18`, `net34`, `net50`, `fcn_resnet50`, `fcn_resnet101`, `deeplabv3_resnet50`, `deeplabv3_resnet101`, `deeplabv3_mobilenet_v3_large`, `segformer_b0`, `segformer_b1`, `segformer_b2`, `segformer_b3`, `segformer_b4`, `segformer_b5`, `hmsa` or `unet_small`",
-            "error: x.toml:2:43: model.attention: unknown name `residuel`, did you mean `residual`? expected one of `none`, `multiply`, `residual` or `concat`",
+            "error: x.toml:2:43: model.attention: unknown name `residuel`, did you mean `residual`? expected one of `none`, `multiply`, `residual`, `concat` or `cbam-spatial`",
             "error: x.toml:3:18: optimiser.name: unknown name `adam`, did you mean `adamw`? expected `sgd` or `adamw`",
             "error: x.toml:4:33: data.train.transforms[0].op: unknown name `flip`; expected `horizontal-flip` or `random-crop`",
             "error: x.toml:4:43: data.train.transforms[1].op: missing; expected `horizontal-flip` or `random-crop`",
@@ -332,7 +332,7 @@ fn settings_that_contradict_each_other() {
             "data.masks.source: `none`, but `model.mask_guidance` trains",
         ),
         (
-            "eval.select_on = 'last'\nmodel = { mask_guidance = false, input = 'masked-image' }\n\
+            "eval.select_on = 'last'\nmodel.mask_guidance = false\nmodel.input = 'masked-image'\n\
              data.masks.source = 'none'",
             "data.masks.source: `none`, but `model.input` shows the network a mask with every image",
         ),
