@@ -7,8 +7,9 @@ use mga_core::{Error, Result, ops};
 use crate::model::MgaModel;
 
 /// For features `F` `[N, C, h, w]` (the backbone's last, before attention; [`MgaModel::features`]) and one class an image:
-///
-///     w_k = mean over h, w of d logit_class / d F_k        G = relu(sum_k w_k F_k)
+/// ```text
+/// w_k = mean over h, w of d logit_class / d F_k        G = relu(sum_k w_k F_k)
+/// ```
 ///
 /// each map over its own maximum, `[N, 1, h, w]` in 0 to 1; zeros where nothing speaks for the class. In evaluation mode:
 /// running statistics, no dropout. The gradient runs through attention and classifier alone, whatever the backbone.
