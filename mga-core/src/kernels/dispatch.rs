@@ -3,7 +3,7 @@
 //! The program is built for the oldest processor of its architecture, so that it runs everywhere, and a loop would be
 //! vectorised four `f32` wide on x86-64. [`vectorised`] compiles it three times. No version may contract `a * b + c`
 //! into one rounding, and none may reorder a sum (the compiler does neither on its own, and kernels spell out their
-//! lanes), so every version gives the same bits, on every processor. (Matrix products are `gemm`'s, and do differ between
+//! lanes), so every version gives the same bits, on every processor. (Matrix products, in `micro`, do differ between
 //! processors.) On other architectures, such as aarch64, the one version is vectorised with what is always there.
 
 /// Instruction sets a loop is compiled for, from the narrowest on.
