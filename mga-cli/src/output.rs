@@ -18,8 +18,20 @@ pub fn print(text: impl AsRef<str>) -> io::Result<()> {
 /// # Errors
 /// The folder is not there or cannot be written to.
 pub fn write_file(path: &Path, contents: &[u8]) -> io::Result<()> {
+    write_file_through(TEMPORARY, path, contents)
+}
+
+/// How the names of temporary files begin.
+pub const TEMPORARY: &str = ".tmp";
+
+/// [`write_file`] by a temporary file whose name begins with `prefix`: for one that others must not take for theirs.
+///
+/// # Errors
+/// The folder is not there or cannot be written to.
+pub fn write_file_through(prefix: &str, path: &Path, contents: &[u8]) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
+    builder.prefix(prefix);
     // A temporary file is for its owner alone; the result is a file like any other.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));

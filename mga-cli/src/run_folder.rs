@@ -8,7 +8,7 @@ use anyhow::Context;
 use serde::Serialize;
 
 use crate::folder_lock::FolderLock;
-use crate::output::write_file;
+use crate::output::{TEMPORARY, write_file};
 use crate::tensorboard::{self, EventFile};
 
 /// The folder of one run.
@@ -40,7 +40,8 @@ impl RunFolder {
         FolderLock::take(&self.0, "trains")
     }
 
-    /// Removes temporary files that a killed process could not rename any more.
+    /// Removes temporary files that a killed process could not rename any more. For the process that holds the lock: what
+    /// others write into the folder meanwhile has temporary files of other names.
     pub fn remove_temporary(&self) -> anyhow::Result<()> {
         for folder in [self.0.clone(), self.0.join("checkpoints"), self.0.join("pictures")] {
             let failed = || format!("{}: cannot be tidied up", folder.display());
@@ -49,7 +50,7 @@ impl RunFolder {
             for entry in std::fs::read_dir(&folder).with_context(failed)? {
                 let entry = entry.with_context(failed)?;
                 let name = entry.file_name().to_string_lossy().into_owned();
-                if name.starts_with(".tmp") || name.starts_with('.') && name.ends_with(".tmp") {
+                if name.starts_with(TEMPORARY) || name.starts_with('.') && name.ends_with(".tmp") {
                     std::fs::remove_file(entry.path()).with_context(failed)?;
                 }
             }

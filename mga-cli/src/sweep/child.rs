@@ -68,6 +68,7 @@ impl Running {
     pub fn start(cell: &Cell, share: &Share, offline: bool) -> anyhow::Result<Self> {
         let folder = cell.folder();
         cell.make_room()?;
+        State::remove_temporary(folder);
         let program = std::env::current_exe().context("the program's own file cannot be found")?;
         let mut log = open_log(folder)?;
         let mut command = Command::new(program);

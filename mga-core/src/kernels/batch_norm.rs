@@ -207,7 +207,7 @@ pub(crate) fn backward_bias<T: Element>(planes: Planes, y: &[T], dy: &mut [T], w
                         // SAFETY: a channel's planes belong to one task.
                         let dy = unsafe { target.slice((image * planes.of + channel) * planes.area, planes.area) };
                         for (g, &y) in dy.iter_mut().zip(y) {
-                            *g = if y > low && y < high { *g } else { T::of(0.0) };
+                            *g = if (y > low) & (y < high) { *g } else { T::of(0.0) };
                         }
                         sums.add(
                             dy,
@@ -326,7 +326,18 @@ pub(crate) fn backward<T: Element>(
         .unzip()
 }
 
+/// Where the gradients that pass an activation are written down: with its bounds and the lanes of the sums at once, AVX2
+/// runs out of registers.
+pub(super) type Passing<T> = [T; PIECE];
+
+/// An empty [`Passing`], to be kept over many calls.
+#[inline(always)]
+pub(super) fn passing<T: Element>() -> Passing<T> {
+    [T::of(0.0); PIECE]
+}
+
 /// One channel of [`Saved`].
+#[derive(Clone, Copy)]
 pub(super) struct Channel<T> {
     index: usize,
     pub(super) mean: T,
@@ -353,16 +364,21 @@ impl<T: Element> Channel<T> {
 
     /// What of the gradient `g` passes the activation at input `x`.
     #[inline(always)]
-    pub(super) fn pass(&self, x: T, g: T) -> T {
+    pub(super) fn pass(self, x: T, g: T) -> T {
         let y = self.scale * x + self.shift;
-        if y > self.low && y < self.high { g } else { T::of(0.0) }
+        // Both bounds looked at, whatever the first says: a choice, where `&&` is a branch that no processor foresees.
+        if (y > self.low) & (y < self.high) { g } else { T::of(0.0) }
     }
 
     /// Adds the passing gradients, and those times the centred input, to `sums`; `with(index, g)` sees each that passes.
     #[inline(always)]
-    pub(super) fn add_to(&self, sums: &mut Sums, x: &[T], dy: &[T], mut with: impl FnMut(usize, &[T])) {
-        // What passes is written down first: with its bounds and the sums' lanes at once, AVX2 runs out of registers.
-        let mut passing = [T::of(0.0); PIECE];
+    pub(super) fn add_to(
+        self,
+        sums: &mut Sums,
+        (x, dy): (&[T], &[T]),
+        passing: &mut Passing<T>,
+        mut with: impl FnMut(usize, &[T]),
+    ) {
         for (index, (x, dy)) in x.chunks(PIECE).zip(dy.chunks(PIECE)).enumerate() {
             let passing = &mut passing[..x.len()];
             for ((out, &x), &g) in passing.iter_mut().zip(x).zip(dy) {
@@ -380,13 +396,13 @@ impl<T: Element> Channel<T> {
 
     /// Sum of the passing gradients, and of those times the centred input.
     #[inline(always)]
-    fn sums<'a>(&self, pairs: impl Iterator<Item = (&'a [T], &'a [T])>) -> (f64, f64) {
-        let mut sums = Sums::NONE;
-        for (x, dy) in pairs {
+    fn sums<'a>(self, pairs: impl Iterator<Item = (&'a [T], &'a [T])>) -> (f64, f64) {
+        let (mut sums, mut passing) = (Sums::NONE, passing());
+        for pair in pairs {
             self.add_to(
                 &mut sums,
-                x,
-                dy,
+                pair,
+                &mut passing,
                 #[inline(always)]
                 |_, _| (),
             );

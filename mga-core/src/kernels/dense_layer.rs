@@ -11,7 +11,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::Shared;
-use super::batch_norm::{Channel, Planes, Saved, Sums};
+use super::batch_norm::{Channel, Planes, Saved, Sums, passing};
 use super::convolution::{ConvShape, Maps, by_image};
 use super::dispatch::vectorised;
 use super::product::{Left, groups, product};
@@ -79,6 +79,7 @@ pub(crate) fn backward_norm_conv<T: Element>(
     let mut sums = vec![(0.0, 0.0); groups(&left, columns) * c];
     let (target, partial) = (Shared::new(gradient), Shared::new(&mut sums));
     product(&left, &right, columns, |block| {
+        let mut passing = passing();
         for (channel, line) in block.lines() {
             let norm = Channel::new(saved, channel);
             let mut sums = Sums::NONE;
@@ -92,8 +93,8 @@ pub(crate) fn backward_norm_conv<T: Element>(
                     || {
                         norm.add_to(
                             &mut sums,
-                            x,
-                            dy,
+                            (x, dy),
+                            &mut passing,
                             #[inline(always)]
                             |at, passing| {
                                 for (gradient, &g) in gradient[at..].iter_mut().zip(passing) {
