@@ -81,6 +81,38 @@ impl Identity {
         serde_json::from_str(&text).map(Some).with_context(unreadable)
     }
 
+    /// Refuses to go on with the run in `folder` on other data than it began with, or with other numerics; the data's
+    /// fingerprint now is `data`.
+    ///
+    /// # Errors
+    /// Other images, labels, splits, masks or numerics; an identity that cannot be read.
+    pub fn check_resumed(folder: &Path, data: &Fingerprint) -> anyhow::Result<()> {
+        let Some(begun) = Self::of_run(folder)? else { return Ok(()) };
+        anyhow::ensure!(
+            begun.numerics == mga_core::NUMERICS,
+            "{}: begun with another version of mga, whose numbers differ (numerics {}; here {}): go on with that one, or \
+             train anew with another --out",
+            folder.display(),
+            begun.numerics,
+            mga_core::NUMERICS
+        );
+        if begun.data == data.data {
+            return Ok(());
+        }
+        let now = Self {
+            data: data.data.clone(),
+            images: data.images.clone(),
+            masks: data.masks.clone(),
+            classes: data.classes,
+            ..begun.clone()
+        };
+        anyhow::bail!(
+            "{}: the data are not those that the run began with: other {}; put them back, or train anew with another --out",
+            folder.display(),
+            begun.differences(&now).join(", ")
+        )
+    }
+
     /// In what the two differ, for people.
     #[must_use]
     pub fn differences(&self, other: &Self) -> Vec<&'static str> {

@@ -100,7 +100,8 @@ pub struct Terminal {
 
 /// What was last heard.
 struct Last {
-    loss: f64,
+    /// Of the last step; `None`: this process made none yet, as where it went on right before an evaluation.
+    loss: Option<f64>,
     /// Current and best score, for the bar.
     scores: String,
     started: bool,
@@ -116,7 +117,7 @@ impl Terminal {
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style.progress_chars("=> "));
         }
-        let last = Mutex::new(Last { loss: f64::NAN, scores: String::new(), started: false });
+        let last = Mutex::new(Last { loss: None, scores: String::new(), started: false });
         Self { bar, epochs, metric, live, quiet, last }
     }
 
@@ -128,7 +129,7 @@ impl Terminal {
 impl ProgressReport for Terminal {
     fn step(&self, progress: &Progress, batches: usize, loss: f64, images_per_second: f64) {
         let mut last = self.last();
-        last.loss = loss;
+        last.loss = Some(loss);
         if last.scores.is_empty() && progress.best.is_some() {
             last.scores = format!("  best {}", score(self.metric, progress.best));
         }
@@ -160,7 +161,10 @@ impl ProgressReport for Terminal {
         if self.quiet {
             return;
         }
-        let mut line = format!("epoch {:>3}/{}  loss {:.4}", ended.epoch + 1, self.epochs, last.loss);
+        let mut line = format!("epoch {:>3}/{}", ended.epoch + 1, self.epochs);
+        if let Some(loss) = last.loss {
+            line += &format!("  loss {loss:.4}");
+        }
         if let Some(shown) = ended.shown {
             line += &format!("  {shown}");
         }

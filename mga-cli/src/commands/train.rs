@@ -110,9 +110,11 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
         say(&assemble::load_weights(&loaded, components, &model, weights)?);
     }
     let resolved = experiment.resolved_toml()?;
-    if !resume {
-        let hashes = FileHashes::of_user();
-        let fingerprint = fingerprint::of_data(&data, &hashes)?;
+    let hashes = FileHashes::of_user();
+    let fingerprint = fingerprint::of_data(&data, &hashes)?;
+    if resume {
+        Identity::check_resumed(folder.path(), &fingerprint)?;
+    } else {
         let identity = Identity::new(experiment, &fingerprint, &weights_hash(weights.as_ref(), &hashes)?)?;
         folder.create()?;
         lock = Some(folder.lock()?);

@@ -39,6 +39,9 @@ pub struct LauncherSettings {
     pub save_before: u32,
     /// How often a run that came to its time limit is put back into the queue.
     pub requeues: u32,
+    /// Make the masks that a segmenter makes before runs are submitted, on the machine that submits and its processor;
+    /// otherwise the runs make them.
+    pub masks_first: bool,
     /// Further options of sbatch, such as "--qos=long" or "--gres=gpu:1".
     pub options: Vec<String>,
     /// Lines of shell before the run, such as "module load cuda/12.4".
@@ -67,6 +70,7 @@ impl Default for LauncherSettings {
             concurrent: 0,
             save_before: 120,
             requeues: 100,
+            masks_first: true,
             options: vec![],
             setup: vec![],
         }

@@ -151,7 +151,7 @@ fn mixed(seen: &Seen<'_>, flags: &mut Vec<Flag>) {
             |record| record.identity.as_ref().map(|identity| identity.numerics.to_string()),
         ),
         (FlagKind::MixedData, "were made from different images or labels", images_key, |record| {
-            record.identity.as_ref()?.images.clone()
+            Some(record.identity.as_ref()?.images.clone()).filter(|images| !images.is_empty())
         }),
         (FlagKind::MixedData, "were made from different splits or masks of the same images", data_key, |record| {
             record.identity.as_ref().map(|identity| identity.data.clone())

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use mga_core::statistics::{Resampling, bootstrap, mcnemar, mcnemar_clustered};
 
 use super::model::{Bootstrap, Interval, McNemar};
+use super::pairing::differ;
 use crate::results::{Predictions, Record};
 
 /// Metrics that follow from labels and predicted classes.
@@ -86,9 +87,8 @@ impl<'a> Images<'a> {
         let share = 1.0 / pairs.len() as f64;
         for &[arm, baseline] in pairs {
             let (one, other) = (self.said(arm), self.said(baseline));
-            let test =
-                |record: usize| self.records[record].identity.as_ref().and_then(|identity| identity.test.as_ref());
-            let other_test = matches!((test(arm), test(baseline)), (Some(a), Some(b)) if a != b);
+            let test = |record: usize| self.records[record].identity.as_ref().map_or("", |identity| &identity.test);
+            let other_test = differ(test(arm), test(baseline));
             let same =
                 !other_test && one.len() == other.len() && one.iter().zip(other).all(|(a, b)| (a.0, a.1) == (b.0, b.1));
             if !same {

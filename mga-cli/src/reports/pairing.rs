@@ -17,6 +17,11 @@ pub(super) fn split_of(record: &Record) -> String {
     parts.join("\n")
 }
 
+/// Whether two parts of identities differ: where a program wrote none, nothing is known.
+pub(super) fn differ(one: &str, other: &str) -> bool {
+    !one.is_empty() && !other.is_empty() && one != other
+}
+
 /// Why the numbers of two runs cannot be compared; `None` where they can, or where the runs cannot say.
 pub(super) fn clash(one: &Record, other: &Record) -> Option<&'static str> {
     let (a, b) = (one.identity.as_ref()?, other.identity.as_ref()?);
@@ -26,7 +31,7 @@ pub(super) fn clash(one: &Record, other: &Record) -> Option<&'static str> {
     if a.classes != b.classes {
         return Some("of different classes");
     }
-    if matches!((&a.images, &b.images), (Some(one), Some(other)) if one != other) {
+    if differ(&a.images, &b.images) {
         return Some("of different images or labels");
     }
     if a.data != b.data && data_key(one) == data_key(other) {

@@ -7,12 +7,13 @@ use serde_json::{Map, Value};
 
 use super::cell::Cell;
 use super::curves::Curves;
-use super::identity::Identity;
 use super::json_file;
 use super::logits::Logits;
 use super::predictions::Predictions;
 use super::state::{State, StateFile};
 use super::summary::Summary;
+use crate::folder_lock::FolderLock;
+use crate::identity::{self, Identity};
 
 /// The note on a finished run that cannot say what its numbers depend on.
 pub const NO_IDENTITY: &str = "there is no identity.json";
@@ -74,14 +75,16 @@ impl Record {
                 notes.push("state.json says finished, but there is no summary.json: it does not count".to_owned());
                 State::Unfinished
             }
+            // Whoever wrote that is gone.
+            (None, Some(State::Running)) if FolderLock::holder(folder).is_none() => State::Interrupted,
             (None, Some(said)) => said,
             (None, None) if cell.is_some() && !folder.join("experiment.toml").is_file() => State::Waiting,
             (None, None) => State::Unfinished,
         };
         let experiment = json_file::read_experiment(folder, &mut notes);
-        let identity = json_file::read(folder, "identity.json", &mut notes);
+        let identity = json_file::read(folder, identity::FILE, &mut notes);
         if state == State::Finished {
-            for (name, note) in [("experiment.toml", "there is no experiment.toml"), ("identity.json", NO_IDENTITY)] {
+            for (name, note) in [("experiment.toml", "there is no experiment.toml"), (identity::FILE, NO_IDENTITY)] {
                 if !folder.join(name).exists() {
                     notes.push(note.to_owned());
                 }
@@ -190,7 +193,12 @@ mod tests {
         let state = |files: &[(&str, &str)]| read(files).unwrap().state;
         assert_eq!(state(&[("cell.json", "{}")]), State::Waiting);
         assert_eq!(state(&[("experiment.toml", "seed = 1")]), State::Unfinished);
-        assert_eq!(state(&[("cell.json", "{}"), ("state.json", r#"{"state": "running"}"#)]), State::Running);
+        let begun = folder(&[("cell.json", "{}"), ("state.json", r#"{"state": "running"}"#)]);
+        let state = || Record::read(begun.path()).unwrap().state;
+        let lock = FolderLock::take(begun.path(), "trains").unwrap();
+        assert_eq!(state(), State::Running);
+        drop(lock);
+        assert_eq!(state(), State::Interrupted);
         let killed = [("summary.json", r#"{"training_seconds": 3.5}"#), ("state.json", r#"{"state": "running"}"#)];
         let killed = read(&killed).unwrap();
         assert_eq!((killed.state, killed.seconds), (State::Finished, Some(3.5)));

@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 pub enum State {
     /// Not begun.
     Waiting,
-    /// Under way, or its process was killed too hard to say otherwise.
+    /// Under way: a process works on it.
     Running,
     /// There is a summary.
     Finished,
     /// It ended with an error.
     Failed,
-    /// A signal stopped it; it can be resumed.
+    /// It was stopped, or its process was killed; it can be resumed.
     Interrupted,
     /// A run outside a sweep without a summary: it may be under way, or stopped.
     Unfinished,

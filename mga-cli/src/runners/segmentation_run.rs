@@ -62,10 +62,12 @@ pub fn train(
         say(&load_weights(loaded, components, &learner, weights)?);
     }
     let mut lock = None;
-    if !resume {
+    let hashes = FileHashes::of_user();
+    let fingerprint = fingerprint::of_annotated(&data, &hashes)?;
+    if resume {
+        Identity::check_resumed(folder.path(), &fingerprint)?;
+    } else {
         let images = trained_images(&data)?;
-        let hashes = FileHashes::of_user();
-        let fingerprint = fingerprint::of_annotated(&data, &hashes)?;
         let identity = Identity::new(experiment, &fingerprint, &weights_hash(weights.as_ref(), &hashes)?)?;
         folder.create()?;
         lock = Some(folder.lock()?);

@@ -38,6 +38,8 @@ pub struct Planner<'a> {
     hashes: FileHashes,
     fingerprints: BTreeMap<String, Fingerprint>,
     weights: BTreeMap<(String, String), (Option<WeightsFile>, String)>,
+    /// Make masks that a segmenter makes while data are opened to plan: runs on a cluster then find them.
+    pub make_masks: bool,
     /// What runs, but perhaps not as meant.
     pub warnings: Vec<Problem>,
 }
@@ -97,6 +99,7 @@ impl<'a> Planner<'a> {
             hashes: FileHashes::of_user(),
             fingerprints: BTreeMap::new(),
             weights: BTreeMap::new(),
+            make_masks: false,
             warnings: Vec::new(),
         })
     }
@@ -300,9 +303,14 @@ impl<'a> Planner<'a> {
             // Masks' segmenters are opened to ask who they are; the machine that plans need not have the GPU.
             let device = std::mem::replace(&mut loaded.experiment.device, "cpu".to_owned());
             let fingerprint = match loaded.experiment.task {
-                Task::Classification => {
-                    data_set::open(loaded, self.components).and_then(|data| fingerprint::of_data(&data, &self.hashes))
-                }
+                Task::Classification => data_set::open(loaded, self.components).and_then(|data| {
+                    if self.make_masks
+                        && let Some(images) = data_set::make_masks(&data, self.components)?
+                    {
+                        eprintln!("masks of {images} images are in the cache");
+                    }
+                    fingerprint::of_data(&data, &self.hashes)
+                }),
                 Task::Segmentation => data_set::open_annotated(loaded, self.components, true)
                     .and_then(|data| fingerprint::of_annotated(&data, &self.hashes)),
             };

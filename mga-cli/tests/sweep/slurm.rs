@@ -163,3 +163,26 @@ fn what_cannot_be_submitted_is_said() {
     let message = fail(cluster.sweep(&[]), 1);
     assert!(message.contains("--launcher local"), "{message}");
 }
+
+/// Files below a folder, which need not be there.
+fn files(folder: &Path) -> usize {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| if entry.path().is_dir() { files(&entry.path()) } else { 1 }).sum()
+}
+
+#[test]
+fn masks_are_made_before_runs_are_submitted() {
+    let sweep =
+        "base = \"base.toml\"\n[axes]\nseed = [1, 2]\n[variants.green]\n\"data.masks.source\" = \"excess-green\"\n";
+    let cluster = Cluster::new(sweep);
+    let masks = cluster.0.path("cache/masks");
+    cluster.says(&["--dry-run"]);
+    assert_eq!(files(&masks), 0);
+    let told = cluster.says(&[]);
+    // Thirty leaves to train and select on, and ten to test on.
+    assert!(told.contains(&"masks of 40 images are in the cache".to_owned()), "{told:?}");
+    assert_eq!(files(&masks), 40);
+    let later = Cluster::new(&format!("{sweep}[launcher]\nmasks_first = false\n"));
+    later.says(&[]);
+    assert_eq!((later.submitted().len(), files(&later.0.path("cache/masks"))), (1, 0));
+}

@@ -3,7 +3,7 @@
 use image::{GrayImage, Luma, Rgb, RgbImage};
 use serde_json::json;
 
-use crate::tiny::{Tiny, succeed};
+use crate::tiny::{Tiny, fail, succeed};
 
 const EXPERIMENT: &str = r#"task = "classification"
 device = "cpu"
@@ -66,4 +66,11 @@ fn a_resumed_run_tells_of_images_that_only_the_killed_one_saw() {
     std::fs::remove_file(tiny.path("run/summary.json")).unwrap();
     succeed(tiny.go_on("run"));
     tiny.run("run").assert_same(&run);
+    // On other data it does not go on.
+    GrayImage::from_pixel(32, 32, Luma([255])).save(masks.join("3.png")).unwrap();
+    let said = fail(tiny.go_on("run"), 1);
+    assert!(said.contains("run: the data are not those that the run began with: other masks; "), "{said}");
+    std::fs::write(tiny.path("images/train/b/2.png"), "other").unwrap();
+    let said = fail(tiny.go_on("run"), 1);
+    assert!(said.contains("began with: other images or labels, masks; "), "{said}");
 }
