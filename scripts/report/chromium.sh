@@ -21,13 +21,13 @@ target="${CARGO_TARGET_DIR:-$PWD/target}"
 screenshots="$target/report-screenshots"
 mkdir -p "$screenshots"
 if [ $# -ge 1 ]; then
-    cargo build --release -p mga-cli
+    cargo build --release
     out="$(mktemp -d)"
     trap 'rm -rf "$out"' EXIT
     "$target/release/mga" report "$1" --out "$out" >/dev/null
     python3 scripts/report/check_page.py "$out/index.html" --screenshots "$screenshots"
 else
     MGA_NEEDS_CHROMIUM=1 MGA_SCREENSHOTS="$screenshots" \
-        cargo test --release -p mga-cli --test report it_works_in_a_browser -- --nocapture
+        cargo test --release --workspace --test report it_works_in_a_browser -- --nocapture
 fi
 echo "screenshots: $screenshots"

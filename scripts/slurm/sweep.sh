@@ -15,7 +15,7 @@ repository=$(cd "$here/../.." && pwd)
 
 if [ "${1:-}" != inside ]; then
     if [ -z "${MGA:-}" ]; then
-        cargo build --release --quiet --manifest-path "$repository/Cargo.toml" -p mga-cli
+        cargo build --release --quiet --manifest-path "$repository/Cargo.toml"
         MGA=$repository/target/release/mga
     fi
     MGA=$(realpath "$MGA")

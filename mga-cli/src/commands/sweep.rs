@@ -82,7 +82,9 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
         planner.warnings.iter().for_each(|warning| eprintln!("{warning}"));
         return list(&plan, &planner, &args);
     }
-    planner.make_masks = slurm && planner.file().launcher.masks_first;
+    if slurm && planner.file().launcher.masks_first {
+        planner.make_masks();
+    }
     if let Some(draws) = draws.as_mut().filter(|draws| draws.values.is_empty()) {
         draws.more(&planner, None)?;
     }

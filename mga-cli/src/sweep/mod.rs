@@ -4,12 +4,14 @@
 //! reads it again without looking at data or weights: all that a job on a cluster needs. [`run_cell`] runs one
 //! [`Cell`], [`Crew`] all that are left on this machine.
 
+mod baseline;
 mod child;
 mod crew;
 mod draws;
 mod estimate;
 mod expand;
 mod file;
+mod identities;
 mod key;
 mod plan;
 mod planner;

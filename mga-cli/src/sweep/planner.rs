@@ -4,24 +4,19 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
+use super::baseline;
 use super::expand::{Point, Space, unknown_variant};
 use super::file::{Baseline, Search, SweepFile, sweep_schema};
+use super::identities::Identities;
 use super::key;
 use super::plan::{Cell, CellRecord, Plan, write_changed};
-use super::settings::{lookup, same, settings};
-use crate::assemble;
 use crate::components::Components;
-use crate::data_set;
 use crate::experiment::{
-    Document, ExperimentError, KeyPath, Loaded, Metric, Overrides, Problem, SelectOn, Severity, Task,
-    experiment_schema, load_assigned,
+    Document, ExperimentError, KeyPath, Loaded, Metric, Overrides, Problem, SelectOn, Severity, experiment_schema,
+    load_assigned,
 };
-use crate::file_hashes::FileHashes;
-use crate::fingerprint::{self, Fingerprint};
-use crate::identity::{Identity, weights_hash};
-use crate::weights_source::WeightsFile;
 
 /// A sweep file that was found sound, ready to say which runs it asks for.
 pub struct Planner<'a> {
@@ -35,11 +30,7 @@ pub struct Planner<'a> {
     space: Space,
     /// The base by itself, where that is an experiment.
     base_experiment: Option<Loaded>,
-    hashes: FileHashes,
-    fingerprints: BTreeMap<String, Fingerprint>,
-    weights: BTreeMap<(String, String), (Option<WeightsFile>, String)>,
-    /// Make masks that a segmenter makes while data are opened to plan: runs on a cluster then find them.
-    pub make_masks: bool,
+    identities: Identities<'a>,
     /// What runs, but perhaps not as meant.
     pub warnings: Vec<Problem>,
 }
@@ -96,12 +87,14 @@ impl<'a> Planner<'a> {
             schema,
             space,
             base_experiment,
-            hashes: FileHashes::of_user(),
-            fingerprints: BTreeMap::new(),
-            weights: BTreeMap::new(),
-            make_masks: false,
+            identities: Identities::new(components),
             warnings: Vec::new(),
         })
+    }
+
+    /// From now on, masks that a segmenter makes are made while data are opened to plan: runs on a cluster then find them.
+    pub fn make_masks(&mut self) {
+        self.identities.make_masks = true;
     }
 
     /// The sweep file.
@@ -208,7 +201,7 @@ impl<'a> Planner<'a> {
         let mut identities = Vec::with_capacity(loaded.len());
         let mut problems = Vec::new();
         for found in &mut loaded {
-            match self.identity(found) {
+            match self.identities.of(found) {
                 Ok(identity) => identities.push(identity),
                 Err(error) => match error.downcast::<ExperimentError>() {
                     Ok(error) => problems.extend(error.problems),
@@ -217,7 +210,7 @@ impl<'a> Planner<'a> {
             }
         }
         self.settle(problems)?;
-        let baseline = self.baseline(&points, &loaded)?;
+        let baseline = baseline::chosen(&self.file, &self.document, &points, &loaded)?;
         let mut problems = Vec::new();
         let mut cells: Vec<Cell> = Vec::with_capacity(loaded.len());
         let mut seen: BTreeMap<String, usize> = BTreeMap::new();
@@ -291,106 +284,6 @@ impl<'a> Planner<'a> {
                 problems.push(Problem::error(place, key, "is set by the sweep itself; change it in the sweep file"));
             }
         }
-    }
-
-    /// Settles the weights of an experiment, and gives its identity.
-    fn identity(&mut self, loaded: &mut Loaded) -> anyhow::Result<Identity> {
-        let weights = self.weights(loaded)?;
-        let experiment = &loaded.experiment;
-        let memo = json!([experiment.task, experiment.data, experiment.model.mask_guidance, experiment.model.input])
-            .to_string();
-        if !self.fingerprints.contains_key(&memo) {
-            // Masks' segmenters are opened to ask who they are; the machine that plans need not have the GPU.
-            let device = std::mem::replace(&mut loaded.experiment.device, "cpu".to_owned());
-            let fingerprint = match loaded.experiment.task {
-                Task::Classification => data_set::open(loaded, self.components).and_then(|data| {
-                    if self.make_masks
-                        && let Some(images) = data_set::make_masks(&data, self.components)?
-                    {
-                        eprintln!("masks of {images} images are in the cache");
-                    }
-                    fingerprint::of_data(&data, &self.hashes)
-                }),
-                Task::Segmentation => data_set::open_annotated(loaded, self.components, true)
-                    .and_then(|data| fingerprint::of_annotated(&data, &self.hashes)),
-            };
-            loaded.experiment.device = device;
-            self.fingerprints.insert(memo.clone(), fingerprint?);
-        }
-        let fingerprint = self.fingerprints.get(&memo).cloned();
-        let fingerprint = fingerprint.ok_or_else(|| anyhow::anyhow!("no fingerprint of the data"))?;
-        Identity::new(&loaded.experiment, &fingerprint, &weights)
-    }
-
-    /// Finds the weights once for all cells that name them, and settles what follows from them in this one.
-    fn weights(&mut self, loaded: &mut Loaded) -> anyhow::Result<String> {
-        let model = &loaded.experiment.model;
-        let named = (model.weights.clone(), model.backbone.clone());
-        if let Some((found, hash)) = self.weights.get(&named) {
-            if let Some(found) = found {
-                loaded.experiment.model.weights.clone_from(&found.pinned);
-                assemble::normalise_as(loaded, found);
-            }
-            return Ok(hash.clone());
-        }
-        let found = assemble::settle_weights(loaded, self.components)?;
-        let hash = weights_hash(found.as_ref(), &self.hashes)?;
-        self.weights.insert(named, (found, hash.clone()));
-        Ok(hash)
-    }
-
-    /// Which points are of the baseline's arm.
-    fn baseline(&self, points: &[Point], loaded: &[Loaded]) -> anyhow::Result<Vec<bool>> {
-        let at = KeyPath::dotted("baseline");
-        let chosen: Vec<bool> = match &self.file.baseline {
-            None => return Ok(vec![false; points.len()]),
-            Some(Baseline::Variant(name)) => {
-                points.iter().map(|point| point.variant.as_deref() == Some(name)).collect()
-            }
-            Some(Baseline::Settings(table)) => {
-                let mut problems = Vec::new();
-                let wanted = settings(table, &at, &self.document, |_| false, &mut problems);
-                if !problems.is_empty() {
-                    return Err(ExperimentError { problems }.into());
-                }
-                let has = |found: &Loaded| -> anyhow::Result<bool> {
-                    let experiment = serde_json::to_value(&found.experiment)?;
-                    Ok(wanted.iter().all(|setting| {
-                        lookup(&experiment, &setting.key).is_some_and(|value| same(value, &setting.value))
-                    }))
-                };
-                loaded.iter().map(has).collect::<anyhow::Result<_>>()?
-            }
-        };
-        let mut arms: Vec<(Option<&str>, Map<String, Value>)> = Vec::new();
-        for (point, _) in points.iter().zip(&chosen).filter(|(_, chosen)| **chosen) {
-            let arm = (point.variant.as_deref(), point.settings());
-            if !arms.contains(&arm) {
-                arms.push(arm);
-            }
-        }
-        // A search draws its arms: whether one of them is the baseline is chance.
-        let drawn = self.file.search != Search::Grid;
-        let message = match arms.as_slice() {
-            [_] => return Ok(chosen),
-            _ if drawn => return Ok(chosen),
-            [] => "no arm of the sweep has these settings".to_owned(),
-            many => {
-                let told: Vec<String> =
-                    many.iter().take(4).map(|(variant, settings)| told(*variant, settings)).collect();
-                let more = if many.len() > 4 { ", ..." } else { "" };
-                format!("{} arms have these settings: {}{more}; name what one alone has", many.len(), told.join(", "))
-            }
-        };
-        Err(ExperimentError::from(self.document.error(&at, message)).into())
-    }
-}
-
-fn told(variant: Option<&str>, settings: &Map<String, Value>) -> String {
-    match variant {
-        Some(name) if settings.is_empty() => name.to_owned(),
-        Some(name) => format!("{name} {}", Value::Object(settings.clone())),
-        None => Value::Object(settings.clone()).to_string(),
     }
 }
 
