@@ -191,12 +191,12 @@ fn the_papers_way_from_annotations_to_a_guided_classifier() {
     let sets: Vec<&str> = sets.iter().flat_map(|set| ["--set", set]).collect();
     let train = |out: &str| place.mga(&[&["train", "classify.toml", "--out", out, "--quiet"], &sets[..]].concat());
     train("first");
-    let cached = cached_files(&place.path("cache"));
+    let cached = cached_files(&place.path("cache/masks"));
     assert_eq!(cached.len(), 30, "{cached:?}");
     let times: Vec<_> = cached.iter().map(|path| path.metadata().unwrap().modified().unwrap()).collect();
     train("second");
     let again: Vec<_> = cached.iter().map(|path| path.metadata().unwrap().modified().unwrap()).collect();
-    assert_eq!((times, cached_files(&place.path("cache")).len()), (again, 30));
+    assert_eq!((times, cached_files(&place.path("cache/masks")).len()), (again, 30));
     assert_eq!(place.loss("first"), place.loss("second"));
     // The masks are those of the folder: the settings are the same.
     assert_eq!(place.loss("first"), place.loss("guided"));
@@ -240,7 +240,7 @@ fn rules_make_masks_of_folders_and_experiments() {
     let otsu = ["--set", "data.masks.source=otsu", "--set", "data.masks.segmenter.options={ foreground = \"below\" }"];
     place.mga(&[&["train", "classify.toml", "--out", "otsu", "--quiet"], &otsu[..]].concat());
     assert!(place.json("otsu/summary.json")["last"]["mask_mse"].is_number());
-    assert_eq!(cached_files(&place.path("cache")).len(), 30);
+    assert_eq!(cached_files(&place.path("cache/masks")).len(), 30);
 
     place.mga(&[
         "data",
