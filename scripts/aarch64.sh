@@ -8,4 +8,4 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 rustup target add aarch64-unknown-linux-gnu >/dev/null
 CARGO_TARGET_DIR="${MGA_AARCH64_TARGET:-${XDG_CACHE_HOME:-$HOME/.cache}/mga-ci/target-aarch64}" \
-    cargo check --locked --release -p mga-core --target aarch64-unknown-linux-gnu
+    cargo clippy --locked --release -p mga-core --target aarch64-unknown-linux-gnu -- -D warnings

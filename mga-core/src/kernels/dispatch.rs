@@ -17,6 +17,7 @@ pub(crate) enum Level {
     Avx512,
 }
 
+#[cfg_attr(not(any(test, target_arch = "x86_64")), expect(dead_code, reason = "there is one level to choose from"))]
 impl Level {
     const ALL: &[Self] = &[
         Self::Portable,

@@ -5,6 +5,7 @@
 //! 6 x 16 are 12 of AVX2's 16 (with 4 x 24, which would fill them, the compiler keeps one sum in memory).
 //! Where the processor has fused multiply-add it is used, so products differ in their last bits between processors.
 
+#[cfg(target_arch = "x86_64")]
 use super::dispatch::Level;
 use crate::element::Element;
 
