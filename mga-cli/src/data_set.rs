@@ -178,20 +178,12 @@ fn supplied(
     Ok(Arc::new(Supplied::new(dataset, supply)))
 }
 
-/// Makes what masks a segmenter has to make of the images in use, each once and into the cache of masks. Gives how many
-/// images there are; `None`: no segmenter makes masks here.
-///
-/// # Errors
-/// An image that cannot be read, a mask that cannot be made or kept.
-pub fn make_masks(data: &OpenData, components: &Components) -> Result<Option<usize>> {
+/// The segmenter that makes the masks of an open data set, if one does.
+#[must_use]
+pub fn segmenter_of(data: &OpenData, components: &Components) -> Option<&'static str> {
     let registry = &components.registry;
     let known = |name: &&str| registry.weightless(name).is_some() || registry.segmenter(name).is_some();
-    let Some(segmenter) = data.masks.made_from().filter(known) else { return Ok(None) };
-    let parts = data.splits.parts();
-    let used: Vec<usize> = parts.iter().flat_map(|(_, indices)| indices.iter().copied()).collect();
-    // One after the other: a network shares the cores by itself, and many at once would need the memory of many.
-    used.iter().try_for_each(|&index| data.masks.dataset().mask(index, segmenter).map(drop))?;
-    Ok(Some(used.len()))
+    data.masks.made_from().filter(known)
 }
 
 /// What segmentation trains on: images with label maps.

@@ -78,7 +78,7 @@ impl FolderLock {
     #[must_use]
     pub fn holder(folder: &Path) -> Option<String> {
         let path: PathBuf = folder.join(FILE);
-        let mut file = OpenOptions::new().read(true).write(true).open(path).ok()?;
+        let mut file = File::open(path).ok()?;
         match file.try_lock_shared() {
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
@@ -87,6 +87,12 @@ impl FolderLock {
             }
             _ => None,
         }
+    }
+
+    /// Whether the lock of `folder` was held once and is free now. Where that cannot be asked, it is not known to be.
+    #[must_use]
+    pub fn is_free(folder: &Path) -> bool {
+        File::open(folder.join(FILE)).is_ok_and(|file| file.try_lock_shared().is_ok())
     }
 
     fn say(&mut self, text: &str) -> std::io::Result<()> {

@@ -81,12 +81,13 @@ impl Identity {
         serde_json::from_str(&text).map(Some).with_context(unreadable)
     }
 
-    /// Refuses to go on with the run in `folder` on other data than it began with, or with other numerics; the data's
-    /// fingerprint now is `data`.
+    /// Refuses to go on with the run in `folder` on other data than it began with, from other weights, or with other
+    /// numerics. The data's fingerprint now is `data`; `weights` is the hash of the weights that it is about to start from,
+    /// `None` where it goes on from a checkpoint.
     ///
     /// # Errors
-    /// Other images, labels, splits, masks or numerics; an identity that cannot be read.
-    pub fn check_resumed(folder: &Path, data: &Fingerprint) -> anyhow::Result<()> {
+    /// Other images, labels, splits, masks, weights or numerics; an identity that cannot be read.
+    pub fn check_resumed(folder: &Path, data: &Fingerprint, weights: Option<&str>) -> anyhow::Result<()> {
         let Some(begun) = Self::of_run(folder)? else { return Ok(()) };
         anyhow::ensure!(
             begun.numerics == mga_core::NUMERICS,
@@ -96,18 +97,21 @@ impl Identity {
             begun.numerics,
             mga_core::NUMERICS
         );
-        if begun.data == data.data {
-            return Ok(());
-        }
+        // What the program that began it did not write is not known to differ.
+        let known = |begun: &str, now: &str| if begun.is_empty() { String::new() } else { now.to_owned() };
         let now = Self {
             data: data.data.clone(),
-            images: data.images.clone(),
-            masks: data.masks.clone(),
+            images: known(&begun.images, &data.images),
+            masks: known(&begun.masks, &data.masks),
+            weights: weights.unwrap_or(&begun.weights).to_owned(),
             classes: data.classes,
             ..begun.clone()
         };
+        if now == begun {
+            return Ok(());
+        }
         anyhow::bail!(
-            "{}: the data are not those that the run began with: other {}; put them back, or train anew with another --out",
+            "{}: not what the run began with: other {}; put that back, or train anew with another --out",
             folder.display(),
             begun.differences(&now).join(", ")
         )

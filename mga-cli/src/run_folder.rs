@@ -40,8 +40,8 @@ impl RunFolder {
         FolderLock::take(&self.0, "trains")
     }
 
-    /// Removes temporary files that a killed process could not rename any more. For the process that holds the lock: what
-    /// others write into the folder meanwhile has temporary files of other names.
+    /// Removes temporary files that a killed process could not rename any more. For the process that holds the lock: the
+    /// sweep's `state.json`, written meanwhile, has temporary files of another name.
     pub fn remove_temporary(&self) -> anyhow::Result<()> {
         for folder in [self.0.clone(), self.0.join("checkpoints"), self.0.join("pictures")] {
             let failed = || format!("{}: cannot be tidied up", folder.display());
@@ -51,7 +51,11 @@ impl RunFolder {
                 let entry = entry.with_context(failed)?;
                 let name = entry.file_name().to_string_lossy().into_owned();
                 if name.starts_with(TEMPORARY) || name.starts_with('.') && name.ends_with(".tmp") {
-                    std::fs::remove_file(entry.path()).with_context(failed)?;
+                    match std::fs::remove_file(entry.path()) {
+                        // Whose it was has renamed it meanwhile.
+                        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                        removed => removed.with_context(failed)?,
+                    }
                 }
             }
         }

@@ -82,8 +82,8 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
         planner.warnings.iter().for_each(|warning| eprintln!("{warning}"));
         return list(&plan, &planner, &args);
     }
-    if slurm && planner.file().launcher.masks_first {
-        planner.make_masks();
+    if slurm && !args.emit && planner.file().launcher.masks_first {
+        planner.keep_data();
     }
     if let Some(draws) = draws.as_mut().filter(|draws| draws.values.is_empty()) {
         draws.more(&planner, None)?;
@@ -96,7 +96,8 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     if slurm {
         plan.write()?;
         let request = Request { retry: args.retry, emit: args.emit, at_once: args.jobs, quiet: args.quiet };
-        return sweep_slurm::run(&plan, &request, &mut Report::new(args.json, true, 1));
+        let prepare = || planner.make_masks(&interrupt);
+        return sweep_slurm::run(&plan, &request, &mut Report::new(args.json, true, 1), prepare);
     }
     let mut sweep = Sweep::new(&args, &plan, components.hub.settings().offline, &interrupt);
     loop {

@@ -33,11 +33,17 @@ pub(super) fn queued(plan: &Plan) -> anyhow::Result<BTreeMap<String, Task>> {
 
 /// Submits the runs that are neither finished nor failed nor queued, as SLURM says it.
 ///
-/// The caller holds the lock of the sweep's folder, so that no two submit the same.
+/// The caller holds the lock of the sweep's folder, so that no two submit the same. `prepare` does what the runs need, where
+/// any are left, and says what it did.
 ///
 /// # Errors
 /// No SLURM on this machine; it refuses the script; the folder cannot be written to; nothing is left to do, and runs failed.
-pub(super) fn run(plan: &Plan, request: &Request, report: &mut Report) -> anyhow::Result<()> {
+pub(super) fn run(
+    plan: &Plan,
+    request: &Request,
+    report: &mut Report,
+    prepare: impl FnOnce() -> anyhow::Result<Vec<String>>,
+) -> anyhow::Result<()> {
     let mut settings = plan.launcher.clone();
     if let Some(at_once) = request.at_once {
         settings.concurrent = u32::from(at_once);
@@ -104,6 +110,7 @@ pub(super) fn run(plan: &Plan, request: &Request, report: &mut Report) -> anyhow
         );
         return Ok(());
     }
+    prepare()?.iter().for_each(|line| report.line(line));
     let program = std::env::current_exe().context("the program's own file cannot be found")?;
     for written in scripts.write(&left, &settings, &program)? {
         let script = written.script.display();

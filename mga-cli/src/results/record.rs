@@ -71,12 +71,14 @@ impl Record {
                 }
                 State::Finished
             }
+            // By hand, perhaps, whatever the sweep last heard of it.
+            (None, Some(_)) if FolderLock::holder(folder).is_some() => State::Running,
             (None, Some(State::Finished)) => {
                 notes.push("state.json says finished, but there is no summary.json: it does not count".to_owned());
                 State::Unfinished
             }
-            // Whoever wrote that is gone.
-            (None, Some(State::Running)) if FolderLock::holder(folder).is_none() => State::Interrupted,
+            // Whoever worked on it is gone. (A run that is just starting has no lock yet.)
+            (None, Some(State::Running)) if FolderLock::is_free(folder) => State::Interrupted,
             (None, Some(said)) => said,
             (None, None) if cell.is_some() && !folder.join("experiment.toml").is_file() => State::Waiting,
             (None, None) => State::Unfinished,
@@ -199,6 +201,11 @@ mod tests {
         assert_eq!(state(), State::Running);
         drop(lock);
         assert_eq!(state(), State::Interrupted);
+        std::fs::write(begun.path().join("state.json"), r#"{"state": "failed"}"#).unwrap();
+        assert_eq!(state(), State::Failed);
+        let lock = FolderLock::take(begun.path(), "trains").unwrap();
+        assert_eq!(state(), State::Running);
+        drop(lock);
         let killed = [("summary.json", r#"{"training_seconds": 3.5}"#), ("state.json", r#"{"state": "running"}"#)];
         let killed = read(&killed).unwrap();
         assert_eq!((killed.state, killed.seconds), (State::Finished, Some(3.5)));

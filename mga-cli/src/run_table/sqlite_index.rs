@@ -129,10 +129,7 @@ mod tests {
             let rows = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
             rows.map(Result::unwrap).collect()
         };
-        assert_eq!(
-            asked("SELECT state FROM runs ORDER BY \"order\""),
-            ["finished", "finished", "failed", "interrupted"]
-        );
+        assert_eq!(asked("SELECT state FROM runs ORDER BY \"order\""), ["finished", "finished", "failed", "running"]);
         assert_eq!(asked("SELECT error FROM runs WHERE error NOT NULL"), ["the loss is NaN"]);
         assert_eq!(
             asked("SELECT key FROM runs WHERE top1 > 0.6 AND \"model.attention\" = 'residual'"),

@@ -83,7 +83,7 @@ mod tests {
         let table = RunTable::of(&records);
         assert_eq!(table.rows(), 4);
         let values = |name: &str| table.column(name).unwrap().values.clone();
-        assert_eq!(values("state"), ["finished", "finished", "failed", "interrupted"]);
+        assert_eq!(values("state"), ["finished", "finished", "failed", "running"]);
         assert_eq!(values("arm")[..2], ["model.attention=none", "model.attention=residual"]);
         assert_eq!(values("error")[2], "the loss is NaN");
         assert_eq!(values("top1"), [0.5.into(), 0.75.into(), Value::Null, Value::Null]);

@@ -65,7 +65,8 @@ pub fn train(
     let hashes = FileHashes::of_user();
     let fingerprint = fingerprint::of_annotated(&data, &hashes)?;
     if resume {
-        Identity::check_resumed(folder.path(), &fingerprint)?;
+        let weights = if folder.last().is_file() { None } else { Some(weights_hash(weights.as_ref(), &hashes)?) };
+        Identity::check_resumed(folder.path(), &fingerprint, weights.as_deref())?;
     } else {
         let images = trained_images(&data)?;
         let identity = Identity::new(experiment, &fingerprint, &weights_hash(weights.as_ref(), &hashes)?)?;

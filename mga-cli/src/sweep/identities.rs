@@ -6,11 +6,13 @@ use serde_json::json;
 
 use crate::assemble;
 use crate::components::Components;
-use crate::data_set;
-use crate::experiment::{Loaded, Task};
+use crate::data_set::{self, OpenData};
+use crate::experiment::{Experiment, Loaded, Task};
 use crate::file_hashes::FileHashes;
 use crate::fingerprint::{self, Fingerprint};
 use crate::identity::{Identity, weights_hash};
+use crate::interrupt::Interrupt;
+use crate::status::Interrupted;
 use crate::weights_source::WeightsFile;
 
 /// Gives experiments their identities.
@@ -19,8 +21,8 @@ pub(super) struct Identities<'a> {
     hashes: FileHashes,
     fingerprints: BTreeMap<String, Fingerprint>,
     weights: BTreeMap<(String, String), (Option<WeightsFile>, String)>,
-    /// Make masks that a segmenter makes while the data are open.
-    pub(super) make_masks: bool,
+    /// Open data whose masks a segmenter makes, where they are to be made; by their settings without the splits.
+    masks: Option<BTreeMap<String, OpenData>>,
 }
 
 impl<'a> Identities<'a> {
@@ -31,7 +33,7 @@ impl<'a> Identities<'a> {
             hashes: FileHashes::of_user(),
             fingerprints: BTreeMap::new(),
             weights: BTreeMap::new(),
-            make_masks: false,
+            masks: None,
         }
     }
 
@@ -46,12 +48,9 @@ impl<'a> Identities<'a> {
             let device = std::mem::replace(&mut loaded.experiment.device, "cpu".to_owned());
             let fingerprint = match loaded.experiment.task {
                 Task::Classification => data_set::open(loaded, self.components).and_then(|data| {
-                    if self.make_masks
-                        && let Some(images) = data_set::make_masks(&data, self.components)?
-                    {
-                        eprintln!("masks of {images} images are in the cache");
-                    }
-                    fingerprint::of_data(&data, &self.hashes)
+                    let fingerprint = fingerprint::of_data(&data, &self.hashes);
+                    self.keep(&loaded.experiment, data)?;
+                    fingerprint
                 }),
                 Task::Segmentation => data_set::open_annotated(loaded, self.components, true)
                     .and_then(|data| fingerprint::of_annotated(&data, &self.hashes)),
@@ -62,6 +61,57 @@ impl<'a> Identities<'a> {
         let fingerprint = self.fingerprints.get(&memo).cloned();
         let fingerprint = fingerprint.ok_or_else(|| anyhow::anyhow!("no fingerprint of the data"))?;
         Identity::new(&loaded.experiment, &fingerprint, &weights)
+    }
+
+    /// From now on, data whose masks a segmenter makes stay open for [`Identities::make_masks`].
+    pub(super) fn keep_data(&mut self) {
+        self.masks = Some(BTreeMap::new());
+    }
+
+    fn keep(&mut self, experiment: &Experiment, data: OpenData) -> anyhow::Result<()> {
+        let Some(kept) = self.masks.as_mut().filter(|_| data_set::segmenter_of(&data, self.components).is_some())
+        else {
+            return Ok(());
+        };
+        let mut settings = serde_json::to_value(&experiment.data)?;
+        if let Some(settings) = settings.as_object_mut() {
+            // The masks are of all images, however those are split.
+            settings.retain(|key, _| key != "validation" && key != "split");
+        }
+        kept.entry(settings.to_string()).or_insert(data);
+        Ok(())
+    }
+
+    /// Makes the masks that segmenters make of the data that stayed open, into the cache of masks, each once. Gives a line
+    /// for each data set; images that cannot be read or masked are for the runs to speak of, as the experiment says.
+    ///
+    /// # Errors
+    /// A signal.
+    pub(super) fn make_masks(&mut self, interrupt: &Interrupt) -> anyhow::Result<Vec<String>> {
+        let mut told = Vec::new();
+        for data in self.masks.take().unwrap_or_default().into_values() {
+            let Some(segmenter) = data_set::segmenter_of(&data, self.components) else { continue };
+            let dataset = data.masks.dataset();
+            let (mut failed, mut first) = (0, String::new());
+            // One after the other: a network shares the cores by itself, and many at once would need the memory of many.
+            for index in 0..dataset.len() {
+                if interrupt.is_raised() {
+                    return Err(
+                        Interrupted("interrupted while masks were made; nothing was submitted".to_owned()).into()
+                    );
+                }
+                if let Err(error) = dataset.mask(index, segmenter) {
+                    failed += 1;
+                    first = if first.is_empty() { format!(": {error}") } else { first };
+                }
+            }
+            let mut line = format!("masks of {} images by {segmenter} are in the cache", dataset.len() - failed);
+            if failed > 0 {
+                line += &format!("; {failed} could not be made{first}");
+            }
+            told.push(line);
+        }
+        Ok(told)
     }
 
     /// Finds the weights once for all cells that name them, and settles what follows from them in this one.

@@ -17,6 +17,7 @@ use crate::experiment::{
     Document, ExperimentError, KeyPath, Loaded, Metric, Overrides, Problem, SelectOn, Severity, experiment_schema,
     load_assigned,
 };
+use crate::interrupt::Interrupt;
 
 /// A sweep file that was found sound, ready to say which runs it asks for.
 pub struct Planner<'a> {
@@ -92,9 +93,18 @@ impl<'a> Planner<'a> {
         })
     }
 
-    /// From now on, masks that a segmenter makes are made while data are opened to plan: runs on a cluster then find them.
-    pub fn make_masks(&mut self) {
-        self.identities.make_masks = true;
+    /// Keeps data open whose masks a segmenter makes, for [`Planner::make_masks`]. To be said before [`Planner::plan`].
+    pub fn keep_data(&mut self) {
+        self.identities.keep_data();
+    }
+
+    /// Makes the masks that segmenters make of the planned runs' data: runs on a cluster then find them in the cache.
+    /// Gives a line for each data set.
+    ///
+    /// # Errors
+    /// A signal.
+    pub fn make_masks(&mut self, interrupt: &Interrupt) -> anyhow::Result<Vec<String>> {
+        self.identities.make_masks(interrupt)
     }
 
     /// The sweep file.

@@ -180,8 +180,11 @@ fn masks_are_made_before_runs_are_submitted() {
     assert_eq!(files(&masks), 0);
     let told = cluster.says(&[]);
     // Thirty leaves to train and select on, and ten to test on.
-    assert!(told.contains(&"masks of 40 images are in the cache".to_owned()), "{told:?}");
+    assert!(told.contains(&"masks of 40 images by excess-green are in the cache".to_owned()), "{told:?}");
     assert_eq!(files(&masks), 40);
+    // Nothing is left to submit, and nothing to make.
+    cluster.queue(&cluster.submitted()[0], &[0, 1]);
+    assert_eq!(cluster.says(&[]).len(), 1);
     let later = Cluster::new(&format!("{sweep}[launcher]\nmasks_first = false\n"));
     later.says(&[]);
     assert_eq!((later.submitted().len(), files(&later.0.path("cache/masks"))), (1, 0));

@@ -69,7 +69,7 @@ fn a_resumed_run_tells_of_images_that_only_the_killed_one_saw() {
     // On other data it does not go on.
     GrayImage::from_pixel(32, 32, Luma([255])).save(masks.join("3.png")).unwrap();
     let said = fail(tiny.go_on("run"), 1);
-    assert!(said.contains("run: the data are not those that the run began with: other masks; "), "{said}");
+    assert!(said.contains("run: not what the run began with: other masks; "), "{said}");
     std::fs::write(tiny.path("images/train/b/2.png"), "other").unwrap();
     let said = fail(tiny.go_on("run"), 1);
     assert!(said.contains("began with: other images or labels, masks; "), "{said}");

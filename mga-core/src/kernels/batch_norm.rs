@@ -326,8 +326,8 @@ pub(crate) fn backward<T: Element>(
         .unzip()
 }
 
-/// Where the gradients that pass an activation are written down: with its bounds and the lanes of the sums at once, AVX2
-/// runs out of registers.
+/// Where the gradients that pass an activation are written down: with the activation's bounds and the lanes of the sums at
+/// once, AVX2 runs out of registers.
 pub(super) type Passing<T> = [T; PIECE];
 
 /// An empty [`Passing`], to be kept over many calls.

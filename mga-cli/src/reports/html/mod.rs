@@ -50,15 +50,6 @@ pub fn write(report: &Report, records: &[Record], out: &Path) -> anyhow::Result<
     let save = |path: &Path, text: &str| {
         write_file(path, text.as_bytes()).with_context(|| format!("{}: cannot be written", path.display()))
     };
-    // What an earlier report drew may be of runs that are not in this one.
-    for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let kept = figures.iter().any(|figure| name.strip_suffix(".svg") == Some(&figure.name));
-        if name.ends_with(".svg") && !kept {
-            let failed = || format!("{}: cannot be removed", entry.path().display());
-            std::fs::remove_file(entry.path()).with_context(failed)?;
-        }
-    }
     for figure in &figures {
         save(&folder.join(format!("{}.svg", figure.name)), &figure.plot.standalone())?;
     }
