@@ -58,7 +58,8 @@ fn a_killed_sweep_ends_as_one_left_in_peace() {
     let folder = Folder::new(SWEEP);
     let begun = Instant::now();
     succeed(folder.sweep("peace", &["--jobs", "2"]));
-    let duration = begun.elapsed();
+    // On a machine that was busy then, kills would come after the end.
+    let duration = begun.elapsed().min(Duration::from_secs(5));
     let peace = folder.results("peace");
     assert_eq!(peace.len(), 4);
 
