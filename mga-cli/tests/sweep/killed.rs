@@ -58,8 +58,7 @@ fn a_killed_sweep_ends_as_one_left_in_peace() {
     let folder = Folder::new(SWEEP);
     let begun = Instant::now();
     succeed(folder.sweep("peace", &["--jobs", "2"]));
-    // On a machine that was busy then, kills would come after the end.
-    let duration = begun.elapsed().min(Duration::from_secs(5));
+    let mut duration = begun.elapsed();
     let peace = folder.results("peace");
     assert_eq!(peace.len(), 4);
 
@@ -87,6 +86,9 @@ fn a_killed_sweep_ends_as_one_left_in_peace() {
         }
         if sweep.try_wait().unwrap().is_none() {
             kills += usize::from(signal("KILL", &format!("-{}", sweep.id())));
+        } else {
+            // It ended first: less was left to run, or the machine was busier when the time was taken.
+            duration = duration.mul_f64(0.8);
         }
         sweep.wait().unwrap();
         // What was finished stays, bit by bit.
