@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Compiles mga-core for aarch64: the portable kernels, and none of x86-64's. Nothing is linked or run.
+# Checks mga-core for aarch64 with clippy: the portable kernels, and none of x86-64's. Nothing is linked or run.
 #
 #   scripts/aarch64.sh
 #

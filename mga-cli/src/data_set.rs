@@ -164,10 +164,8 @@ fn supplied(
             .map_err(|error| loaded.error("data.masks.folder", error.to_string()))?;
         dataset = Arc::new(Supplied::new(dataset, Arc::new(files)));
     }
-    let registry = &components.registry;
-    let known = |name: &&String| registry.weightless(name).is_some() || registry.segmenter(name).is_some();
     // A control can be made from a segmenter's masks too.
-    let named = masks.source.iter().chain(&masks.of).find(known);
+    let named = masks.source.iter().chain(&masks.of).find(|name| is_segmenter(name, components));
     let Some(name) = named.filter(|name| !dataset.mask_sources().contains(&name.as_str())) else { return Ok(dataset) };
     let key = if masks.segmenter.is_some() { "data.masks.segmenter" } else { "data.masks.source" };
     let failed = |error: anyhow::Error| loaded.error(key, format!("{error:#}"));
@@ -181,9 +179,11 @@ fn supplied(
 /// The segmenter that makes the masks of an open data set, if one does.
 #[must_use]
 pub fn segmenter_of(data: &OpenData, components: &Components) -> Option<&'static str> {
-    let registry = &components.registry;
-    let known = |name: &&str| registry.weightless(name).is_some() || registry.segmenter(name).is_some();
-    data.masks.made_from().filter(known)
+    data.masks.made_from().filter(|name| is_segmenter(name, components))
+}
+
+fn is_segmenter(name: &str, components: &Components) -> bool {
+    components.registry.weightless(name).is_some() || components.registry.segmenter(name).is_some()
 }
 
 /// What segmentation trains on: images with label maps.

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::experiment::Experiment;
 use crate::file_hashes::{FileHashes, hex};
 use crate::fingerprint::Fingerprint;
+use crate::run_folder::RunFolder;
 use crate::weights_source::WeightsFile;
 
 /// Its file in a run's folder.
@@ -81,19 +82,23 @@ impl Identity {
         serde_json::from_str(&text).map(Some).with_context(unreadable)
     }
 
-    /// Refuses to go on with the run in `folder` on other data than it began with, from other weights, or with other
-    /// numerics. The data's fingerprint now is `data`; `weights` is the hash of the weights that it is about to start from,
-    /// `None` where it goes on from a checkpoint.
+    /// Refuses to go on with the run in `folder` on other data than it began with, from other weights where it has no
+    /// checkpoint yet, or with other numerics. The data's fingerprint now is `data`.
     ///
     /// # Errors
-    /// Other images, labels, splits, masks, weights or numerics; an identity that cannot be read.
-    pub fn check_resumed(folder: &Path, data: &Fingerprint, weights: Option<&str>) -> anyhow::Result<()> {
-        let Some(begun) = Self::of_run(folder)? else { return Ok(()) };
+    /// Other images, labels, splits, masks, weights or numerics; an identity or weights that cannot be read.
+    pub fn check_resumed(
+        folder: &RunFolder,
+        data: &Fingerprint,
+        weights: Option<&WeightsFile>,
+        hashes: &FileHashes,
+    ) -> anyhow::Result<()> {
+        let Some(begun) = Self::of_run(folder.path())? else { return Ok(()) };
+        let folder_name = folder.path().display();
         anyhow::ensure!(
             begun.numerics == mga_core::NUMERICS,
-            "{}: begun with another version of mga, whose numbers differ (numerics {}; here {}): go on with that one, or \
-             train anew with another --out",
-            folder.display(),
+            "{folder_name}: begun with another version of mga, whose numbers differ (numerics {}; here {}): go on with that \
+             one, or train anew with another --out",
             begun.numerics,
             mga_core::NUMERICS
         );
@@ -103,7 +108,7 @@ impl Identity {
             data: data.data.clone(),
             images: known(&begun.images, &data.images),
             masks: known(&begun.masks, &data.masks),
-            weights: weights.unwrap_or(&begun.weights).to_owned(),
+            weights: if folder.last().is_file() { begun.weights.clone() } else { weights_hash(weights, hashes)? },
             classes: data.classes,
             ..begun.clone()
         };
@@ -111,8 +116,7 @@ impl Identity {
             return Ok(());
         }
         anyhow::bail!(
-            "{}: not what the run began with: other {}; put that back, or train anew with another --out",
-            folder.display(),
+            "{folder_name}: not what the run began with: other {}; put that back, or train anew with another --out",
             begun.differences(&now).join(", ")
         )
     }

@@ -65,8 +65,7 @@ pub fn train(
     let hashes = FileHashes::of_user();
     let fingerprint = fingerprint::of_annotated(&data, &hashes)?;
     if resume {
-        let weights = if folder.last().is_file() { None } else { Some(weights_hash(weights.as_ref(), &hashes)?) };
-        Identity::check_resumed(folder.path(), &fingerprint, weights.as_deref())?;
+        Identity::check_resumed(folder, &fingerprint, weights.as_ref(), &hashes)?;
     } else {
         let images = trained_images(&data)?;
         let identity = Identity::new(experiment, &fingerprint, &weights_hash(weights.as_ref(), &hashes)?)?;
