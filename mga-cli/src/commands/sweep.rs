@@ -24,7 +24,8 @@ Example:
   mga sweep experiments/ablations/leaves.toml --out runs/leaves
   mga sweep experiments/ablations/leaves.toml --out runs/leaves --launcher slurm
 
-What is finished is not run again, whatever ended the sweep; a value added to the file runs only what is new.";
+What is finished is not run again, whatever ended the sweep and whatever its run was called before: a value, an axis or a
+variant added to the file runs only what is new.";
 
 /// Run an experiment under many settings.
 #[derive(Debug, clap::Args)]
@@ -94,16 +95,20 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let lock = FolderLock::take(&args.out, "sweeps")?;
     planner.write_files(&args.out)?;
     if slurm {
+        let taken = plan.take_over()?;
         plan.write()?;
         let request = Request { retry: args.retry, emit: args.emit, at_once: args.jobs, quiet: args.quiet };
         let prepare = || planner.make_masks(&interrupt);
-        return sweep_slurm::run(&plan, &request, &mut Report::new(args.json, true, 1), prepare);
+        let mut report = Report::new(args.json, true, 1);
+        report.taken_over(&taken);
+        return sweep_slurm::run(&plan, &request, &mut report, prepare);
     }
     let mut sweep = Sweep::new(&args, &plan, components.hub.settings().offline, &interrupt);
     loop {
         if let Some(draws) = &draws {
             draws.write(&args.out)?;
         }
+        sweep.report.taken_over(&plan.take_over()?);
         plan.write()?;
         sweep.round(&plan, planner.total(plan.cells.len()))?;
         let more = match draws.as_mut().filter(|_| !interrupt.is_raised()) {
@@ -157,6 +162,7 @@ impl<'a> Sweep<'a> {
         }
         // What fails from now on has had its second chance.
         self.retry = false;
+        self.report.planned(plan);
         self.report.standing(total, finished, failed);
         if !self.told {
             self.told = true;
@@ -169,10 +175,7 @@ impl<'a> Sweep<'a> {
     /// Says how many runs there are and about how long they take, before the first starts.
     fn tell(&mut self, plan: &Plan, standing: &[(&Cell, State)], left: &[&Cell], total: usize, done: (usize, usize)) {
         let (jobs, to_run) = (self.crew.shares.len(), total - done.0 - done.1);
-        for old in plan.superseded() {
-            let what = if old.differences.is_empty() { "identity".to_owned() } else { old.differences.join(", ") };
-            self.report.line(&format!("{} is kept but does not count: other {what} than {}", old.key, old.by));
-        }
+        plan.superseded().iter().for_each(|old| self.report.line(&old.told()));
         let finished = Estimate::of_finished(standing.iter().map(|(cell, state)| (*cell, state)));
         let estimate = match (finished, left.first(), self.crew.shares.first()) {
             (Some(estimate), ..) => Some(estimate),
@@ -209,7 +212,8 @@ impl<'a> Sweep<'a> {
         report.close();
         report.line(&report.outcome());
         let (failed, interrupted) = (report.failed(), crew.interrupt.is_raised());
-        report.object(json!({ "event": "end", "failed": failed, "interrupted": interrupted }));
+        let best = report.best();
+        report.object(json!({ "event": "end", "failed": failed, "interrupted": interrupted, "best": best }));
         if interrupted {
             return Err(Interrupted(format!("interrupted; the same command goes on with {}", out.display())).into());
         }
@@ -229,10 +233,13 @@ fn list(plan: &Plan, planner: &Planner<'_>, args: &Args) -> anyhow::Result<()> {
     let queued = if slurm { sweep_slurm::queued(plan)? } else { BTreeMap::new() };
     for cell in &plan.cells {
         let state = cell.state();
-        let task = queued.get(&cell.key).filter(|_| state.state != Standing::Finished);
+        let task = sweep_slurm::task_of(&queued, cell).filter(|_| state.state != Standing::Finished);
         if args.json {
             let task = task.map(|task| json!({ "job": task.job, "index": task.index, "state": task.state }));
-            text += &json!({ "key": cell.key, "state": state, "cell": cell.record, "task": task }).to_string();
+            let run = json!({
+                "key": cell.key, "found_as": cell.found_as(), "state": state, "cell": cell.record, "task": task,
+            });
+            text += &run.to_string();
         } else if let Some(task) = task {
             text += &format!("{} {}", cell.key, sweep_slurm::told(task));
         } else {
@@ -244,6 +251,9 @@ fn list(plan: &Plan, planner: &Planner<'_>, args: &Args) -> anyhow::Result<()> {
                 Standing::Interrupted => "interrupted".to_owned(),
             };
             text += &format!("{} {what}", cell.key);
+        }
+        if let Some(name) = cell.found_as().filter(|_| !args.json) {
+            text += &format!(" (as {name})");
         }
         text += "\n";
     }
@@ -262,10 +272,9 @@ fn list(plan: &Plan, planner: &Planner<'_>, args: &Args) -> anyhow::Result<()> {
             text += &format!("; {}", estimate.told(left, args.jobs.map_or(1, usize::from)));
         }
         text += "\n";
-        for old in plan.superseded() {
-            let what = if old.differences.is_empty() { "identity".to_owned() } else { old.differences.join(", ") };
-            text += &format!("{} is kept but does not count: other {what} than {}\n", old.key, old.by);
-        }
+        let begun = plan.found().into_iter().filter(|found| found.state != Standing::Waiting);
+        begun.for_each(|found| text += &(found.told() + "\n"));
+        plan.superseded().iter().for_each(|old| text += &(old.told() + "\n"));
     }
     Ok(print(text)?)
 }

@@ -6,7 +6,7 @@ use anyhow::Context;
 use serde_json::json;
 
 use crate::launchers::slurm::{FOLDER, Scripts, Task, submit, tasks};
-use crate::sweep::{Plan, Report, Standing, State};
+use crate::sweep::{Cell, Plan, Report, Standing, State};
 
 /// How the runs are submitted.
 pub(super) struct Request {
@@ -70,7 +70,7 @@ pub(super) fn run(
                 report.known(cell);
             }
             // A task that has just failed or saved may be on its way back into the queue.
-            _ if queued.contains_key(&cell.key) => waiting += 1,
+            _ if task_of(&queued, cell).is_some() => waiting += 1,
             Standing::Running => elsewhere += 1,
             Standing::Failed if !request.retry => failed += 1,
             _ => left.push(cell.key.as_str()),
@@ -90,7 +90,7 @@ pub(super) fn run(
     }));
     let strangers: Vec<String> = queued
         .iter()
-        .filter(|(key, _)| !plan.cells.iter().any(|cell| cell.key == **key))
+        .filter(|(key, _)| !plan.cells.iter().any(|cell| cell.is_called(key)))
         .map(|(_, task)| format!("{}_{}", task.job, task.index))
         .collect();
     if !strangers.is_empty() {
@@ -133,6 +133,11 @@ pub(super) fn run(
         ));
     }
     Ok(())
+}
+
+/// The task that SLURM has of a run, submitted under whatever name.
+pub(super) fn task_of<'a>(queued: &'a BTreeMap<String, Task>, cell: &Cell) -> Option<&'a Task> {
+    queued.get(&cell.key).or_else(|| queued.iter().find(|(key, _)| cell.is_called(key)).map(|(_, task)| task))
 }
 
 /// How a run in the queue is shown.

@@ -5,6 +5,7 @@
 //! [`Cell`], [`Crew`] all that are left on this machine.
 
 mod baseline;
+mod best;
 mod child;
 mod crew;
 mod draws;
@@ -20,6 +21,8 @@ mod search;
 mod settings;
 mod share;
 mod state;
+mod superseded;
+mod takeover;
 mod tpe;
 
 pub use child::{LOG, Running, Share};
@@ -27,9 +30,12 @@ pub use crew::{Crew, run_cell};
 pub use draws::Draws;
 pub use estimate::Estimate;
 pub use file::{Baseline, Budget, Search, SweepFile, sweep_schema};
-pub use plan::{CELL, Cell, CellRecord, EXPERIMENT, PLAN, Plan, Superseded};
+pub use plan::{CELL, Cell, CellRecord, EXPERIMENT, PLAN, Plan};
 pub use planner::Planner;
 pub use report::{Report, duration};
+pub use search::is_range;
 pub use settings::repeats;
 pub use share::{gpus, shares, takes_any_gpu};
 pub use state::{Process, STATE, Standing, State};
+pub use superseded::Superseded;
+pub use takeover::TakenOver;

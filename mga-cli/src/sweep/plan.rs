@@ -1,6 +1,5 @@
 //! A sweep's folder: the cells that its file asks for, and where each of them stands.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -60,6 +59,8 @@ pub struct Cell {
     pub(super) experiment: Option<String>,
     /// Its identity, where it was just made.
     pub(super) identity: Option<Identity>,
+    /// The name of the folder that the run lies in, where that is not its own.
+    pub(super) from: Option<String>,
     folder: PathBuf,
 }
 
@@ -100,22 +101,36 @@ pub struct Plan {
     pub cells: Vec<Cell>,
 }
 
-/// A finished run that fills a planned cell, but is not the run that is asked for now.
-#[derive(Debug, Clone)]
-pub struct Superseded {
-    /// The folder's name.
-    pub key: String,
-    /// The planned run in its place.
-    pub by: String,
-    /// In what they differ.
-    pub differences: Vec<&'static str>,
-}
-
 impl Cell {
     /// A cell of the sweep in the folder `sweep`.
     pub(super) fn new(sweep: &Path, key: String, record: CellRecord, device: String, threads: usize) -> Self {
         let folder = sweep.join("runs").join(&key);
-        Self { key, record, device, threads, experiment: None, identity: None, folder }
+        Self { key, record, device, threads, experiment: None, identity: None, from: None, folder }
+    }
+
+    /// The run lies under another name in the sweep's folder.
+    pub(super) fn lies_in(&mut self, sweep: &Path, from: String) {
+        self.folder = sweep.join("runs").join(&from);
+        self.from = Some(from);
+    }
+
+    /// The name of the folder that the run was found in, where that is not its own: it is taken over when the sweep runs.
+    #[must_use]
+    pub fn found_as(&self) -> Option<&str> {
+        self.from.as_deref()
+    }
+
+    /// The run lies there, under the cell's own name.
+    pub(super) fn lies_at(&mut self, folder: PathBuf) {
+        self.folder = folder;
+    }
+
+    /// Whether a run of that name is this one: names end in the identity, whatever else an earlier sweep file called it.
+    #[must_use]
+    pub fn is_called(&self, key: &str) -> bool {
+        let id = self.record.id.get(..8);
+        key == self.key
+            || id.is_some_and(|id| key.strip_suffix(id).is_some_and(|rest| rest.is_empty() || rest.ends_with('-')))
     }
 
     /// The run's folder, which need not be there.
@@ -238,11 +253,13 @@ impl Plan {
         })
     }
 
-    /// Writes every cell's folder, then the list of the cells in force. What lies there already stays.
+    /// Writes every cell's folder, then the list of the cells in force. What lies there already stays, under the name of its
+    /// cell ([`Plan::take_over`]).
     ///
     /// # Errors
     /// The folder cannot be written to.
-    pub fn write(&self) -> anyhow::Result<()> {
+    pub fn write(&mut self) -> anyhow::Result<()> {
+        self.take_over()?;
         self.cells.iter().try_for_each(Cell::write)?;
         let line = |cell: &Cell| Line {
             key: cell.key.clone(),
@@ -260,50 +277,25 @@ impl Plan {
         write_changed(&self.folder.join(PLAN), &(serde_json::to_string_pretty(&listed)? + "\n"))
     }
 
-    /// The cell of that key, or of that place in the order, from 0.
+    /// The cell of that key, or of that place in the order, from 0; else the one whose run had that key: tasks wait in a
+    /// queue by the name of their day.
     ///
     /// # Errors
     /// There is none.
     pub fn cell(&self, key_or_index: &str) -> anyhow::Result<&Cell> {
         let by_key = self.cells.iter().find(|cell| cell.key == key_or_index);
         let by_index = || key_or_index.parse::<usize>().ok().and_then(|index| self.cells.get(index));
-        by_key.or_else(by_index).with_context(|| {
+        let by_id = || self.cells.iter().find(|cell| cell.is_called(key_or_index));
+        by_key.or_else(by_index).or_else(by_id).with_context(|| {
             let meant = crate::experiment::nearest(key_or_index, self.cells.iter().map(|cell| cell.key.as_str()));
             let meant = meant.map(|meant| format!(", did you mean `{meant}`?")).unwrap_or_default();
             let (folder, count) = (self.folder.display(), self.cells.len());
             format!("{folder}: no run `{key_or_index}` is planned{meant}; there are {count}, from 0")
         })
     }
-
-    /// Finished runs in the folder that fill planned cells but are other runs: those of an earlier base, data set or
-    /// program.
-    #[must_use]
-    pub fn superseded(&self) -> Vec<Superseded> {
-        let planned: BTreeSet<&str> = self.cells.iter().map(|cell| cell.key.as_str()).collect();
-        let Ok(entries) = std::fs::read_dir(self.folder.join("runs")) else { return Vec::new() };
-        let mut found = Vec::new();
-        for folder in entries.flatten().map(|entry| entry.path()) {
-            let Some(key) = folder.file_name().and_then(|name| name.to_str()) else { continue };
-            if planned.contains(key) || !RunFolder::at(&folder).summary().is_file() {
-                continue;
-            }
-            let Ok(record) = read_json::<CellRecord>(&folder.join(CELL)) else { continue };
-            let same = |cell: &&Cell| {
-                (&cell.record.variant, &cell.record.settings, &cell.record.replicate)
-                    == (&record.variant, &record.settings, &record.replicate)
-            };
-            let Some(cell) = self.cells.iter().find(same) else { continue };
-            let old = Identity::of_run(&folder).ok().flatten();
-            let differences = cell.identity.as_ref().zip(old).map(|(new, old)| new.differences(&old));
-            let differences = differences.unwrap_or_default();
-            found.push(Superseded { key: key.to_owned(), by: cell.key.clone(), differences });
-        }
-        found.sort_by(|a, b| a.key.cmp(&b.key));
-        found
-    }
 }
 
-fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
+pub(super) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
     let unreadable = || format!("{}: cannot be read", path.display());
     serde_json::from_slice(&std::fs::read(path).with_context(unreadable)?).with_context(unreadable)
 }

@@ -12,6 +12,7 @@ use super::file::{Baseline, Search, SweepFile, sweep_schema};
 use super::identities::Identities;
 use super::key;
 use super::plan::{Cell, CellRecord, Plan, write_changed};
+use super::takeover;
 use crate::components::Components;
 use crate::experiment::{
     Document, ExperimentError, KeyPath, Loaded, Metric, Overrides, Problem, SelectOn, Severity, experiment_schema,
@@ -257,6 +258,7 @@ impl<'a> Planner<'a> {
             cells.push(cell);
         }
         self.settle(problems)?;
+        takeover::find(out, &mut cells);
         let metric = loaded.first().map_or(Metric::default(), |found| found.experiment.eval.metric);
         Ok(Resolved { cells, metric })
     }

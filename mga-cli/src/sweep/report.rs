@@ -6,8 +6,10 @@ use std::time::Instant;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
-use super::plan::Cell;
+use super::best::Scores;
+use super::plan::{Cell, Plan};
 use super::state::{Standing, State};
+use super::takeover::TakenOver;
 use crate::output::print;
 
 /// How a sweep is shown.
@@ -28,7 +30,7 @@ pub struct Report {
     failed: usize,
     interrupted: usize,
     under_way: Vec<String>,
-    best: Option<(f64, String)>,
+    scores: Scores,
     /// Seconds of a run, and how many the mean is over.
     seconds: (f64, usize),
     begun: Instant,
@@ -59,15 +61,30 @@ impl Report {
             failed: 0,
             interrupted: 0,
             under_way: Vec::new(),
-            best: None,
+            scores: Scores::default(),
             seconds: (0.0, 0),
             begun: Instant::now(),
         }
     }
 
+    /// Takes the arms of a plan, of which the best is told.
+    pub fn planned(&mut self, plan: &Plan) {
+        self.scores.planned(plan);
+    }
+
     /// Takes the score of a run that was finished before.
     pub fn known(&mut self, cell: &Cell) {
-        self.score(cell);
+        self.scores.take(cell);
+    }
+
+    /// Tells of runs that were found under other names; of those that have not begun nothing is at stake.
+    pub fn taken_over(&self, taken: &[TakenOver]) {
+        for run in taken {
+            if run.state != Standing::Waiting {
+                self.line(&run.told());
+            }
+            self.object(json!({ "event": "taken-over", "from": run.from, "key": run.key, "state": run.state }));
+        }
     }
 
     /// Takes what runs take, as known from elsewhere.
@@ -114,7 +131,7 @@ impl Report {
                 self.finished += 1;
                 let (mean, runs) = self.seconds;
                 self.seconds = ((mean * runs as f64 + state.seconds) / (runs + 1) as f64, runs + 1);
-                self.score(cell)
+                self.scores.take(cell)
             }
             Standing::Failed => {
                 self.failed += 1;
@@ -157,8 +174,8 @@ impl Report {
         if self.failed > 0 {
             parts.push(format!("{} failed", self.failed));
         }
-        if let Some((score, key)) = &self.best {
-            parts.push(format!("best {score:.4} {key}"));
+        if let Some(best) = self.scores.told() {
+            parts.push(format!("best {best}"));
         }
         if let Some(key) = self.under_way.last() {
             parts.push(format!("now {key}"));
@@ -199,10 +216,19 @@ impl Report {
                 parts.push(format!("{count} {what}"));
             }
         }
-        if let Some((score, key)) = &self.best {
-            parts.push(format!("best on validation: {score:.4}, {key}"));
+        if let Some(best) = self.scores.told() {
+            parts.push(format!("best on validation: {best}"));
         }
         parts.join("; ")
+    }
+
+    /// The best arm for machines; null where no run has a score.
+    #[must_use]
+    pub fn best(&self) -> Value {
+        self.scores.best().map_or(
+            Value::Null,
+            |best| json!({ "score": best.mean, "runs": best.runs, "of": best.of, "arm": best.name, "draw": best.draw }),
+        )
     }
 
     fn count(&self) -> String {
@@ -214,14 +240,6 @@ impl Report {
         let (mean, runs) = self.seconds;
         let left = self.total.saturating_sub(self.finished + self.failed);
         (runs > 0 && left > 0).then(|| mean * left as f64 / self.jobs.min(left) as f64)
-    }
-
-    fn score(&mut self, cell: &Cell) -> Option<f64> {
-        let score = cell.score()?;
-        if self.best.as_ref().is_none_or(|(best, _)| score > *best) {
-            self.best = Some((score, cell.key.clone()));
-        }
-        Some(score)
     }
 }
 

@@ -21,7 +21,8 @@ pub(super) enum Range {
 const KINDS: [&str; 4] = ["uniform", "log_uniform", "integer", "choice"];
 
 /// Whether a table is a range and not a table of settings.
-pub(super) fn is_range(value: &Value) -> bool {
+#[must_use]
+pub fn is_range(value: &Value) -> bool {
     value.as_object().is_some_and(|table| table.keys().any(|key| KINDS.contains(&key.as_str())))
 }
 

@@ -138,7 +138,7 @@ fn identities_tell_images_masks_and_splits_apart() {
         "base = \"base.toml\"\n[axes]\n\"data.masks.source\" = [\"veins\", \"silhouette\", \"ones\"]\n\
          \"data.validation.seed\" = [0, 1]\n",
     );
-    let plan = folder.plan().unwrap().0;
+    let mut plan = folder.plan().unwrap().0;
     plan.write().unwrap();
     // Of the planned folder, without sweep file, data or weights.
     let opened = Plan::open(&folder.path("out")).unwrap();

@@ -9,7 +9,10 @@ mod fixture;
 #[cfg(test)]
 #[cfg(unix)]
 mod killed;
+#[cfg(test)]
+mod renamed;
 mod running;
+#[cfg(test)]
 mod searching;
 #[cfg(test)]
 #[cfg(unix)]

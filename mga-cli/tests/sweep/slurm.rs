@@ -109,6 +109,31 @@ fn what_is_queued_or_finished_is_not_submitted_again() {
 }
 
 #[test]
+fn tasks_that_wait_under_an_earlier_name_are_the_same_runs() {
+    let cluster = Cluster::new(&SWEEP.replace("[axes]\nseed = [1, 2]\n", ""));
+    assert_eq!(cluster.says(&[])[1], "submitted job 71: 2 tasks");
+    let script = cluster.submitted()[0].clone();
+    // One was run, the other waits; then a seed axis was added, with the base's seed in it.
+    assert_eq!(cluster.task(&script, 0).status.code(), Some(0));
+    cluster.queue(&script, &[1]);
+    cluster.0.write("sweep.toml", &SWEEP.replace("[1, 2]", "[3, 4]"));
+    let listed = String::from_utf8(succeed(cluster.sweep(&["--dry-run"])).stdout).unwrap();
+    assert!(listed.contains(" finished, ") && listed.contains(" (as attention-none-"), "{listed}");
+    assert!(listed.contains("job 71_1 is PENDING (Resources) (as attention-residual-"), "{listed}");
+    let more = cluster.says(&[]);
+    assert!(more[0].starts_with("attention-none-") && more[0].contains("is the same run as"), "{more:?}");
+    assert_eq!(more[1], "tiny: 4 runs: 1 finished, 0 failed, 1 queued, 2 to submit");
+    assert_eq!(more.iter().filter(|line| line.contains("scancel")).count(), 0, "{more:?}");
+    assert_eq!(cluster.keys(&cluster.submitted()[1]), ["attention-none.seed-4", "attention-residual.seed-4"]);
+    // Its turn comes: it runs under the name that it has now.
+    assert_eq!(cluster.task(&script, 1).status.code(), Some(0));
+    let results = cluster.0.results("out");
+    let finished = results.iter().filter(|(_, run)| run.state == "finished").map(|(key, _)| readable(key));
+    assert_eq!(finished.collect::<Vec<_>>(), ["attention-none.seed-3", "attention-residual.seed-3"]);
+    assert_eq!(results.len(), 4);
+}
+
+#[test]
 fn tasks_give_the_numbers_of_a_local_sweep() {
     let cluster = Cluster::new(SWEEP);
     succeed(cluster.0.sweep("local", &[]));
