@@ -19,6 +19,9 @@ pub struct Cell {
     pub order: u64,
     /// Whether it belongs to the arm that the others are compared with.
     pub baseline: bool,
+    /// The draw of a random or TPE search, from 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub draw: Option<usize>,
 }
 
 impl Cell {

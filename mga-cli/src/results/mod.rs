@@ -13,6 +13,7 @@ mod logits;
 mod predictions;
 mod read;
 mod record;
+mod search;
 mod state;
 mod summary;
 
@@ -24,5 +25,6 @@ pub use logits::Logits;
 pub use predictions::{Prediction, Predictions};
 pub use read::{Note, Results, read};
 pub use record::{NO_IDENTITY, Record, flatten};
+pub use search::SearchSpace;
 pub use state::State;
 pub use summary::{Evaluation, Summary};

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::arms::derive_cells;
 use super::json_file;
 use super::record::Record;
+use super::search::SearchSpace;
 
 /// Something that was found and is no run, or cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -31,6 +32,9 @@ pub struct Results {
     pub earlier: Vec<Record>,
     /// What is no run, and was left out.
     pub notes: Vec<Note>,
+    /// What was searched, where the runs are of one random or TPE search.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub search: Option<SearchSpace>,
 }
 
 impl Results {
@@ -66,6 +70,12 @@ pub fn read<P: AsRef<Path>>(paths: &[P]) -> anyhow::Result<Results> {
              folders of it",
             path.display()
         );
+    }
+    if let [path] = paths {
+        let mut notes = vec![];
+        results.search = SearchSpace::read(path.as_ref(), &mut notes);
+        let path = path.as_ref();
+        results.notes.extend(notes.into_iter().map(|message| Note { path: path.to_path_buf(), message }));
     }
     derive_cells(&mut results.records);
     // By the sweep's order; folders that say nothing of it keep the order of their names.

@@ -9,6 +9,7 @@ mod distributions;
 mod holm;
 mod mcnemar;
 mod moments;
+mod rank_share;
 mod t_test;
 mod wilson;
 
@@ -16,6 +17,7 @@ pub use bootstrap::{Resampling, bootstrap, quantile};
 pub use holm::holm;
 pub use mcnemar::{FEW_DISCORDANT, McNemar, mcnemar, mcnemar_clustered};
 pub use moments::{deviation, mean};
+pub use rank_share::{RankShare, rank_share, ranks, spearman};
 pub use t_test::{TTest, corrected_resampled_t, t_test};
 pub use wilson::wilson;
 
