@@ -16,6 +16,7 @@ pub mod assemble;
 pub mod checkpoint;
 pub mod commands;
 pub mod components;
+pub mod csv_file;
 pub mod data_set;
 pub mod deletion;
 pub mod described_model;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::model_args::ModelArgs;
 use crate::components::Components;
+use crate::csv_file::CsvFile;
 use crate::data_set;
 use crate::deletion::{Deletion, Fill};
 use crate::experiment::nearest;
@@ -99,12 +100,12 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     for skipped in loader.skipped() {
         eprintln!("skipped: {skipped}");
     }
-    let mut writer = csv::Writer::from_writer(vec![]);
+    let mut table = CsvFile::new();
     let maps: Vec<&str> =
         predictions.first().iter().flat_map(|explained| &explained.deletion).map(|(map, _)| *map).collect();
     let header = ["path", "label", "predicted", "confidence", "picture", "class"].map(str::to_owned);
     let columns = maps.iter().map(|map| format!("deletion_{}", map.replace('-', "_")));
-    writer.write_record(header.into_iter().chain(columns))?;
+    table.row(header.into_iter().chain(columns))?;
     for explained in &predictions {
         let class = |class: Option<usize>| class.and_then(|class| classes.get(class)).map_or("", String::as_str);
         let confidence = format!("{:.6}", explained.confidence);
@@ -113,7 +114,7 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
         let (label, predicted) = (class(explained.label), class(explained.predicted));
         let fixed = [explained.id.as_str(), label, predicted, &confidence, &picture, class(explained.class)];
         let scores = explained.deletion.iter().map(|(_, score)| format!("{:.6}", score.score));
-        writer.write_record(fixed.into_iter().map(str::to_owned).chain(scores))?;
+        table.row(fixed.into_iter().map(str::to_owned).chain(scores))?;
     }
     if let Some(deletion) = deletion {
         let report = deletion_report(&deletion, &predictions, &classes, &maps);
@@ -123,7 +124,7 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
         let means: Vec<String> = maps.iter().map(|map| format!("{map} {:.3}", mean(&predictions, map))).collect();
         eprintln!("deletion score, mean of {} images, lower is better: {}", predictions.len(), means.join(", "));
     }
-    Ok(output::print(String::from_utf8(writer.into_inner()?)?)?)
+    Ok(output::print(table.text()?)?)
 }
 
 /// `predicted`, `true`, or a class by its name.

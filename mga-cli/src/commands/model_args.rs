@@ -145,6 +145,7 @@ fn is_about(error: &anyhow::Error, key: &str) -> bool {
 /// The header of a run's `confusion.csv`.
 fn written_classes(run: &Path) -> Option<Vec<String>> {
     let mut reader = csv::Reader::from_path(run.join("confusion.csv")).ok()?;
-    let classes: Vec<String> = reader.headers().ok()?.iter().skip(1).map(str::to_owned).collect();
+    let classes: Vec<String> =
+        reader.headers().ok()?.iter().skip(1).map(crate::csv_file::bared).map(str::to_owned).collect();
     (classes.len() > 1).then_some(classes)
 }

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::model_args::ModelArgs;
 use crate::components::Components;
+use crate::csv_file::CsvFile;
 use crate::described_model::DescribedModel;
 use crate::experiment::Loaded;
 use crate::image_files::ImageFiles;
@@ -151,19 +152,19 @@ impl Row {
 
 /// `path,predicted,confidence,index,predicted_2,confidence_2,index_2,...`
 fn as_csv(rows: &[Row], top: usize) -> anyhow::Result<String> {
-    let mut writer = csv::Writer::from_writer(vec![]);
+    let mut table = CsvFile::new();
     let mut header = ["path", "predicted", "confidence", "index"].map(str::to_owned).to_vec();
     let columns = |place| [format!("predicted_{place}"), format!("confidence_{place}"), format!("index_{place}")];
     header.extend((2..=top).flat_map(columns));
-    writer.write_record(&header)?;
+    table.row(&header)?;
     for row in rows {
         let one = |(index, class, probability): &(usize, String, f64)| {
             [class.clone(), format!("{probability:.6}"), index.to_string()]
         };
         let said = row.top.iter().flat_map(one);
-        writer.write_record(std::iter::once(row.path.clone()).chain(said))?;
+        table.row(std::iter::once(row.path.clone()).chain(said))?;
     }
-    Ok(String::from_utf8(writer.into_inner()?)?)
+    table.text()
 }
 
 fn as_json(rows: &[Row]) -> anyhow::Result<String> {

@@ -17,6 +17,7 @@ Example:
 
 Arms are runs of equal settings; seeds and folds repeat them. Each arm is compared with the baseline by the first metric,
 paired by seed and fold: a paired t test (over folds the corrected resampled t test), adjusted by Holm over the table.
+Of a search the last line names the draw that is best on the validation images, by the mean over its runs.
 Writes index.html, a page that needs no network, with its plots in figures/; report.md, report.csv, report.tex, report.json
 and methods.md.";
 
@@ -78,6 +79,9 @@ pub fn run(args: Args, _components: &Components) -> anyhow::Result<()> {
             let (page, figures) = (html::PAGE, html::FIGURES);
             text += &format!("\nreport: {} ({page}, {figures}/, {})\n", out.display(), names.join(", "));
         }
+    }
+    if !args.json {
+        text += &terminal::last_line(&report).map(|line| format!("\n{line}\n")).unwrap_or_default();
     }
     Ok(print(text)?)
 }

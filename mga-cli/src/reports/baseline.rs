@@ -57,7 +57,7 @@ mod tests {
 
     fn group(name: &str, settings: &str, baseline: bool) -> Group {
         let settings = serde_json::from_str(settings).unwrap();
-        Group { name: name.to_owned(), variant: None, settings, baseline, members: vec![] }
+        Group { name: name.to_owned(), variant: None, settings, baseline, draw: None, members: vec![] }
     }
 
     fn arms() -> Vec<Group> {

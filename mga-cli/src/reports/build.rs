@@ -11,9 +11,10 @@ use super::flags::{Seen, flags};
 use super::grouping::groups;
 use super::images::Images;
 use super::methods::methods;
-use super::model::{Arm, Report, Run};
+use super::model::{Arm, Column, Report, Run};
 use super::scores::score;
-use crate::results::{NO_IDENTITY, Record, Results};
+use super::search::{search, selection, validation};
+use crate::results::{NO_IDENTITY, Record, Results, SearchSpace};
 
 /// What a report is to say.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -66,6 +67,12 @@ pub fn build(results: &Results, request: &Request) -> anyhow::Result<Report> {
         });
     }
 
+    let test_images = finished.iter().filter_map(|record| record.summary.as_ref()?.reported()?.images()).min();
+    let selected_by = selection(&finished, test_images.unwrap_or(0));
+    let validated = |members: &[usize], counted: &dyn Fn(usize) -> bool| -> Vec<(&Record, f64)> {
+        let counted = members.iter().copied().filter(|&member| counted(member));
+        counted.filter_map(|m| Some((&records[m], validation(&records[m], &selected_by)?))).collect()
+    };
     let mut images = Images::of(records, request.resampling, CONFIDENCE);
     let mut arms: Vec<Arm> = vec![];
     for (index, group) in groups.iter().enumerate() {
@@ -77,6 +84,7 @@ pub fn build(results: &Results, request: &Request) -> anyhow::Result<Report> {
         let of_test = |member: usize| records[member].summary.as_ref().is_some_and(|summary| summary.selected_on_test);
         arms.push(Arm {
             name: group.name.clone(),
+            variant: group.variant.clone(),
             settings: group.settings.clone(),
             baseline: marked.contains(&index),
             runs: group.members.clone(),
@@ -84,6 +92,9 @@ pub fn build(results: &Results, request: &Request) -> anyhow::Result<Report> {
             failed: group.members.iter().filter(|&&m| runs[m].state == crate::results::State::Failed).count(),
             scores: scores.collect(),
             comparison: None,
+            draw: group.draw,
+            validation: score(&validated(&group.members, &|m| counted(m)), &selected_by, CONFIDENCE),
+            best_validated: false,
             image_interval: images.interval(&column.key, &members().collect::<Vec<_>>()),
             seconds: group.members.iter().filter_map(|&member| records[member].seconds).sum(),
             selected_on_test: members().any(of_test),
@@ -113,11 +124,22 @@ pub fn build(results: &Results, request: &Request) -> anyhow::Result<Report> {
         notes.push("no arm is marked as the baseline, so nothing is compared; name one with --baseline".to_owned());
     }
     adjust(&mut arms, &column);
-    let left_out: Vec<usize> = duplicates.into_iter().collect();
+    let left_out: Vec<usize> = duplicates.iter().copied().collect();
     let flags = flags(&Seen { arms: &arms, runs: &runs, records, column: &column, duplicates: &left_out });
     for (index, arm) in arms.iter_mut().enumerate() {
         arm.flags = flags.iter().enumerate().filter(|(_, flag)| flag.arms.contains(&index)).map(|(at, _)| at).collect();
     }
+    let search = results.search.as_ref().map(|space| {
+        mark_best(&mut arms, space, &selected_by);
+        let searched: Vec<_> = (0..records.len())
+            .filter(|run| !left_out.contains(run))
+            .map(|run| {
+                let value = validation(&records[run], &selected_by).filter(|_| counted(run));
+                (&records[run], runs[run].arm, value)
+            })
+            .collect();
+        search(space, &selected_by, &searched, CONFIDENCE)
+    });
     let mut report = Report {
         title: results.name.clone(),
         made_by: format!("mga {}", env!("CARGO_PKG_VERSION")),
@@ -129,9 +151,31 @@ pub fn build(results: &Results, request: &Request) -> anyhow::Result<Report> {
         methods: vec![],
         notes,
         confidence: CONFIDENCE,
+        search,
     };
     report.methods = methods(&report, &finished, request.resampling.resamples);
     Ok(report)
+}
+
+/// Marks the arms of the best mean on validation images, each among those that differ in what is drawn alone, and whose runs
+/// all have a score; of equals the first.
+fn mark_best(arms: &mut [Arm], space: &SearchSpace, column: &Column) {
+    let family = |arm: &Arm| {
+        let mut rest = arm.settings.clone();
+        rest.retain(|key, _| !space.ranges.contains_key(key));
+        (arm.variant.clone(), rest)
+    };
+    let mut best: Vec<(usize, f64)> = vec![];
+    for (index, arm) in arms.iter().enumerate() {
+        let Some(mean) = arm.validation.mean.filter(|_| arm.validation.n == arm.runs.len()) else { continue };
+        let better = |other: f64| if column.higher_is_better { mean > other } else { mean < other };
+        match best.iter_mut().find(|(known, _)| family(&arms[*known]) == family(arm)) {
+            None => best.push((index, mean)),
+            Some(known) if better(known.1) => *known = (index, mean),
+            Some(_) => (),
+        }
+    }
+    best.iter().for_each(|&(index, _)| arms[index].best_validated = true);
 }
 
 /// Finished runs of a cell that an earlier finished run fills.

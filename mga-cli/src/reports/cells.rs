@@ -1,6 +1,7 @@
 //! The tables as text, cell by cell: what terminal, Markdown and LaTeX set in their own ways.
 
 use super::model::{Arm, Column, Comparison, Report, Score};
+use super::search_cells::{chosen, families, heading, named, spread};
 use super::wording::{count, difference_interval, duration, interval, p_value};
 use crate::results::State;
 
@@ -33,10 +34,20 @@ impl Cells {
     }
 }
 
-/// `5`, or `4 of 5` where not all are finished.
-fn runs(arm: &Arm) -> String {
+/// `5`, or `4 of 5` where not all are finished; with the folds that they are in: `10 (5 folds)`.
+pub(super) fn runs(arm: &Arm) -> String {
     let (finished, all) = (arm.finished, arm.runs.len());
-    if finished == all { all.to_string() } else { format!("{finished} of {all}") }
+    let runs = if finished == all { all.to_string() } else { format!("{finished} of {all}") };
+    match arm.scores.first().and_then(|score| score.over.count(score.values)) {
+        Some(folds) => format!("{runs} ({folds})"),
+        None => runs,
+    }
+}
+
+/// `10`, with the folds that they are in: `10 (5 folds)`.
+pub(super) fn pairs(comparison: &Comparison) -> String {
+    let pairs = comparison.pairs.len().to_string();
+    comparison.over.count(comparison.values).map_or_else(|| pairs.clone(), |folds| format!("{pairs} ({folds})"))
 }
 
 /// `93.5 ± 1.2`; without a deviation of one run; with its n where not all of the arm's runs have it.
@@ -58,6 +69,7 @@ fn dash(text: Option<String>) -> String {
 /// A row an arm: n, every metric, the first with its interval, compute.
 pub(super) fn scores(report: &Report) -> Cells {
     let mut header = vec!["arm".to_owned(), "n".to_owned()];
+    header.extend(report.search.as_ref().map(|search| heading(&search.column)));
     for (place, column) in report.columns.iter().enumerate() {
         header.push(format!("{}{}", column.title, if column.percent { ", %" } else { "" }));
         if place == 0 {
@@ -68,8 +80,8 @@ pub(super) fn scores(report: &Report) -> Cells {
     let mut cells = Cells::new(header, 1);
     for arm in &report.arms {
         cells.marks.push(report.flags_of(arm).map(|flag| flag.mark.as_str()).collect::<Vec<_>>().join(" "));
-        let name = if arm.baseline { format!("{} (baseline)", arm.name) } else { arm.name.clone() };
-        let mut row = vec![name, runs(arm)];
+        let mut row = vec![named(arm), runs(arm)];
+        row.extend(report.search.as_ref().map(|search| spread(&search.column, &arm.validation)));
         for (place, (column, score)) in report.columns.iter().zip(&arm.scores).enumerate() {
             row.push(value(column, score, arm));
             if place == 0 {
@@ -102,7 +114,7 @@ pub(super) fn comparisons(report: &Report) -> Option<Cells> {
         cells.rows.push(vec![
             arm.name.clone(),
             report.arms[comparison.against].name.clone(),
-            comparison.pairs.len().to_string(),
+            pairs(comparison),
             column.show_difference(comparison.difference),
             dash(difference_interval(column, comparison.interval)),
             dash(comparison.test.as_ref().map(|test| p_value(test.p))),
@@ -125,6 +137,7 @@ fn mcnemar(comparison: &Comparison) -> String {
 /// A row a run.
 pub(super) fn every_run(report: &Report) -> Cells {
     let mut header: Vec<String> = ["arm", "run", "state"].map(str::to_owned).to_vec();
+    header.extend(report.search.as_ref().map(|search| heading(&search.column)));
     header.extend(report.metric().map(|column| format!("{}{}", column.title, column.unit().replace(' ', ", "))));
     header.extend(["epoch".to_owned(), "time".to_owned()]);
     let mut cells = Cells::new(header, 3);
@@ -132,6 +145,10 @@ pub(super) fn every_run(report: &Report) -> Cells {
         let left_out = if run.state == State::Finished && !run.counted { ", left out" } else { "" };
         let mut row =
             vec![report.arms[run.arm].name.clone(), run.replicate.clone(), format!("{}{left_out}", run.state.word())];
+        row.extend(report.search.as_ref().map(|search| {
+            let better = if search.column.higher_is_better { 1.0 } else { -1.0 };
+            search.column.show(run.validation_score.map(|score| better * score))
+        }));
         row.extend(report.metric().map(|column| column.show(run.values.first().copied().flatten())));
         row.push(dash(run.epoch.map(|epoch| (epoch + 1).to_string())));
         row.push(dash(run.seconds.map(duration)));
@@ -143,7 +160,7 @@ pub(super) fn every_run(report: &Report) -> Cells {
 /// What there is to say below the tables: what comparisons say, then of arms whose spread is not known.
 pub(super) fn sentences(report: &Report) -> Vec<String> {
     let compared = report.arms.iter().filter_map(|arm| arm.comparison.as_ref()).map(|c| c.sentence.clone());
-    let mut sentences: Vec<String> = compared.collect();
+    let mut sentences: Vec<String> = chosen(report).into_iter().chain(families(report)).chain(compared).collect();
     let Some(column) = report.metric() else { return sentences };
     for arm in &report.arms {
         let images = interval(column, arm.image_interval).map(|range| {

@@ -68,7 +68,8 @@ pub(super) fn title(key: &str) -> String {
     KNOWN.iter().find(|(known, ..)| *known == key).map_or_else(|| key.replace('_', " "), |known| known.1.to_owned())
 }
 
-fn column(key: &str, images: u64) -> Column {
+/// A metric of so many test images.
+pub(super) fn column(key: &str, images: u64) -> Column {
     let known = KNOWN.iter().find(|(known, ..)| *known == key);
     let (percent, higher_is_better, decimals) = known.map_or((false, true, 3), |k| (k.2, k.3, k.4));
     let decimals = if percent && images >= MANY_IMAGES { decimals + 1 } else { decimals };

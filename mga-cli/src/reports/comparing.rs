@@ -3,7 +3,7 @@
 use mga_core::statistics::{self, holm, t_test};
 
 use super::images::Images;
-use super::model::{Arm, Column, Comparison, Interval, Pair, Run, TTest, TTestKind, Verdict};
+use super::model::{Arm, Column, Comparison, Interval, Over, Pair, Run, TTest, TTestKind, Verdict};
 use super::pairing::clash;
 use super::scores::Repeated;
 use super::wording;
@@ -43,7 +43,7 @@ pub(super) fn compare(
     }
     let differences: Vec<_> = pairs.iter().map(|pair| (&records[pair.runs[0]], pair.arm - pair.baseline)).collect();
     let repeated = Repeated::of(&differences);
-    let kind = if repeated.resampled { TTestKind::CorrectedResampled } else { TTestKind::Paired };
+    let kind = if repeated.over == Over::Runs { TTestKind::Paired } else { TTestKind::CorrectedResampled };
     let of = |kind, test: statistics::TTest| TTest { kind, t: test.t, degrees: test.degrees, p: test.p };
     let test = repeated.test(confidence);
     let plain: Vec<f64> = differences.iter().map(|(_, difference)| *difference).collect();
@@ -58,6 +58,8 @@ pub(super) fn compare(
     Comparison {
         against: baseline,
         missing,
+        over: repeated.over,
+        values: repeated.values.len(),
         difference: statistics::mean(&repeated.values),
         deviation: statistics::deviation(&repeated.values),
         interval: test.map(|test| Interval { low: test.interval.low, high: test.interval.high }),

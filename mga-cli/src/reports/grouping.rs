@@ -14,6 +14,8 @@ pub(super) struct Group {
     pub(super) variant: Option<String>,
     pub(super) settings: Map<String, Value>,
     pub(super) baseline: bool,
+    /// The draw of a search that it is of.
+    pub(super) draw: Option<usize>,
     /// Indices of its records.
     pub(super) members: Vec<usize>,
 }
@@ -30,6 +32,7 @@ pub(super) fn groups(records: &[Record], title: &str) -> Vec<Group> {
                 variant: cell.variant.clone(),
                 settings: cell.settings.clone(),
                 baseline: false,
+                draw: cell.draw,
                 members: vec![],
             });
             groups.len() - 1
@@ -66,6 +69,8 @@ fn name(groups: &[Group], index: usize, title: &str) -> String {
         let Some(value) = group.settings.get(key).filter(|value| !value.is_null()) else { continue };
         settings.push(format!("{} = {}", if alone { &short } else { key }, show(value)));
     }
+    // A draw is found again by its number.
+    settings.splice(0..0, group.draw.map(|draw| format!("draw {draw}")));
     match (&group.variant, settings.is_empty()) {
         (Some(variant), true) => variant.clone(),
         (Some(variant), false) => format!("{variant}, {}", settings.join(", ")),

@@ -2,8 +2,9 @@
 
 use super::cells::{Cells, comparisons, scores, sentences};
 use super::escape::latex as escape;
-use super::methods::legend;
+use super::legend::legend;
 use super::model::Report;
+use super::search_cells::{draws, importance, reading};
 
 const HEAD: &str = r"% What stands between the lines of dashes can be taken into a paper: it needs booktabs, and T1 fonts.
 \documentclass{article}
@@ -20,14 +21,7 @@ const HEAD: &str = r"% What stands between the lines of dashes can be taken into
 pub fn text(report: &Report) -> String {
     let title = escape(&report.title);
     let label: String = report.title.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
-    let mut legend = legend(&report.columns);
-    if !legend.is_empty() {
-        legend.insert(0, ' ');
-    }
-    let caption = format!(
-        "{title}: means $\\pm$ standard deviations over $n$ runs, with 95\\,\\% intervals of the mean.{}",
-        escape(&legend)
-    );
+    let caption = format!("{title}: means, with 95\\,\\% intervals of the mean. {}", escape(&legend(report)));
     let mut document = format!("{HEAD}% ---- table ----\n{}", table(&scores(report), &caption, &label, &flags(report)));
     if let (Some(comparisons), Some(column)) = (comparisons(report), report.metric()) {
         let caption = format!(
@@ -37,6 +31,13 @@ pub fn text(report: &Report) -> String {
         );
         document +=
             &format!("% ---- differences ----\n{}", table(&comparisons, &caption, &format!("{label}-differences"), ""));
+    }
+    if let (Some(search), Some(draws), Some(importance)) = (&report.search, draws(report), importance(report)) {
+        let caption = format!("{title}: the draws of the search.");
+        document += &format!("% ---- draws ----\n{}", table(&draws, &caption, &format!("{label}-draws"), ""));
+        let caption = format!("{title}: {}", escape(&reading(search)));
+        document +=
+            &format!("% ---- importance ----\n{}", table(&importance, &caption, &format!("{label}-importance"), ""));
     }
     let paragraphs = |paragraphs: &[String]| -> String {
         paragraphs.iter().map(|paragraph| format!("\n{}\n", escape(paragraph))).collect()

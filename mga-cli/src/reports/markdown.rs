@@ -2,17 +2,22 @@
 
 use super::cells::{Cells, comparisons, every_run, headline, scores, sentences};
 use super::escape::markdown as escape;
-use super::methods::legend;
+use super::legend::legend;
 use super::model::Report;
+use super::search_cells::{draws, importance, reading};
 
 /// The report as a page.
 #[must_use]
 pub fn text(report: &Report) -> String {
     let mut page =
         format!("# {}\n\n{}.\n\n{}", escape(&report.title), escape(&headline(report)), table(&scores(report)));
-    let legend = legend(&report.columns);
+    let legend = legend(report);
     if !legend.is_empty() {
         page += &format!("\n{}\n", escape(&legend));
+    }
+    if let (Some(search), Some(draws), Some(importance)) = (&report.search, draws(report), importance(report)) {
+        let (draws, importance, reading) = (table(&draws), table(&importance), escape(&reading(search)));
+        page += &format!("\n## Search\n\n{draws}\n{importance}\n{reading}\n");
     }
     if let Some(comparisons) = comparisons(report) {
         page += &format!("\n## Differences\n\n{}", table(&comparisons));

@@ -4,8 +4,10 @@ use serde_json::Value;
 
 use super::columns;
 use super::grouping::show;
-use super::model::{Column, Report, TTestKind};
+use super::legend::deviation_over;
+use super::model::{Report, TTestKind};
 use super::pairing::resamples_test;
+use super::search_methods::searched;
 use super::wording::{count, duration, list};
 use crate::results::Record;
 
@@ -18,6 +20,7 @@ pub(super) fn methods(report: &Report, records: &[&Record], resamples: usize) ->
     [
         data(&common),
         training(&common, report),
+        searched(report),
         repetition(&common, report),
         statistics(report, resamples),
         software(&common, report),
@@ -212,12 +215,12 @@ fn repetition(common: &Common<'_>, report: &Report) -> String {
 fn statistics(report: &Report, resamples: usize) -> String {
     let Some(column) = report.metric() else { return String::new() };
     let splits = report.runs.iter().any(|run| run.replicate_settings.keys().any(|key| resamples_test(key)));
-    let mut text =
-        "Cells are means with standard deviations (n - 1) over runs; 95 % intervals of means are Student's t"
-            .to_owned();
+    let mut text = format!(
+        "Cells are means with standard deviations {}; 95 % intervals of means are Student's t",
+        deviation_over(report)
+    );
     if splits {
-        text += ", with the variance corrected for overlapping training sets (Nadeau and Bengio 2003) and runs of one split \
-                 averaged first";
+        text += ", with the variance corrected for overlapping training sets (Nadeau and Bengio 2003)";
     }
     text += ".";
     let comparisons: Vec<_> = report.arms.iter().filter_map(|arm| arm.comparison.as_ref()).collect();
@@ -285,10 +288,4 @@ fn software(common: &Common<'_>, report: &Report) -> String {
 
 fn known(values: &[String]) -> String {
     if values.is_empty() { "(unknown)".to_owned() } else { values.join(" and ") }
-}
-
-/// What the columns mean, for the foot of a table.
-pub(super) fn legend(columns: &[Column]) -> String {
-    let lower: Vec<&str> = columns.iter().filter(|c| !c.higher_is_better).map(|c| c.title.as_str()).collect();
-    if lower.is_empty() { String::new() } else { format!("Lower is better: {}.", list(&lower)) }
 }

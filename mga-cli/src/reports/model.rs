@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::search::SearchReport;
 use crate::results::State;
 
 /// What the runs of a sweep say.
@@ -33,6 +34,9 @@ pub struct Report {
     pub confidence: f64,
     /// Compute of all runs in seconds, failed attempts included as far as they were timed.
     pub seconds: f64,
+    /// What was searched, where the runs are of a random or TPE search.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<SearchReport>,
 }
 
 /// A metric of the table.
@@ -55,6 +59,9 @@ pub struct Column {
 pub struct Arm {
     /// The variant's name, else what tells it from the others: `attention = none`. Unique in the report.
     pub name: String,
+    /// The variant that it is of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<String>,
     /// The settings that make it, by dotted key.
     pub settings: Map<String, Value>,
     /// Whether others are compared with it.
@@ -77,6 +84,15 @@ pub struct Arm {
     pub selected_on_test: bool,
     /// The flags that concern it, as indices into [`Report::flags`].
     pub flags: Vec<usize>,
+    /// The draw of a search that it is of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draw: Option<usize>,
+    /// What its checkpoints scored on validation images, by the metric they are selected by, as that is measured.
+    #[serde(default)]
+    pub validation: Score,
+    /// Of a search: whether it has the best mean on validation images among the arms that differ in what is drawn alone.
+    #[serde(default)]
+    pub best_validated: bool,
 }
 
 /// A metric over an arm's runs.
@@ -84,13 +100,32 @@ pub struct Arm {
 pub struct Score {
     /// Runs behind it.
     pub n: usize,
-    /// Their mean.
+    /// What [`Self::mean`], [`Self::deviation`] and [`Self::interval`] are taken over.
+    #[serde(default)]
+    pub over: Over,
+    /// How many of those there are: of runs `n`; of folds fewer, where a fold has several runs.
+    #[serde(default)]
+    pub values: usize,
+    /// Mean of the values.
     pub mean: Option<f64>,
-    /// Standard deviation over the runs, with n - 1; `None` of fewer than two.
+    /// Standard deviation of the values, with their number less 1; `None` of fewer than two.
     pub deviation: Option<f64>,
     /// Interval of the mean by Student's t; over folds with Nadeau and Bengio's variance. Of shares of 1 it is cut to 0 to 1.
     /// `None` of fewer than two runs, and where all score the same.
     pub interval: Option<Interval>,
+}
+
+/// What means and deviations are taken over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Over {
+    /// Runs.
+    #[default]
+    Runs,
+    /// Folds: the runs of one are averaged first.
+    Folds,
+    /// Splits drawn anew: the runs of one are averaged first.
+    Splits,
 }
 
 /// From a low end to a high one.
@@ -144,9 +179,15 @@ pub struct Comparison {
     pub pairs: Vec<Pair>,
     /// Replicates that one side lacks, and why, a phrase each.
     pub missing: Vec<String>,
+    /// What [`Self::difference`], [`Self::deviation`] and [`Self::interval`] are taken over.
+    #[serde(default)]
+    pub over: Over,
+    /// How many of those there are: of runs the pairs; of folds fewer, where a fold has several pairs.
+    #[serde(default)]
+    pub values: usize,
     /// Mean of the differences; `None` without pairs.
     pub difference: Option<f64>,
-    /// Standard deviation of the differences, with n - 1.
+    /// Standard deviation of the differences, with their number less 1.
     pub deviation: Option<f64>,
     /// Interval of the mean difference, by [`Self::test`]'s distribution.
     pub interval: Option<Interval>,
@@ -343,6 +384,29 @@ impl Column {
     #[must_use]
     pub fn scale(&self, value: f64) -> f64 {
         if self.percent { 100.0 * value } else { value }
+    }
+}
+
+impl Over {
+    /// `5 folds`; nothing of runs, whose number stands there already.
+    #[must_use]
+    pub fn count(self, values: usize) -> Option<String> {
+        let word = match self {
+            Self::Runs => return None,
+            Self::Folds => "fold",
+            Self::Splits => "split",
+        };
+        Some(format!("{values} {word}{}", if values == 1 { "" } else { "s" }))
+    }
+
+    /// The word in files: `runs`, `folds`, `splits`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Runs => "runs",
+            Self::Folds => "folds",
+            Self::Splits => "splits",
+        }
     }
 }
 

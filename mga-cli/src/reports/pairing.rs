@@ -17,6 +17,11 @@ pub(super) fn split_of(record: &Record) -> String {
     parts.join("\n")
 }
 
+/// Whether folds alone draw its test images anew.
+pub(super) fn is_of_folds(record: &Record) -> bool {
+    record.cell.replicate.keys().filter(|key| resamples_test(key)).all(|key| key.rsplit('.').next() == Some("fold"))
+}
+
 /// Whether two parts of identities differ: where a program wrote none, nothing is known.
 pub(super) fn differ(one: &str, other: &str) -> bool {
     !one.is_empty() && !other.is_empty() && one != other

@@ -2,8 +2,8 @@
 
 use mga_core::statistics::{self, corrected_resampled_t, t_test};
 
-use super::model::{Column, Interval, Score};
-use super::pairing::split_of;
+use super::model::{Column, Interval, Over, Score};
+use super::pairing::{is_of_folds, split_of};
 use crate::results::Record;
 
 /// Values over runs, of which some may share a split: over folds the runs of one fold are averaged first.
@@ -12,8 +12,8 @@ pub(super) struct Repeated {
     pub(super) values: Vec<f64>,
     /// Test images over training images, where splits are resampled.
     pub(super) test_over_train: Option<f64>,
-    /// Whether they are.
-    pub(super) resampled: bool,
+    /// What the values are of.
+    pub(super) over: Over,
 }
 
 impl Repeated {
@@ -22,7 +22,7 @@ impl Repeated {
         let resampled = runs.iter().any(|(record, _)| !split_of(record).is_empty());
         if !resampled {
             let values = runs.iter().map(|&(_, value)| value).collect();
-            return Self { values, test_over_train: None, resampled };
+            return Self { values, test_over_train: None, over: Over::Runs };
         }
         let mut splits: Vec<(String, Vec<f64>)> = vec![];
         for (record, value) in runs {
@@ -40,13 +40,13 @@ impl Repeated {
         Self {
             values: splits.iter().filter_map(|(_, values)| statistics::mean(values)).collect(),
             test_over_train: ratios.and_then(|ratios| statistics::mean(&ratios)),
-            resampled,
+            over: if runs.iter().all(|(record, _)| is_of_folds(record)) { Over::Folds } else { Over::Splits },
         }
     }
 
     /// The t test that fits: corrected over resampled splits, else Student's.
     pub(super) fn test(&self, confidence: f64) -> Option<statistics::TTest> {
-        if self.resampled {
+        if self.over != Over::Runs {
             corrected_resampled_t(&self.values, self.test_over_train?, confidence)
         } else {
             t_test(&self.values, confidence)
@@ -62,6 +62,8 @@ pub(super) fn score(runs: &[(&Record, f64)], column: &Column, confidence: f64) -
     let repeated = Repeated::of(runs);
     Score {
         n: runs.len(),
+        over: repeated.over,
+        values: repeated.values.len(),
         mean: statistics::mean(&repeated.values),
         deviation: statistics::deviation(&repeated.values),
         interval: repeated.test(confidence).map(cut),

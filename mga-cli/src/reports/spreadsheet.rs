@@ -1,19 +1,25 @@
-//! `report.csv`: a row an arm, numbers as they were measured and in full.
+//! `report.csv`: a row an arm, numbers as they were measured and in full, and nothing that a spreadsheet would calculate.
 
 use super::model::{Interval, Report};
+use crate::csv_file::CsvFile;
+
+/// Columns that came later stand last: what the deviations are over, and what was selected by.
+const LAST: [&str; 6] =
+    ["deviation_over", "draw", "validation_n", "validation_mean", "validation_deviation", "best_on_validation"];
 
 /// The table.
 ///
 /// # Errors
 /// None that is known: it is written into memory.
 pub fn text(report: &Report) -> anyhow::Result<String> {
-    let mut writer = csv::Writer::from_writer(vec![]);
+    let mut file = CsvFile::new();
     let mut header: Vec<String> =
         ["arm", "baseline", "settings", "runs", "finished", "failed", "seconds", "selected_on_test", "flags"]
             .map(str::to_owned)
             .to_vec();
     for column in &report.columns {
-        header.extend(["n", "mean", "deviation", "low", "high"].map(|part| format!("{}_{part}", column.key)));
+        let parts = ["n", "mean", "deviation", "deviation_n", "low", "high"];
+        header.extend(parts.map(|part| format!("{}_{part}", column.key)));
     }
     let of_comparison = [
         "mean_images_low",
@@ -22,6 +28,7 @@ pub fn text(report: &Report) -> anyhow::Result<String> {
         "pairs",
         "difference",
         "difference_deviation",
+        "difference_deviation_n",
         "difference_low",
         "difference_high",
         "test",
@@ -40,7 +47,8 @@ pub fn text(report: &Report) -> anyhow::Result<String> {
         "verdict",
     ];
     header.extend(of_comparison.map(str::to_owned));
-    writer.write_record(&header)?;
+    header.extend(LAST.map(str::to_owned));
+    file.row(&header)?;
     let number = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
     let ends = |interval: Option<Interval>| [number(interval.map(|i| i.low)), number(interval.map(|i| i.high))];
     for arm in &report.arms {
@@ -57,6 +65,7 @@ pub fn text(report: &Report) -> anyhow::Result<String> {
         ];
         for score in &arm.scores {
             row.extend([score.n.to_string(), number(score.mean), number(score.deviation)]);
+            row.push(score.values.to_string());
             row.extend(ends(score.interval));
         }
         row.extend(ends(arm.image_interval));
@@ -64,7 +73,7 @@ pub fn text(report: &Report) -> anyhow::Result<String> {
             let test = comparison.test.as_ref();
             let mcnemar = comparison.mcnemar.as_ref();
             row.extend([report.arms[comparison.against].name.clone(), comparison.pairs.len().to_string()]);
-            row.extend([number(comparison.difference), number(comparison.deviation)]);
+            row.extend([number(comparison.difference), number(comparison.deviation), comparison.values.to_string()]);
             row.extend(ends(comparison.interval));
             row.push(test.map(|test| word(&test.kind)).unwrap_or_default());
             row.extend([test.map(|t| t.t), test.map(|t| t.degrees), test.map(|t| t.p)].map(number));
@@ -78,10 +87,15 @@ pub fn text(report: &Report) -> anyhow::Result<String> {
             row.extend(ends(comparison.bootstrap.map(|bootstrap| bootstrap.interval)));
             row.push(word(&comparison.verdict));
         }
-        row.resize(header.len(), String::new());
-        writer.write_record(&row)?;
+        row.resize(header.len() - LAST.len(), String::new());
+        let over = arm.scores.first().map_or("", |score| score.over.word());
+        row.push(over.to_owned());
+        row.push(arm.draw.map(|draw| draw.to_string()).unwrap_or_default());
+        row.extend([arm.validation.n.to_string(), number(arm.validation.mean), number(arm.validation.deviation)]);
+        row.push(if report.search.is_some() { arm.best_validated.to_string() } else { String::new() });
+        file.row(&row)?;
     }
-    Ok(String::from_utf8(writer.into_inner()?)?)
+    file.text()
 }
 
 /// A unit variant as JSON writes it, without the quotes.

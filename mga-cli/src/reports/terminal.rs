@@ -1,19 +1,23 @@
 //! The report in a terminal.
 
 use super::cells::{Cells, comparisons, headline, scores, sentences};
-use super::methods::legend;
+use super::legend::legend;
 use super::model::Report;
+use super::search_cells::{chosen, draws, importance, reading};
 
 /// Tables, what they say, flags and notes.
 #[must_use]
 pub fn text(report: &Report) -> String {
     let mut text = format!("{}\n\n{}\n", headline(report), table(&scores(report)));
-    let legend = legend(&report.columns);
+    let legend = legend(report);
     if !legend.is_empty() {
         text += &format!("{legend}\n");
     }
     if let Some(comparisons) = comparisons(report) {
         text += &format!("\n{}\n", table(&comparisons));
+    }
+    if let (Some(search), Some(draws), Some(importance)) = (&report.search, draws(report), importance(report)) {
+        text += &format!("\n{}\n\n{}\n{}\n", table(&draws), table(&importance), reading(search));
     }
     let mut part = |lines: Vec<String>| {
         if !lines.is_empty() {
@@ -24,6 +28,12 @@ pub fn text(report: &Report) -> String {
     part(report.flags.iter().map(|flag| format!("[{}] {}", flag.mark, flag.message)).collect());
     part(report.notes.iter().map(|note| format!("note: {note}")).collect());
     text
+}
+
+/// What stands last on a terminal: of a search the best draw, by its mean.
+#[must_use]
+pub fn last_line(report: &Report) -> Option<String> {
+    chosen(report)
 }
 
 fn table(cells: &Cells) -> String {

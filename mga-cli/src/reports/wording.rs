@@ -54,7 +54,10 @@ pub(super) fn list<S: AsRef<str>>(items: &[S]) -> String {
 
 /// What a comparison says. `tests` is how many the p value was adjusted for.
 pub(super) fn sentence(arm: &str, baseline: &str, column: &Column, comparison: &Comparison, tests: usize) -> String {
-    let pairs = count(comparison.pairs.len(), "pair", "pairs");
+    let mut pairs = count(comparison.pairs.len(), "pair", "pairs");
+    if let Some(folds) = comparison.over.count(comparison.values) {
+        pairs += &format!(" in {folds}");
+    }
     let difference =
         format!("{} {}{}", column.title, column.show_difference(comparison.difference), column.difference_unit());
     let Some((test, adjusted)) = comparison.test.as_ref().zip(comparison.p_adjusted) else {

@@ -4,6 +4,8 @@ use std::path::Path;
 
 use anyhow::Context;
 
+use crate::csv_file::bared;
+
 /// Counts of images, of segmentation pixels, by class (rows) and predicted class (columns).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Confusion {
@@ -23,7 +25,8 @@ impl Confusion {
         let failed = || format!("{}: expected a row of counts a class, below a row with the classes", path.display());
         let mut reader =
             csv::Reader::from_path(&path).with_context(|| format!("{}: cannot be read", path.display()))?;
-        let classes: Vec<String> = reader.headers().with_context(failed)?.iter().skip(1).map(str::to_owned).collect();
+        let classes: Vec<String> =
+            reader.headers().with_context(failed)?.iter().skip(1).map(bared).map(str::to_owned).collect();
         let mut counts: Vec<Vec<u64>> = vec![];
         for row in reader.records() {
             let row = row.with_context(failed)?;

@@ -5,6 +5,8 @@ use std::path::Path;
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
+use crate::csv_file::bared;
+
 /// One image.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Prediction {
@@ -34,7 +36,15 @@ impl Predictions {
         let mut reader =
             csv::Reader::from_path(&path).with_context(|| format!("{}: cannot be read", path.display()))?;
         let rows: Result<Vec<Prediction>, _> = reader.deserialize().collect();
-        Ok(Self(rows.with_context(|| format!("{}: expected path,label,predicted,confidence,correct", path.display()))?))
+        let mut rows =
+            rows.with_context(|| format!("{}: expected path,label,predicted,confidence,correct", path.display()))?;
+        for name in rows.iter_mut().flat_map(|row| [&mut row.path, &mut row.label, &mut row.predicted]) {
+            let bare = bared(name);
+            if bare.len() < name.len() {
+                *name = bare.to_owned();
+            }
+        }
+        Ok(Self(rows))
     }
 
     /// Classes among labels and predictions, sorted.

@@ -52,6 +52,12 @@ impl FromStr for Condition {
 }
 
 impl Condition {
+    /// The column that is compared.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
     /// The rows of `table`, out of `rows`, that fulfil it. A value that is missing equals nothing but the empty value.
     ///
     /// # Errors

@@ -1,18 +1,19 @@
 //! The table as CSV.
 
 use super::table::RunTable;
+use crate::csv_file::CsvFile;
 
-/// A header and a line a run. A missing value is empty; numbers are read back to the bit.
+/// A header and a line a run. A missing value is empty; numbers are read back to the bit; nothing is a formula.
 ///
 /// # Errors
 /// Never in practice: it is written to memory.
 pub fn to_csv(table: &RunTable) -> anyhow::Result<Vec<u8>> {
-    let mut writer = csv::Writer::from_writer(vec![]);
-    writer.write_record(table.columns.iter().map(|column| &column.name))?;
+    let mut file = CsvFile::new();
+    file.row(table.columns.iter().map(|column| &column.name))?;
     for row in 0..table.rows() {
-        writer.write_record(table.columns.iter().map(|column| column.text(row)))?;
+        file.row(table.columns.iter().map(|column| column.text(row)))?;
     }
-    Ok(writer.into_inner()?)
+    Ok(file.text()?.into_bytes())
 }
 
 #[cfg(test)]

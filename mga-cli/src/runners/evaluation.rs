@@ -8,6 +8,7 @@ use mga_data::{Batch, Loader};
 use mga_models::MgaModel;
 use serde::Serialize;
 
+use crate::csv_file::CsvFile;
 use crate::experiment::Metric;
 use crate::interrupt::Interrupt;
 use crate::network_input::network_input;
@@ -70,15 +71,15 @@ impl Evaluated {
 
     /// Writes `predictions.csv` and `confusion.csv`.
     pub fn write(&self, folder: &RunFolder, classes: &[String]) -> anyhow::Result<()> {
-        let mut predictions = csv::Writer::from_writer(vec![]);
-        self.rows.iter().try_for_each(|row| predictions.serialize(row))?;
-        folder.write("predictions.csv", predictions.into_inner()?)?;
-        let mut confusion = csv::Writer::from_writer(vec![]);
-        confusion.write_record(std::iter::once("label").chain(classes.iter().map(String::as_str)))?;
+        let mut predictions = CsvFile::new();
+        self.rows.iter().try_for_each(|row| predictions.value(row))?;
+        folder.write("predictions.csv", predictions.text()?)?;
+        let mut confusion = CsvFile::new();
+        confusion.row(std::iter::once("label").chain(classes.iter().map(String::as_str)))?;
         for (class, counts) in classes.iter().zip(&self.confusion) {
-            confusion.write_record(std::iter::once(class.clone()).chain(counts.iter().map(u64::to_string)))?;
+            confusion.row(std::iter::once(class.clone()).chain(counts.iter().map(u64::to_string)))?;
         }
-        folder.write("confusion.csv", confusion.into_inner()?)
+        folder.write("confusion.csv", confusion.text()?)
     }
 
     /// Writes `logits.safetensors`: `logits` `[N, classes]`, rows as in `predictions.csv`.

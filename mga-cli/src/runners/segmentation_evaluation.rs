@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::classification::number;
 use super::learner::Outcome;
 use super::segmentation::{IGNORE, Segmentation, labels};
+use crate::csv_file::CsvFile;
 use crate::experiment::Metric;
 use crate::interrupt::Interrupt;
 use crate::progress::percent;
@@ -35,12 +36,12 @@ impl Segmented {
     /// # Errors
     /// The folder cannot be written to.
     pub fn write(&self, folder: &RunFolder) -> anyhow::Result<()> {
-        let mut writer = csv::Writer::from_writer(vec![]);
-        writer.write_record(std::iter::once("label").chain(self.classes.iter().map(String::as_str)))?;
+        let mut confusion = CsvFile::new();
+        confusion.row(std::iter::once("label").chain(self.classes.iter().map(String::as_str)))?;
         for (class, counts) in self.classes.iter().zip(&self.confusion) {
-            writer.write_record(std::iter::once(class.clone()).chain(counts.iter().map(u64::to_string)))?;
+            confusion.row(std::iter::once(class.clone()).chain(counts.iter().map(u64::to_string)))?;
         }
-        folder.write("confusion.csv", writer.into_inner()?)
+        folder.write("confusion.csv", confusion.text()?)
     }
 
     /// The numbers for people, a line each.

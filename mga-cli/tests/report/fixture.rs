@@ -27,6 +27,9 @@ pub(crate) struct Run {
     pub(crate) select_on: &'static str,
     /// What the last epoch scores less than the reported one.
     pub(crate) last_is_worse_by: f64,
+    /// The draw of a search, and the best score on validation images.
+    pub(crate) draw: Option<usize>,
+    pub(crate) validation: f64,
 }
 
 impl Run {
@@ -44,6 +47,8 @@ impl Run {
             }),
             select_on: "validation",
             last_is_worse_by: 0.0,
+            draw: None,
+            validation: 0.7,
         }
     }
 
@@ -60,7 +65,8 @@ impl Run {
 
     fn key(&self) -> String {
         let parts = self.replicate.as_object().unwrap().values().map(|value| value.to_string().replace('"', ""));
-        format!("{}.{}", self.variant.unwrap_or("run"), parts.collect::<Vec<_>>().join("."))
+        let draw = self.draw.map(|draw| format!("-{draw}")).unwrap_or_default();
+        format!("{}{draw}.{}", self.variant.unwrap_or("run"), parts.collect::<Vec<_>>().join("."))
     }
 
     /// The resolved experiment: what a report reads of it.
@@ -110,7 +116,7 @@ impl Sweep {
         };
         let summary = json!({
             "status": "finished", "split": "test", "select_on": run.select_on,
-            "selected_on_test": run.select_on == "test", "epochs": 3, "steps": 30, "best_epoch": 1, "best_score": 0.7,
+            "selected_on_test": run.select_on == "test", "epochs": 3, "steps": 30, "best_epoch": 1, "best_score": run.validation,
             "selected": (run.select_on != "last").then(|| evaluation(1, top1)),
             "last": evaluation(2, top1 - run.last_is_worse_by), "classes": 4, "train_images": 120,
             "validation_images": 40, "test_images": IMAGES, "skipped": [], "training_seconds": 60.0,
@@ -127,7 +133,7 @@ impl Sweep {
         let folder = runs.join(run.key());
         std::fs::create_dir_all(&folder).unwrap();
         let cell = json!({ "sweep": "attention", "variant": run.variant, "settings": run.settings,
-                           "replicate": run.replicate, "order": order, "baseline": run.baseline });
+                           "replicate": run.replicate, "order": order, "baseline": run.baseline, "draw": run.draw });
         write(&folder, "cell.json", &cell.to_string());
         let state = json!({ "state": state, "attempts": 1, "error": error, "seconds": 90.0 });
         write(&folder, "state.json", &state.to_string());

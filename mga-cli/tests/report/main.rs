@@ -8,4 +8,6 @@ mod folds;
 mod forms;
 mod page;
 mod program;
+#[cfg(test)]
+mod searched;
 mod selection;

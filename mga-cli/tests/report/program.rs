@@ -60,6 +60,28 @@ fn runs_outside_a_sweep() {
 }
 
 #[test]
+fn a_list_shows_what_it_is_sorted_and_chosen_by() {
+    let sweep = Sweep::new();
+    for seed in 1..=3 {
+        sweep.finished(&Run::plain(seed));
+    }
+    let list = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mga"));
+        let output = command.args(["results", "list", "."]).args(arguments).current_dir(sweep.path()).output().unwrap();
+        assert!(output.status.success(), "{}", said(&output.stderr));
+        said(&output.stdout)
+    };
+    let header = |text: &str| text.lines().next().unwrap().split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    assert!(!header(&list(&[])).contains(&"identity.classes".to_owned()));
+    let sorted = list(&["--sort", "last.macro_f1", "--where", "identity.classes=4"]);
+    assert!(header(&sorted).contains(&"last.macro_f1".to_owned()), "{sorted}");
+    assert!(header(&sorted).contains(&"identity.classes".to_owned()), "{sorted}");
+    // Shown already, or columns that were asked for by name: nothing is added.
+    assert_eq!(header(&list(&["--sort", "top1"])), header(&list(&[])));
+    assert_eq!(header(&list(&["--sort", "top1", "--columns", "key,state"])), ["key", "state"]);
+}
+
+#[test]
 fn mistakes_are_errors() {
     let sweep = Sweep::new();
     std::fs::create_dir(sweep.path().join("empty")).unwrap();

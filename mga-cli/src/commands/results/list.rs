@@ -29,7 +29,7 @@ pub(super) struct Args {
     /// Only runs for which this holds. May be repeated.
     #[arg(long = "where", value_name = "KEY=VALUE")]
     conditions: Vec<Condition>,
-    /// Sort by this column; runs without a value come last.
+    /// Sort by this column, and show it; runs without a value come last.
     #[arg(long, value_name = "KEY")]
     sort: Option<String>,
     /// The greatest first.
@@ -64,7 +64,15 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     }
     super::warn(&results);
     let chosen: Vec<&Column> = if args.columns.is_empty() {
-        usual(&results).iter().filter_map(|name| table.column(name).ok()).collect()
+        let mut names = usual(&results);
+        // What is asked for is what is looked at.
+        let asked = args.sort.iter().cloned().chain(args.conditions.iter().map(|condition| condition.key().to_owned()));
+        for key in asked {
+            if !names.contains(&key) {
+                names.push(key);
+            }
+        }
+        names.iter().filter_map(|name| table.column(name).ok()).collect()
     } else {
         args.columns.iter().map(|name| table.column(name)).collect::<anyhow::Result<_>>()?
     };
@@ -99,6 +107,10 @@ fn usual(results: &Results) -> Vec<String> {
         if !names.contains(key) {
             names.push(key.clone());
         }
+    }
+    if results.records.iter().any(|record| record.cell.draw.is_some()) {
+        // What a search selects by.
+        names.push("best_score".to_owned());
     }
     names.extend(METRICS.map(str::to_owned));
     names.push("seconds".to_owned());

@@ -3,12 +3,15 @@
 use super::table::{Cell, Head, Table};
 use crate::plots::markup::escape;
 use crate::reports::Report;
+use crate::reports::cells::runs;
 use crate::reports::model::{Arm, Column, Score, Verdict};
+use crate::reports::search_cells::{heading, spread};
 use crate::reports::wording::{difference_interval, duration, interval, p_value};
 
 /// A row an arm: n, every metric, the difference to the baseline, compute.
 pub(super) fn table(report: &Report) -> Table {
     let mut heads = vec![Head::words("arm"), Head::number("n")];
+    heads.extend(report.search.as_ref().map(|search| Head::number(heading(&search.column))));
     for (place, column) in report.columns.iter().enumerate() {
         heads.push(Head::number(format!("{}{}", column.title, column.unit().replace(' ', ", "))));
         if place == 0 {
@@ -27,13 +30,14 @@ pub(super) fn table(report: &Report) -> Table {
 }
 
 fn row(report: &Report, index: usize, arm: &Arm, compared: bool) -> Vec<Cell> {
-    let runs = if arm.finished == arm.runs.len() {
-        arm.finished.to_string()
-    } else {
-        format!("{} of {}", arm.finished, arm.runs.len())
-    };
     let mut cells =
-        vec![Cell::html(name(report, index, arm), &arm.name), Cell::number(&runs, Some(arm.finished as f64))];
+        vec![Cell::html(name(report, index, arm), &arm.name), Cell::number(&runs(arm), Some(arm.finished as f64))];
+    cells.extend(
+        report
+            .search
+            .as_ref()
+            .map(|search| Cell::number(&spread(&search.column, &arm.validation), arm.validation.mean)),
+    );
     for (place, (column, score)) in report.columns.iter().zip(&arm.scores).enumerate() {
         cells.push(Cell::number(&value(column, score, arm), score.mean));
         if place == 0 {
@@ -80,6 +84,9 @@ fn name(report: &Report, index: usize, arm: &Arm) -> String {
     let mut html = format!("{} {}", swatch(index), escape(&arm.name));
     if arm.baseline {
         html += " <span class=\"tag\">baseline</span>";
+    }
+    if arm.best_validated {
+        html += " <span class=\"tag\">best on validation</span>";
     }
     for flag in report.flags_of(arm) {
         let mark = escape(&flag.mark);

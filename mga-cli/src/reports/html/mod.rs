@@ -12,6 +12,7 @@ mod gallery;
 mod page;
 mod pictures;
 mod runs_table;
+mod search;
 mod settings;
 mod table;
 mod template;

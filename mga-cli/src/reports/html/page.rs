@@ -6,12 +6,13 @@ use sha2::{Digest, Sha256};
 use super::figure::Figure;
 use super::template::fill;
 use super::{
-    arms_table, calibration, classes, comparisons, curves, environment, gallery, runs_table, settings, warnings,
+    arms_table, calibration, classes, comparisons, curves, environment, gallery, runs_table, search, settings, warnings,
 };
 use crate::plots::markup::escape;
 use crate::plots::palette;
 use crate::reports::Report;
 use crate::reports::cells::{headline, sentences};
+use crate::reports::legend::legend;
 use crate::results::Record;
 
 const TEMPLATE: &str = include_str!("page.html");
@@ -33,13 +34,17 @@ pub(super) fn page(report: &Report, records: &[Record]) -> (String, Vec<Figure>)
     let (calibrated, of_calibration) = calibration::figures(report, records);
     let (pictures, of_pictures) = gallery::section(report, records);
     notes.extend(of_classes.into_iter().chain(of_calibration).chain(of_pictures));
+    let (searched, of_search) = search::section(report);
+    let legend = legend(report);
+    let legend = if legend.is_empty() { legend } else { format!("<p class=\"note\">{}</p>\n", escape(&legend)) };
     let said: String = sentences(report).iter().map(|text| format!("<li>{}</li>\n", escape(text))).collect();
     let said = if said.is_empty() { said } else { format!("<ul class=\"sentences\">\n{said}</ul>\n") };
     let (single, matrices): (Vec<&Figure>, Vec<&Figure>) = by_class.iter().partition(|figure| figure.arm.is_none());
     let section = |id, title, html| Section { id, title, html };
     let sections = [
         section("warnings", "Before the numbers are trusted", warnings::section(report)),
-        section("table", "Arms", arms_table::table(report).element() + &said),
+        section("table", "Arms", arms_table::table(report).element() + &legend + &said),
+        section("search", "Search", searched),
         section("baseline", "Against the baseline", figures(&compared.iter().collect::<Vec<_>>())),
         section("curves", "Learning curves", figures(&learning.iter().collect::<Vec<_>>())),
         section("classes", "Classes", figures(&single)),
@@ -70,7 +75,7 @@ pub(super) fn page(report: &Report, records: &[Record]) -> (String, Vec<Figure>)
     ];
     let values: Vec<(&str, &str)> = values.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let html = fill(TEMPLATE, &values);
-    (html, [compared, learning, by_class, calibrated].concat())
+    (html, [compared, of_search, learning, by_class, calibrated].concat())
 }
 
 fn element(section: &Section) -> String {

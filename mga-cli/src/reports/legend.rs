@@ -1,0 +1,37 @@
+//! What stands at the foot of a table: what ± is of, and which numbers are better when lower.
+
+use super::model::{Over, Report};
+use super::wording::list;
+
+/// What the columns and ± mean, for the foot of a table.
+pub(super) fn legend(report: &Report) -> String {
+    let mut legend: Vec<String> = vec![];
+    if report.arms.iter().flat_map(|arm| &arm.scores).any(|score| score.deviation.is_some()) {
+        legend.push(format!("± is the standard deviation {}.", deviation_over(report)));
+    }
+    let columns = || report.columns.iter().chain(report.search.iter().map(|search| &search.column));
+    let mut lower: Vec<&str> = columns().filter(|c| !c.higher_is_better).map(|c| c.title.as_str()).collect();
+    lower.dedup();
+    if !lower.is_empty() {
+        legend.push(format!("Lower is better: {}.", list(&lower)));
+    }
+    legend.join(" ")
+}
+
+/// What the deviations are of: an arm's runs, or the averages of its folds.
+pub(super) fn deviation_over(report: &Report) -> String {
+    let scores = || report.arms.iter().flat_map(|arm| &arm.scores).filter(|score| score.n > 0);
+    let mut resampled: Vec<&str> = scores().map(|s| s.over).filter(|o| *o != Over::Runs).map(Over::word).collect();
+    resampled.sort_unstable();
+    resampled.dedup();
+    if resampled.is_empty() {
+        return "over an arm's n runs (n - 1)".to_owned();
+    }
+    let word = resampled.join(" or ");
+    let several = scores().any(|score| score.values < score.n);
+    let what = if several { format!("the averages of an arm's {word}") } else { format!("an arm's {word}") };
+    let not = if several { ", not over its n runs" } else { "" };
+    let mixed =
+        if scores().any(|score| score.over == Over::Runs) { "; without such a number, over its runs" } else { "" };
+    format!("over {what}, whose number stands in brackets{not}{mixed} (their number - 1)")
+}

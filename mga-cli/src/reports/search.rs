@@ -1,0 +1,108 @@
+//! What a random or TPE search found: its draws by their scores on the validation images, which nothing else selects by.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::columns::column;
+use super::importance::{Importance, importance};
+use super::model::{Column, Score};
+use super::scores::score;
+use crate::results::{Record, SearchSpace};
+
+/// A search: what it drew from, what came of each draw, which is the best, and which settings mattered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SearchReport {
+    /// What was drawn from, and how often.
+    pub space: SearchSpace,
+    /// The metric that checkpoints are selected by on validation images, and that draws are compared by.
+    pub column: Column,
+    /// The draws, in their order.
+    pub draws: Vec<Draw>,
+    /// The draw of the best mean among those whose runs all have a score, an index into [`Self::draws`]; of equals the first.
+    pub chosen: Option<usize>,
+    /// How much each setting mattered, the most important first.
+    pub importance: Vec<Importance>,
+}
+
+/// A draw.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Draw {
+    /// Its number, from 0.
+    pub number: usize,
+    /// What was drawn, by dotted key.
+    pub values: Map<String, Value>,
+    /// Its arms, as indices into the report's: one, or one a combination of variants and axes.
+    pub arms: Vec<usize>,
+    /// Its runs, finished or not.
+    pub runs: usize,
+    /// What they scored on validation images.
+    pub validation: Score,
+    /// The best mean of this draw and those before it.
+    pub best_so_far: Option<f64>,
+}
+
+impl Draw {
+    /// Its mean, where all of its runs have a score: what may be compared.
+    #[must_use]
+    pub fn mean(&self) -> Option<f64> {
+        self.validation.mean.filter(|_| self.validation.n == self.runs)
+    }
+}
+
+impl SearchReport {
+    /// The best draw.
+    #[must_use]
+    pub fn best(&self) -> Option<&Draw> {
+        self.draws.get(self.chosen?)
+    }
+}
+
+/// The metric that checkpoints of the runs are selected by, where it is the same in all.
+pub(super) fn selection(records: &[&Record], images: u64) -> Column {
+    let mut metrics = records.iter().filter_map(|record| record.setting("eval.metric")?.as_str());
+    let first = metrics.next();
+    column(first.filter(|first| metrics.all(|metric| metric == *first)).unwrap_or("score"), images)
+}
+
+/// A run's score on validation images as its metric is measured: the summary's is higher the better.
+pub(super) fn validation(record: &Record, column: &Column) -> Option<f64> {
+    let score = record.summary.as_ref()?.validation_score()?;
+    Some(if column.higher_is_better { score } else { -score })
+}
+
+/// What came of the search. `runs` are the records that count or may yet come to count, each with its arm and its score.
+pub(super) fn search(
+    space: &SearchSpace,
+    column: &Column,
+    runs: &[(&Record, usize, Option<f64>)],
+    confidence: f64,
+) -> SearchReport {
+    let mut numbers: Vec<usize> = runs.iter().filter_map(|(record, ..)| record.cell.draw).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    let better = |one: f64, other: f64| if column.higher_is_better { one > other } else { one < other };
+    let (mut draws, mut chosen, mut best): (Vec<Draw>, Option<usize>, Option<f64>) = (vec![], None, None);
+    for (place, &number) in numbers.iter().enumerate() {
+        let of_draw: Vec<_> = runs.iter().filter(|(record, ..)| record.cell.draw == Some(number)).collect();
+        let scored: Vec<_> = of_draw.iter().filter_map(|(record, _, value)| Some((*record, (*value)?))).collect();
+        let mut arms: Vec<usize> = of_draw.iter().map(|(_, arm, _)| *arm).collect();
+        arms.sort_unstable();
+        arms.dedup();
+        let settings = of_draw.first().map(|(record, ..)| &record.cell.settings);
+        let values = space.ranges.keys().filter_map(|key| Some((key.clone(), settings?.get(key)?.clone())));
+        let mut draw = Draw {
+            number,
+            values: values.collect(),
+            arms,
+            runs: of_draw.len(),
+            validation: score(&scored, column, confidence),
+            best_so_far: best,
+        };
+        if let Some(mean) = draw.mean().filter(|mean| best.is_none_or(|best| better(*mean, best))) {
+            (best, chosen, draw.best_so_far) = (Some(mean), Some(place), Some(mean));
+        }
+        draws.push(draw);
+    }
+    let importance = importance(space, &draws);
+    SearchReport { space: space.clone(), column: column.clone(), draws, chosen, importance }
+}

@@ -1,0 +1,42 @@
+//! The paragraph on a search for a paper: its space, its budget, and by what the best draw was chosen.
+
+use super::model::Report;
+use super::search_cells;
+use super::wording::{count, list};
+
+/// What was searched, how often, and by what the best was chosen.
+pub(super) fn searched(report: &Report) -> String {
+    let Some(search) = &report.search else { return String::new() };
+    let budget = &search.space.budget;
+    let ranges: Vec<String> =
+        search.space.ranges.iter().map(|(key, range)| format!("{key} ({})", search_cells::range(range))).collect();
+    let how = match search.space.kind() {
+        "tpe" => format!(
+            "a tree-structured Parzen estimator (TPE, Bergstra et al. 2011; one for each setting alone), the first {} by \
+             chance, {} at a time",
+            count(budget.startup, "draw", "draws"),
+            budget.parallel
+        ),
+        _ => "random draws".to_owned(),
+    };
+    let runs = search.draws.iter().map(|draw| draw.runs).max().unwrap_or(0);
+    let mut text = format!(
+        "Settings were searched by {how} (seed {}): {}. The budget was {}; {} of {} each were made.",
+        budget.seed,
+        list(&ranges),
+        count(budget.runs, "run", "runs"),
+        count(search.draws.len(), "draw", "draws"),
+        count(runs, "run", "runs"),
+    );
+    text += &format!(
+        " Draws were compared by their mean {} on the validation images; test images had no say.",
+        search.column.title
+    );
+    if let Some(chosen) = search_cells::chosen(report) {
+        text += &format!(" {chosen}");
+    }
+    if search.importance.iter().any(|one| one.share.is_some()) {
+        text += &format!(" {}", search_cells::reading(search));
+    }
+    text
+}
