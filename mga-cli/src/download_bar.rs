@@ -6,6 +6,8 @@ use std::sync::Mutex;
 use indicatif::{BinaryBytes, ProgressBar, ProgressStyle};
 use mga_hub::Progress;
 
+use crate::terminal_text::VisibleText;
+
 /// Shows one download at a time.
 #[derive(Debug, Default)]
 pub struct DownloadBar(Mutex<Option<ProgressBar>>);
@@ -33,7 +35,7 @@ impl Progress for DownloadBar {
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style.progress_chars("=> "));
         }
-        bar.set_prefix(file.to_owned());
+        bar.name(file);
         // What was there already says nothing of the speed.
         bar.set_position(present);
         bar.reset_eta();
@@ -58,7 +60,7 @@ impl Progress for DownloadBar {
 
     fn note(&self, line: &str) {
         let shown = self.0.lock().ok().is_some_and(|bar| {
-            bar.as_ref().filter(|bar| !bar.is_hidden()).map(|bar| bar.println(format!("note: {line}"))).is_some()
+            bar.as_ref().filter(|bar| !bar.is_hidden()).map(|bar| bar.say(&format!("note: {line}"))).is_some()
         });
         if !shown {
             eprintln!("note: {line}");

@@ -47,6 +47,7 @@ pub mod segmenting;
 pub mod status;
 pub mod sweep;
 pub mod tensorboard;
+pub mod terminal_text;
 pub mod weights_source;
 
 use std::ffi::OsString;

@@ -3,13 +3,15 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-/// Writes text to standard output at once.
+use crate::terminal_text::visible;
+
+/// Writes text to standard output at once, nothing in it that a terminal would obey ([`visible`]).
 ///
 /// # Errors
 /// The output cannot be written to; where a reader closed its pipe, the program ends quietly.
 pub fn print(text: impl AsRef<str>) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
-    stdout.write_all(text.as_ref().as_bytes())?;
+    stdout.write_all(visible(text.as_ref()).as_bytes())?;
     stdout.flush()
 }
 

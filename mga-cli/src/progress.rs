@@ -13,6 +13,7 @@ use crate::checkpoint::Progress;
 use crate::experiment::{Experiment, Metric};
 use crate::output::print;
 use crate::run_folder::RunFolder;
+use crate::terminal_text::VisibleText;
 
 /// Hears of a run's progress.
 pub trait ProgressReport: Send + Sync {
@@ -133,7 +134,7 @@ impl ProgressReport for Terminal {
         if last.scores.is_empty() && progress.best.is_some() {
             last.scores = format!("  best {}", score(self.metric, progress.best));
         }
-        self.bar.set_prefix(format!("epoch {}/{}", progress.epoch + 1, self.epochs));
+        self.bar.name(&format!("epoch {}/{}", progress.epoch + 1, self.epochs));
         self.bar.set_length((batches * self.epochs) as u64);
         self.bar.set_position((progress.epoch * batches + progress.batch) as u64);
         if !last.started {
@@ -141,11 +142,11 @@ impl ProgressReport for Terminal {
             self.bar.reset_eta();
             last.started = true;
         }
-        self.bar.set_message(format!("loss {loss:.3}  {images_per_second:.0} img/s{} ", last.scores));
+        self.bar.tell(&format!("loss {loss:.3}  {images_per_second:.0} img/s{} ", last.scores));
     }
 
     fn evaluating(&self, split: &str, images: usize) {
-        self.bar.set_message(format!("evaluating {images} {split} images{} ", self.last().scores));
+        self.bar.tell(&format!("evaluating {images} {split} images{} ", self.last().scores));
     }
 
     fn evaluated(&self, _images: usize) {
@@ -169,7 +170,7 @@ impl ProgressReport for Terminal {
             line += &format!("  {shown}");
         }
         line += if ended.better { "  *" } else { "" };
-        if self.live { self.bar.println(line) } else { eprintln!("{line}") }
+        if self.live { self.bar.say(&line) } else { eprintln!("{line}") }
     }
 }
 

@@ -10,17 +10,22 @@ pub fn markdown(text: &str) -> String {
         match character {
             // Within a word an underscore is none of Markdown's business.
             '_' if word(index.checked_sub(1)) && word(Some(index + 1)) => escaped.push('_'),
-            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' => escaped.extend(['\\', character]),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '$' => escaped.extend(['\\', character]),
             '#' | '>' if index == 0 => escaped.extend(['\\', character]),
             // A list, but neither a sign nor a dash for want of a number.
             '+' | '-' if index == 0 && characters.get(1) == Some(&' ') => escaped.extend(['\\', character]),
             '<' => escaped += "&lt;",
             '&' => escaped += "&amp;",
-            c if c.is_control() => escaped.push(' '),
+            c if is_unseen(c) => escaped.push(' '),
             c => escaped.push(c),
         }
     }
     escaped
+}
+
+/// Controls, and marks that turn the direction of what follows.
+fn is_unseen(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Text as it reads in LaTeX, with T1 fonts: nothing in it is a command, and a row of a table may begin with it. Signs of
@@ -51,7 +56,7 @@ pub fn latex(text: &str) -> String {
             '[' => escaped += "{[}",
             // It would be a quotation mark.
             '`' => escaped += r"\textasciigrave{}",
-            c if c.is_control() => escaped.push(' '),
+            c if is_unseen(c) => escaped.push(' '),
             c => escaped.push(c),
         }
     }
@@ -66,6 +71,7 @@ mod tests {
     fn markdown_is_shown_as_it_was_written() {
         assert_eq!(markdown("mask_guidance = true"), "mask_guidance = true");
         assert_eq!(markdown("a|b *c* _d_ [e](f) `g`"), r"a\|b \*c\* \_d\_ \[e\](f) \`g\`");
+        assert_eq!(markdown("$x$ \u{202e}a\x1b[31m"), r"\$x\$  a \[31m");
         assert_eq!(markdown("<b>&amp;</b>\n# x"), "&lt;b>&amp;amp;&lt;/b> # x");
         assert_eq!([markdown("# x"), markdown("- x"), markdown("-0.4"), markdown("")], [r"\# x", r"\- x", "-0.4", ""]);
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use super::wording::drawn;
 use crate::results::Record;
 
 /// Runs of equal settings.
@@ -67,7 +68,8 @@ fn name(groups: &[Group], index: usize, title: &str) -> String {
         let alone = keys.iter().filter(|other| last(other) == short).count() == 1;
         // What another arm sets and this one leaves as it is.
         let Some(value) = group.settings.get(key).filter(|value| !value.is_null()) else { continue };
-        settings.push(format!("{} = {}", if alone { &short } else { key }, show(value)));
+        let value = if group.draw.is_some() { drawn(value) } else { show(value) };
+        settings.push(format!("{} = {value}", if alone { &short } else { key }));
     }
     // A draw is found again by its number.
     settings.splice(0..0, group.draw.map(|draw| format!("draw {draw}")));

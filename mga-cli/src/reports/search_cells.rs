@@ -5,7 +5,7 @@ use super::grouping::show;
 use super::importance::FEWEST;
 use super::model::{Arm, Column, Report, Score};
 use super::search::{Draw, SearchReport};
-use super::wording::{count, p_value};
+use super::wording::{count, drawn, p_value};
 
 /// A row a draw: what was drawn, what it scored on validation images, and what its arms scored in the first column.
 pub(super) fn draws(report: &Report) -> Option<Cells> {
@@ -23,7 +23,7 @@ pub(super) fn draws(report: &Report) -> Option<Cells> {
     for (place, draw) in search.draws.iter().enumerate() {
         let best = if search.chosen == Some(place) { " (best on validation)" } else { "" };
         let mut row = vec![format!("{}{best}", draw.number)];
-        row.extend(keys.iter().map(|key| draw.values.get(*key).map_or_else(|| "-".to_owned(), show)));
+        row.extend(keys.iter().map(|key| draw.values.get(*key).map_or_else(|| "-".to_owned(), drawn)));
         row.push(runs(draw));
         row.push(spread(&search.column, &draw.validation));
         row.push(search.column.show(draw.best_so_far));
@@ -99,7 +99,7 @@ pub(super) fn chosen(report: &Report) -> Option<String> {
             })
             .collect();
         if !tested.is_empty() {
-            text += &format!(" On the reported images, {}: {}.", column.title, tested.join("; "));
+            text += &format!(" On the test images, {}: {}.", column.title, tested.join("; "));
         }
     }
     Some(text)

@@ -3,6 +3,7 @@
 //! No difference is called significant but by its adjusted p value, which then stands beside the word; a difference that is
 //! not told apart from zero is said to be so.
 
+use super::grouping::show;
 use super::model::{Column, Comparison, Interval, TTestKind, Verdict};
 
 /// A p value as papers print it: `0.034`, `< 0.001`.
@@ -32,6 +33,15 @@ pub(super) fn duration(seconds: f64) -> String {
         s if s < 59.5 => format!("{s:.0} s"),
         s if s < 3570.0 => format!("{:.0} min", s / 60.0),
         s => format!("{:.1} h", s / 3600.0),
+    }
+}
+
+/// A value that was drawn, in a name or a table: four digits tell draws apart.
+pub(super) fn drawn(value: &serde_json::Value) -> String {
+    let short = |number: f64| format!("{number:.3e}").parse::<f64>().unwrap_or(number);
+    match value.as_f64().filter(|_| value.is_f64()) {
+        Some(number) => show(&short(number).into()),
+        None => show(value),
     }
 }
 
@@ -92,6 +102,12 @@ pub(super) fn sentence(arm: &str, baseline: &str, column: &Column, comparison: &
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn drawn_numbers_are_short() {
+        let values = [serde_json::json!(0.16666666666666666), 1e-4.into(), 3.into(), "none".into(), 0.5.into()];
+        assert_eq!(values.map(|value| drawn(&value)), ["0.1667", "0.0001", "3", "none", "0.5"]);
+    }
 
     #[test]
     fn numbers_in_words() {

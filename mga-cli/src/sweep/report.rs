@@ -11,6 +11,7 @@ use super::plan::{Cell, Plan};
 use super::state::{Standing, State};
 use super::takeover::TakenOver;
 use crate::output::print;
+use crate::terminal_text::VisibleText;
 
 /// How a sweep is shown.
 #[derive(Debug)]
@@ -180,13 +181,13 @@ impl Report {
         if let Some(key) = self.under_way.last() {
             parts.push(format!("now {key}"));
         }
-        bar.set_message(parts.join(" | "));
+        bar.tell(&parts.join(" | "));
     }
 
     /// A line for people; with `--json`, nothing.
     pub fn line(&self, text: &str) {
         match &self.shown {
-            Shown::Bar(bar) => bar.println(text),
+            Shown::Bar(bar) => bar.say(text),
             Shown::Lines => eprintln!("{text}"),
             Shown::Json => {}
         }

@@ -6,6 +6,8 @@ mod amiss;
 mod fixture;
 mod folds;
 mod forms;
+#[cfg(test)]
+mod hostile;
 mod page;
 mod program;
 #[cfg(test)]

@@ -46,7 +46,7 @@ fn fill(folder: &Path, skill: f64, seed: u64) {
         log += &format!("{}\n", json!({ "kind": "eval", "split": "validation", "epoch": epoch, "top1": top1 }));
     }
     write(folder, "metrics.jsonl", &log);
-    let mut confusion = csv::Writer::from_writer(vec![]);
+    let mut confusion = csv::WriterBuilder::new().from_writer(vec![]);
     let classes = ["acer", EVIL, "{{style}}", "Quercus robur subsp. pedunculiflora, with a long name"];
     confusion.write_record(std::iter::once("label").chain(classes)).unwrap();
     for (row, class) in classes.iter().enumerate() {

@@ -174,3 +174,30 @@ fn a_grid_has_no_search() {
     assert!(report.search.is_none() && terminal::last_line(&report).is_none());
     assert!(!terminal::text(&report).contains("validation"), "{}", terminal::text(&report));
 }
+
+#[test]
+fn each_variant_has_its_best_and_the_search_its_own() {
+    let sweep = Sweep::new();
+    // The plain arm is best at the first draw, the other at the third; taken together the second is.
+    for (draw, scores) in [(0usize, [0.9, 0.1]), (1, [0.7, 0.6]), (2, [0.1, 0.8])] {
+        for ((mut run, name), score) in [(Run::plain(1), "plain"), (Run::plain(1), "mga")].into_iter().zip(scores) {
+            (run.variant, run.baseline, run.draw, run.validation) = (Some(name), false, Some(draw), score);
+            run.settings =
+                json!({ "optimiser.learning_rate": 0.01 * (draw + 1) as f64, "model.mask_guidance": name == "mga" });
+            sweep.finished(&run);
+        }
+    }
+    write(sweep.path(), "sweep.toml", &FILE.replace("\"tpe\"", "\"random\""));
+    let report = sweep.report();
+    let search = report.search.as_ref().unwrap();
+    assert_eq!((search.best().unwrap().number, search.best().unwrap().arms.len()), (1, 2));
+    let marked: Vec<_> = report.arms.iter().filter(|arm| arm.best_validated).map(|arm| arm.name.as_str()).collect();
+    assert_eq!(marked, ["plain, draw 0, learning_rate = 0.01", "mga, draw 2, learning_rate = 0.03"]);
+    let text = terminal::text(&report);
+    assert!(
+        text.contains("Best of its kind on validation: mga, draw 2, learning_rate = 0.03, top-1 accuracy 80.0 %."),
+        "{text}"
+    );
+    assert!(text.contains("Importance is told from 8 draws on"), "{text}");
+    assert!(markdown::methods(&report).contains("searched by random draws (seed 7)"));
+}

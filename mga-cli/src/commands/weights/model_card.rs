@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::experiment::Loaded;
 use crate::progress::percent;
+use crate::reports::escape::markdown;
 
 /// The card. Numbers are those of the run's `summary.json` alone.
 pub(super) fn model_card(loaded: &Loaded, description: &ModelDescription, summary: &Value, program: bool) -> String {
@@ -94,8 +95,7 @@ fn count(value: &Value, key: &str) -> String {
 
 /// Names come from folders and files: they may hold anything, and must not become markup.
 fn one_line(text: &str) -> String {
-    let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    plain.replace('<', "&lt;").replace('|', "\\|").trim().to_owned()
+    markdown(text).trim().to_owned()
 }
 
 #[cfg(test)]
@@ -119,5 +119,6 @@ mod tests {
     #[test]
     fn names_do_not_become_markup() {
         assert_eq!(one_line("a\n# b <script> | c"), "a # b &lt;script> \\| c");
+        assert_eq!(one_line("![x](http://a/b) \u{1b}[31m"), r"!\[x\](http://a/b)  \[31m");
     }
 }

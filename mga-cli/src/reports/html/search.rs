@@ -8,7 +8,7 @@ use crate::plots::{BandPoint, LineChart, LineSeries, Scale};
 use crate::reports::Report;
 use crate::reports::cells::Cells;
 use crate::reports::search::SearchReport;
-use crate::reports::search_cells::{draws, families, heading, importance, reading};
+use crate::reports::search_cells::{draws, families, importance, reading};
 
 /// The section, and the figures in it; empty where nothing was searched.
 pub(super) fn section(report: &Report) -> (String, Vec<Figure>) {
@@ -71,6 +71,6 @@ fn history(search: &SearchReport) -> Option<Figure> {
         ],
     };
     let caption =
-        format!("Line: {} of each draw, the mean of its runs; band: its standard deviation.", heading(column));
+        "Lines: the mean over each draw's runs, and the best up to it; band: one standard deviation.".to_owned();
     Some(Figure { name: "search".to_owned(), plot: chart.draw(), caption, arm: None })
 }
