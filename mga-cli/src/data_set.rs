@@ -10,10 +10,12 @@ use mga_data::registry::OpenContext;
 use mga_data::source::ImagesOnly;
 use mga_data::split::{self, SplitSettings, TestSettings, ValidationSettings};
 use mga_data::{Mask, MaskSettings, MaskSource, Picture, Source, Splits, masks};
+use rayon::prelude::*;
 
 use crate::assemble;
 use crate::components::Components;
 use crate::experiment::{Data, EmptyMask, Experiment, ExperimentError, Loaded, MissingMask, OnError};
+use crate::runners::class_weights::label_counts;
 use crate::segmenting::{Maker, cache_folder};
 
 /// An experiment's data set. Nothing is decoded yet.
@@ -44,6 +46,14 @@ impl OpenData {
     #[must_use]
     pub fn eval_source(&self) -> Arc<dyn Source> {
         Arc::new(Masked { masks: Arc::clone(&self.masks), required: false })
+    }
+
+    /// Training images of each class.
+    #[must_use]
+    pub fn training_counts(&self) -> Vec<u64> {
+        let records = self.dataset.records();
+        let labels = self.splits.train.iter().map(|&index| records.get(index).and_then(|record| record.label));
+        label_counts(labels, self.dataset.classes().len())
     }
 
     /// What was left out or decided while opening, a line each, for people.
@@ -82,6 +92,10 @@ pub fn open(loaded: &Loaded, components: &Components) -> anyhow::Result<OpenData
     let (dataset, splits) = open_images(loaded, components)?;
     if splits.train.is_empty() {
         return Err(loaded.error("data", "no image is left to train on").into());
+    }
+    if let [only] = dataset.classes() {
+        let message = format!("one class only, `{only}`: a classifier needs two at least to tell apart");
+        return Err(loaded.error(if loaded.is_set("data.root") { "data.root" } else { "data" }, message).into());
     }
     loaded.check_validation(splits.validation.len())?;
     let masks = Arc::new(open_masks(loaded, components, &dataset)?);
@@ -198,6 +212,42 @@ pub struct AnnotatedData {
     pub masks: Arc<MaskSource>,
     /// What was left out or decided while opening, a line each, for people.
     pub notes: Vec<String>,
+    /// Whether what cannot be read is left out (`data.on_error`).
+    pub skips: bool,
+}
+
+impl AnnotatedData {
+    /// Image and label map of `index`; `None`: it cannot be read, and is left out.
+    ///
+    /// # Errors
+    /// It cannot be read, and is not left out.
+    pub fn load(&self, index: usize) -> Result<Option<(Picture, Option<Mask>)>> {
+        match self.annotated.load(index) {
+            Err(_) if self.skips => Ok(None),
+            loaded => loaded.map(Some),
+        }
+    }
+
+    /// Annotated pixels of each class in the training images, and pixels that count nowhere. All of them are decoded.
+    ///
+    /// # Errors
+    /// An image or annotation that cannot be read, and is not left out.
+    pub fn training_pixels(&self) -> Result<(Vec<u64>, u64)> {
+        let classes = self.annotated.classes().len();
+        let of_image = |&index: &usize| -> Result<(Vec<u64>, u64)> {
+            let (mut counts, mut ignored) = (vec![0; classes], 0);
+            let map = self.load(index)?.and_then(|(_, map)| map);
+            for value in map.iter().flat_map(|map| map.values()) {
+                *counts.get_mut(*value as usize).unwrap_or(&mut ignored) += 1;
+            }
+            Ok((counts, ignored))
+        };
+        let add = |(mut counts, ignored): (Vec<u64>, u64), (more, also): (Vec<u64>, u64)| {
+            counts.iter_mut().zip(more).for_each(|(count, more)| *count += more);
+            (counts, ignored + also)
+        };
+        self.splits.train.par_iter().map(of_image).try_reduce(|| (vec![0; classes], 0), |a, b| Ok(add(a, b)))
+    }
 }
 
 /// Opens the annotated images of an experiment with task = "segmentation".
@@ -239,7 +289,8 @@ pub fn open_annotated(loaded: &Loaded, components: &Components, train: bool) -> 
     }
     let none = MaskSettings { source: "none".to_owned(), ..MaskSettings::default() };
     let masks = Arc::new(MaskSource::new(none, Arc::clone(&dataset))?);
-    Ok(AnnotatedData { dataset, annotated: Arc::new(annotated), splits, masks, notes })
+    let skips = data.on_error == OnError::Skip;
+    Ok(AnnotatedData { dataset, annotated: Arc::new(annotated), splits, masks, notes, skips })
 }
 
 /// The images of an experiment, whatever their masks and splits.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use mga_data::content_hash::content_hash;
 use mga_data::dataset::{Dataset, Origin};
-use mga_data::{Mask, MaskSource, Source, Splits};
+use mga_data::{Mask, MaskSource, Splits};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
@@ -44,7 +44,7 @@ pub fn of_annotated(data: &AnnotatedData, hashes: &FileHashes) -> anyhow::Result
     let images = image_hashes(data.dataset.as_ref(), hashes)?;
     let used: Vec<usize> = data.splits.parts().iter().flat_map(|(_, indices)| indices.iter().copied()).collect();
     let map = |&index: &usize| -> anyhow::Result<String> {
-        let (_, map) = data.annotated.load(index)?;
+        let map = data.load(index)?.and_then(|(_, map)| map);
         Ok(format!("{index} {}\n", map.as_ref().map_or_else(String::new, values_hash)))
     };
     let maps = used.par_iter().map(map).collect::<anyhow::Result<Vec<_>>>()?;

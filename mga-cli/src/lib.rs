@@ -38,6 +38,7 @@ pub mod pictures;
 pub mod plots;
 pub mod prediction;
 pub mod progress;
+pub mod rehearsal;
 pub mod reports;
 pub mod results;
 pub mod run_folder;

@@ -81,6 +81,28 @@ impl Batch {
         self.indices.len()
     }
 
+    /// The image at place `index` as a batch of its own.
+    ///
+    /// # Errors
+    /// There is none at that place.
+    pub fn one(&self, index: usize) -> Result<Self> {
+        let (Some(has_mask), Some(label), Some(id), Some(at)) =
+            (self.has_mask.get(index), self.labels.get(index), self.ids.get(index), self.indices.get(index))
+        else {
+            return Err(Error::settings(format!("a batch of {} images has none at {index}", self.len())));
+        };
+        let narrow = |all: &Tensor| all.narrow(0, index, 1).map_err(|e| Error::settings(e.to_string()));
+        Ok(Self {
+            position: self.position,
+            images: narrow(&self.images)?,
+            masks: narrow(&self.masks)?,
+            has_mask: vec![*has_mask],
+            labels: vec![*label],
+            indices: vec![*at],
+            ids: vec![id.clone()],
+        })
+    }
+
     /// Whether there is no image.
     pub fn is_empty(&self) -> bool {
         self.indices.is_empty()

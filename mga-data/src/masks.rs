@@ -252,6 +252,16 @@ impl MaskSource {
         Ok((picture, (!skip).then_some(mask)))
     }
 
+    /// Whether image `index` has no mask, as far as that is told without decoding pixels.
+    pub fn lacks(&self, index: usize) -> bool {
+        match &self.kind {
+            Kind::None => true,
+            Kind::Ones | Kind::Centre => false,
+            Kind::Native(of) | Kind::Inverted(of) | Kind::Hull(of) => !self.dataset.has_mask(index, of),
+            Kind::Shuffled(_, partners) => partners.get(index).copied().flatten().is_none(),
+        }
+    }
+
     /// The data set's own mask at the picture's size.
     fn native(&self, index: usize, source: &str) -> Result<(Picture, Option<Mask>)> {
         let (picture, mask) = self.dataset.image_and_mask(index, source)?;

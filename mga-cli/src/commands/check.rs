@@ -13,6 +13,8 @@ use crate::experiment::{Loaded, Task, UpdateRule};
 use crate::loaders;
 use crate::network_input::network_input;
 use crate::output::print;
+use crate::rehearsal;
+use crate::runners::class_weights::class_weights;
 use crate::runners::segmentation_run;
 use crate::weights_source::WeightsFile;
 
@@ -48,10 +50,12 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let device = assemble::device(&loaded)?;
     let data = data_set::open(&loaded, components)?;
     let classes = data.dataset.classes();
+    let weights_of_classes = class_weights(&loaded, classes, || Ok(data.training_counts()))?;
     let model = assemble::fresh_model(&loaded, components, classes.len(), &device)?;
     let own = loaded.experiment.data.mean.is_some();
     let found = assemble::settle_weights(&mut loaded, components)?;
     let weights = found.as_ref().map(|found| assemble::load_weights(&loaded, components, &model, found)).transpose()?;
+    rehearsal::classifier(&loaded, components, &data, &model)?;
     let mut text = String::new();
     if args.resolved {
         text += &loaded.experiment.resolved_toml()?;
@@ -62,6 +66,7 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     text += &format!("weights: {}\n", weights.as_deref().unwrap_or("none, drawn from the seed"));
     text += &preprocessing_line(&loaded, own, found.as_ref());
     text += &data_lines(&loaded, &data)?;
+    text += &class_weights_line(classes, weights_of_classes.as_deref());
     text += &model_table(&loaded, &model);
     text += &freezing_line(&loaded);
     text += &format!("memory, a rough estimate: {}\n", memory(&loaded, &data, &model)?);
@@ -92,6 +97,18 @@ pub(crate) fn preprocessing_line(loaded: &Loaded, own: bool, weights: Option<&We
         None => "ImageNet's, since nothing says otherwise".to_owned(),
     };
     format!("preprocessing: mean {mean:?}, std {std:?}, {from}\n")
+}
+
+/// What the classes weigh in the loss, where they do not weigh the same.
+pub(crate) fn class_weights_line(classes: &[String], weights: Option<&[f64]>) -> String {
+    let Some(weights) = weights else { return String::new() };
+    let named = classes.iter().zip(weights).map(|(class, weight)| format!("{class} {}", rounded(*weight)));
+    format!("class weights in the loss: {}\n", named.collect::<Vec<_>>().join(", "))
+}
+
+/// With four digits at most behind the point.
+fn rounded(weight: f64) -> f64 {
+    (weight * 1e4).round() / 1e4
 }
 
 fn data_lines(loaded: &Loaded, data: &OpenData) -> anyhow::Result<String> {

@@ -20,7 +20,9 @@ use crate::identity::{self, Identity, experiment_hash, weights_hash};
 use crate::interrupt::Interrupt;
 use crate::loaders;
 use crate::progress::{Voice, percent};
+use crate::rehearsal;
 use crate::run_folder::RunFolder;
+use crate::runners::class_weights::class_weights;
 use crate::runners::classification::Classification;
 use crate::runners::evaluation::{Evaluated, evaluate};
 use crate::runners::segmentation_run;
@@ -104,10 +106,14 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
         if resume && folder.last().is_file() { None } else { assemble::settle_weights(&mut loaded, components)? };
     let experiment = &loaded.experiment;
     let classes = data.dataset.classes().to_vec();
+    let class_weights = class_weights(&loaded, &classes, || Ok(data.training_counts()))?;
     let model = assemble::fresh_model(&loaded, components, classes.len(), &device)?;
     let say = |line: &str| voice.say(line);
     if let Some(weights) = &weights {
         say(&assemble::load_weights(&loaded, components, &model, weights)?);
+    }
+    if !resume {
+        rehearsal::classifier(&loaded, components, &data, &model)?;
     }
     let resolved = experiment.resolved_toml()?;
     let hashes = FileHashes::of_user();
@@ -145,7 +151,7 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     };
     let training = Training {
         experiment,
-        learner: &Classification { experiment, model: &model, classes: classes.clone() },
+        learner: &Classification { experiment, model: &model, classes: classes.clone(), class_weights },
         train: loaders::training(&loaded, &data)?,
         select,
         masks: Arc::clone(&data.masks),

@@ -59,7 +59,7 @@ pub(super) fn layer(assignments: &[Assignment]) -> Layer {
         for key in tables.iter().rev() {
             values = [((*key).clone(), Value::from(values))].into_iter().collect();
         }
-        parts.push(Layer { values, written });
+        parts.push(Layer { values, written, resolved: false });
     }
     Layer::joined(parts)
 }

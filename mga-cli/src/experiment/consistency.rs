@@ -8,8 +8,9 @@ use super::data::{EmptyMask, MissingMask};
 use super::evaluation::SelectOn;
 use super::key_path::KeyPath;
 use super::load::Sources;
-use super::model::{Attention, halves};
+use super::model::Attention;
 use super::nearest::nearest;
+use super::objective::ClassWeights;
 use super::optimiser::UpdateRule;
 use super::problem::Problem;
 use super::settings::{Experiment, Task};
@@ -20,7 +21,7 @@ use crate::weights_source::default_name;
 
 /// Data sets that bring no validation images of their own. Of the others that is known only once they are opened:
 /// there the runner asks [`super::Loaded::check_validation`].
-const WITHOUT_VALIDATION: [&str; 5] = ["mganet", "cifar10", "mnist", "fashion-mnist", "leaves"];
+pub(super) const WITHOUT_VALIDATION: [&str; 5] = ["mganet", "cifar10", "mnist", "fashion-mnist", "leaves"];
 
 /// Everything that is wrong with `experiment` as a whole. `unsound` are settings that were already found faulty;
 /// what depends on them is left alone. With `weights_read` it does not matter whether `model.weights` is there.
@@ -136,9 +137,6 @@ impl Check<'_> {
             if of_segmentation {
                 self.error_at("eval.metric", "belongs to task = \"segmentation\"; expected top1 or another of classes");
             }
-            if experiment.data.annotations.is_some() {
-                self.warn_at("data.annotations", "counts only with task = \"segmentation\"");
-            }
             return;
         }
         match network {
@@ -161,7 +159,9 @@ impl Check<'_> {
             return;
         };
         let classes = annotations.classes.len();
-        if let Some(weights) = experiment.objective.class_weights.as_ref().filter(|weights| weights.len() != classes) {
+        if let Some(ClassWeights::Each(weights)) = &experiment.objective.class_weights
+            && weights.len() != classes
+        {
             let message = format!("{} weights for the {classes} classes of data.annotations.classes", weights.len());
             self.error_at("objective.class_weights", message);
         }
@@ -184,10 +184,6 @@ impl Check<'_> {
             return;
         }
         let source = masks.source.as_deref();
-        if masks.folder.is_some() && !matches!(source, Some("folder" | "file")) {
-            self.error_at("data.masks.folder", "needs data.masks.source = \"folder\" beside it");
-        }
-        let weightless = source.is_some_and(|name| components.registry.weightless(name).is_some());
         let network = source.is_some_and(|name| components.registry.segmenter(name).is_some());
         let Some(settings) = &masks.segmenter else {
             if network {
@@ -197,13 +193,6 @@ impl Check<'_> {
             }
             return;
         };
-        let of = masks.of.as_deref().is_some_and(|name| {
-            components.registry.weightless(name).is_some() || components.registry.segmenter(name).is_some()
-        });
-        if !weightless && !network && !of {
-            let message = "needs a segmenter's name in data.masks.source, such as \"otsu\"; `mga list` shows them";
-            self.error_at("data.masks.segmenter", message);
-        }
         if network && settings.weights.is_none() {
             let message = "missing; a segmentation network needs its weights, as \"file:PATH\" or by name";
             self.error_at("data.masks.segmenter.weights", message);
@@ -257,10 +246,6 @@ impl Check<'_> {
 
     fn model(&mut self, experiment: &Experiment, components: &Components, weights_read: bool) {
         let model = &experiment.model;
-        let set = model.residual_weights != halves();
-        if set && self.sound(&["model.residual_weights", "model.attention"]) && model.attention != Attention::Residual {
-            self.warn_at("model.residual_weights", "counts only with model.attention = \"residual\"");
-        }
         let backbone = components.backbones.iter().find(|backbone| backbone.name == model.backbone);
         if self.sound(&["model.weights", "model.backbone"]) && !weights_read {
             self.weights(&model.weights, &model.backbone, components);

@@ -10,6 +10,7 @@ use toml::de::{DeTable, DeValue};
 use super::key_path::KeyPath;
 use super::merge::merge;
 use super::problem::{Place, Problem, SourceFile};
+use super::settings::RESOLVED;
 
 /// Environment variables that begin with this are settings.
 pub const ENVIRONMENT_PREFIX: &str = "MGA__";
@@ -30,6 +31,8 @@ pub(super) struct Layer {
     pub(super) values: Map<String, Value>,
     /// Where each was written.
     pub(super) written: BTreeMap<KeyPath, Written>,
+    /// Whether mga wrote it: a resolved experiment, which has every setting, whether it does anything or not.
+    pub(super) resolved: bool,
 }
 
 impl Layer {
@@ -50,7 +53,8 @@ impl Layer {
             problems: &mut problems,
         };
         let values = reader.table(table.get_ref(), &KeyPath::default());
-        (Self { values, written: reader.written }, problems)
+        let resolved = file.text.starts_with(RESOLVED);
+        (Self { values, written: reader.written, resolved }, problems)
     }
 
     /// The layer of the environment variables among `variables` that begin with [`ENVIRONMENT_PREFIX`]:
@@ -120,7 +124,7 @@ impl Layer {
             }
             values = inner;
         }
-        Self { values, written }
+        Self { values, written, resolved: false }
     }
 
     /// Several layers as one, later ones over earlier ones.
@@ -130,7 +134,7 @@ impl Layer {
         for layer in layers {
             written.extend(layer.written);
         }
-        Self { values, written }
+        Self { values, written, resolved: false }
     }
 }
 

@@ -9,6 +9,7 @@ use super::assigned::{self, Assignment};
 use super::consistency;
 use super::evaluation::Metric;
 use super::extends::read_chain;
+use super::idle::Idle;
 use super::key_path::{KeyPath, Segment};
 use super::layer::{ENVIRONMENT_PREFIX, Layer};
 use super::merge::{merge, to_json};
@@ -52,6 +53,8 @@ pub struct Loaded {
     pub experiment: Experiment,
     /// What runs, but perhaps not as meant.
     pub warnings: Vec<Problem>,
+    /// Of a sweep's cell: settings that do nothing in it. They may do something in another cell, so the sweep judges.
+    pub idle: Vec<Idle>,
     sources: Sources,
 }
 
@@ -96,9 +99,33 @@ pub(super) struct Sources {
     main: PathBuf,
     /// Weakest first.
     layers: Vec<Layer>,
+    /// The place of the experiment file's own layer among them; those before it are defaults, and what it extends.
+    own: usize,
+}
+
+/// Who wrote a setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Author {
+    /// mga itself, in the resolved experiment of a run.
+    Resolved,
+    /// A file that the experiment extends.
+    Extended,
+    /// The experiment file, the environment, `--set`, or the cell of a sweep.
+    Own,
 }
 
 impl Sources {
+    /// Who wrote `path` last, and in which layer; `None`: nobody, it is a default.
+    pub(super) fn author(&self, path: &KeyPath) -> Option<(Author, usize)> {
+        let at = self.layers.iter().rposition(|layer| layer.written.contains_key(path))?;
+        let author = match self.layers.get(at) {
+            Some(layer) if layer.resolved => Author::Resolved,
+            _ if at < self.own => Author::Extended,
+            _ => Author::Own,
+        };
+        Some((author, at))
+    }
+
     /// Where `path` was last written.
     fn written(&self, path: &KeyPath) -> Option<&super::layer::Written> {
         self.layers.iter().rev().find_map(|layer| layer.written.get(path))
@@ -170,6 +197,7 @@ pub fn load_assigned(
     }
     let mut layers = vec![defaults()];
     layers.extend(files);
+    let own = layers.len() - 1;
     for (mut layer, more) in [Layer::from_environment(&overrides.environment), Layer::from_flags(&overrides.set)] {
         problems.extend(more);
         if layer.values.shift_remove("extends").is_some() {
@@ -184,7 +212,7 @@ pub fn load_assigned(
     }
     let merged = to_json(merge(layers.iter().map(|layer| &layer.values), Some(&leftovers(schema))));
     let mut value = Value::Object(merged);
-    let sources = Sources { main: file.to_path_buf(), layers };
+    let sources = Sources { main: file.to_path_buf(), layers, own };
 
     let mut faults = faults(schema, &value);
     // What a file that could not be read through would have set is not missing, and the experiment has holes.
@@ -209,14 +237,17 @@ pub fn load_assigned(
     for fault in &faults {
         remove(&mut value, fault);
     }
+    let written = value.clone();
     fill_defaults(schema, schema, &mut value);
     let experiment = serde_json::from_value::<Experiment>(value).map(|mut experiment| {
         if experiment.task == Task::Segmentation {
             segmentation_defaults(&mut experiment, &sources);
         }
         freezing_default(&mut experiment, &sources, components);
+        problems.extend(weighing_default(&mut experiment, &sources));
         experiment
     });
+    let mut idle: Vec<Idle> = Vec::new();
     for Fault { path, about, message } in faults {
         problems.push(Problem::error(sources.place(&path, about), path, message));
     }
@@ -224,6 +255,13 @@ pub fn load_assigned(
         // Of an experiment with holes, not everything can be asked.
         Ok(experiment) if !torn => {
             problems.extend(consistency::problems(experiment, &sources, components, &unsound, overrides.weights_read));
+            // What decides may be what is faulty.
+            if unsound.is_empty() {
+                idle = super::idle::idle(experiment, &written, &sources, components, schema);
+            }
+            if assignments.is_empty() {
+                problems.extend(idle.drain(..).map(|idle| idle.problem));
+            }
         }
         Err(error) if problems.is_empty() => {
             // Only a schema that promises more than the settings keep leads here.
@@ -235,7 +273,7 @@ pub fn load_assigned(
     problems.sort_by_key(|problem| sources.order(problem.place.as_ref()));
     match experiment {
         Ok(experiment) if problems.iter().all(|problem| problem.severity == Severity::Warning) => {
-            Ok(Loaded { experiment, warnings: problems, sources })
+            Ok(Loaded { experiment, warnings: problems, idle, sources })
         }
         _ => Err(ExperimentError { problems }),
     }
@@ -264,6 +302,21 @@ fn freezing_default(experiment: &mut Experiment, sources: &Sources, components: 
     {
         model.freeze_through = stage.to_owned();
     }
+}
+
+/// The class weights of a classifier count, but in experiments that release 0.1.0 resolved: it did nothing with them.
+fn weighing_default(experiment: &mut Experiment, sources: &Sources) -> Option<Problem> {
+    let (task, key) = (experiment.task, KeyPath::dotted("objective.class_weights"));
+    let (author, _) = sources.author(&key).filter(|_| task == Task::Classification)?;
+    let said = sources.written(&KeyPath::dotted("objective.weigh_classes")).is_some();
+    if author != Author::Resolved {
+        experiment.objective.weigh_classes |= !said;
+        return None;
+    }
+    let message = "does nothing here: the release of mga that resolved this experiment took the class weights of a \
+                   classifier and did not use them, so it goes on without; a new experiment that sets them uses them";
+    let forgotten = !said && experiment.objective.class_weights.is_some();
+    forgotten.then(|| Problem::warning(sources.place(&key, About::Key), key, message))
 }
 
 /// The weakest layer: the names that other defaults depend on.

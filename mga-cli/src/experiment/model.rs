@@ -86,7 +86,7 @@ pub enum Attention {
     CbamSpatial,
 }
 
-pub(super) fn halves() -> [f64; 2] {
+fn halves() -> [f64; 2] {
     [0.5, 0.5]
 }
 

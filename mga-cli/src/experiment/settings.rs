@@ -66,6 +66,9 @@ pub enum Task {
     Segmentation,
 }
 
+/// How the file of a resolved experiment begins.
+pub(super) const RESOLVED: &str = "# Resolved by mga";
+
 fn auto() -> String {
     "auto".to_owned()
 }
@@ -80,7 +83,7 @@ impl Experiment {
         // By way of JSON, whose maps keep the order of the fields.
         let body = toml::to_string(&serde_json::to_value(self)?)?;
         Ok(format!(
-            "# Resolved by mga {}: every setting, defaults, `extends`, environment and `--set` included.\n\
+            "{RESOLVED} {}: every setting, defaults, `extends`, environment and `--set` included.\n\
              # It runs again from here: mga train THIS_FILE\n\n{body}",
             env!("CARGO_PKG_VERSION")
         ))

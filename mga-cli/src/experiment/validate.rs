@@ -100,7 +100,8 @@ impl<'a> Checker<'a> {
             if checker.faults.is_empty() {
                 return;
             }
-            if fits_type(resolve(self.root, alternative), value) && choices(alternative).is_none() {
+            let alternative = resolve(self.root, alternative);
+            if fits_type(alternative, value) && choices(alternative).is_none() {
                 faults_of_same_type.push(checker.faults);
             }
         }

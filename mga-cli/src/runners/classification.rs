@@ -23,6 +23,8 @@ pub struct Classification<'a> {
     pub model: &'a MgaModel,
     /// Class names.
     pub classes: Vec<String>,
+    /// What each class weighs in the cross entropy; `None`: all the same.
+    pub class_weights: Option<Vec<f64>>,
 }
 
 impl Learner for Classification<'_> {
@@ -38,7 +40,8 @@ impl Learner for Classification<'_> {
             anyhow::bail!("{}: has no label, so it cannot be trained on", batch.ids[index]);
         }
         let smoothing = self.experiment.objective.label_smoothing;
-        let entropy = ops::cross_entropy(tape, prediction.logits, &batch.labels, smoothing)?;
+        let weights = self.class_weights.as_deref();
+        let entropy = ops::weighted_cross_entropy(tape, prediction.logits, &batch.labels, smoothing, weights)?;
         let mut parts = vec![
             LossPart { name: "cross_entropy", value: number(&entropy)?, count: None },
             LossPart { name: "mask_mse", value: 0.0, count: Some(0.0) },

@@ -26,6 +26,8 @@ pub struct Segmentation<'a> {
     pub network: Box<dyn SegmentationNetwork>,
     /// Class names.
     pub classes: Vec<String>,
+    /// What each class weighs in the cross entropy; `None`: all the same.
+    pub class_weights: Option<Vec<f64>>,
 }
 
 impl Learner for Segmentation<'_> {
@@ -38,7 +40,7 @@ impl Learner for Segmentation<'_> {
         let labels = labels(batch)?;
         let maps = LabelMaps { labels: &labels, ignore: IGNORE };
         let objective = &self.experiment.objective;
-        let weights = objective.class_weights.as_deref();
+        let weights = self.class_weights.as_deref();
         let output = self.network.forward(tape, images)?;
         let mut terms = vec![];
         if objective.dice_weight > 0.0 {

@@ -12,12 +12,13 @@ use mga_data::{Batch, Loader, Picture, Source};
 use mga_models::weights::load_network;
 use rayon::prelude::*;
 
+use super::class_weights::class_weights;
 use super::learner::{Learner, Outcome};
 use super::segmentation::Segmentation;
 use super::segmentation_evaluation::{Segmented, classes_of, evaluate, logits};
 use super::training::Training;
 use crate::checkpoint::{self, Progress};
-use crate::commands::check::preprocessing_line;
+use crate::commands::check::{class_weights_line, preprocessing_line};
 use crate::components::Components;
 use crate::data_set::{self, AnnotatedData};
 use crate::environment::Environment;
@@ -33,7 +34,7 @@ use crate::progress::Voice;
 use crate::run_folder::RunFolder;
 use crate::segmenting::TrainedImage;
 use crate::weights_source::{self, WeightsFile};
-use crate::{assemble, loaders};
+use crate::{assemble, loaders, rehearsal};
 
 /// How many images the picture of a run shows.
 const SHOWN: usize = 12;
@@ -56,10 +57,13 @@ pub fn train(
     let experiment = &loaded.experiment;
     let device = assemble::device(loaded)?;
     let data = data_set::open_annotated(loaded, components, true)?;
-    let learner = learner(loaded, components, &data, &device)?;
+    let learner = learner(loaded, components, &data, &device, true)?;
     let say = |line: &str| voice.say(line);
     if let Some(weights) = &weights {
         say(&load_weights(loaded, components, &learner, weights)?);
+    }
+    if !resume {
+        rehearse(loaded, components, &data, &learner, &device)?;
     }
     let mut lock = None;
     let hashes = FileHashes::of_user();
@@ -137,7 +141,7 @@ pub fn evaluate_split(
     let loaded = &*loaded;
     let device = assemble::device(loaded)?;
     let data = data_set::open_annotated(loaded, components, false)?;
-    let learner = learner(loaded, components, &data, &device)?;
+    let learner = learner(loaded, components, &data, &device, false)?;
     eprintln!("{}", load_weights(loaded, components, &learner, &weights)?);
     let indices = match split {
         "train" => &data.splits.train,
@@ -148,7 +152,6 @@ pub fn evaluate_split(
     let result = evaluate(&learner, &evaluation(loaded, &data, indices)?, interrupt, &mut |_| ())?;
     let line = result.line(split, None);
     if let Some(out) = out {
-        std::fs::create_dir_all(out)?;
         let folder = RunFolder::at(out);
         result.write(&folder)?;
         folder.write_json("evaluation.json", &line)?;
@@ -166,20 +169,11 @@ pub fn check(loaded: &mut Loaded, components: &Components) -> anyhow::Result<Str
     let loaded = &*loaded;
     let device = assemble::device(loaded)?;
     let data = data_set::open_annotated(loaded, components, true)?;
-    let learner = learner(loaded, components, &data, &device)?;
+    let learner = learner(loaded, components, &data, &device, true)?;
     let weights = found.as_ref().map(|found| load_weights(loaded, components, &learner, found)).transpose()?;
     let mut text: String = data.notes.iter().map(|note| format!("note: {note}\n")).collect();
-    let mut counts = vec![0u64; learner.classes.len()];
-    let mut ignored = 0u64;
-    for &index in &data.splits.train {
-        let (_, map) = data.annotated.load(index)?;
-        for value in map.iter().flat_map(|map| map.values()) {
-            match counts.get_mut(*value as usize) {
-                Some(count) => *count += 1,
-                None => ignored += 1,
-            }
-        }
-    }
+    rehearse(loaded, components, &data, &learner, &device)?;
+    let (counts, ignored) = data.training_pixels()?;
     let splits = &data.splits;
     text += &format!(
         "device: {}, {} threads\nweights: {}\n{}data: {}; {} training, {} validation and {} test images are annotated\n",
@@ -197,6 +191,7 @@ pub fn check(loaded: &mut Loaded, components: &Components) -> anyhow::Result<Str
         text += &format!("  {class}: {:.2} % of the annotated training pixels\n", 100.0 * *count as f64 / all as f64);
     }
     text += &format!("  not annotated: {ignored} pixels\n");
+    text += &class_weights_line(&learner.classes, learner.class_weights.as_deref());
     let trained = learner.store.entries().iter().filter(|entry| entry.kind() == Kind::Weight);
     let parameters: usize = trained.map(|entry| entry.tensor().elem_count()).sum();
     text += &format!("model: {}, {parameters} parameters, all trained\n", loaded.experiment.model.backbone);
@@ -208,6 +203,7 @@ fn learner<'a>(
     components: &Components,
     data: &AnnotatedData,
     device: &Device,
+    trains: bool,
 ) -> anyhow::Result<Segmentation<'a>> {
     let experiment = &loaded.experiment;
     let name = experiment.model.backbone.as_str();
@@ -217,7 +213,20 @@ fn learner<'a>(
     let classes = data.annotated.classes().to_vec();
     let mut store = ParameterStore::new(experiment.seed, DType::F32, device);
     let network = (entry.build)(store.root(), classes.len())?;
-    Ok(Segmentation { experiment, store, network, classes })
+    let counts = || Ok(data.training_pixels()?.0);
+    let class_weights = if trains { class_weights(loaded, &classes, counts)? } else { None };
+    Ok(Segmentation { experiment, store, network, classes, class_weights })
+}
+
+/// Refuses what training would come to later.
+fn rehearse(
+    loaded: &Loaded,
+    components: &Components,
+    data: &AnnotatedData,
+    network: &Segmentation<'_>,
+    device: &Device,
+) -> anyhow::Result<()> {
+    rehearsal::segmenter(loaded, data, network, || learner(loaded, components, data, device, false))
 }
 
 /// Puts found weights into the network; says what was loaded, and lists what was not.
@@ -236,11 +245,15 @@ fn load_weights(
 /// The images that train and select, by content.
 fn trained_images(data: &AnnotatedData) -> anyhow::Result<Vec<TrainedImage>> {
     let all: Vec<usize> = data.splits.train.iter().chain(&data.splits.validation).copied().collect();
-    let one = |&index: &usize| -> anyhow::Result<TrainedImage> {
+    let one = |&index: &usize| -> anyhow::Result<Option<TrainedImage>> {
         let id = data.dataset.records().get(index).map_or_else(String::new, |record| record.id.clone());
-        Ok(TrainedImage { id, hash: content_hash(&data.dataset.image(index)?) })
+        match data.dataset.image(index) {
+            Err(_) if data.skips => Ok(None),
+            image => Ok(Some(TrainedImage { id, hash: content_hash(&image?) })),
+        }
     };
-    all.par_iter().map(one).collect()
+    let images = all.par_iter().map(one).collect::<anyhow::Result<Vec<_>>>()?;
+    Ok(images.into_iter().flatten().collect())
 }
 
 fn source_of(data: &AnnotatedData) -> Arc<dyn Source> {

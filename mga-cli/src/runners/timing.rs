@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use mga_core::optim::OptimiserSettings;
 use mga_core::tape::Tape;
 
+use super::class_weights::class_weights;
 use super::classification::Classification;
 use super::learner::Learner;
 use crate::components::Components;
@@ -41,7 +42,8 @@ pub fn time(loaded: &Loaded, components: &Components, limit: Duration) -> anyhow
     let data = data_set::open(loaded, components)?;
     let classes = data.dataset.classes().to_vec();
     let model = assemble::fresh_model(loaded, components, classes.len(), &device)?;
-    let learner = Classification { experiment, model: &model, classes };
+    let class_weights = class_weights(loaded, &classes, || Ok(data.training_counts()))?;
+    let learner = Classification { experiment, model: &model, classes, class_weights };
     let settings: OptimiserSettings = serde_json::from_value(serde_json::to_value(&experiment.optimiser)?)?;
     let mut optimiser = settings.build(learner.store())?;
     let train = loaders::training(loaded, &data)?;

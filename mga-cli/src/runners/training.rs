@@ -7,10 +7,11 @@ use anyhow::Context;
 use mga_core::optim::{Optimiser, OptimiserSettings, Position, ScheduleSettings, accumulate, clip_norm};
 use mga_core::parameter::ParameterId;
 use mga_core::tape::Tape;
-use mga_data::{Loader, MaskSource};
+use mga_data::{Batch, Loader, MaskSource};
 
 use super::classification::number;
 use super::learner::{Learner, StepParts};
+use super::suspect::{Suspect, suspect};
 use crate::checkpoint::{self, Progress};
 use crate::experiment::{Experiment, SelectOn};
 use crate::interrupt::Interrupt;
@@ -93,7 +94,6 @@ impl Training<'_> {
         let (batch_size, batches) = (self.experiment.data.batch_size, self.train.batches_per_epoch());
         let mut sum: Option<Vec<(ParameterId, candle_core::Tensor)>> = None;
         let (mut loss, mut parts, mut seen, mut started) = (0.0, StepParts::default(), 0, Instant::now());
-        let mut names: Vec<String> = vec![];
         let mut stream = self.train.epoch(progress.epoch as u64, progress.batch).peekable();
         while let Some(batch) = stream.next() {
             let batch = batch?;
@@ -106,9 +106,8 @@ impl Training<'_> {
             let mut tape = tape.with_recompute(self.experiment.train.recompute);
             let (total, of_batch) = self.learner.loss(&mut tape, &batch)?;
             let value = number(&total)?;
-            names.extend(batch.ids.iter().cloned());
             if !value.is_finite() {
-                return Err(self.not_finite(progress, &names, "loss", value));
+                return Err(self.not_finite(progress, &batch, "loss", value, rate));
             }
             accumulate(&mut sum, tape.backward(&total, share)?.into_parameters())?;
             loss += value * share;
@@ -129,7 +128,7 @@ impl Training<'_> {
             let mut gradients = sum.take().unwrap_or_default();
             let norm = clip_norm(&mut gradients, self.experiment.train.clip_norm)?;
             if !norm.is_finite() {
-                return Err(self.not_finite(progress, &names, "gradient", norm));
+                return Err(self.not_finite(progress, &batch, "gradient", norm, rate));
             }
             let factor = factor(step);
             optimiser.step(self.learner.store(), &gradients, factor)?;
@@ -156,7 +155,6 @@ impl Training<'_> {
                 return Err(self.interrupted(progress));
             }
             (loss, parts, seen, started) = (0.0, StepParts::default(), 0, Instant::now());
-            names.clear();
         }
         Ok(())
     }
@@ -237,15 +235,21 @@ impl Training<'_> {
         .into()
     }
 
-    fn not_finite(&self, progress: &Progress, names: &[String], what: &str, value: f64) -> anyhow::Error {
+    /// One sentence: what happened, the image or the setting it is likely owed to, and what is left.
+    fn not_finite(&self, progress: &Progress, batch: &Batch, what: &str, value: f64, rate: f64) -> anyhow::Error {
         let kept =
             if self.folder.last().is_file() { "the last checkpoint is kept" } else { "no checkpoint was saved yet" };
-        anyhow::anyhow!(
-            "the {what} is {value} at step {} in epoch {}: {kept}. Try a lower optimiser.learning_rate, or train.clip_norm. \
-             The images of the step: {}",
-            progress.step + 1,
-            progress.epoch,
-            names.join(", ")
-        )
+        let at = format!("the {what} is {value} at step {} in epoch {}", progress.step + 1, progress.epoch);
+        match suspect(self.learner, batch) {
+            Suspect::Image(id) => {
+                anyhow::anyhow!(
+                    "{at}, and `{id}` alone of its batch gives such a loss: look at this image and its mask; {kept}"
+                )
+            }
+            Suspect::Rate(id) => anyhow::anyhow!(
+                "{at}, not by one image alone (the largest loss is that of `{id}`): lower optimiser.learning_rate, {rate}, \
+                 or set train.clip_norm; {kept}"
+            ),
+        }
     }
 }

@@ -4,19 +4,21 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use serde_json::{Value, json};
 
 use super::baseline;
 use super::expand::{Point, Space, unknown_variant};
-use super::file::{Baseline, Search, SweepFile, sweep_schema};
+use super::file::{Baseline, Budget, Search, SweepFile, sweep_schema};
 use super::identities::Identities;
 use super::key;
 use super::plan::{Cell, CellRecord, Plan, write_changed};
+use super::settings::repeats;
 use super::takeover;
 use crate::components::Components;
 use crate::experiment::{
-    Document, ExperimentError, KeyPath, Loaded, Metric, Overrides, Problem, SelectOn, Severity, experiment_schema,
-    load_assigned,
+    Document, ExperimentError, Idle, KeyPath, Loaded, Metric, Overrides, Problem, SelectOn, Severity,
+    experiment_schema, load_assigned,
 };
 use crate::interrupt::Interrupt;
 
@@ -173,7 +175,8 @@ impl<'a> Planner<'a> {
     /// # Errors
     /// The folder cannot be written to.
     pub fn write_files(&self, out: &Path) -> anyhow::Result<()> {
-        std::fs::create_dir_all(out.join("runs"))?;
+        let runs = out.join("runs");
+        std::fs::create_dir_all(&runs).with_context(|| format!("{}: cannot be made", runs.display()))?;
         let mut sweep: toml_edit::DocumentMut = self.document.text().parse()?;
         match &self.base_experiment {
             Some(base) => {
@@ -208,6 +211,7 @@ impl<'a> Planner<'a> {
                 Err(error) => problems.extend(error.problems),
             }
         }
+        problems.extend(idle(&points, &loaded, self.file.search));
         self.settle(problems)?;
         let mut identities = Vec::with_capacity(loaded.len());
         let mut problems = Vec::new();
@@ -299,12 +303,52 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// A search needs runs to spend, and a grid has no use for them.
+/// What settings that do nothing come to over all cells. An axis may vary what some arms have no use for, which is said;
+/// what does nothing in any run that sets it is as bad as in an experiment by itself. Of a search, other draws may follow.
+fn idle(points: &[Point], loaded: &[Loaded], search: Search) -> Vec<Problem> {
+    let mut settings: Vec<(Idle, usize)> = Vec::new();
+    for idle in loaded.iter().flat_map(|found| &found.idle) {
+        match settings.iter_mut().find(|(known, _)| known.key == idle.key) {
+            Some((known, count)) => {
+                *count += 1;
+                if idle.problem.severity == Severity::Warning {
+                    known.problem.severity = Severity::Warning;
+                }
+            }
+            None => settings.push((idle.clone(), 1)),
+        }
+    }
+    let sets = |point: &&Point, key: &KeyPath| point.assignments.iter().any(|set| set.key.is_within(key));
+    let told = settings.into_iter().filter_map(|(Idle { key, mut problem, .. }, count)| {
+        let varied = points.iter().filter(|point| sets(point, &key)).count();
+        let of = if varied > 0 { varied } else { loaded.len() };
+        if count < of {
+            if varied == 0 || repeats(&key) || search != Search::Grid {
+                return None;
+            }
+            problem.severity = Severity::Warning;
+            problem.message = problem.message.replacen("here", &format!("in {count} of {of} runs"), 1);
+        } else if repeats(&key) || search != Search::Grid {
+            problem.severity = Severity::Warning;
+        }
+        Some(problem)
+    });
+    told.collect()
+}
+
+/// A search needs runs to spend, and a grid has no use for them; only one that learns has rounds.
 fn budget(file: &SweepFile, space: &Space, document: &Document, problems: &mut Vec<Problem>) {
     let (at, combinations) = (KeyPath::dotted("budget.runs"), space.combinations());
+    let (usual, learns) = (Budget::default(), "does nothing here: it counts only with search = \"tpe\"");
     match file.search {
         Search::Grid if file.budget.runs > 0 => {
             problems.push(document.error(&at, "a grid runs all its combinations; set search = \"random\" or \"tpe\""));
+        }
+        Search::Grid | Search::Random if file.budget.startup != usual.startup => {
+            problems.push(document.error(&KeyPath::dotted("budget.startup"), learns));
+        }
+        Search::Grid | Search::Random if file.budget.parallel != usual.parallel => {
+            problems.push(document.error(&KeyPath::dotted("budget.parallel"), learns));
         }
         Search::Random | Search::Tpe if file.budget.runs == 0 => {
             problems.push(document.error(&at, "missing; expected how many runs the search may take"));

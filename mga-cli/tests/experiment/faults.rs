@@ -388,7 +388,7 @@ fn settings_that_contradict_each_other() {
 
 #[test]
 fn what_runs_but_perhaps_not_as_meant_is_a_warning() {
-    let text = "[data]\ndataset = 'leaves'\n[model]\nbackbone = 'net18'\nattention = 'multiply'\nresidual_weights = [1, 1]\n\
+    let text = "[data]\ndataset = 'leaves'\n[model]\nbackbone = 'net18'\nattention = 'multiply'\n\
                 [objective]\nmask_weight = 0\n[eval]\nselect_on = 'test'\n";
     let folder = folder(&[("x.toml", text)]);
     let loaded = loaded(folder.path(), "x.toml", &Overrides::default());
@@ -398,10 +398,9 @@ fn what_runs_but_perhaps_not_as_meant_is_a_warning() {
     assert_eq!(
         heads,
         [
-            "warning: x.toml:6:20: model.residual_weights: counts only with model.attention = \"residual\"",
-            "warning: x.toml:8:15: objective.mask_weight: 0 loads masks without learning from them; \
+            "warning: x.toml:7:15: objective.mask_weight: 0 loads masks without learning from them; \
              model.mask_guidance = false leaves them out",
-            "warning: x.toml:10:13: eval.select_on: `test` reports the epoch that is best on the very images it is \
+            "warning: x.toml:9:13: eval.select_on: `test` reports the epoch that is best on the very images it is \
              measured on; tables flag it",
         ]
     );

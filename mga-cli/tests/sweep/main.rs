@@ -7,6 +7,8 @@ mod faults;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
+mod idle;
+#[cfg(test)]
 #[cfg(unix)]
 mod killed;
 #[cfg(test)]

@@ -74,6 +74,9 @@ fn a_loss_that_is_not_finite_stops_the_run() {
     let tiny = Tiny::new(&SGD);
     let message = fail(tiny.train("run", &["optimiser.learning_rate=1e30", "schedule.warmup_epochs=0"]), 1);
     says(&message, &["at step", "epoch 0", "optimiser.learning_rate", "checkpoint is kept", "train/cultivar-0"]);
+    // One sentence and one image, not all five of the step.
+    let told = message.lines().find(|line| line.starts_with("error: ")).unwrap();
+    assert_eq!((told.matches("train/cultivar-").count(), told.matches(". ").count()), (1, 0), "{told}");
     assert!(tiny.path("run/checkpoints/last.safetensors").is_file() && !tiny.path("run/summary.json").exists());
 }
 

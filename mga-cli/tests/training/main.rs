@@ -1,6 +1,8 @@
 //! Runs from outside, with the real program on a few drawn leaves: killed, interrupted, resumed, repeated, refused.
 
 mod bad_input;
+#[cfg(test)]
+mod checked;
 mod noted;
 mod repeated;
 mod resumed;

@@ -61,7 +61,7 @@ pub use channel_pool::channel_mean_max;
 pub use concat::concat_channels;
 pub use conv2d::{Conv2dSettings, conv2d};
 pub use conv2d_fused::{conv2d_bias, conv2d_norm};
-pub use cross_entropy::cross_entropy;
+pub use cross_entropy::{cross_entropy, weighted_cross_entropy};
 pub use dense_block::{DenseLayerInputs, dense_block};
 pub use dice_loss::dice_loss;
 pub use dropout::dropout;

@@ -180,6 +180,12 @@ impl Pipeline {
         })
     }
 
+    /// Height and width that come out where `height` and `width` go in.
+    pub fn size_after(&self, height: usize, width: usize) -> (usize, usize) {
+        let operations = self.0.iter().map(Transform::operation);
+        operations.fold((height.max(1), width.max(1)), |size, op| op.size_after(size.0, size.1))
+    }
+
     /// The least fraction, `0..=1`, of a picture of this size that is seen after all crops.
     pub fn smallest_view(&self, height: usize, width: usize) -> f64 {
         let mut size = (height.max(1), width.max(1));
@@ -334,6 +340,7 @@ mod tests {
     fn sizes_and_views_follow_the_pipeline() {
         assert_eq!(pipeline(json!([])).output_size(), None);
         assert_eq!(pipeline(json!([{"op": "shorter-side", "size": 8}])).output_size(), None);
+        assert_eq!(pipeline(json!([{"op": "shorter-side", "size": 8}])).size_after(20, 40), (8, 16));
         let eval = pipeline(json!([{"op": "shorter-side", "size": 256}, {"op": "centre-crop", "size": 224}]));
         assert_eq!(eval.output_size(), Some((224, 224)));
         let view = eval.smallest_view(1000, 2000);
