@@ -97,6 +97,16 @@ impl RunFolder {
         self.0.join("summary.json")
     }
 
+    /// Makes the folder for the results of a command, where it is not there yet.
+    pub fn make(&self) -> anyhow::Result<()> {
+        let shown = self.0.display();
+        anyhow::ensure!(
+            !self.0.exists() || self.0.is_dir(),
+            "{shown}: is a file; --out names a folder for the results"
+        );
+        std::fs::create_dir_all(&self.0).with_context(|| format!("{shown}: cannot be made"))
+    }
+
     /// Writes a file of the folder, by rename.
     pub fn write(&self, name: &str, contents: impl AsRef<[u8]>) -> anyhow::Result<()> {
         let path = self.0.join(name);
@@ -132,7 +142,8 @@ impl MetricsLog {
         file.set_len(length).with_context(failed)?;
         file.seek(std::io::SeekFrom::End(0)).with_context(failed)?;
         let log = std::fs::read_to_string(path).with_context(failed)?;
-        let events = EventFile::open(&path.with_file_name(tensorboard::FILE), &log)?;
+        let events = EventFile::open(&path.with_file_name(tensorboard::FILE), &log)
+            .with_context(|| format!("{}: cannot be made into TensorBoard's file", path.display()))?;
         Ok(Self { file, path: path.to_path_buf(), events })
     }
 
@@ -168,6 +179,16 @@ mod tests {
         MetricsLog::open(&path, length).unwrap().append(&3).unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "1\n3\n");
         assert!(MetricsLog::open(&path, 100).is_err());
+        // What is damaged is named: the log, and TensorBoard's file.
+        std::fs::write(&path, "1\n{torn\n").unwrap();
+        let error = format!("{:#}", MetricsLog::open(&path, 8).err().unwrap());
+        assert!(error.contains("metrics.jsonl: ") && error.contains("line 2 ") && error.contains("{torn"), "{error}");
+        std::fs::write(&path, "1\n").unwrap();
+        let events = path.with_file_name(tensorboard::FILE);
+        std::fs::remove_file(&events).unwrap();
+        std::fs::create_dir(&events).unwrap();
+        let error = format!("{:#}", MetricsLog::open(&path, 2).err().unwrap());
+        assert!(error.contains(&format!("{}: cannot be written", events.display())), "{error}");
     }
 
     #[test]
@@ -177,5 +198,8 @@ mod tests {
         run.create().unwrap();
         run.write("experiment.toml", "").unwrap();
         assert!(run.create().unwrap_err().to_string().contains("--resume"));
+        let file = RunFolder::at(folder.path().join("run/experiment.toml"));
+        let error = file.make().unwrap_err().to_string();
+        assert!(error.contains("run/experiment.toml: is a file; --out names a folder"), "{error}");
     }
 }

@@ -44,8 +44,9 @@ impl EventFile {
         let mut time = || times.next().unwrap_or_else(now);
         let mut step = 0;
         let mut bytes = record(&file_version(time()));
-        for line in log.lines() {
-            let line = serde_json::from_str(line).with_context(|| format!("a line of the log is not JSON: {line}"))?;
+        for (number, line) in log.lines().enumerate() {
+            let told = || format!("line {} of the log is not JSON: {line}", number + 1);
+            let line = serde_json::from_str(line).with_context(told)?;
             bytes.extend(record(&scalars(time(), &line, &mut step)));
         }
         if bytes != old {

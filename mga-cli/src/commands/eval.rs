@@ -48,6 +48,9 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let interrupt = Interrupt::listen()?;
     let mut loaded = load_run(&args.run, &args.set, components)?;
     assemble::use_threads(loaded.experiment.threads);
+    // Before the work, not after it.
+    let out = args.out.as_ref().map(RunFolder::at);
+    out.as_ref().map(RunFolder::make).transpose()?;
     if loaded.experiment.task == Task::Segmentation {
         let weights = weights_of(&args.run, args.weights.as_deref()).map(|(path, _)| path);
         let out = args.out.as_deref();
@@ -89,13 +92,11 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let loader = loaders::evaluation(&loaded, &data, indices)?;
     let result = evaluate(&model, &loader, classes, &interrupt, |_| ())?;
     let json = result.to_json(&args.split, None);
-    if let Some(out) = &args.out {
-        std::fs::create_dir_all(out)?;
-        let folder = RunFolder::at(out);
-        result.write(&folder, classes)?;
+    if let Some(folder) = &out {
+        result.write(folder, classes)?;
         folder.write_json("evaluation.json", &json)?;
         if args.logits {
-            result.write_logits(&folder, classes.len())?;
+            result.write_logits(folder, classes.len())?;
         }
     }
     for skipped in loader.skipped() {

@@ -208,7 +208,7 @@ fn not_finished(seen: &Seen<'_>, flags: &mut Vec<Flag>) {
     let told = |index: usize, meant: &dyn Fn(&Run) -> bool| -> Vec<String> {
         let runs = seen.arms[index].runs.iter().map(|&run| &seen.runs[run]).filter(|run| meant(run));
         runs.map(|run| match run.error.as_ref().filter(|_| run.state == State::Failed) {
-            Some(error) => format!("{} ({})", run.replicate, error.lines().next().unwrap_or_default()),
+            Some(error) => format!("{} ({})", run.replicate, cause(error)),
             None => format!("{} ({})", run.replicate, run.state.word()),
         })
         .collect()
@@ -224,6 +224,17 @@ fn not_finished(seen: &Seen<'_>, flags: &mut Vec<Flag>) {
             }
         }
     }
+}
+
+/// What happened, without what to do about it: a footnote is short, and the error stands in full with the run.
+fn cause(error: &str) -> String {
+    const LONGEST: usize = 100;
+    let line = error.lines().next().unwrap_or_default();
+    let clause = [", ", "; "].iter().filter_map(|end| line.find(end)).min().map_or(line, |end| &line[..end]);
+    if clause.chars().count() <= LONGEST {
+        return clause.to_owned();
+    }
+    clause.chars().take(LONGEST - 1).chain(['…']).collect()
 }
 
 fn missing_pairs(seen: &Seen<'_>, flags: &mut Vec<Flag>) {
@@ -268,6 +279,15 @@ fn skipped(seen: &Seen<'_>, flags: &mut Vec<Flag>) {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn a_footnote_has_the_cause_alone() {
+        let error =
+            "the loss is NaN at step 2 in epoch 0, not by one image alone (the largest loss is that of `a.png`): lower";
+        assert_eq!(super::cause(error), "the loss is NaN at step 2 in epoch 0");
+        assert_eq!(super::cause("a.png: is cut off; replace it\nand more"), "a.png: is cut off");
+        assert_eq!(super::cause(&"é".repeat(300)).chars().count(), 100);
+    }
+
     #[test]
     fn marks_go_on_after_z() {
         assert_eq!([0, 25, 26, 27, 52].map(super::mark), ["a", "z", "aa", "ab", "ba"]);

@@ -1,7 +1,12 @@
 //! The experiment file from outside: layers, faults, and going round through the resolved file.
 
+#[cfg(test)]
+mod documented;
 mod faults;
 // `cfg(test)` tells clippy that its helpers may unwrap.
 #[cfg(test)]
 mod fixture;
+mod idle;
 mod layers;
+#[cfg(test)]
+mod markdown;

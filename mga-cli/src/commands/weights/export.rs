@@ -126,11 +126,15 @@ fn write(
     save_file(&tensors, description.to_metadata()?, &folder.join(MODEL_FILE))?;
     let size = loaders::pipeline(loaded, "data.eval.transforms", &description.preprocessing.transforms)?.output_size();
     let config = config(description, model, size);
-    write_file(&folder.join("config.json"), (serde_json::to_string_pretty(&config)? + "\n").as_bytes())?;
+    let write = |name: &str, text: &str| {
+        let path = folder.join(name);
+        write_file(&path, text.as_bytes()).with_context(|| format!("{}: cannot be written", path.display()))
+    };
+    write("config.json", &(serde_json::to_string_pretty(&config)? + "\n"))?;
     let program = model_py(description);
-    write_file(&folder.join("README.md"), model_card(loaded, description, summary, program.is_some()).as_bytes())?;
+    write("README.md", &model_card(loaded, description, summary, program.is_some()))?;
     if let Some(program) = program {
-        write_file(&folder.join("model.py"), program.as_bytes())?;
+        write("model.py", &program)?;
     }
     Ok(())
 }
