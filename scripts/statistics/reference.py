@@ -74,3 +74,11 @@ print("];")
 print("\n// holm.rs")
 p = [0.01, 0.04, 0.03, 0.005, 0.5]
 print(f"const HOLM: [f64; {len(p)}] = [{', '.join(f(x) for x in multipletests(p, method='holm')[1])}];")
+
+print("\n// rank_share.rs: with ties, H of Kruskal and Wallis as its bias-corrected eta squared, and Spearman's correlation")
+values = [0.31, 0.35, 0.35, 0.40, 0.42, 0.42, 0.42, 0.55, 0.60, 0.61]
+groups = [0, 0, 1, 0, 1, 2, 1, 2, 2, 2]
+others = [5, 3, 3, 2, 2, 9, 8, 8, 7, 10]
+h = stats.kruskal(*[[v for v, g in zip(values, groups) if g == group] for group in range(3)]).statistic
+print(f"const SHARE: f64 = {f((h - 2) / (10 - 3))};")
+print(f"const SPEARMAN: f64 = {f(stats.spearmanr(values, others).statistic)};")

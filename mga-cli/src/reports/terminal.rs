@@ -24,7 +24,9 @@ pub fn text(report: &Report) -> String {
             text += &format!("\n{}\n", lines.join("\n"));
         }
     };
-    part(sentences(report));
+    // What is chosen stands last, when all is said.
+    let chosen = chosen(report);
+    part(sentences(report).into_iter().filter(|sentence| chosen.as_ref() != Some(sentence)).collect());
     part(report.flags.iter().map(|flag| format!("[{}] {}", flag.mark, flag.message)).collect());
     part(report.notes.iter().map(|note| format!("note: {note}")).collect());
     text

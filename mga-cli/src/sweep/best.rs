@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::plan::{Cell, CellRecord, Plan};
+use super::search::rounded;
 use crate::experiment::Metric;
 
 /// The scores of a sweep's arms, as far as they are known.
@@ -105,7 +106,13 @@ impl Scores {
         let record = &arm.record;
         let varies =
             |key: &String| self.arms.iter().any(|other| other.record.settings.get(key) != record.settings.get(key));
-        let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let plain = |value: &Value| match value {
+            Value::String(text) => text.clone(),
+            Value::Number(number) if number.is_f64() => {
+                Value::from(rounded(number.as_f64().unwrap_or(0.0))).to_string()
+            }
+            other => other.to_string(),
+        };
         let settings: Vec<String> = (record.settings.iter())
             .filter(|(key, _)| varies(key))
             .map(|(key, value)| format!("{} = {}", key.rsplit('.').next().unwrap_or(key), plain(value)))

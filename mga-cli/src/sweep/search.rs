@@ -106,7 +106,7 @@ impl Range {
 }
 
 /// A number to six digits.
-fn rounded(number: f64) -> f64 {
+pub(super) fn rounded(number: f64) -> f64 {
     format!("{number:.5e}").parse().unwrap_or(number)
 }
 

@@ -102,6 +102,16 @@ mod tests {
     }
 
     #[test]
+    fn ties_as_scipy_has_them() {
+        let values = [0.31, 0.35, 0.35, 0.40, 0.42, 0.42, 0.42, 0.55, 0.60, 0.61];
+        let found = rank_share(&values, &[0, 0, 1, 0, 1, 2, 1, 2, 2, 2], 100, 0).unwrap();
+        assert!((found.share - 0.6558035714285703).abs() < 1e-12, "{found:?}");
+        let others = [5.0, 3.0, 3.0, 2.0, 2.0, 9.0, 8.0, 8.0, 7.0, 10.0];
+        let found = spearman(&values, &others).unwrap();
+        assert!((found - 0.5962847939999439).abs() < 1e-12, "{found}");
+    }
+
+    #[test]
     fn what_has_no_answer() {
         assert_eq!(rank_share(&[1.0, 1.0, 1.0, 1.0], &[0, 0, 1, 1], 10, 0), None);
         assert_eq!(rank_share(&[1.0, 2.0, 3.0], &[0, 0, 0], 10, 0), None);

@@ -122,14 +122,17 @@ fn shown(column: &Column, row: usize) -> String {
         None | Some(Value::Null) => "-".to_owned(),
         Some(Value::Number(number)) if number.is_f64() => {
             let value = number.as_f64().unwrap_or(f64::NAN);
-            if column.name.ends_with("seconds") {
-                format!("{value:.1}")
-            } else {
-                format!("{}", (value * 1e4).round() / 1e4)
-            }
+            if column.name.ends_with("seconds") { format!("{value:.1}") } else { short(value) }
         }
         Some(_) => column.text(row),
     }
+}
+
+/// Four digits behind the point, and of small numbers four that are not nothing: a learning rate of 3e-5 is not 0.
+fn short(value: f64) -> String {
+    let rounded = (value * 1e4).round() / 1e4;
+    let shown = if value.abs() < 0.1 { format!("{value:.3e}").parse().unwrap_or(value) } else { rounded };
+    if shown != 0.0 && shown.abs() < 1e-4 { format!("{shown:e}") } else { format!("{shown}") }
 }
 
 /// Stable, numbers by value, all else as text; what is missing last either way.
@@ -167,5 +170,9 @@ mod tests {
         sort(&mut rows, &column, true);
         assert_eq!(rows, [0, 3, 2, 1]);
         assert_eq!([shown(&column, 2), shown(&column, 1)], ["0.5", "-"]);
+        assert_eq!(
+            [0.123456, 0.0189432, 2.926e-5, 0.0, -1e-7, 120.0].map(short),
+            ["0.1235", "0.01894", "2.926e-5", "0", "-1e-7", "120"]
+        );
     }
 }
