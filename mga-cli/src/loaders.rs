@@ -59,6 +59,19 @@ pub fn one_by_one(loaded: &Loaded, source: Arc<dyn Source>, indices: Vec<usize>)
     Ok(Loader::new(source, indices, pipeline, settings)?)
 }
 
+/// [`one_by_one`] of images that a person named: one that cannot be loaded does not keep the others from being shown.
+/// [`Loader::skipped`] names them afterwards.
+pub fn one_by_one_as_far_as_possible(
+    loaded: &Loaded,
+    source: Arc<dyn Source>,
+    indices: Vec<usize>,
+) -> anyhow::Result<Loader> {
+    let on_error = loader::OnError::Skip;
+    let settings = LoaderSettings { batch_size: 1, shuffle: false, drop_last: false, on_error, ..settings(loaded) };
+    let pipeline = pipeline(loaded, "data.eval.transforms", &loaded.experiment.data.eval.transforms)?;
+    Ok(Loader::new(source, indices, pipeline, settings)?)
+}
+
 /// Images of any source: to train on, shuffled and augmented, or to evaluate, in their order.
 pub fn of_source(loaded: &Loaded, source: Arc<dyn Source>, indices: Vec<usize>, train: bool) -> anyhow::Result<Loader> {
     let data = &loaded.experiment.data;

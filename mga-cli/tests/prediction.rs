@@ -84,13 +84,25 @@ fn a_run_predicts_and_explains_after_its_data_is_gone() {
     assert_eq!(json[0]["predicted"], column(&predicted, "predicted")[3].as_str());
     assert_eq!(json[0]["top"].as_array().unwrap().len(), 5);
 
-    // What cannot be read is named; it can be passed over.
+    // What cannot be read, or is too small for the network, is named; the others are predicted, and the end counts.
     std::fs::write(folder.join("photos/test/broken.png"), "no picture").unwrap();
+    std::fs::write(folder.join("photos/test/phone.HEIC"), "no picture").unwrap();
+    let whole = std::fs::read(folder.join(one)).unwrap();
+    std::fs::write(folder.join("photos/test/cut.png"), &whole[..whole.len() / 2]).unwrap();
+    image::RgbImage::new(3, 3).save(folder.join("photos/test/tiny.png")).unwrap();
     let broken = mga(folder, &["predict", "photos/test", "--weights", "run"]);
-    assert_eq!((broken.status.code(), text(&broken.stdout).as_str()), (Some(1), ""));
-    assert!(text(&broken.stderr).contains("broken.png"), "{}", text(&broken.stderr));
+    assert_eq!(broken.status.code(), Some(1), "{}", text(&broken.stderr));
+    assert_eq!(column(&text(&broken.stdout), "predicted"), column(&predicted, "predicted"));
+    for part in
+        ["broken.png", "cut.png", "phone.HEIC", "tiny.png: the network cannot take an image of 3 x 3", "4 of 14 images"]
+    {
+        assert!(text(&broken.stderr).contains(part), "{part}: {}", text(&broken.stderr));
+    }
     let skip = ["predict", "photos/test", "--weights", "run", "--set", "data.on_error=skip"];
     assert_eq!(column(&done(folder, &skip), "path").len(), 10);
+    let nothing = mga(folder, &["predict", "photos/test/broken.png", "--weights", "run"]);
+    assert_eq!(nothing.status.code(), Some(1));
+    assert!(text(&nothing.stderr).contains("1 of 1 images"), "{}", text(&nothing.stderr));
 
     // A split needs the data set.
     let gone = mga(folder, &["explain", "--weights", "run", "--out", "explained"]);

@@ -10,7 +10,7 @@ use std::io::{BufReader, Cursor, Read, Seek};
 use std::path::Path;
 
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
+use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
 use crate::background::Backdrop;
 use crate::error::{Error, Result};
@@ -19,8 +19,9 @@ use crate::picture::{Mask, Picture};
 /// The most pixels a file may declare, checked before anything is decoded: a few bytes can claim terabytes.
 pub const MAX_PIXELS: u64 = 200_000_000;
 
-/// What a decoder may allocate: `MAX_PIXELS` of 16 bit RGBA and as much again to work in.
-const MAX_ALLOCATION: u64 = MAX_PIXELS * 16;
+/// The most bytes that decoding a file and normalising what comes out may take: a scanned A4 page at 1200 dpi, 139 million
+/// pixels of 8 bit RGB, fits. A file of a few bytes can claim any number of pixels, and some formats can fill them.
+pub const MAX_MEMORY: u64 = 1 << 31;
 
 const EXTENSIONS: [&str; 15] =
     ["jpg", "jpeg", "jpe", "jfif", "png", "tif", "tiff", "bmp", "dib", "webp", "gif", "pnm", "pbm", "pgm", "ppm"];
@@ -71,7 +72,8 @@ fn extension(path: &Path) -> Option<String> {
 /// Decodes the file at `path`; transparent parts are composited over the backdrop of image `id`.
 ///
 /// # Errors
-/// A file that cannot be read, is empty, truncated, no image, of an unsupported format, or over [`MAX_PIXELS`].
+/// A file that cannot be read, is empty, truncated, no image, of an unsupported format, or over [`MAX_PIXELS`] or
+/// [`MAX_MEMORY`].
 pub fn picture(path: &Path, backdrop: &Backdrop, id: &str) -> Result<Picture> {
     Ok(picture_and_alpha(path, backdrop, id)?.0)
 }
@@ -135,18 +137,22 @@ pub fn mask_from_bytes(bytes: &[u8], path: &Path) -> Result<Mask> {
 pub fn size(path: &Path) -> Result<(usize, usize)> {
     let (mut file, format) = open(path)?;
     // The decoder would read the whole file into memory first.
-    let ((width, height), orientation) = match format {
-        ImageFormat::Jpeg => jpeg::header(&mut file)
-            .ok()
-            .flatten()
-            .ok_or_else(|| Error::file(path, "is no readable JPEG: its header is damaged or cut off; replace it"))?,
+    let ((width, height), orientation, colour) = match format {
+        ImageFormat::Jpeg => {
+            let (size, orientation) = jpeg::header(&mut file).ok().flatten().ok_or_else(|| {
+                Error::file(path, "is no readable JPEG: its header is damaged or cut off; replace it")
+            })?;
+            (size, orientation, ColorType::Rgb8)
+        }
         _ => {
             let mut decoder =
                 ImageReader::with_format(file, format).into_decoder().map_err(unreadable(path, format))?;
-            (decoder.dimensions(), decoder.orientation().map_err(unreadable(path, format))?)
+            let orientation = decoder.orientation().map_err(unreadable(path, format))?;
+            (decoder.dimensions(), orientation, decoder.color_type())
         }
     };
     check_size(width, height, path)?;
+    check_memory((width, height), colour, path)?;
     let (width, height) = (width as usize, height as usize);
     Ok(if swaps_sides(orientation) { (height, width) } else { (width, height) })
 }
@@ -221,6 +227,31 @@ fn check_size(width: u32, height: u32, path: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Refuses what would take more than [`MAX_MEMORY`], before the first pixel is decoded.
+fn check_memory((width, height): (u32, u32), colour: ColorType, path: &Path) -> Result<()> {
+    let eight = colour.bytes_per_pixel() == colour.channel_count();
+    // Per pixel, at the moment when most is held: numbers beside their source, then the normalised numbers beside them.
+    let each = match (colour.has_alpha(), eight) {
+        (true, _) => 32,
+        (false, false) => 24,
+        (false, true) => 15,
+    };
+    let bytes = u64::from(width) * u64::from(height) * each;
+    if bytes > MAX_MEMORY {
+        let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
+        return Err(Error::file(
+            path,
+            format!(
+                "says it is {width} x {height} pixels, which take {:.1} GiB to read, more than the limit of {:.0} GiB: \
+                 shrink it first, or cut it into parts",
+                gib(bytes),
+                gib(MAX_MEMORY)
+            ),
+        ));
+    }
+    Ok(())
+}
+
 fn unreadable(path: &Path, format: ImageFormat) -> impl FnOnce(image::ImageError) -> Error {
     move |e| Error::file(path, format!("cannot be decoded as {format:?}: {e}; replace it, or leave it out"))
 }
@@ -233,11 +264,12 @@ fn decode(bytes: &[u8], path: &Path) -> Result<DynamicImage> {
     }
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let mut limits = Limits::default();
-    limits.max_alloc = Some(MAX_ALLOCATION);
+    limits.max_alloc = Some(MAX_MEMORY);
     reader.limits(limits);
     let mut decoder = reader.into_decoder().map_err(unreadable(path, format))?;
     let (width, height) = decoder.dimensions();
     check_size(width, height, path)?;
+    check_memory((width, height), decoder.color_type(), path)?;
     let orientation = decoder.orientation().map_err(unreadable(path, format))?;
     let mut image = DynamicImage::from_decoder(decoder).map_err(unreadable(path, format))?;
     image.apply_orientation(orientation);
@@ -268,8 +300,14 @@ fn channels(image: DynamicImage, path: &Path) -> Result<(Vec<f32>, Option<Vec<f3
     if !alpha {
         return Ok((values, None));
     }
-    let rgb = values.chunks_exact(4).flat_map(|pixel| pixel.iter().take(3).copied()).collect();
-    Ok((rgb, Some(values.into_iter().skip(3).step_by(4).collect())))
+    let pixels = values.as_chunks::<4>().0;
+    // Room for just what comes: the limit on memory reckons with it.
+    let (mut rgb, mut alpha) = (Vec::with_capacity(3 * pixels.len()), Vec::with_capacity(pixels.len()));
+    for [red, green, blue, opacity] in pixels {
+        rgb.extend([red, green, blue]);
+        alpha.push(*opacity);
+    }
+    Ok((rgb, Some(alpha)))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use crate::error::{Error, Result};
 use crate::picture::Mask;
+use crate::text_file::read_text;
 
 /// Labels that LabelMe's own export knows: pixels that count nowhere, and the first class.
 const IGNORED: &str = "__ignore__";
@@ -51,7 +52,7 @@ struct Shape {
 /// # Errors
 /// A file that cannot be read or is none of LabelMe's, a label that is no class, a shape that cannot be drawn.
 pub fn read_labelme(path: &Path, (width, height): (usize, usize), settings: &LabelMeSettings) -> Result<Mask> {
-    let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
+    let text = read_text(path)?;
     let file: File = serde_json::from_str(&text).map_err(|e| {
         Error::file(path, format!("is no file of LabelMe ({e}); expected `shapes` with labels and points"))
     })?;
@@ -286,6 +287,13 @@ mod tests {
         assert_eq!(map.values(), [0.0, 1.0, 1.0, 0.0, 0.0, 1.0, 1.0, 0.0]);
         let error = read_labelme(&path, (4, 4), &settings(1.0)).unwrap_err().to_string();
         assert!(error.contains("a.json") && error.contains("8 x 4"), "{error}");
+        // As editors on Windows save it.
+        std::fs::write(&path, format!("\u{feff}{json}")).unwrap();
+        assert_eq!(read_labelme(&path, (4, 2), &settings(1.0)).unwrap(), map);
+        let latin = json.to_string().replace("5.5.0", "N\u{1}rven").into_bytes();
+        std::fs::write(&path, latin.iter().map(|&b| if b == 1 { 0xE4 } else { b }).collect::<Vec<u8>>()).unwrap();
+        let error = read_labelme(&path, (4, 2), &settings(1.0)).unwrap_err().to_string();
+        assert!(error.contains("a.json") && error.contains("no UTF-8 text: byte 0xE4"), "{error}");
         std::fs::write(&path, "{}").unwrap();
         assert!(read_labelme(&path, (4, 4), &settings(1.0)).unwrap_err().to_string().contains("LabelMe"));
     }

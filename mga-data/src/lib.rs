@@ -20,6 +20,7 @@ pub mod picture;
 pub mod registry;
 pub mod source;
 pub mod split;
+pub mod text_file;
 pub mod transforms;
 
 pub use batch::Batch;

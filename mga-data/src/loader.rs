@@ -308,8 +308,10 @@ impl Work {
             Ok(Sample { index, id, label, picture, mask })
         });
         if let (Err(error), OnError::Skip) = (&loaded, self.settings.on_error) {
-            let id = name_of(self.source.as_ref(), index);
-            locked(&self.skipped).entry(index).or_insert_with(|| format!("{id}: {error}"));
+            let (id, error) = (name_of(self.source.as_ref(), index), error.to_string());
+            // The fault of an image's own file begins with its name already.
+            let line = || if error.starts_with(&id) { error.clone() } else { format!("{id}: {error}") };
+            locked(&self.skipped).entry(index).or_insert_with(line);
         }
         loaded
     }
@@ -477,9 +479,9 @@ mod tests {
             skipping.skipped(),
             [
                 "0.png: image `0.png`: loading it panicked: boom 0",
-                "2.png: 2.png: cut short",
-                "3.png: 3.png: cut short",
-                "7.png: 7.png: cut short"
+                "2.png: cut short",
+                "3.png: cut short",
+                "7.png: cut short"
             ]
         );
         let (nothing, _) = loader(Fake { fail: vec![0, 1, 2], ..Fake::new(3) }, settings);

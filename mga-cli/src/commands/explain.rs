@@ -11,7 +11,7 @@ use crate::components::Components;
 use crate::csv_file::CsvFile;
 use crate::data_set;
 use crate::deletion::{Deletion, Fill};
-use crate::experiment::nearest;
+use crate::experiment::{OnError, nearest};
 use crate::gallery::{Explained, Explanation, explain};
 use crate::image_files::ImageFiles;
 use crate::interrupt::Interrupt;
@@ -87,7 +87,10 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
         let files = ImageFiles::find(&args.images, &loaded.experiment.data)?;
         files.notes.iter().for_each(|note| eprintln!("note: {note}"));
         let indices = (0..files.len()).collect();
-        (loaders::one_by_one(&loaded, Arc::new(files), indices)?, args.model.classes(&loaded, components)?)
+        (
+            loaders::one_by_one_as_far_as_possible(&loaded, Arc::new(files), indices)?,
+            args.model.classes(&loaded, components)?,
+        )
     };
     let model = args.model.model(&loaded, components, classes.len())?;
     if !args.images.is_empty() {
@@ -97,7 +100,8 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let deletion = args.deletion.then_some(Deletion { steps: args.steps as usize, fill: args.fill });
     let explanation = Explanation { class: chosen(&args.class, &classes)?, deletion };
     let predictions = explain(&model, &loader, normalisation, &args.out, explanation, &interrupt)?;
-    for skipped in loader.skipped() {
+    let skipped = loader.skipped();
+    for skipped in &skipped {
         eprintln!("skipped: {skipped}");
     }
     let mut table = CsvFile::new();
@@ -124,7 +128,13 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
         let means: Vec<String> = maps.iter().map(|map| format!("{map} {:.3}", mean(&predictions, map))).collect();
         eprintln!("deletion score, mean of {} images, lower is better: {}", predictions.len(), means.join(", "));
     }
-    Ok(output::print(table.text()?)?)
+    output::print(table.text()?)?;
+    anyhow::ensure!(
+        skipped.is_empty() || loaded.experiment.data.on_error == OnError::Skip,
+        "{} images could not be explained, and are named above; the others were (data.on_error = \"skip\" takes that as done)",
+        skipped.len()
+    );
+    Ok(())
 }
 
 /// `predicted`, `true`, or a class by its name.

@@ -12,7 +12,7 @@ use super::model_args::ModelArgs;
 use crate::components::Components;
 use crate::csv_file::CsvFile;
 use crate::described_model::DescribedModel;
-use crate::experiment::Loaded;
+use crate::experiment::{Loaded, OnError};
 use crate::image_files::ImageFiles;
 use crate::interrupt::Interrupt;
 use crate::network_input::needs_no_masks;
@@ -65,7 +65,8 @@ pub struct Args {
 /// Runs the command.
 ///
 /// # Errors
-/// A wrong experiment, weights that do not fit, images that cannot be read (unless `data.on_error = "skip"`).
+/// A wrong experiment, weights that do not fit. Images that cannot be read or that the network cannot take are named, the
+/// others are predicted, and the command fails at the end (unless `data.on_error = "skip"`).
 pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let interrupt = Interrupt::listen()?;
     let (loaded, classes, model) = described(&args, components)?;
@@ -76,15 +77,35 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
         anyhow::ensure!(model.has_attention(), "this model has no attention map, so there are no overlays");
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
-    let indices = (0..files.len()).collect();
-    let loader = loaders::one_by_one(&loaded, Arc::new(files), indices)?;
+    let mut unpredicted = files.notes.len();
+    let named = files.len() + unpredicted;
+    let indices: Vec<usize> = (0..files.len()).collect();
+    let loader = loaders::one_by_one_as_far_as_possible(&loaded, Arc::new(files), indices)?;
     let normalisation = assemble::normalisation(&loaded.experiment);
     let (mut rows, mut names, mut logits) = (Vec::new(), FileNames::default(), Vec::new());
     for batch in loader.epoch(0, 0) {
         if interrupt.is_raised() {
             return Err(Interrupted("interrupted while predicting; nothing was written but overlays".to_owned()).into());
         }
-        for prediction in predict(&model, &batch?, normalisation)? {
+        // The loader ends with an error where it could load nothing at all; each image is named below.
+        let batch = match batch {
+            Err(_) if loader.skipped().len() + unpredicted == named => break,
+            batch => batch?,
+        };
+        let predictions = match predict(&model, &batch, normalisation) {
+            Ok(predictions) => predictions,
+            Err(error) => {
+                let (_, _, height, width) = batch.images.dims4()?;
+                for id in &batch.ids {
+                    eprintln!(
+                        "not predicted: {id}: the network cannot take an image of {width} x {height} pixels: {error:#}"
+                    );
+                }
+                unpredicted += batch.len();
+                continue;
+            }
+        };
+        for prediction in predictions {
             if let (Some(folder), Some(overlay)) = (&args.overlays, prediction.overlay()) {
                 let path = folder.join(names.name(&prediction.id));
                 save_png(&overlay, &path).with_context(|| format!("cannot write {}", path.display()))?;
@@ -96,7 +117,8 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
         }
     }
     for skipped in loader.skipped() {
-        eprintln!("skipped: {skipped}");
+        eprintln!("not predicted: {skipped}");
+        unpredicted += 1;
     }
     if let Some(path) = &args.logits {
         let logits = Tensor::from_vec(logits, (rows.len(), classes.len()), &Device::Cpu)?;
@@ -104,11 +126,18 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     }
     let text = if args.json { as_json(&rows)? } else { as_csv(&rows, usize::from(args.top).min(classes.len()))? };
     match &args.out {
-        None => Ok(output::print(text)?),
+        None => output::print(text)?,
         Some(path) => {
-            output::write_file(path, text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))
+            output::write_file(path, text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
         }
     }
+    let passed_over = loaded.experiment.data.on_error == OnError::Skip;
+    anyhow::ensure!(
+        unpredicted == 0 || passed_over,
+        "{unpredicted} of {named} images could not be predicted, and are named above; the others were \
+         (data.on_error = \"skip\" takes that as done)"
+    );
+    Ok(())
 }
 
 /// The experiment, the classes and the network, from whatever describes them.

@@ -6,7 +6,12 @@ mod faults;
 // `cfg(test)` tells clippy that its helpers may unwrap.
 #[cfg(test)]
 mod fixture;
+mod foreign_bytes;
+mod identities;
 mod idle;
 mod layers;
 #[cfg(test)]
 mod markdown;
+#[cfg(test)]
+#[path = "../../../mga-data/tests/foreign_bytes/mutation.rs"]
+mod mutation;

@@ -5,6 +5,7 @@ mod amiss;
 #[cfg(test)]
 mod fixture;
 mod folds;
+mod foreign_bytes;
 mod forms;
 #[cfg(test)]
 mod hostile;
@@ -13,3 +14,7 @@ mod program;
 #[cfg(test)]
 mod searched;
 mod selection;
+// `cfg(test)` tells clippy that it may panic.
+#[cfg(test)]
+#[path = "../../../mga-data/tests/foreign_bytes/mutation.rs"]
+mod mutation;

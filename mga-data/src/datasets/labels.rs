@@ -3,8 +3,6 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use serde_pickle::{DeOptions, HashableValue, Value};
-
 use crate::error::{Error, Result};
 
 /// What a label belongs to.
@@ -33,36 +31,6 @@ pub fn class_names<'a>(labels: impl IntoIterator<Item = &'a str>) -> Vec<String>
         names.sort_by_key(|name| name.parse::<i64>().unwrap_or_default());
     }
     names.into_iter().map(str::to_owned).collect()
-}
-
-/// Reads a pickled `dict` of key to label. Only plain numbers, text and bytes are taken; nothing in it is executed.
-///
-/// # Errors
-/// A file that cannot be read, is no pickle, or holds anything but such a dict.
-pub fn read_pickle(path: &Path) -> Result<Vec<(LabelKey, String)>> {
-    let bytes = std::fs::read(path).map_err(Error::io(path))?;
-    let expected = "expected a pickled dict of file number or name to label (1, 2, ...), plain Python numbers and text \
-                    only; in Python: {k: int(v) for k, v in labels.items()}";
-    let value = serde_pickle::value_from_slice(&bytes, DeOptions::new())
-        .map_err(|e| Error::file(path, format!("cannot be read as labels: {e}; {expected}")))?;
-    let Value::Dict(dict) = value else {
-        return Err(Error::file(path, format!("is no table of labels; {expected}")));
-    };
-    dict.into_iter()
-        .map(|(key, label)| {
-            let key = match key {
-                HashableValue::I64(number) => LabelKey::Number(number),
-                HashableValue::String(name) => LabelKey::Name(name),
-                HashableValue::Bytes(name) => LabelKey::Name(String::from_utf8_lossy(&name).into_owned()),
-                other => return Err(Error::file(path, format!("has the key {other}; {expected}"))),
-            };
-            match label {
-                Value::I64(number) => Ok((key, number.to_string())),
-                Value::String(text) => Ok((key, text)),
-                other => Err(Error::file(path, format!("has the label {other} for {key}; {expected}"))),
-            }
-        })
-        .collect()
 }
 
 /// Reads a CSV with a header line whose first two columns are file (name, stem or number) and label.
@@ -102,30 +70,6 @@ mod tests {
     fn classes_go_by_number_where_all_are_numbers() {
         assert_eq!(class_names(["10", "9", "2", "10"]), ["2", "9", "10"]);
         assert_eq!(class_names(["10", "9", "b"]), ["10", "9", "b"]);
-    }
-
-    #[test]
-    fn pickles_of_either_key_are_read() {
-        // pickle.dumps({7: 2, "a.jpg": 1}, protocol 0) by hand.
-        let (_folder, path) = written("labels.pkl", b"(dI7\nI2\nsVa.jpg\nI1\ns.");
-        let labels = read_pickle(&path).unwrap();
-        assert_eq!(labels.len(), 2);
-        assert!(labels.contains(&(LabelKey::Number(7), "2".into())));
-        assert!(labels.contains(&(LabelKey::Name("a.jpg".into()), "1".into())));
-    }
-
-    #[test]
-    fn pickles_execute_nothing_and_faults_name_the_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let sentinel = folder.path().join("executed");
-        // A pickle that would run `os.system("touch ...")` where it is executed.
-        let attack = format!("cos\nsystem\n(S'touch {}'\ntR.", sentinel.display());
-        for bytes in [attack.as_bytes(), b"", b"not a pickle", b"(lI1\na.", b"(dI7\nF0.5\ns.", b"(dI7\n(lI1\nas."] {
-            let (_folder, path) = written("labels.pkl", bytes);
-            let message = read_pickle(&path).unwrap_err().to_string();
-            assert!(message.contains("labels.pkl") && message.contains("pickled dict"), "{message}");
-        }
-        assert!(!sentinel.exists());
     }
 
     #[test]

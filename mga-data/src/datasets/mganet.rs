@@ -141,7 +141,7 @@ fn assign_labels(
 ) -> Result<BTreeMap<PathBuf, String>> {
     let is_csv = file.extension().is_some_and(|e| e.eq_ignore_ascii_case("csv"));
     let mut unused: BTreeMap<LabelKey, String> = BTreeMap::new();
-    for (key, label) in if is_csv { labels::read_csv(file)? } else { labels::read_pickle(file)? } {
+    for (key, label) in if is_csv { labels::read_csv(file)? } else { super::label_pickle::read_pickle(file)? } {
         if let Some(first) = unused.insert(key.clone(), label.clone())
             && first != label
         {

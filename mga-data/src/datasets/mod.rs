@@ -4,6 +4,7 @@ pub(crate) mod file_set;
 #[cfg(feature = "hub")]
 pub mod hub;
 pub mod image_folder;
+pub mod label_pickle;
 pub mod labels;
 pub(crate) mod listing;
 pub mod mganet;

@@ -103,6 +103,16 @@ fn what_is_no_image_is_told_by_path() {
 
 #[test]
 fn bombs_are_refused_before_decoding() {
+    // Within the limit of pixels, but not of memory: 16 bit numbers, and transparency.
+    for (bytes, part) in
+        [(b"P6\n12000 12000\n65535\n".to_vec(), "3.2 GiB"), (b"P6\n14000 14000\n255\n".to_vec(), "2.7 GiB")]
+    {
+        let message = read_picture(&bytes).map(|_| ()).unwrap_err().to_string();
+        assert!(message.contains("14000 x 14000") || message.contains("12000 x 12000"), "{message}");
+        assert!(message.contains(part) && message.contains("more than the limit of 2 GiB"), "{message}");
+        let (_folder, path) = on_disk("bomb.ppm", &bytes);
+        assert!(size(&path).unwrap_err().to_string().contains(part));
+    }
     // Headers that claim 40000 x 30000 pixels: of BMP and PNM, which nothing but the limit would stop.
     let mut bmp = encode(RgbImage::new(1, 1), ImageFormat::Bmp);
     bmp[18..22].copy_from_slice(&40_000u32.to_le_bytes());

@@ -1,6 +1,10 @@
 //! Which parquet files a data set consists of, and what is in one.
+//!
+//! A file's own words are not trusted: the rows it claims are held against its length before anything is made room for,
+//! and what the parquet crate stumbles over in a damaged file, panics included, is an error that names the file.
 
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
@@ -14,6 +18,9 @@ use super::columns::Kind;
 use super::{HubSettings, Split};
 use crate::error::{Error, Result};
 use crate::registry::OpenContext;
+
+/// Rows that are read in one go.
+const AT_A_TIME: usize = 4096;
 
 /// One parquet file.
 pub(super) struct Table {
@@ -32,7 +39,7 @@ pub(super) fn find(own: &HubSettings, context: &OpenContext) -> Result<Vec<Table
     let takes = |name: &str| name.ends_with(".parquet") && (own.files.is_empty() || wanted.is_match(name));
     let (found, from) = match (&own.repo, &context.root) {
         (Some(repo), None) => (of_repo(repo, &takes, context)?, format!("repository `{repo}`")),
-        (None, Some(root)) => (of_folder(root, &takes), root.display().to_string()),
+        (None, Some(root)) => (of_folder(root, &takes)?, root.display().to_string()),
         (Some(_), Some(_)) => {
             return Err(Error::settings(
                 "data.repo stands beside data.root; keep the one that holds the parquet files",
@@ -81,14 +88,26 @@ fn of_repo(repo: &str, takes: &dyn Fn(&str) -> bool, context: &OpenContext) -> R
     Ok(found)
 }
 
-fn of_folder(root: &Path, takes: &dyn Fn(&str) -> bool) -> Vec<(PathBuf, String)> {
-    let files = walkdir::WalkDir::new(root).follow_links(true).sort_by_file_name().into_iter().flatten();
-    let name = |entry: walkdir::DirEntry| {
-        let path = entry.path().strip_prefix(root).ok()?;
-        let name = path.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/");
-        takes(&name).then(|| (entry.path().to_path_buf(), name))
-    };
-    files.filter(|entry| entry.file_type().is_file()).filter_map(name).collect()
+/// Paths and names, in the order of the names. A folder or link that leads nowhere is an error: what cannot be read would
+/// be missing from the data set without a word.
+fn of_folder(root: &Path, takes: &dyn Fn(&str) -> bool) -> Result<Vec<(PathBuf, String)>> {
+    let mut found = vec![];
+    if !root.exists() {
+        return Err(Error::file(root, "there is no such folder; data.root names the folder of the parquet files"));
+    }
+    for entry in walkdir::WalkDir::new(root).follow_links(true).sort_by_file_name() {
+        let entry = entry.map_err(|error| {
+            let path = error.path().unwrap_or(root).to_path_buf();
+            let what = "cannot be read, so what is in it would be left out; mend or remove it";
+            Error::file(path, format!("{what} ({error})"))
+        })?;
+        let Ok(relative) = entry.path().strip_prefix(root) else { continue };
+        let name = relative.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/");
+        if entry.file_type().is_file() && takes(&name) {
+            found.push((entry.into_path(), name));
+        }
+    }
+    Ok(found)
 }
 
 /// The split a word stands for.
@@ -106,12 +125,35 @@ fn split_of(name: &str) -> Option<Split> {
     name.rsplit('/').find_map(|part| split_named(part.split(['-', '.', '_']).next().unwrap_or(part)))
 }
 
+/// Runs what reads foreign bytes; a panic inside is an error of the file at `path`.
+fn guarded<T>(path: &Path, read: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(read))
+        .unwrap_or_else(|_| Err(Error::file(path, "is damaged: it cannot be read as parquet; copy it again")))
+}
+
 impl Table {
     fn open(path: PathBuf, name: String) -> Result<Self> {
         let file = File::open(&path).map_err(Error::io(&path))?;
-        let reader =
-            SerializedFileReader::new(file).map_err(|e| Error::file(&path, format!("no parquet file: {e}")))?;
-        Ok(Self { split: split_of(&name), path, name, reader })
+        let length = file.metadata().map_err(Error::io(&path))?.len();
+        let reader = guarded(&path, || {
+            SerializedFileReader::new(file).map_err(|e| Error::file(&path, format!("no parquet file: {e}")))
+        })?;
+        let table = Self { split: split_of(&name), path, name, reader };
+        table.check_rows(length)?;
+        Ok(table)
+    }
+
+    /// Refuses row counts that cannot be: every row holds an image, so there are fewer rows than bytes.
+    fn check_rows(&self, length: u64) -> Result<()> {
+        let mut rows = 0u64;
+        for group in self.reader.metadata().row_groups() {
+            let own = u64::try_from(group.num_rows()).ok();
+            rows = own.and_then(|own| rows.checked_add(own)).filter(|rows| *rows <= length).ok_or_else(|| {
+                let what = format!("is damaged: a group claims {} rows in {length} bytes of file", group.num_rows());
+                Error::file(&self.path, format!("{what}; copy it again"))
+            })?;
+        }
+        Ok(())
     }
 
     pub(super) fn group_rows(&self) -> Vec<usize> {
@@ -173,11 +215,19 @@ impl Table {
 
     /// A whole column of numbers or texts, as text.
     pub(super) fn texts(&self, name: &str, key: &str) -> Result<Vec<Option<String>>> {
+        guarded(&self.path, || self.read_texts(name, key))
+    }
+
+    fn read_texts(&self, name: &str, key: &str) -> Result<Vec<Option<String>>> {
         let (index, column) = self.require(name, key, Kind::Text)?;
         let levels = column.max_def_level();
-        let mut all = Vec::with_capacity(self.rows());
+        let mut all = Vec::new();
         for (group, rows) in self.group_rows().into_iter().enumerate() {
-            let text = |bytes: ByteArray| String::from_utf8_lossy(bytes.data()).into_owned();
+            // Bytes that are no text stay apart from each other: two classes must not become one.
+            let text = |bytes: ByteArray| match std::str::from_utf8(bytes.data()) {
+                Ok(text) => text.to_owned(),
+                Err(_) => bytes.data().escape_ascii().to_string(),
+            };
             match self.column(group, index)? {
                 reader @ ColumnReader::Int32ColumnReader(_) => {
                     all.extend(self.read::<Int32Type, _>(reader, rows, levels, |value| value.to_string())?);
@@ -198,7 +248,9 @@ impl Table {
     pub(super) fn cells(&self, group: usize, name: &str) -> Result<Vec<Option<ByteArray>>> {
         let (index, column) = self.require(name, "column", Kind::Bytes)?;
         let rows = self.group_rows().get(group).copied().unwrap_or(0);
-        self.read::<ByteArrayType, _>(self.column(group, index)?, rows, column.max_def_level(), |bytes| bytes)
+        guarded(&self.path, || {
+            self.read::<ByteArrayType, _>(self.column(group, index)?, rows, column.max_def_level(), |bytes| bytes)
+        })
     }
 
     fn column(&self, group: usize, index: usize) -> Result<ColumnReader> {
@@ -217,8 +269,9 @@ impl Table {
         let (mut defined, mut values) = (vec![], vec![]);
         while defined.len() < rows {
             let before = values.len();
+            // Bit by bit, so that room is made for what is there and not for what is claimed.
             let (records, ..) = reader
-                .read_records(rows - defined.len(), Some(&mut defined), None, &mut values)
+                .read_records((rows - defined.len()).min(AT_A_TIME), Some(&mut defined), None, &mut values)
                 .map_err(|e| self.damaged(e))?;
             if levels == 0 {
                 // A column that is never empty has no levels.

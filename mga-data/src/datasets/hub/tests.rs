@@ -5,6 +5,7 @@ use parquet::basic::Compression;
 use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
+use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
 
@@ -141,7 +142,11 @@ fn what_is_not_there_is_told_with_what_is() {
     let split = column(HubSettings { split_column: Some("name".into()), ..HubSettings::default() });
     assert!(split.contains("split `elm`"), "{split}");
     assert!(column(HubSettings { files: vec!["no/*".into()], ..HubSettings::default() }).contains("data.files"));
-    assert!(refused(&HubSettings::default(), &folder.path().join("nowhere")).contains("no parquet file"));
+    assert!(
+        refused(&HubSettings::default(), &folder.path().join("nowhere")).contains("nowhere: there is no such folder")
+    );
+    std::fs::create_dir(folder.path().join("empty")).unwrap();
+    assert!(refused(&HubSettings::default(), &folder.path().join("empty")).contains("no parquet file"));
     std::fs::write(folder.path().join("data/broken.parquet"), "PAR1 or so").unwrap();
     assert!(refused(&HubSettings::default(), folder.path()).contains("broken.parquet: no parquet file"));
     let neither = open(&HubSettings::default(), &OpenContext::default()).err().unwrap().to_string();
@@ -178,4 +183,61 @@ fn a_repository_is_downloaded_once_and_read_offline() {
     assert!(links.join(names[0]).is_file() && !links.join("README.md").exists());
     let wrong = HubSettings { repo: Some("me/other".into()), ..HubSettings::default() };
     assert!(open(&wrong, &with(&hub)).err().unwrap().to_string().contains("no repository `me/other`"));
+}
+
+#[cfg(unix)]
+#[test]
+fn what_cannot_be_read_is_not_left_out_in_silence() {
+    let folder = folder();
+    assert_eq!(open(&HubSettings::default(), &at(folder.path())).unwrap().records().len(), 4);
+    std::os::unix::fs::symlink("moved/away.parquet", folder.path().join("data/train-00001.parquet")).unwrap();
+    let message = refused(&HubSettings::default(), folder.path());
+    assert!(message.contains("train-00001.parquet") && message.contains("would be left out"), "{message}");
+}
+
+/// Gives the file a second end, whose first group claims `rows` rows.
+fn claim(path: &Path, rows: i64) {
+    use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataWriter};
+    let reader = SerializedFileReader::new(std::fs::File::open(path).unwrap()).unwrap();
+    let old = reader.metadata();
+    let groups = old.row_groups().iter().map(|group| group.clone().into_builder().set_num_rows(rows).build().unwrap());
+    let new = ParquetMetaData::new(old.file_metadata().clone(), groups.collect());
+    let mut bytes = std::fs::read(path).unwrap();
+    ParquetMetaDataWriter::new(&mut bytes, &new).finish().unwrap();
+    std::fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn claims_of_rows_that_are_not_there_are_refused() {
+    let folder = folder();
+    let file = folder.path().join("data/train-00000-of-00001.parquet");
+    let whole = std::fs::read(&file).unwrap();
+    // The first would take terabytes, the second fits the file but not the columns.
+    for (rows, part) in [(1_000_000_000_000, "claims 1000000000000 rows"), (-1, "claims -1 rows"), (100, "is damaged")]
+    {
+        std::fs::write(&file, &whole).unwrap();
+        claim(&file, rows);
+        let message = refused(&HubSettings::default(), folder.path());
+        assert!(message.contains("train-00000-of-00001.parquet") && message.contains(part), "{rows}: {message}");
+    }
+}
+
+#[test]
+fn texts_that_are_not_utf_8_stay_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    write(&folder.path().join("train.parquet"), &TRAIN, &[]);
+    let own = HubSettings { label_column: Some("name".into()), ..HubSettings::default() };
+    assert_eq!(open(&own, &at(folder.path())).unwrap().classes(), ["ash", "oak"]);
+    let bytes = std::fs::read(folder.path().join("train.parquet")).unwrap();
+    // Both names become one and the same where what is no text is replaced by a question mark.
+    let latin: Vec<u8> = bytes.windows(3).enumerate().fold(bytes.clone(), |mut all, (at, window)| {
+        match window {
+            b"oak" => all[at..at + 3].copy_from_slice(b"o\xe4k"),
+            b"ash" => all[at..at + 3].copy_from_slice(b"o\xe5k"),
+            _ => {}
+        }
+        all
+    });
+    std::fs::write(folder.path().join("train.parquet"), latin).unwrap();
+    assert_eq!(open(&own, &at(folder.path())).unwrap().classes(), ["o\\xe4k", "o\\xe5k"]);
 }
