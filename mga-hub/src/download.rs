@@ -99,6 +99,8 @@ impl Download<'_> {
         let size = self.metadata.size;
         let partial = RefCell::new(self.open(incomplete)?);
         self.progress.start(self.file, size, partial.borrow().length);
+        // What was there before is no gain: a server without ranges sends it all again each time.
+        let mut furthest = partial.borrow().length;
         let fetched = self.transport.patiently(self.url, |brought| {
             let from = partial.borrow().length;
             if from == size {
@@ -123,7 +125,8 @@ impl Download<'_> {
                 partial.file.write_all(bytes).map_err(|e| self.not_written(e, incomplete))?;
                 partial.hasher.update(bytes);
                 partial.length += bytes.len() as u64;
-                *brought |= !bytes.is_empty();
+                *brought |= partial.length > furthest;
+                furthest = furthest.max(partial.length);
                 self.progress.advance(bytes.len() as u64);
                 Ok(())
             };

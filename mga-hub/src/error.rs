@@ -157,7 +157,7 @@ fn hint(token: bool) -> &'static str {
 
 fn say(message: &str) -> String {
     let line = message.trim().lines().next().unwrap_or_default();
-    let line: String = line.chars().take(120).collect();
+    let line: String = line.chars().filter(|c| !c.is_control()).take(120).collect();
     if line.is_empty() { line } else { format!(": {line}") }
 }
 

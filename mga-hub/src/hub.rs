@@ -29,15 +29,6 @@ pub struct Fetched {
     pub downloaded: bool,
 }
 
-/// A file of a repository.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RemoteFile {
-    /// Its path in the repository.
-    pub path: String,
-    /// Its length in bytes, where known.
-    pub size: Option<u64>,
-}
-
 impl std::fmt::Debug for Hub {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Hub").field("settings", &self.settings).finish_non_exhaustive()
@@ -110,15 +101,12 @@ impl Hub {
         }
     }
 
-    /// The files of `repo`: as the hub lists them; offline, those in the cache.
+    /// The paths of the files of `repo`: as the hub lists them; offline, those in the cache.
     ///
     /// # Errors
     /// As [`Hub::file`].
-    pub fn files(&self, repo: &Repo) -> Result<Vec<RemoteFile>> {
-        let cached = || {
-            let (files, _) = self.cache.files(repo)?;
-            Some(files.into_iter().map(|path| RemoteFile { path, size: None }).collect::<Vec<_>>())
-        };
+    pub fn files(&self, repo: &Repo) -> Result<Vec<String>> {
+        let cached = || self.cache.files(repo).map(|(files, _)| files);
         if self.settings.offline {
             return cached().ok_or_else(|| self.not_cached(format!("`{repo}`")));
         }
@@ -157,8 +145,8 @@ impl Hub {
     }
 
     #[cfg(feature = "network")]
-    fn list(&self, repo: &Repo) -> Result<Vec<RemoteFile>> {
-        crate::transport::list(&self.settings, repo)
+    fn list(&self, repo: &Repo) -> Result<Vec<String>> {
+        crate::transport::Transport::new(&self.settings, self.progress.as_ref())?.list(repo)
     }
 
     #[cfg(not(feature = "network"))]
@@ -175,7 +163,7 @@ impl Hub {
     }
 
     #[cfg(not(feature = "network"))]
-    fn list(&self, repo: &Repo) -> Result<Vec<RemoteFile>> {
+    fn list(&self, repo: &Repo) -> Result<Vec<String>> {
         self.clone().offline().files(repo)
     }
 }

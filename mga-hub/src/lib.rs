@@ -2,8 +2,8 @@
 //! `huggingface_hub` uses too.
 //!
 //! A crate of its own because weights (the program) and data sets (`mga-data`) both come through it, and neither of them
-//! should depend on the other. hf-hub lists repositories; files are fetched here, in ranges, because hf-hub 1.0.0 caches
-//! an error's body or a truncated answer as if it were the file, and cannot go on with what is there.
+//! should depend on the other. hf-hub 1.0.0 does not serve: it caches an error's body or a truncated answer as if it were the
+//! file, cannot go on with what is there, and sends the token wherever a page of a listing says the next one lies.
 //!
 //! ```no_run
 //! use mga_hub::{Hub, Repo};
@@ -18,9 +18,14 @@ mod cache;
 mod check;
 #[cfg(feature = "network")]
 mod download;
+mod endpoint;
 mod error;
 mod hub;
+#[cfg(feature = "network")]
+mod listing;
 mod progress;
+#[cfg(feature = "network")]
+mod refusal;
 mod repo;
 mod settings;
 #[cfg(feature = "network")]
@@ -28,8 +33,9 @@ mod transport;
 
 pub use cache::{Cache, CachedRepo};
 pub use check::{check_file, check_safetensors, git_blob_sha1, read_header, sha256};
+pub use endpoint::Endpoint;
 pub use error::{Error, Result};
-pub use hub::{Fetched, Hub, RemoteFile};
+pub use hub::{Fetched, Hub};
 pub use progress::{Progress, Silent};
 pub use repo::{Kind, Repo};
 pub use settings::Settings;

@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::endpoint::Endpoint;
+
 /// How the hub is reached.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// `HF_ENDPOINT`; else `https://huggingface.co`.
-    pub endpoint: String,
+    /// `HF_ENDPOINT`; else `https://huggingface.co`. A login in it goes in place of the token.
+    pub endpoint: Endpoint,
     /// `HF_HUB_CACHE`; else `HF_HOME/hub`; else `~/.cache/huggingface/hub`.
     pub cache: PathBuf,
     /// `HF_TOKEN`; else the file `HF_TOKEN_PATH` or `HF_HOME/token` that `hf auth login` writes.
@@ -62,7 +64,7 @@ impl Settings {
         let endpoint = variable("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".to_owned());
         let seconds = variable("HF_HUB_DOWNLOAD_TIMEOUT").and_then(|value| value.trim().parse::<u64>().ok());
         Self {
-            endpoint: endpoint.trim().trim_end_matches('/').to_owned(),
+            endpoint: Endpoint::new(&endpoint),
             cache: cache.unwrap_or_else(|| hf_home.join("hub")),
             token: token.map(|token| token.trim().to_owned()),
             offline: variable("HF_HUB_OFFLINE").is_some_and(|value| is_true(&value)),
@@ -103,8 +105,11 @@ mod tests {
     fn offline_endpoint_and_token_are_read() {
         let set = settings(&[("HF_HUB_OFFLINE", "1"), ("HF_ENDPOINT", "http://x/"), ("HF_TOKEN", " hf_a\n")]);
         assert!(set.offline);
-        assert_eq!((set.endpoint.as_str(), set.token.as_deref()), ("http://x", Some("hf_a")));
+        assert_eq!((set.endpoint.base(), set.token.as_deref()), ("http://x", Some("hf_a")));
         assert!(!format!("{set:?}").contains("hf_a"));
+        let mirror = settings(&[("HF_ENDPOINT", "https://me:secret@mirror.example/hf/")]);
+        assert_eq!(mirror.endpoint.base(), "https://mirror.example/hf");
+        assert!(!format!("{mirror:?}").contains("secret"));
         let plain = settings(&[("HF_HUB_OFFLINE", "0")]);
         assert!(!plain.offline && plain.token.is_none());
         let folder = tempfile::tempdir().unwrap();

@@ -2,30 +2,39 @@
 
 use std::time::Duration;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, LOCATION, RANGE, RETRY_AFTER};
-use reqwest::{Client, Method, Response, StatusCode, redirect};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use reqwest::header::{ACCEPT_ENCODING, HeaderMap, LOCATION, RANGE, RETRY_AFTER};
+use reqwest::{Client, Method, Response, StatusCode, Url, redirect};
 
 use crate::error::{Error, Result};
-use crate::hub::RemoteFile;
 use crate::progress::Progress;
-use crate::repo::{Kind, Repo};
+use crate::refusal::Refusal;
+use crate::repo::Repo;
 use crate::settings::Settings;
 
 /// What stays as it is in an address.
-const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+pub(crate) const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 /// The same, in a path.
 const PATH: &AsciiSet = &PLAIN.remove(b'/');
 
+/// The header that names a file's commit.
+const COMMIT: &str = "x-repo-commit";
+/// Redirects that are followed.
+const HOPS: usize = 10;
+/// Bytes of a refusal that are read: its first line is shown.
+const REFUSAL: usize = 4 << 10;
+/// Attempts in all, however little each of them brings.
+const ATTEMPTS: u32 = 1000;
+
 /// A connection to the hub.
 pub(crate) struct Transport<'a> {
-    settings: &'a Settings,
+    pub(crate) settings: &'a Settings,
     progress: &'a dyn Progress,
-    runtime: tokio::runtime::Runtime,
-    /// Follows redirects; the token goes to the hub's own host alone.
-    following: Client,
-    /// Follows none: what the hub says of a file stands in its redirect to where the contents are.
-    staying: Client,
+    pub(crate) runtime: tokio::runtime::Runtime,
+    /// Follows no redirect by itself: where a request goes decides what it may carry.
+    client: Client,
+    /// Scheme, host and port of the hub. What logs into it goes there and nowhere else.
+    hub: Url,
 }
 
 /// Why an attempt failed.
@@ -52,23 +61,20 @@ pub(crate) struct Metadata {
 
 impl<'a> Transport<'a> {
     pub(crate) fn new(settings: &'a Settings, progress: &'a dyn Progress) -> Result<Self> {
-        let failed = |what: String| Error::Malformed { url: settings.endpoint.clone(), what };
+        let failed = |what: String| Error::Malformed { url: settings.endpoint.to_string(), what };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let client = |policy| {
-            Client::builder()
-                .user_agent(concat!("mga/", env!("CARGO_PKG_VERSION")))
-                .connect_timeout(settings.timeout)
-                .read_timeout(settings.timeout)
-                .redirect(policy)
-                .build()
-                .map_err(|e| failed(format!("no connection can be set up: {e}")))
-        };
+        let client = Client::builder()
+            .user_agent(concat!("mga/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(settings.timeout)
+            .read_timeout(settings.timeout)
+            .redirect(redirect::Policy::none())
+            .build();
         Ok(Self {
             settings,
             progress,
             runtime: runtime.map_err(|e| failed(format!("no connection can be set up: {e}")))?,
-            following: client(redirect::Policy::limited(10))?,
-            staying: client(redirect::Policy::none())?,
+            client: client.map_err(|e| failed(format!("no connection can be set up: {e}")))?,
+            hub: address(settings.endpoint.base())?,
         })
     }
 
@@ -76,7 +82,7 @@ impl<'a> Transport<'a> {
     pub(crate) fn address(&self, repo: &Repo, revision: &str, file: &str) -> String {
         format!(
             "{}/{}{}/resolve/{}/{}",
-            self.settings.endpoint,
+            self.settings.endpoint.base(),
             repo.kind.prefix(),
             repo.id(),
             utf8_percent_encode(revision, PLAIN),
@@ -84,36 +90,53 @@ impl<'a> Transport<'a> {
         )
     }
 
-    async fn ask(&self, client: &Client, method: Method, url: &str, from: Option<u64>) -> Result<Response, Fault> {
-        let mut request = client.request(method, url).header(ACCEPT_ENCODING, "identity");
-        if let Some(token) = &self.settings.token {
-            request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+    /// Asks once, following no redirect. Login and token go along to the hub's own origin alone.
+    async fn ask(&self, method: Method, url: &Url, from: Option<u64>) -> Result<Response, Fault> {
+        let mut request = self.client.request(method, url.clone()).header(ACCEPT_ENCODING, "identity");
+        if url.origin() == self.hub.origin() {
+            request = match (self.settings.endpoint.login(), &self.settings.token) {
+                (Some((name, password)), _) => {
+                    let plain = |text| percent_decode_str(text).decode_utf8_lossy().into_owned();
+                    request.basic_auth(plain(name), Some(plain(password)))
+                }
+                (None, Some(token)) => request.bearer_auth(token),
+                (None, None) => request,
+            };
         }
         if let Some(from) = from.filter(|from| *from > 0) {
             request = request.header(RANGE, format!("bytes={from}-"));
         }
-        match request.send().await {
-            Ok(response) => Ok(response),
-            Err(error) if error.is_builder() => {
-                Err(Error::Malformed { url: url.to_owned(), what: format!("no address: {error}") }.into())
+        request.send().await.map_err(|error| Fault::Passing(self.words(&error), None))
+    }
+
+    /// Asks, and follows redirects.
+    pub(crate) async fn get(&self, first: &str, from: Option<u64>) -> Result<Response, Fault> {
+        let mut url = address(first)?;
+        for _ in 0..HOPS {
+            let response = self.ask(Method::GET, &url, from).await?;
+            match redirected(&response, &url)? {
+                Some(to) => url = to,
+                None => return Ok(response),
             }
-            Err(error) => Err(Fault::Passing(self.words(&error), None)),
         }
+        Err(circles(first).into())
     }
 
     /// Asks what the file is: commit, hash and length.
     pub(crate) fn metadata(&self, repo: &Repo, file: &str) -> Result<Metadata> {
-        let mut url = self.address(repo, &repo.revision, file);
-        let first = url.clone();
+        let first = self.address(repo, &repo.revision, file);
+        let mut url = address(&first)?;
         self.patiently(&first, |_| {
             self.runtime.block_on(async {
-                for _ in 0..5 {
-                    let response = self.ask(&self.staying, Method::HEAD, &url, None).await?;
-                    let header = |name: &str| text(response.headers(), name);
-                    // A repository that was renamed: the new address of the same thing, on the same host.
-                    let relative = header(LOCATION.as_str()).filter(|to| to.starts_with('/') && !to.starts_with("//"));
-                    if let (true, Some(to)) = (response.status().is_redirection(), relative) {
-                        url = format!("{}{to}", origin(&self.settings.endpoint));
+                for _ in 0..HOPS {
+                    let response = self.ask(Method::HEAD, &url, None).await?;
+                    // A repository that was renamed: the new address of the same thing, on the same host. Elsewhere lie
+                    // the contents, and what the hub says of them stands in the redirect.
+                    let to = redirected(&response, &url)?.filter(|to| to.origin() == self.hub.origin());
+                    let location = text(response.headers(), LOCATION.as_str()).unwrap_or_default();
+                    let renamed = location.starts_with('/') || text(response.headers(), COMMIT).is_none();
+                    if let Some(to) = to.filter(|_| renamed) {
+                        url = to;
                         continue;
                     }
                     if !response.status().is_success() && !response.status().is_redirection() {
@@ -121,7 +144,7 @@ impl<'a> Transport<'a> {
                     }
                     return read_metadata(response.headers(), &first).map_err(Fault::Final);
                 }
-                Err(Error::Malformed { url: first.clone(), what: "it redirects in circles".into() }.into())
+                Err(circles(&first).into())
             })
         })
     }
@@ -136,7 +159,7 @@ impl<'a> Transport<'a> {
         take: &mut dyn FnMut(&[u8]) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
         self.runtime.block_on(async {
-            let mut response = self.ask(&self.following, Method::GET, url, Some(from)).await?;
+            let mut response = self.get(url, Some(from)).await?;
             match response.status() {
                 StatusCode::PARTIAL_CONTENT => {
                     let range = text(response.headers(), "content-range").unwrap_or_default();
@@ -163,12 +186,26 @@ impl<'a> Transport<'a> {
         })
     }
 
+    /// The beginning of an answer, as far as it comes before silence would count as a stall.
+    async fn beginning(&self, mut response: Response) -> Vec<u8> {
+        let mut body = vec![];
+        let read = async {
+            while body.len() < REFUSAL {
+                let Ok(Some(bytes)) = response.chunk().await else { break };
+                body.extend(bytes.iter().take(REFUSAL));
+            }
+        };
+        let _ = tokio::time::timeout(self.settings.timeout, read).await;
+        body
+    }
+
     /// Attempts something until it works, is refused, or [`Settings::attempts`] in a row brought nothing. The attempt
-    /// says by its argument whether it brought anything, which begins the count anew.
+    /// says by its argument whether it brought anything, which begins the count anew; but there is an end to that too.
     pub(crate) fn patiently<T>(&self, url: &str, mut attempt: impl FnMut(&mut bool) -> Result<T, Fault>) -> Result<T> {
-        let (mut vain, mut wait) = (0, self.settings.backoff);
+        let (mut vain, mut wait, mut all) = (0, self.settings.backoff, 0);
         loop {
             let mut brought = false;
+            all += 1;
             match attempt(&mut brought) {
                 Ok(done) => return Ok(done),
                 Err(Fault::Final(error)) => return Err(error),
@@ -177,8 +214,8 @@ impl<'a> Transport<'a> {
                         (vain, wait) = (0, self.settings.backoff);
                     }
                     vain += 1;
-                    if vain >= self.settings.attempts.max(1) {
-                        return Err(Error::Unreachable { url: url.to_owned(), what, attempts: vain });
+                    if vain >= self.settings.attempts.max(1) || all >= ATTEMPTS {
+                        return Err(Error::Unreachable { url: url.to_owned(), what, attempts: vain.max(all) });
                     }
                     let pause = wait.max(at_least.unwrap_or_default()).min(Duration::from_secs(60));
                     self.progress.note(&format!("{what}; again in {:.1} s", pause.as_secs_f64()));
@@ -190,7 +227,7 @@ impl<'a> Transport<'a> {
     }
 
     /// What a status that is no success means.
-    async fn refused(&self, response: Response, repo: &Repo, file: &str) -> Fault {
+    pub(crate) async fn refused(&self, response: Response, repo: &Repo, file: &str) -> Fault {
         let (status, url) = (response.status(), response.url().to_string());
         let code = text(response.headers(), "x-error-code").unwrap_or_default();
         let after = text(response.headers(), RETRY_AFTER.as_str()).and_then(|seconds| seconds.parse().ok());
@@ -198,7 +235,9 @@ impl<'a> Transport<'a> {
         let message = match message {
             Some(message) => message,
             // A page of markup says nothing to people.
-            None => response.text().await.unwrap_or_default().lines().next().unwrap_or_default().to_owned(),
+            None => {
+                String::from_utf8_lossy(&self.beginning(response).await).lines().next().unwrap_or_default().to_owned()
+            }
         };
         if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::REQUEST_TIMEOUT
         {
@@ -212,7 +251,7 @@ impl<'a> Transport<'a> {
         )
     }
 
-    fn words(&self, error: &reqwest::Error) -> String {
+    pub(crate) fn words(&self, error: &reqwest::Error) -> String {
         if error.is_timeout() {
             return format!("nothing came for {} s", self.settings.timeout.as_secs_f64());
         }
@@ -226,34 +265,9 @@ impl<'a> Transport<'a> {
     }
 }
 
-/// A refusal in the hub's words.
-struct Refusal<'a> {
-    status: u16,
-    code: &'a str,
-    message: &'a str,
-}
-
-impl Refusal<'_> {
-    fn error(&self, settings: &Settings, repo: &Repo, file: &str) -> Option<Error> {
-        let (endpoint, id, token) = (settings.endpoint.clone(), repo.id(), settings.token.is_some());
-        Some(match (self.code, self.status) {
-            ("GatedRepo", _) => Error::Gated { endpoint, repo: format!("{}{id}", repo.kind.prefix()), token },
-            ("RevisionNotFound", _) => Error::NoSuchRevision { repo: id, revision: repo.revision.clone() },
-            ("EntryNotFound", _) => {
-                Error::NoSuchFile { repo: repo.to_string(), file: file.to_owned(), present: vec![] }
-            }
-            ("RepoNotFound", _) | (_, 404) => Error::NoSuchRepo { endpoint, repo: id, token },
-            (_, status @ (401 | 403)) => {
-                Error::Denied { endpoint, repo: id, status, token, message: self.message.to_owned() }
-            }
-            _ => return None,
-        })
-    }
-}
-
 fn read_metadata(headers: &HeaderMap, url: &str) -> Result<Metadata> {
     let missing = |what: &str| Error::Malformed { url: url.to_owned(), what: format!("the answer has no {what}") };
-    let commit = text(headers, "x-repo-commit").filter(|commit| crate::repo::is_commit(commit));
+    let commit = text(headers, COMMIT).filter(|commit| crate::repo::is_commit(commit));
     let etag = text(headers, "x-linked-etag").or_else(|| text(headers, "etag"));
     let etag = etag.map(|etag| etag.trim_start_matches("W/").trim_matches('"').to_owned());
     let plain = |etag: &String| {
@@ -273,60 +287,26 @@ fn text(headers: &HeaderMap, name: &str) -> Option<String> {
     headers.get(name)?.to_str().ok().map(str::to_owned)
 }
 
-/// Scheme, host and port of an address.
-fn origin(endpoint: &str) -> &str {
-    let host = endpoint.find("://").map_or(0, |at| at + 3);
-    let end = endpoint.get(host..).and_then(|rest| rest.find('/')).map_or(endpoint.len(), |at| host + at);
-    endpoint.get(..end).unwrap_or(endpoint)
+/// An address of the web.
+fn address(url: &str) -> Result<Url> {
+    let wrong = |what: String| Error::Malformed { url: url.to_owned(), what: format!("no address: {what}") };
+    let parsed = Url::parse(url).map_err(|error| wrong(error.to_string()))?;
+    if ["http", "https"].contains(&parsed.scheme()) && parsed.has_host() {
+        return Ok(parsed);
+    }
+    Err(wrong("expected http:// or https:// and a host".to_owned()))
 }
 
-/// The files of a repository, as the hub lists them, page by page: hf-hub's part.
-pub(crate) fn list(settings: &Settings, repo: &Repo) -> Result<Vec<RemoteFile>> {
-    use hf_hub::repository::RepoTreeEntry;
-    use hf_hub::{HFClient, HFError};
-    let url = format!("{}/api/{}/{}/tree/{}", settings.endpoint, repo.kind.plural(), repo.id(), repo.revision);
-    let failed = |error: HFError| {
-        let context = match &error {
-            HFError::Http { context } | HFError::AuthRequired { context } | HFError::Forbidden { context } => {
-                Some(context)
-            }
-            HFError::RepoNotFound { context, .. } | HFError::RevisionNotFound { context, .. } => context.as_ref(),
-            HFError::EntryNotFound { context, .. } => context.as_ref(),
-            _ => None,
-        };
-        let refusal = context.and_then(|context| {
-            let code = context.error_code.as_deref().unwrap_or_default();
-            let message = context.server_message.as_deref().unwrap_or_default();
-            Refusal { status: context.status.as_u16(), code, message }.error(settings, repo, "")
-        });
-        refusal.unwrap_or_else(|| match error {
-            HFError::Json(_) | HFError::MalformedResponse { .. } | HFError::Url(_) => {
-                Error::Malformed { url: url.clone(), what: error.to_string() }
-            }
-            _ => Error::Unreachable { url: url.clone(), what: error.to_string(), attempts: settings.attempts },
-        })
+/// Where an answer of `from` sends whoever asked.
+fn redirected(response: &Response, from: &Url) -> Result<Option<Url>> {
+    let Some(to) = text(response.headers(), LOCATION.as_str()).filter(|_| response.status().is_redirection()) else {
+        return Ok(None);
     };
-    let web = Client::builder().connect_timeout(settings.timeout).read_timeout(settings.timeout).build();
-    let web = web.map_err(|e| Error::Malformed { url: url.clone(), what: e.to_string() })?;
-    let mut client = HFClient::builder().endpoint(&settings.endpoint).cache_enabled(false).client(web);
-    client = client.retry_max_attempts(settings.attempts as usize).retry_base_delay(settings.backoff);
-    if let Some(token) = &settings.token {
-        client = client.token(token);
-    }
-    let client = client.build_sync().map_err(failed)?;
-    let entries = match repo.kind {
-        Kind::Model => {
-            let repository = client.model(repo.owner.as_str(), repo.name.as_str());
-            repository.list_tree().revision(repo.revision.as_str()).recursive(true).send()
-        }
-        Kind::Dataset => {
-            let repository = client.dataset(repo.owner.as_str(), repo.name.as_str());
-            repository.list_tree().revision(repo.revision.as_str()).recursive(true).send()
-        }
-    };
-    let file = |entry: RepoTreeEntry| match entry {
-        RepoTreeEntry::File { path, size, .. } => Some(RemoteFile { path, size: Some(size) }),
-        RepoTreeEntry::Directory { .. } => None,
-    };
-    Ok(entries.map_err(failed)?.into_iter().filter_map(file).collect())
+    let malformed = |what: String| Error::Malformed { url: from.to_string(), what };
+    let joined = from.join(&to).map_err(|error| malformed(format!("it redirects to no address: {error}")))?;
+    address(joined.as_str()).map(Some)
+}
+
+fn circles(url: &str) -> Error {
+    Error::Malformed { url: url.to_owned(), what: "it redirects in circles".to_owned() }
 }

@@ -28,6 +28,8 @@ pub enum Fault {
     Status(u16, &'static str, &'static str),
     /// The promised length, and the connection closed after so many bytes.
     Dropped(usize),
+    /// The same, without understanding ranges.
+    Severed(usize),
     /// So many bytes as if they were all, the length too.
     Short(usize),
     /// So many bytes, then silence.
@@ -40,6 +42,12 @@ pub enum Fault {
     Closed,
     /// So many bytes at a time with 2 ms between.
     Slow(usize),
+    /// This status, and a body without end.
+    Endless(u16),
+    /// This status, and a body of which a byte comes every so often, without end.
+    Trickle(u16, Duration),
+    /// Sent on to this address.
+    Elsewhere(String),
 }
 
 /// A request that came.
@@ -61,6 +69,8 @@ struct State {
     gated: Vec<String>,
     /// For requests whose method and path contain these: a fault, so many times.
     faults: Vec<(&'static str, String, Fault, usize)>,
+    /// Where listings say that they go on.
+    next_page: Option<String>,
     log: Vec<Request>,
 }
 
@@ -128,6 +138,16 @@ impl StandIn {
         self.state.lock().unwrap().faults.push((method, path.to_owned(), fault, times));
     }
 
+    /// Lets every listing say that it goes on there.
+    pub fn next_page(&self, url: &str) {
+        self.state.lock().unwrap().next_page = Some(url.to_owned());
+    }
+
+    /// Lets nothing fail any more.
+    pub fn mend(&self) {
+        self.state.lock().unwrap().faults.clear();
+    }
+
     /// Connections that were opened so far.
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
@@ -189,6 +209,10 @@ fn answer(stream: &TcpStream, state: &Mutex<State>, address: SocketAddr, request
     let answer = match &fault {
         Some(Fault::Status(status, code, body)) => refusal(*status, code, body),
         Some(Fault::Closed) => return None,
+        Some(Fault::Endless(status) | Fault::Trickle(status, _)) => refusal(*status, "", ""),
+        Some(Fault::Elsewhere(to)) => {
+            Answer { status: 302, headers: vec![("location".into(), to.clone())], body: vec![], ranged: false }
+        }
         _ => find(&state, address, request),
     };
     drop(state);
@@ -308,7 +332,8 @@ fn api(state: &State, rest: &str) -> Answer {
         let siblings: Vec<String> = files.keys().map(|name| format!("{{\"rfilename\":\"{name}\"}}")).collect();
         format!("{{\"id\":\"{owner}/{name}\",\"sha\":\"{commit}\",\"siblings\":[{}]}}", siblings.join(","))
     };
-    let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+    let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+    headers.extend(state.next_page.iter().map(|next| ("link".to_owned(), format!("<{next}>; rel=\"next\""))));
     Answer { status: 200, headers, body: body.into_bytes(), ranged: false }
 }
 
@@ -318,7 +343,7 @@ fn send(mut stream: &TcpStream, request: &Request, answer: Answer, fault: Option
         body.iter_mut().for_each(|byte| *byte ^= 0x5a);
     }
     let range = request.headers.get("range").and_then(|range| range.strip_prefix("bytes="));
-    if let (Some(range), true, false) = (range, ranged, matches!(fault, Some(Fault::NoRanges))) {
+    if let (Some(range), true, false) = (range, ranged, matches!(fault, Some(Fault::NoRanges | Fault::Severed(_)))) {
         let (start, end) = range.split_once('-').unwrap_or((range, ""));
         let (start, total) = (start.parse::<usize>().unwrap_or(0), body.len());
         let end = end.parse::<usize>().map_or(total, |end| (end + 1).min(total));
@@ -332,7 +357,9 @@ fn send(mut stream: &TcpStream, request: &Request, answer: Answer, fault: Option
     if let Some(Fault::Short(length)) = fault {
         body.truncate(length);
     }
-    let mut head = format!("HTTP/1.1 {status} x\r\ncontent-length: {}\r\naccept-ranges: bytes\r\n", body.len());
+    let endless = matches!(fault, Some(Fault::Endless(_) | Fault::Trickle(..)));
+    let length = if endless { "connection: close".to_owned() } else { format!("content-length: {}", body.len()) };
+    let mut head = format!("HTTP/1.1 {status} x\r\n{length}\r\naccept-ranges: bytes\r\n");
     for (name, value) in headers {
         head += &format!("{name}: {value}\r\n");
     }
@@ -341,7 +368,7 @@ fn send(mut stream: &TcpStream, request: &Request, answer: Answer, fault: Option
         return Some(());
     }
     match fault {
-        Some(Fault::Dropped(length)) => {
+        Some(Fault::Dropped(length) | Fault::Severed(length)) => {
             stream.write_all(&body[..length.min(body.len())]).ok()?;
             None
         }
@@ -350,6 +377,13 @@ fn send(mut stream: &TcpStream, request: &Request, answer: Answer, fault: Option
             std::thread::sleep(Duration::from_secs(600));
             None
         }
+        Some(Fault::Endless(_)) => loop {
+            stream.write_all(&[b' '; 1 << 16]).ok()?;
+        },
+        Some(Fault::Trickle(_, pause)) => loop {
+            stream.write_all(b" ").ok()?;
+            std::thread::sleep(pause);
+        },
         Some(Fault::Slow(length)) => {
             for piece in body.chunks(length.max(1)) {
                 stream.write_all(piece).ok()?;

@@ -75,7 +75,7 @@ fn of_repo(repo: &str, takes: &dyn Fn(&str) -> bool, context: &OpenContext) -> R
     let failed = |error: mga_hub::Error| Error::settings(format!("data.repo: {error}"));
     let hub = context.hub.clone().unwrap_or_else(Hub::from_env);
     let mut repo = Repo::dataset(repo).map_err(failed)?;
-    let mut names: Vec<String> = hub.files(&repo).map_err(failed)?.into_iter().map(|file| file.path).collect();
+    let mut names: Vec<String> = hub.files(&repo).map_err(failed)?;
     names.retain(|name| takes(name));
     names.sort();
     let mut found = vec![];
