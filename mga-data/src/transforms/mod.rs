@@ -13,6 +13,7 @@
 
 mod centre_crop;
 mod colour_jitter;
+mod eight_bit;
 mod flip;
 mod random_crop;
 mod random_erase;
@@ -36,7 +37,7 @@ pub use flip::{HorizontalFlip, VerticalFlip};
 pub use random_crop::RandomCrop;
 pub use random_erase::RandomErase;
 pub use random_resized_crop::RandomResizedCrop;
-pub use resize::{Interpolation, Resize, resize_mask, resize_picture};
+pub use resize::{Interpolation, Resize, Rounding, resize_bytes, resize_mask, resize_picture};
 pub use rotation::{Degrees, Rotation};
 pub use shorter_side::ShorterSide;
 pub use size::Size;
@@ -48,6 +49,18 @@ pub struct Context<'a> {
     pub generator: &'a mut Generator,
     /// The colour, in `0..=1`, that normalisation turns into zero: the mean.
     pub fill: [f32; 3],
+    /// What becomes of the values of a resized image.
+    pub rounding: Rounding,
+}
+
+impl Context<'_> {
+    /// The picture resampled to another size.
+    fn resized(&self, picture: Picture, height: usize, width: usize, interpolation: Interpolation) -> Picture {
+        match self.rounding {
+            Rounding::None => resize_picture(picture, height, width, interpolation),
+            Rounding::EightBit => resize_bytes(picture, height, width, interpolation),
+        }
+    }
 }
 
 /// What every transform can do.
@@ -136,7 +149,10 @@ impl Transform {
 
 /// Transforms in the order they run, their settings checked.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Pipeline(Vec<Transform>);
+pub struct Pipeline {
+    transforms: Vec<Transform>,
+    rounding: Rounding,
+}
 
 impl Pipeline {
     /// Checks every setting; the error lists all that are out of range, as `transforms[1] (random-crop): ...`.
@@ -148,12 +164,18 @@ impl Pipeline {
                 t.operation().problems().into_iter().map(move |p| format!("transforms[{i}] ({}): {p}", t.name()))
             })
             .collect();
-        if problems.is_empty() { Ok(Self(transforms)) } else { Err(Error::Many(problems)) }
+        if problems.is_empty() { Ok(Self { transforms, rounding: Rounding::None }) } else { Err(Error::Many(problems)) }
+    }
+
+    /// The same with the values of resized images rounded.
+    #[must_use]
+    pub fn rounded(self, rounding: Rounding) -> Self {
+        Self { rounding, ..self }
     }
 
     /// The transforms in order.
     pub fn transforms(&self) -> &[Transform] {
-        &self.0
+        &self.transforms
     }
 
     /// Runs every transform. `fill` is the colour that normalisation turns into zero (the mean, in `0..=1`). A mask of
@@ -166,8 +188,8 @@ impl Pipeline {
         fill: [f32; 3],
     ) -> (Picture, Option<Mask>) {
         let mut mask = mask.map(|m| resize_mask(m, picture.height(), picture.width()));
-        let mut context = Context { generator, fill };
-        for transform in &self.0 {
+        let mut context = Context { generator, fill, rounding: self.rounding };
+        for transform in &self.transforms {
             (picture, mask) = transform.operation().apply(picture, mask, &mut context);
         }
         (picture, mask)
@@ -175,14 +197,14 @@ impl Pipeline {
 
     /// `(height, width)` of everything that comes out, where a transform fixes it.
     pub fn output_size(&self) -> Option<(usize, usize)> {
-        self.0.iter().map(Transform::operation).fold(None, |known, op| {
+        self.transforms.iter().map(Transform::operation).fold(None, |known, op| {
             op.fixed_size().or_else(|| known.map(|(height, width)| op.size_after(height, width)))
         })
     }
 
     /// Height and width that come out where `height` and `width` go in.
     pub fn size_after(&self, height: usize, width: usize) -> (usize, usize) {
-        let operations = self.0.iter().map(Transform::operation);
+        let operations = self.transforms.iter().map(Transform::operation);
         operations.fold((height.max(1), width.max(1)), |size, op| op.size_after(size.0, size.1))
     }
 
@@ -190,7 +212,7 @@ impl Pipeline {
     pub fn smallest_view(&self, height: usize, width: usize) -> f64 {
         let mut size = (height.max(1), width.max(1));
         let mut seen = 1.0;
-        for op in self.0.iter().map(Transform::operation) {
+        for op in self.transforms.iter().map(Transform::operation) {
             seen *= op.view(size.0, size.1);
             size = op.size_after(size.0, size.1);
         }
@@ -249,7 +271,7 @@ pub(crate) mod testing {
 
     pub(crate) fn run(op: &dyn Operation, input: (Picture, Option<Mask>), seed: u64) -> (Picture, Option<Mask>) {
         let mut generator = Generator::new(seed, "test", &[]);
-        op.apply(input.0, input.1, &mut Context { generator: &mut generator, fill: FILL })
+        op.apply(input.0, input.1, &mut Context { generator: &mut generator, fill: FILL, rounding: Rounding::None })
     }
 }
 
@@ -319,6 +341,26 @@ mod tests {
         assert_eq!(variants[7]["properties"]["fill"]["items"]["maximum"], 1.0);
         assert_eq!(variants[9]["properties"]["area"]["items"]["maximum"], 1.0);
         assert_eq!(schema["$defs"]["Size"]["anyOf"][0]["minimum"], 1);
+    }
+
+    #[test]
+    fn a_pipeline_rounds_what_it_resizes_where_it_is_told_to() {
+        let picture = testing::coordinates(9, 7).0;
+        for resizing in [
+            json!([{"op": "resize", "size": 4}]),
+            json!([{"op": "shorter-side", "size": 4}]),
+            json!([{"op": "random-resized-crop", "size": 4, "area": [1.0, 1.0], "aspect": [1.2, 1.3]}]),
+        ] {
+            let apply = |rounding| {
+                let mut generator = Generator::new(1, "test", &[]);
+                let pipeline = pipeline(resizing.clone()).rounded(rounding);
+                pipeline.apply(picture.clone(), None, &mut generator, testing::FILL).0
+            };
+            let (exact, rounded) = (apply(Rounding::None), apply(Rounding::EightBit));
+            assert!(exact.bytes().is_none() && rounded.bytes().is_some(), "{resizing}");
+            let pairs = exact.pixels().iter().zip(rounded.pixels());
+            assert!(pairs.clone().all(|(a, b)| (a - b).abs() < 2.0 / 255.0) && exact != rounded, "{resizing}");
+        }
     }
 
     #[test]

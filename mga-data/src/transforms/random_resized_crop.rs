@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::window::Window;
-use super::{Context, Interpolation, Operation, Size, bad_interval, resize_mask, resize_picture};
+use super::{Context, Interpolation, Operation, Size, bad_interval, resize_mask};
 use crate::picture::{Mask, Picture};
 
 /// Windows tried before the central one is taken, as in torchvision.
@@ -74,7 +74,8 @@ impl Operation for RandomResizedCrop {
         let window = self.draw(picture.height(), picture.width(), context);
         let (picture, mask) = window.cut(&picture, mask, context.fill);
         let (height, width) = self.size.sides();
-        (resize_picture(picture, height, width, self.interpolation), mask.map(|mask| resize_mask(mask, height, width)))
+        let picture = context.resized(picture, height, width, self.interpolation);
+        (picture, mask.map(|mask| resize_mask(mask, height, width)))
     }
 
     fn size_after(&self, _height: usize, _width: usize) -> (usize, usize) {
@@ -102,6 +103,7 @@ impl Operation for RandomResizedCrop {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Rounding;
     use super::super::testing::*;
     use super::*;
 
@@ -139,7 +141,8 @@ mod tests {
         let crop = op([4, 4], [0.2, 0.6], [0.75, 4.0 / 3.0]);
         for seed in 0..200 {
             let mut generator = mga_core::random::Generator::new(seed, "test", &[]);
-            let window = crop.draw(100, 140, &mut Context { generator: &mut generator, fill: FILL });
+            let window =
+                crop.draw(100, 140, &mut Context { generator: &mut generator, fill: FILL, rounding: Rounding::None });
             let area = (window.height * window.width) as f64 / 14_000.0;
             let aspect = window.width as f64 / window.height as f64;
             assert!((0.19..0.61).contains(&area) && (0.73..1.36).contains(&aspect), "{window:?}");

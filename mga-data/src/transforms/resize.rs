@@ -10,7 +10,7 @@ use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Context, Operation, Size};
+use super::{Context, Operation, Size, eight_bit};
 use crate::picture::{Mask, Picture};
 
 /// How an image is resampled; every kind is antialiased when the image shrinks.
@@ -26,6 +26,18 @@ pub enum Interpolation {
     Lanczos,
 }
 
+/// What becomes of the values of a resized image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub enum Rounding {
+    /// They stay 32-bit numbers.
+    #[default]
+    #[serde(rename = "none")]
+    None,
+    /// They are rounded to 8 bits a channel after each axis, as PIL does, and so torchvision and timm.
+    #[serde(rename = "8-bit")]
+    EightBit,
+}
+
 /// Resizes image and mask to `size`, whatever their aspect.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -38,9 +50,10 @@ pub struct Resize {
 }
 
 impl Operation for Resize {
-    fn apply(&self, picture: Picture, mask: Option<Mask>, _context: &mut Context<'_>) -> (Picture, Option<Mask>) {
+    fn apply(&self, picture: Picture, mask: Option<Mask>, context: &mut Context<'_>) -> (Picture, Option<Mask>) {
         let (height, width) = self.size.sides();
-        (resize_picture(picture, height, width, self.interpolation), mask.map(|mask| resize_mask(mask, height, width)))
+        let picture = context.resized(picture, height, width, self.interpolation);
+        (picture, mask.map(|mask| resize_mask(mask, height, width)))
     }
 
     fn size_after(&self, _height: usize, _width: usize) -> (usize, usize) {
@@ -83,6 +96,21 @@ pub fn resize_picture(picture: Picture, height: usize, width: usize, interpolati
         out.values_mut().copy_from_slice(&values);
     }
     out
+}
+
+/// Resamples a picture in 8 bits a channel, as PIL does: what is not kept as bytes is rounded first, and what comes out is
+/// bytes. Sides of zero are taken as one.
+pub fn resize_bytes(picture: Picture, height: usize, width: usize, interpolation: Interpolation) -> Picture {
+    let (height, width) = (height.max(1), width.max(1));
+    if (picture.height(), picture.width()) == (height, width) {
+        return picture;
+    }
+    let whole = |value: &f32| (value * 255.0).round().clamp(0.0, 255.0) as u8;
+    let bytes = picture.bytes().map_or_else(|| picture.pixels().iter().map(whole).collect(), <[u8]>::to_vec);
+    let from = (picture.height(), picture.width());
+    let resized = eight_bit::resample(&bytes, from, (height, width), interpolation);
+    // As many as fit, always.
+    Picture::from_bytes(width, height, resized).unwrap_or(picture)
 }
 
 /// Resizes a mask: along each axis by area average where it shrinks, linearly where it grows; a label map by the nearest
@@ -230,6 +258,14 @@ mod tests {
                 assert!(flat.pixels().iter().all(|v| (v - 0.25).abs() < 1e-6), "{interpolation:?}");
             }
         }
+    }
+
+    #[test]
+    fn only_what_is_resized_is_rounded() {
+        let picture = Picture::filled(4, 4, 0.3);
+        assert_eq!(resize_bytes(picture.clone(), 4, 4, Interpolation::Bilinear), picture);
+        let small = resize_bytes(picture, 2, 2, Interpolation::Bilinear);
+        assert_eq!(small.bytes(), Some(&[77; 12][..]), "numbers are rounded first");
     }
 
     #[test]

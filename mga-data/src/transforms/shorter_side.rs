@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::size::LONGEST_SIDE;
-use super::{Context, Interpolation, Operation, out_of_range, resize_mask, resize_picture};
+use super::{Context, Interpolation, Operation, out_of_range, resize_mask};
 use crate::picture::{Mask, Picture};
 
 /// Resizes so that the shorter side is `size` pixels long and the aspect stays (the longer side rounded down, as
@@ -21,9 +21,10 @@ pub struct ShorterSide {
 }
 
 impl Operation for ShorterSide {
-    fn apply(&self, picture: Picture, mask: Option<Mask>, _context: &mut Context<'_>) -> (Picture, Option<Mask>) {
+    fn apply(&self, picture: Picture, mask: Option<Mask>, context: &mut Context<'_>) -> (Picture, Option<Mask>) {
         let (height, width) = self.size_after(picture.height(), picture.width());
-        (resize_picture(picture, height, width, self.interpolation), mask.map(|mask| resize_mask(mask, height, width)))
+        let picture = context.resized(picture, height, width, self.interpolation);
+        (picture, mask.map(|mask| resize_mask(mask, height, width)))
     }
 
     fn size_after(&self, height: usize, width: usize) -> (usize, usize) {
