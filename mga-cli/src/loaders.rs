@@ -15,7 +15,8 @@ pub fn pipeline(loaded: &Loaded, key: &str, values: &[serde_json::Value]) -> any
         .map(|value| serde_json::from_value::<Transform>(value.clone()))
         .collect::<Result<Vec<_>, _>>()
         .map_err(|e| loaded.error(key, e.to_string()))?;
-    Ok(Pipeline::new(transforms).map_err(|e| loaded.error(key, e.to_string()))?)
+    let pipeline = Pipeline::new(transforms).map_err(|e| loaded.error(key, e.to_string()))?;
+    Ok(pipeline.rounded(loaded.experiment.data.resize_rounding.unwrap_or_default()))
 }
 
 fn settings(loaded: &Loaded) -> LoaderSettings {

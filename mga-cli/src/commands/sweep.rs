@@ -8,14 +8,15 @@ use serde_json::json;
 
 use super::sweep_slurm::{self, Request};
 use crate::components::Components;
-use crate::experiment::Overrides;
+use crate::experiment::{Defaults, Overrides};
 use crate::folder_lock::FolderLock;
 use crate::interrupt::Interrupt;
 use crate::launchers::Launcher;
 use crate::output::print;
 use crate::status::Interrupted;
 use crate::sweep::{
-    Cell, Crew, Draws, Estimate, Plan, Planner, Report, Search, Standing, State, duration, gpus, shares, takes_any_gpu,
+    Cell, Crew, Draws, Estimate, Plan, Planner, Report, Search, Standing, State, begun_with, duration, gpus, shares,
+    takes_any_gpu,
 };
 
 const EXAMPLE: &str = "\
@@ -70,7 +71,15 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let interrupt = Interrupt::listen()?;
     let slurm = args.launcher == Launcher::Slurm;
     anyhow::ensure!(slurm || !args.emit, "--emit writes the scripts of --launcher slurm; name both");
-    let mut planner = Planner::read(&args.sweep, Overrides::from_process(args.set.clone()), components)?;
+    let overrides = Overrides { defaults: begun_with(&args.out), ..Overrides::from_process(args.set.clone()) };
+    if overrides.defaults == Defaults::Old {
+        eprintln!(
+            "note: {} was begun by mga 0.1, and its runs keep the defaults of 0.1; another --out takes those of {}",
+            args.out.display(),
+            env!("CARGO_PKG_VERSION")
+        );
+    }
+    let mut planner = Planner::read(&args.sweep, overrides, components)?;
     anyhow::ensure!(
         !(slurm && planner.file().search == Search::Tpe),
         "{}: search = \"tpe\" learns from runs as they end, and a job array is fixed when it is submitted: use --launcher local, \

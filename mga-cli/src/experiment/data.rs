@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use mga_data::annotations::AnnotationSettings;
+use mga_data::transforms::Rounding;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +41,11 @@ pub struct Data {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("items" = { "type": "number", "exclusiveMinimum": 0.0 }))]
     pub std: Option<[f64; 3]>,
+    /// What becomes of the values of resized images: `none` keeps them as 32-bit numbers, `8-bit` rounds them after each axis,
+    /// as PIL does and so torchvision and timm. Left out: `8-bit` where the experiment starts from published weights, whose
+    /// images were resized so, else `none`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resize_rounding: Option<Rounding>,
     /// Threads that decode and transform images; 0: all cores. Batches do not depend on it.
     #[serde(default)]
     pub workers: usize,

@@ -6,22 +6,28 @@ use std::sync::Arc;
 
 use config::ValueKind;
 
+use super::defaults::Defaults;
 use super::key_path::KeyPath;
 use super::layer::Layer;
 use super::nearest::nearest;
 use super::problem::{Problem, SourceFile};
 
-/// The layers of the experiment file `main`, weakest first, the file itself last, and every problem on the way.
-pub(super) fn read_chain(main: &Path) -> (Vec<Layer>, Vec<Problem>) {
+/// The layers of the experiment file `main`, weakest first, the file itself last, every problem on the way, and which
+/// defaults the file asks for.
+pub(super) fn read_chain(main: &Path) -> (Vec<Layer>, Vec<Problem>, Defaults) {
+    let mut defaults = Defaults::default();
     let mut chain = Chain { layers: Vec::new(), problems: Vec::new(), open: Vec::new() };
     match read(main) {
-        Ok(text) => chain.add(main, text),
+        Ok(text) => {
+            defaults = Defaults::of_file(&text);
+            chain.add(main, text);
+        }
         Err(message) => {
             let message = format!("{}: {message}", main.display());
             chain.problems.push(Problem::error(None, KeyPath::default(), message));
         }
     }
-    (chain.layers, chain.problems)
+    (chain.layers, chain.problems, defaults)
 }
 
 struct Chain {

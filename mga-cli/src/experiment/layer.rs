@@ -7,10 +7,10 @@ use std::sync::Arc;
 use config::{Map, Value, ValueKind};
 use toml::de::{DeTable, DeValue};
 
+use super::defaults::is_resolved;
 use super::key_path::KeyPath;
 use super::merge::merge;
 use super::problem::{Place, Problem, SourceFile};
-use super::settings::RESOLVED;
 
 /// Environment variables that begin with this are settings.
 pub const ENVIRONMENT_PREFIX: &str = "MGA__";
@@ -53,7 +53,7 @@ impl Layer {
             problems: &mut problems,
         };
         let values = reader.table(table.get_ref(), &KeyPath::default());
-        let resolved = file.text.starts_with(RESOLVED);
+        let resolved = is_resolved(&file.text);
         (Self { values, written: reader.written, resolved }, problems)
     }
 

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::assigned::{self, Assignment};
 use super::consistency;
+use super::defaults::Defaults;
 use super::evaluation::Metric;
 use super::extends::read_chain;
 use super::idle::Idle;
@@ -31,6 +32,8 @@ pub struct Overrides {
     /// The weights that the experiment starts from have been read long ago, as in a run with a checkpoint: they may be
     /// gone.
     pub weights_read: bool,
+    /// The defaults of files that are written by hand. A sweep that an earlier release began keeps its own.
+    pub defaults: Defaults,
 }
 
 impl Overrides {
@@ -42,7 +45,7 @@ impl Overrides {
             .map(|(name, value)| (text(name), text(value)))
             .filter(|(name, _)| name.starts_with(ENVIRONMENT_PREFIX))
             .collect();
-        Self { environment, set, weights_read: false }
+        Self { environment, set, ..Self::default() }
     }
 }
 
@@ -56,6 +59,7 @@ pub struct Loaded {
     /// Of a sweep's cell: settings that do nothing in it. They may do something in another cell, so the sweep judges.
     pub idle: Vec<Idle>,
     sources: Sources,
+    defaults: Defaults,
 }
 
 impl Loaded {
@@ -77,6 +81,13 @@ impl Loaded {
     #[must_use]
     pub fn is_set(&self, key: &str) -> bool {
         self.sources.written(&KeyPath::dotted(key)).is_some()
+    }
+
+    /// Whether `key` is left out and what stands for it is the default of this release, where that differs from release
+    /// 0.1: in an experiment that was written by hand, and not in one that mga resolved, which records its settings.
+    #[must_use]
+    pub fn takes_new_default(&self, key: &str) -> bool {
+        self.defaults == Defaults::New && !self.is_set(key)
     }
 
     /// To be asked once the data set is open and split, with the number of validation images.
@@ -191,7 +202,10 @@ pub fn load_assigned(
     components: &Components,
     schema: &Value,
 ) -> Result<Loaded, ExperimentError> {
-    let (files, mut problems) = read_chain(file);
+    let (files, mut problems, mut left_out) = read_chain(file);
+    if overrides.defaults == Defaults::Old {
+        left_out = Defaults::Old;
+    }
     if files.is_empty() {
         return Err(ExperimentError { problems });
     }
@@ -273,7 +287,7 @@ pub fn load_assigned(
     problems.sort_by_key(|problem| sources.order(problem.place.as_ref()));
     match experiment {
         Ok(experiment) if problems.iter().all(|problem| problem.severity == Severity::Warning) => {
-            Ok(Loaded { experiment, warnings: problems, idle, sources })
+            Ok(Loaded { experiment, warnings: problems, idle, sources, defaults: left_out })
         }
         _ => Err(ExperimentError { problems }),
     }

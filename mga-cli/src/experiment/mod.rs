@@ -3,6 +3,7 @@
 mod assigned;
 mod consistency;
 mod data;
+mod defaults;
 mod document;
 mod effects;
 mod evaluation;
@@ -28,6 +29,7 @@ mod wording;
 
 pub use assigned::{Assignment, setting_path};
 pub use data::{Data, EmptyMask, EvalData, Masks, MissingMask, OnError, TestSplit, TrainData, Validation};
+pub use defaults::Defaults;
 pub use document::Document;
 pub use evaluation::{Evaluation, Metric, SelectOn};
 pub use idle::Idle;

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::data::Data;
+use super::defaults::{Defaults, base_header, resolved_header};
 use super::evaluation::Evaluation;
 use super::model::Model;
 use super::objective::Objective;
@@ -66,9 +67,6 @@ pub enum Task {
     Segmentation,
 }
 
-/// How the file of a resolved experiment begins.
-pub(super) const RESOLVED: &str = "# Resolved by mga";
-
 fn auto() -> String {
     "auto".to_owned()
 }
@@ -80,12 +78,28 @@ impl Experiment {
     /// # Errors
     /// Fails where a setting cannot be written as TOML; no experiment that came through [`super::load`] has one.
     pub fn resolved_toml(&self) -> anyhow::Result<String> {
+        self.resolved_with(Defaults::New)
+    }
+
+    /// The same of an experiment that was loaded with these defaults, as a run of a sweep.
+    ///
+    /// # Errors
+    /// As [`Experiment::resolved_toml`].
+    pub fn resolved_with(&self, defaults: Defaults) -> anyhow::Result<String> {
+        self.written(&resolved_header(defaults))
+    }
+
+    /// The same as the base of a sweep, whose runs have these defaults.
+    ///
+    /// # Errors
+    /// As [`Experiment::resolved_toml`].
+    pub fn base_toml(&self, defaults: Defaults) -> anyhow::Result<String> {
+        self.written(&base_header(defaults))
+    }
+
+    fn written(&self, header: &str) -> anyhow::Result<String> {
         // By way of JSON, whose maps keep the order of the fields.
         let body = toml::to_string(&serde_json::to_value(self)?)?;
-        Ok(format!(
-            "{RESOLVED} {}: every setting, defaults, `extends`, environment and `--set` included.\n\
-             # It runs again from here: mga train THIS_FILE\n\n{body}",
-            env!("CARGO_PKG_VERSION")
-        ))
+        Ok(format!("{header}\n{body}"))
     }
 }

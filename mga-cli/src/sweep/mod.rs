@@ -31,7 +31,7 @@ pub use draws::Draws;
 pub use estimate::Estimate;
 pub use file::{Baseline, Budget, Search, SweepFile, sweep_schema};
 pub use plan::{CELL, Cell, CellRecord, EXPERIMENT, PLAN, Plan};
-pub use planner::Planner;
+pub use planner::{Planner, begun_with};
 pub use report::{Report, duration};
 pub use search::is_range;
 pub use settings::repeats;

@@ -12,12 +12,12 @@ use super::expand::{Point, Space, unknown_variant};
 use super::file::{Baseline, Budget, Search, SweepFile, sweep_schema};
 use super::identities::Identities;
 use super::key;
-use super::plan::{Cell, CellRecord, Plan, write_changed};
+use super::plan::{Cell, CellRecord, EXPERIMENT, Plan, write_changed};
 use super::settings::repeats;
 use super::takeover;
 use crate::components::Components;
 use crate::experiment::{
-    Document, ExperimentError, Idle, KeyPath, Loaded, Metric, Overrides, Problem, SelectOn, Severity,
+    Defaults, Document, ExperimentError, Idle, KeyPath, Loaded, Metric, Overrides, Problem, SelectOn, Severity,
     experiment_schema, load_assigned,
 };
 use crate::interrupt::Interrupt;
@@ -46,7 +46,8 @@ struct Resolved {
 }
 
 impl<'a> Planner<'a> {
-    /// Reads a sweep file; `overrides` are laid over its base, below the cells' own settings.
+    /// Reads a sweep file; `overrides` are laid over its base, below the cells' own settings. Their defaults are those
+    /// that the sweep was [begun with](begun_with).
     ///
     /// # Errors
     /// Everything that is wrong with the file itself, in one pass.
@@ -180,7 +181,7 @@ impl<'a> Planner<'a> {
         let mut sweep: toml_edit::DocumentMut = self.document.text().parse()?;
         match &self.base_experiment {
             Some(base) => {
-                write_changed(&out.join("base.toml"), &base.experiment.resolved_toml()?)?;
+                write_changed(&out.join("base.toml"), &base.experiment.base_toml(self.overrides.defaults)?)?;
                 sweep["base"] = toml_edit::value("base.toml");
             }
             // A base that is no experiment by itself cannot be resolved.
@@ -257,7 +258,7 @@ impl<'a> Planner<'a> {
             };
             let experiment = &found.experiment;
             let mut cell = Cell::new(out, key, record, experiment.device.clone(), experiment.threads);
-            cell.experiment = Some(experiment.resolved_toml()?);
+            cell.experiment = Some(experiment.resolved_with(self.overrides.defaults)?);
             cell.identity = Some(identity);
             cells.push(cell);
         }
@@ -301,6 +302,22 @@ impl<'a> Planner<'a> {
             }
         }
     }
+}
+
+/// The defaults that the sweep in this folder was begun with: what its runs leave out means what it meant then, so that
+/// none of them is another run.
+#[must_use]
+pub fn begun_with(out: &Path) -> Defaults {
+    let text = |path: &Path| std::fs::read_to_string(path).unwrap_or_default();
+    let of = |path: &Path| Defaults::of_sweep(&text(path));
+    let base = out.join("base.toml");
+    if base.is_file() {
+        return of(&base);
+    }
+    // A base that is no experiment by itself is not written down, but runs are.
+    let runs = std::fs::read_dir(out.join("runs")).into_iter().flatten().flatten();
+    let old = runs.map(|run| of(&run.path().join(EXPERIMENT))).any(|defaults| defaults == Defaults::Old);
+    if old { Defaults::Old } else { Defaults::New }
 }
 
 /// What settings that do nothing come to over all cells. An axis may vary what some arms have no use for, which is said;

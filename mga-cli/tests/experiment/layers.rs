@@ -1,7 +1,7 @@
 //! Which layer of an experiment wins, and that a resolved one runs again.
 
 use crate::fixture::{SMALLEST, experiment, faults, folder, loaded, overrides};
-use mga_cli::experiment::{Attention, Overrides, Shape, UpdateRule};
+use mga_cli::experiment::{Attention, Defaults, Overrides, Shape, UpdateRule};
 use serde_json::json;
 
 #[test]
@@ -150,6 +150,23 @@ fn a_resolved_experiment_is_complete_and_runs_again() {
         assert!(resolved.contains(key), "{key} is not in\n{resolved}");
     }
     assert!(resolved.starts_with("# Resolved by mga"));
+}
+
+#[test]
+fn new_defaults_are_for_files_that_people_wrote() {
+    let takes = |text: &str, overrides: &Overrides| {
+        let folder = folder(&[("base.toml", "seed = 3\n"), ("x.toml", text)]);
+        loaded(folder.path(), "x.toml", overrides).takes_new_default("data.resize_rounding")
+    };
+    let (plain, set) = (Overrides::default(), overrides(&[], &["data.resize_rounding=none"]));
+    assert!(takes(SMALLEST, &plain) && !takes(SMALLEST, &set));
+    // What mga resolved, whichever of them it was, says all that was decided.
+    let resolved = |version: &str| format!("# Resolved by mga {version}: every setting\n{SMALLEST}");
+    assert!(!takes(&resolved("0.1.0"), &plain) && !takes(&resolved("0.2.0"), &plain));
+    // The file that is named decides, and not what it builds on.
+    assert!(takes(&format!("extends = 'base.toml'\n{SMALLEST}"), &plain));
+    let old = Overrides { defaults: Defaults::Old, ..Overrides::default() };
+    assert!(!takes(SMALLEST, &old));
 }
 
 #[test]
