@@ -6,6 +6,7 @@ use anyhow::Context;
 use candle_core::{DType, Device};
 use mga_core::ops;
 use mga_core::parameter::ParameterStore;
+use mga_data::transforms::Rounding;
 use mga_models::weights::published::IMAGENET;
 use mga_models::{BackboneEntry, MgaModel, ModelSettings, weights};
 
@@ -165,11 +166,17 @@ pub fn settle_mask_weights(loaded: &mut Loaded, components: &Components) -> anyh
     Ok(())
 }
 
-/// Normalises images as those weights expect, unless the experiment says how.
+/// Normalises images as those weights expect, and rounds them where they are resized as theirs were, unless the
+/// experiment says how.
 pub fn normalise_as(loaded: &mut Loaded, weights: &WeightsFile) {
+    let Some(own) = &weights.preprocessing else { return };
+    let rounds = own.rounding == Rounding::EightBit && loaded.takes_new_default("data.resize_rounding");
     let data = &mut loaded.experiment.data;
-    if let (None, None, Some(own)) = (data.mean, data.std, &weights.preprocessing) {
+    if let (None, None) = (data.mean, data.std) {
         (data.mean, data.std) = (Some(own.mean), Some(own.std));
+    }
+    if rounds {
+        data.resize_rounding = Some(own.rounding);
     }
 }
 
@@ -193,7 +200,14 @@ pub fn load_weights(
 ) -> anyhow::Result<String> {
     let report = load_file(loaded, components, model, &weights.path)
         .map_err(|e| loaded.error("model.weights", format!("{e:#}")))?;
-    Ok(format!("{}: {report}", weights.label))
+    let data = &loaded.experiment.data;
+    let unsaid = if weights.preprocessing.is_none() && data.mean.is_none() {
+        "\nnote: nothing says how their images were normalised; mean and deviation are ImageNet's where the experiment \
+         does not set them (data.mean, data.std)"
+    } else {
+        ""
+    };
+    Ok(format!("{}: {report}{unsaid}", weights.label))
 }
 
 /// Puts a file's weights into the model, under torchvision's, the publishers', the authors' or our names.

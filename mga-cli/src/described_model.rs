@@ -6,21 +6,20 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use candle_core::DType;
 use mga_core::parameter::ParameterStore;
+use mga_hub::Repo;
 use mga_models::head::HeadKind;
-use mga_models::weights::{Header, ModelDescription, PublishedWeights, normalise, rename};
+use mga_models::weights::{Header, ModelDescription, normalise, rename};
 use mga_models::{BackboneEntry, MgaModel, weights};
 use serde_json::{Value, json};
 
 use crate::assemble;
 use crate::components::Components;
 use crate::experiment::{Loaded, Overrides, load, nearest};
-use crate::weights_source;
+use crate::preprocessing::Preprocessing;
+use crate::weights_source::{self, WeightsFile};
 
 /// The file of an exported folder.
 pub const MODEL_FILE: &str = "model.safetensors";
-
-/// The share of a resized image's side that published classifiers were evaluated on: 224 of 256.
-const CENTRE: f64 = 0.875;
 
 /// What is known of a model without an experiment file.
 #[derive(Debug)]
@@ -53,6 +52,7 @@ impl DescribedModel {
         for (key, value) in [
             ("background", preprocessing.background),
             ("background_seed", preprocessing.background_seed.map(Value::from)),
+            ("resize_rounding", preprocessing.resize_rounding),
         ] {
             if let Some(value) = value {
                 data[key] = value;
@@ -69,15 +69,14 @@ impl DescribedModel {
         Ok(Some(Self { loaded, classes, file }))
     }
 
-    /// Of a plain classifier's file, for `backbone`; preprocessing is that of `published`, else that of the backbone's
-    /// default weights.
+    /// Of a plain classifier's weights, for `backbone`. Images are prepared as what is known of the weights says, else as
+    /// for the backbone's default weights, which is told.
     ///
     /// # Errors
-    /// No such backbone; a file that has no classifier of its.
+    /// No such backbone; weights that have no classifier of its, or another number of classes than of names.
     pub fn of_classifier(
-        file: &Path,
+        weights: &WeightsFile,
         backbone: &str,
-        published: Option<&PublishedWeights>,
         set: &[String],
         components: &Components,
     ) -> anyhow::Result<Self> {
@@ -87,20 +86,46 @@ impl DescribedModel {
             let near = near.map_or_else(String::new, |near| format!("did you mean `{near}`? "));
             format!("no backbone `{backbone}`; {near}`mga list` shows them")
         })?;
-        let classes = classifier_rows(file, entry, &registry.renames(backbone))?;
-        let data = match published.or_else(|| registry.default_weights(backbone)) {
-            Some(weights) => {
-                let larger = (weights.size as f64 / CENTRE).round() as usize;
-                json!({ "mean": weights.mean, "std": weights.std, "eval": { "transforms": [
-                    { "op": "shorter-side", "size": larger, "interpolation": weights.interpolation },
-                    { "op": "centre-crop", "size": weights.size },
-                ] } })
+        if let Some(other) = weights.architecture.as_deref()
+            && registry.architecture(other) != Some(entry.name)
+        {
+            eprintln!("note: config.json says that {} is of {other}; it is taken for {backbone}", weights.label);
+        }
+        let rows = classifier_rows(&weights.path, entry, &registry.renames(backbone))?;
+        let default = registry.default_weights(backbone).map(Preprocessing::of_published);
+        let data = match (&weights.preprocessing, default) {
+            (Some(own), default) => shown_as(own, default.as_ref()),
+            (None, Some(default)) => {
+                eprintln!(
+                    "note: nothing says what images {} was trained on; they are prepared as for {}",
+                    weights.label, default.from
+                );
+                shown_as(&default, None)
             }
-            None => json!({}),
+            (None, None) => {
+                eprintln!(
+                    "note: nothing says what images {} was trained on; they keep their size, and mean and deviation \
+                     are ImageNet's",
+                    weights.label
+                );
+                json!({})
+            }
+        };
+        let classes = match weights.class_names.as_slice() {
+            [] => class_names(rows),
+            names => {
+                anyhow::ensure!(
+                    names.len() == rows,
+                    "{}: config.json names {} classes, and the classifier has {rows}",
+                    weights.label,
+                    names.len()
+                );
+                names.to_vec()
+            }
         };
         let model = json!({ "backbone": backbone, "attention": "none", "mask_guidance": false });
         let loaded = experiment(data, model, set, components)?;
-        Ok(Self { loaded, classes: class_names(classes), file: file.to_path_buf() })
+        Ok(Self { loaded, classes, file: weights.path.clone() })
     }
 
     /// Of a repository of the hub, `owner/name[@revision]`, downloading it if need be: an exported model, or a plain
@@ -120,17 +145,21 @@ impl DescribedModel {
             "`imagenet` names the default weights of a backbone; say of which with --backbone"
         );
         let published = registry.published(name.split('@').next().unwrap_or(name));
-        let component = published.map(|published| published.component).or(backbone).unwrap_or_default();
-        let found = weights_source::find(name, component, registry, &components.hub)?;
+        let known = match (backbone, published) {
+            (Some(backbone), _) => Some(backbone),
+            (None, Some(published)) => Some(published.component),
+            (None, None) => said_backbone(name, components)?,
+        };
+        let found = weights_source::find(name, known.unwrap_or_default(), registry, &components.hub)?;
         let found = found.with_context(|| format!("`{name}` names no weights"))?;
         eprintln!("{}", found.label);
         if let Some(described) = Self::of_export(&found.path, set, components)? {
             return Ok(described);
         }
-        let backbone = backbone.or(published.map(|published| published.component)).with_context(|| {
+        let backbone = known.with_context(|| {
             format!("{}: does not say what network it is for; name its backbone with --backbone", found.label)
         })?;
-        Self::of_classifier(&found.path, backbone, published, set, components)
+        Self::of_classifier(&found, backbone, set, components)
     }
 
     /// Builds the network and loads the weights; says what was loaded.
@@ -150,6 +179,40 @@ impl DescribedModel {
         eprintln!("{}: {report}", self.file.display());
         Ok(model)
     }
+}
+
+/// The backbone that a repository's `config.json` says its weights are of, before they are downloaded; `None`: it does
+/// not say.
+///
+/// # Errors
+/// One that nobody registered; a description that cannot be read.
+fn said_backbone(name: &str, components: &Components) -> anyhow::Result<Option<&'static str>> {
+    let registry = &components.registry;
+    let repo = Repo::model(name)?;
+    let (config, _) = weights_source::config_of(&repo, &components.hub)?;
+    let Some(architecture) = config.architecture else { return Ok(None) };
+    let known = registry.architecture(&architecture).filter(|name| registry.backbone(name).is_some());
+    known.map(Some).ok_or_else(|| weights_source::not_among(&architecture, &repo.id(), registry))
+}
+
+/// What is done to images, as a table `[data]`; the size is that of `default` where they themselves do not say.
+fn shown_as(own: &Preprocessing, default: Option<&Preprocessing>) -> Value {
+    if !own.caveat.is_empty() {
+        eprintln!("note: {}: mga does not know {} (data.eval.transforms says otherwise)", own.from, own.caveat);
+    }
+    let mut data = json!({ "mean": own.mean, "std": own.std, "resize_rounding": own.rounding });
+    match (&own.transforms, default) {
+        (Some(transforms), _) => data["eval"] = json!({ "transforms": transforms }),
+        (None, Some(default)) => {
+            eprintln!(
+                "note: {} does not say the size of its images; they are resized as for {}",
+                own.from, default.from
+            );
+            data["eval"] = json!({ "transforms": default.transforms });
+        }
+        (None, None) => eprintln!("note: {} does not say the size of its images; they keep theirs", own.from),
+    }
+    data
 }
 
 /// An experiment of these tables, checked as if it were a file; `set` and the environment are stronger.

@@ -37,6 +37,7 @@ pub mod output;
 pub mod pictures;
 pub mod plots;
 pub mod prediction;
+pub mod preprocessing;
 pub mod progress;
 pub mod rehearsal;
 pub mod reports;
@@ -49,6 +50,7 @@ pub mod status;
 pub mod sweep;
 pub mod tensorboard;
 pub mod terminal_text;
+pub mod weights_config;
 pub mod weights_source;
 
 use std::ffi::OsString;

@@ -9,22 +9,11 @@ use mga_hub::{Error, Hub, Repo};
 use mga_models::Registry;
 
 use crate::experiment::nearest;
+use crate::preprocessing::Preprocessing;
+use crate::weights_config::{CONFIG, WeightsConfig};
 
 /// The file that [`PublishedWeights::file`](mga_models::weights::PublishedWeights) mostly is.
 const USUAL: &str = "model.safetensors";
-
-/// How the images of some weights were normalised.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Preprocessing {
-    /// Channel means, in 0..=1.
-    pub mean: [f64; 3],
-    /// Channel deviations.
-    pub std: [f64; 3],
-    /// Who says so, for people.
-    pub from: String,
-    /// Size and interpolation of those images, for people; empty where unknown.
-    pub trained_at: String,
-}
 
 /// Weights that were found.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,8 +24,10 @@ pub struct WeightsFile {
     pub label: String,
     /// What to write in place of a branch or `imagenet`, so that the same weights are found again.
     pub pinned: String,
-    /// How its images were normalised; `None`: nothing says so.
+    /// What its images went through; `None`: nothing says so.
     pub preprocessing: Option<Preprocessing>,
+    /// timm's name of its network, where that is known.
+    pub architecture: Option<String>,
     /// How many classes it tells apart, where that is known.
     pub classes: Option<usize>,
     /// Their names, in order; none where nothing says so.
@@ -88,28 +79,24 @@ pub fn find(text: &str, component: &str, registry: &Registry, hub: &Hub) -> anyh
             );
             let revision = if name.contains('@') { named.revision.as_str() } else { published.revision };
             let repo = Repo::model(&format!("{}@{revision}", published.repo))?;
-            let fetched = hub.file(&repo, published.file)?;
+            let (config, at) = config_of(&repo, hub)?;
+            check_architecture(&config, &repo, component, registry)?;
+            let fetched = hub.file(&at, published.file)?;
             let own = published.component == component;
-            let class_names = if own && registry.segmenter(component).is_some() {
-                names_of(&repo.at(&fetched.commit), hub)?
-            } else {
-                Vec::new()
-            };
             Ok(Some(WeightsFile {
                 path: fetched.path,
                 label: format!("{} at {}", published.name, short(&fetched.commit)),
                 pinned: format!("{}@{}", published.name, fetched.commit),
-                preprocessing: Some(Preprocessing {
-                    mean: published.mean,
-                    std: published.std,
-                    from: published.name.to_owned(),
-                    trained_at: format!("{} px, {}", published.size, published.interpolation),
-                }),
+                preprocessing: config.preprocessing.or_else(|| Some(Preprocessing::of_published(published))),
+                architecture: config.architecture,
                 classes: own.then_some(published.classes),
-                class_names,
+                class_names: if own { config.class_names } else { Vec::new() },
             }))
         }
-        None => of_repo(&named, hub).map(Some).map_err(|error| with_hint(error, &named, component, registry)),
+        None => {
+            let found = of_repo(&named, component, registry, hub);
+            found.map(Some).map_err(|error| with_hint(error, &named, component, registry))
+        }
     }
 }
 
@@ -137,73 +124,103 @@ pub fn default_name(component: &str, registry: &Registry) -> anyhow::Result<&'st
     })
 }
 
-/// The class names that a repository's `config.json` gives, if it has one.
-fn names_of(repo: &Repo, hub: &Hub) -> anyhow::Result<Vec<String>> {
-    match hub.file(repo, "config.json") {
-        Ok(config) => Ok(read_class_names(&config.path)),
-        Err(Error::NoSuchFile { .. } | Error::NotCached { .. }) => Ok(Vec::new()),
+/// What a repository says of its weights, which is asked before they are downloaded, and the repository at the commit that
+/// says so; nothing where it says nothing.
+///
+/// # Errors
+/// A `config.json` that cannot be read; no such repository; no network, where the weights would have to come over it.
+pub fn config_of(repo: &Repo, hub: &Hub) -> anyhow::Result<(WeightsConfig, Repo)> {
+    let nothing = || (WeightsConfig::default(), repo.clone());
+    let cached = hub.cache().files(repo).map(|(files, _)| files).unwrap_or_default();
+    let has_weights = cached.iter().any(|file| file.ends_with(".safetensors"));
+    // A commit never changes: what the cache has of it is all that is asked.
+    if repo.is_pinned() && has_weights && !cached.iter().any(|file| file == CONFIG) {
+        return Ok(nothing());
+    }
+    match hub.file(repo, CONFIG) {
+        Ok(found) => {
+            let config = WeightsConfig::read(&found.path, &format!("{CONFIG} of {}", repo.id()))?;
+            Ok((config, repo.at(&found.commit)))
+        }
+        Err(Error::NoSuchFile { .. } | Error::NotCached { .. }) => Ok(nothing()),
+        Err(Error::Unreachable { .. }) if has_weights => Ok(nothing()),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Class names as transformers (`id2label`) and timm (`label_names`) write them into `config.json`.
-fn read_class_names(path: &Path) -> Vec<String> {
-    let read = || -> Option<Vec<String>> {
-        let config: serde_json::Value = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
-        let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
-        match (config.get("id2label"), config.get("label_names")) {
-            (Some(labels), _) => {
-                let labels = labels.as_object()?;
-                (0..labels.len()).map(|class| labels.get(&class.to_string()).and_then(text)).collect()
-            }
-            (None, names) => names?.as_array()?.iter().map(text).collect(),
-        }
+/// Refuses weights whose own description names another network than `component`, before they are downloaded. An empty
+/// `component` takes any.
+fn check_architecture(config: &WeightsConfig, repo: &Repo, component: &str, registry: &Registry) -> anyhow::Result<()> {
+    let Some(architecture) = config.architecture.as_deref().filter(|_| !component.is_empty()) else { return Ok(()) };
+    let Some(own) = registry.architecture(architecture) else {
+        return Err(not_among(architecture, &repo.id(), registry));
     };
-    read().unwrap_or_default()
+    let starts = own == component || registry.trunk(component).is_some_and(|trunk| trunk.backbone == own);
+    anyhow::ensure!(starts, "`{}` holds weights of {own}, as its {CONFIG} says, not of {component}", repo.id());
+    Ok(())
 }
 
-/// A local file. A `config.json` beside it, as exported and downloaded folders have, says how its images were normalised.
+/// Weights of a network that nobody registered.
+pub fn not_among(architecture: &str, id: &str, registry: &Registry) -> anyhow::Error {
+    let names: Vec<&str> = registry.backbones().iter().map(|entry| entry.name).collect();
+    anyhow::anyhow!(
+        "`{id}` holds weights of {architecture}, as its {CONFIG} says, and {architecture} is not among the backbones: {}",
+        names.join(", ")
+    )
+}
+
+/// A local file. A `config.json` beside it, as exported and downloaded folders have, says what its images went through.
 ///
 /// # Errors
-/// There is no such file.
+/// There is no such file; a `config.json` that cannot be read.
 pub fn of_file(path: &Path) -> anyhow::Result<WeightsFile> {
     anyhow::ensure!(path.is_file(), "{}: there is no such weight file", path.display());
-    let config = path.with_file_name("config.json");
-    let class_names = read_class_names(&config);
+    let beside = path.with_file_name(CONFIG);
+    let config = if beside.is_file() {
+        WeightsConfig::read(&beside, &beside.display().to_string())?
+    } else {
+        WeightsConfig::default()
+    };
     Ok(WeightsFile {
         path: path.to_path_buf(),
         label: path.display().to_string(),
         pinned: format!("file:{}", path.display()),
-        preprocessing: config.is_file().then(|| read_config(&config, &config.display().to_string())).flatten(),
-        classes: (!class_names.is_empty()).then_some(class_names.len()),
-        class_names,
+        preprocessing: config.preprocessing,
+        architecture: config.architecture,
+        classes: (!config.class_names.is_empty()).then_some(config.class_names.len()),
+        class_names: config.class_names,
     })
 }
 
 /// Any repository: its `model.safetensors`, else its only safetensors file.
-fn of_repo(repo: &Repo, hub: &Hub) -> anyhow::Result<WeightsFile> {
+fn of_repo(repo: &Repo, component: &str, registry: &Registry, hub: &Hub) -> anyhow::Result<WeightsFile> {
     // A commit never changes, so what the cache has of it is all that is asked.
     let cached = repo.is_pinned().then(|| hub.cache().files(repo)).flatten().map(|(files, _)| files);
     let files = match cached.filter(|files| choose(files).is_ok()) {
         Some(files) => files,
-        None => hub.files(repo)?.into_iter().map(|file| file.path).collect(),
+        None => hub.files(repo)?,
     };
+    let (config, at) = if files.iter().any(|file| file == CONFIG) {
+        config_of(repo, hub)?
+    } else {
+        (WeightsConfig::default(), repo.clone())
+    };
+    check_architecture(&config, repo, component, registry)?;
     let file = choose(&files).map_err(|present| Error::NoSuchFile {
         repo: repo.to_string(),
         file: "weights in one safetensors file".to_owned(),
         present,
     })?;
-    let fetched = hub.file(repo, &file)?;
+    let fetched = hub.file(&at, &file)?;
     let at = repo.at(&fetched.commit);
-    let config = files.iter().any(|file| file == "config.json").then(|| hub.file(&at, "config.json")).transpose()?;
-    let class_names = config.as_ref().map(|config| read_class_names(&config.path)).unwrap_or_default();
     Ok(WeightsFile {
         path: fetched.path,
         label: format!("{} at {}, {file}", repo.id(), short(&fetched.commit)),
         pinned: at.to_string(),
-        preprocessing: config.and_then(|config| read_config(&config.path, &format!("config.json of {}", repo.id()))),
-        classes: (!class_names.is_empty()).then_some(class_names.len()),
-        class_names,
+        preprocessing: config.preprocessing,
+        architecture: config.architecture,
+        classes: (!config.class_names.is_empty()).then_some(config.class_names.len()),
+        class_names: config.class_names,
     })
 }
 
@@ -222,23 +239,6 @@ fn choose(files: &[String]) -> Result<String, Vec<String>> {
 
 fn is_pytorch(file: &str) -> bool {
     [".bin", ".pth", ".pt"].iter().any(|end| file.ends_with(end))
-}
-
-/// timm's `config.json`: `pretrained_cfg.mean`, `.std`, `.input_size`, `.interpolation`.
-fn read_config(path: &Path, from: &str) -> Option<Preprocessing> {
-    let config: serde_json::Value = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
-    let config = config.get("pretrained_cfg").unwrap_or(&config);
-    let three = |key: &str| serde_json::from_value::<[f64; 3]>(config.get(key)?.clone()).ok();
-    let std = three("std").filter(|std| std.iter().all(|value| *value > 0.0))?;
-    let size = config.get("input_size").and_then(|size| size.get(2)).and_then(serde_json::Value::as_u64);
-    let interpolation = config.get("interpolation").and_then(serde_json::Value::as_str);
-    let trained_at = [size.map(|size| format!("{size} px")), interpolation.map(str::to_owned)];
-    Some(Preprocessing {
-        mean: three("mean")?,
-        std,
-        from: from.to_owned(),
-        trained_at: trained_at.into_iter().flatten().collect::<Vec<_>>().join(", "),
-    })
 }
 
 /// A misspelt published name is most likely what leads to a repository that is not there.
@@ -300,20 +300,6 @@ mod tests {
     }
 
     #[test]
-    fn class_names_are_those_of_the_configuration() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("config.json");
-        let names = |text: &str| {
-            std::fs::write(&path, text).unwrap();
-            read_class_names(&path)
-        };
-        assert_eq!(names(r#"{"id2label": {"1": "b", "10": "k", "0": "a"}}"#), [""; 0], "there is no third");
-        assert_eq!(names(r#"{"id2label": {"1": "building", "0": "wall"}}"#), ["wall", "building"]);
-        assert_eq!(names(r#"{"label_names": ["ash", "oak"]}"#), ["ash", "oak"]);
-        assert_eq!(names("{"), [""; 0]);
-    }
-
-    #[test]
     fn of_several_files_the_usual_one_is_taken_or_none() {
         let files = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         assert_eq!(choose(&files(&["a.safetensors", USUAL])), Ok(USUAL.to_owned()));
@@ -331,10 +317,27 @@ mod tests {
         assert_eq!(of_file(&file).unwrap().preprocessing, None);
         let config = r#"{"pretrained_cfg": {"mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25],
                         "input_size": [3, 299, 299], "interpolation": "bicubic"}}"#;
-        std::fs::write(folder.path().join("config.json"), config).unwrap();
+        std::fs::write(folder.path().join(CONFIG), config).unwrap();
         let found = of_file(&file).unwrap().preprocessing.unwrap();
         assert_eq!((found.mean, found.std, found.trained_at.as_str()), ([0.5; 3], [0.25; 3], "299 px, bicubic"));
-        std::fs::write(folder.path().join("config.json"), r#"{"mean": [0, 0, 0], "std": [0, 0, 0]}"#).unwrap();
-        assert_eq!(of_file(&file).unwrap().preprocessing, None);
+        std::fs::write(folder.path().join(CONFIG), &config[..40]).unwrap();
+        let message = of_file(&file).unwrap_err().to_string();
+        assert!(message.contains("config.json: cannot be read") && message.contains("remove it"), "{message}");
+    }
+
+    #[test]
+    fn weights_of_other_networks_are_told_by_their_names() {
+        let registry = Registry::builtin();
+        let repo = Repo::model("me/net").unwrap();
+        let check = |architecture: &str, component: &str| {
+            let config = WeightsConfig { architecture: Some(architecture.to_owned()), ..WeightsConfig::default() };
+            check_architecture(&config, &repo, component, &registry).map_err(|error| error.to_string())
+        };
+        assert_eq!(check("resnet50", "resnet50"), Ok(()));
+        assert_eq!(check("resnet50", "fcn_resnet50"), Ok(()), "its trunk");
+        assert_eq!(check("convnext_tiny", ""), Ok(()), "whatever it is for");
+        let message = check("convnext_tiny", "resnet50").unwrap_err();
+        assert!(message.contains("convnext_tiny is not among the backbones: resnet18, "), "{message}");
+        assert!(check("densenet161", "resnet50").unwrap_err().contains("of densenet161, as its config.json says"));
     }
 }

@@ -131,6 +131,18 @@ impl Registry {
         self.weights.iter().find(|weights| weights.name == name)
     }
 
+    /// The component that timm calls `architecture`, as `config.json` of its repositories does: `mobilenetv2_100` is
+    /// `mobilenet_v2`. `None`: it is none of ours.
+    pub fn architecture(&self, architecture: &str) -> Option<&'static str> {
+        // As timm called torchvision's weights before it had tags.
+        let name = architecture.strip_prefix("tv_").unwrap_or(architecture);
+        let own = self.backbone(name).map(|entry| entry.name).or_else(|| self.segmenter(name).map(|entry| entry.name));
+        let repo = |weights: &&PublishedWeights| {
+            weights.repo.strip_prefix("timm/").and_then(|rest| rest.split('.').next()) == Some(name)
+        };
+        own.or_else(|| self.weights.iter().find(repo).map(|weights| weights.component))
+    }
+
     /// What `weights = "imagenet"` means for the component called `component`: its own default, else that of the
     /// classifier it has its [trunk](SegmenterEntry::trunk) from.
     pub fn default_weights(&self, component: &str) -> Option<&PublishedWeights> {
@@ -185,6 +197,18 @@ mod tests {
             assert!(weights.std.iter().all(|std| *std > 0.0) && weights.size > 0 && weights.classes > 1);
             assert!(["bilinear", "bicubic"].contains(&weights.interpolation), "{}", weights.name);
         }
+    }
+
+    #[test]
+    fn architectures_are_known_by_their_names_at_timm() {
+        let registry = Registry::builtin();
+        let known = ["resnet50", "tv_resnet50", "mobilenetv2_100", "tf_efficientnet_lite0", "conv4"];
+        let ours = ["resnet50", "resnet50", "mobilenet_v2", "efficientnet_lite0", "conv4"];
+        assert_eq!(known.map(|name| registry.architecture(name)), ours.map(Some));
+        for entry in registry.backbones() {
+            assert_eq!(registry.architecture(crate::weights::timm_name(entry.name)), Some(entry.name));
+        }
+        assert_eq!(["convnext_tiny", "resnet50d", "tv_", ""].map(|name| registry.architecture(name)), [None; 4]);
     }
 
     #[test]

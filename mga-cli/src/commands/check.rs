@@ -3,6 +3,7 @@
 use mga_core::parameter::Kind;
 use mga_core::tape::Tape;
 use mga_data::decode;
+use mga_data::transforms::Rounding;
 use mga_models::MgaModel;
 
 use super::experiment_args::ExperimentArgs;
@@ -89,6 +90,10 @@ fn freezing_line(loaded: &Loaded) -> String {
 /// How images are normalised, and who says so. `own`: the experiment did, before weights were settled.
 pub(crate) fn preprocessing_line(loaded: &Loaded, own: bool, weights: Option<&WeightsFile>) -> String {
     let (mean, std) = assemble::normalisation(&loaded.experiment);
+    let rounding = match loaded.experiment.data.resize_rounding {
+        Some(Rounding::EightBit) => ", resized in 8 bits as PIL does",
+        Some(Rounding::None) | None => "",
+    };
     let theirs = weights.and_then(|weights| weights.preprocessing.as_ref());
     let from = match theirs {
         _ if own => "the experiment's own (data.mean, data.std)".to_owned(),
@@ -96,7 +101,7 @@ pub(crate) fn preprocessing_line(loaded: &Loaded, own: bool, weights: Option<&We
         Some(theirs) => format!("from {} (trained at {})", theirs.from, theirs.trained_at),
         None => "ImageNet's, since nothing says otherwise".to_owned(),
     };
-    format!("preprocessing: mean {mean:?}, std {std:?}, {from}\n")
+    format!("preprocessing: mean {mean:?}, std {std:?}, {from}{rounding}\n")
 }
 
 /// What the classes weigh in the loss, where they do not weigh the same.

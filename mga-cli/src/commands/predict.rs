@@ -19,7 +19,7 @@ use crate::network_input::needs_no_masks;
 use crate::pictures::{FileNames, save_png};
 use crate::prediction::{Prediction, predict};
 use crate::status::Interrupted;
-use crate::weights_source::is_name;
+use crate::weights_source::{is_name, of_file};
 use crate::{assemble, loaders, output};
 
 const EXAMPLE: &str = "\
@@ -31,7 +31,8 @@ Examples:
   mga predict coffee.png --weights resnet50.safetensors --backbone resnet50
 
 A folder that `mga weights export` wrote says itself what it is; a plain published classifier needs its backbone's name,
-and predicts the classes of ImageNet where it has a thousand.";
+and predicts the classes of ImageNet where it has a thousand. What config.json beside it says (in its repository, or its
+folder) comes first: the network, names of classes, and what is done to images. The note on the way says what was taken.";
 
 /// Arguments of `mga predict`.
 #[derive(Debug, clap::Args)]
@@ -150,7 +151,7 @@ fn described(args: &Args, components: &Components) -> anyhow::Result<(Loaded, Ve
             DescribedModel::of_name(name, backbone, set, components)
                 .with_context(|| format!("{name}: there is no such file or folder, so it was looked for on the hub"))?,
         ),
-        (None, Some(backbone)) => Some(DescribedModel::of_classifier(path, backbone, None, set, components)?),
+        (None, Some(backbone)) => Some(DescribedModel::of_classifier(&of_file(path)?, backbone, set, components)?),
         (None, None) if args.model.has_experiment() => None,
         (None, None) => DescribedModel::of_export(path, set, components)?,
     };

@@ -1,5 +1,7 @@
 //! Sweeps from outside, with the real program on runs of less than a second: planned, refused, killed, retried.
 
+#[cfg(test)]
+mod earlier;
 mod expansion;
 // `cfg(test)` tells clippy that helpers may unwrap.
 #[cfg(test)]

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod bench;
+mod described;
 mod interrupted;
 mod names;
 mod predicted;

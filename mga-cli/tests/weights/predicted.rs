@@ -14,7 +14,7 @@ use crate::bench::Bench;
 const RESNET: &str = "timm/resnet18.tv_in1k";
 
 /// A plain resnet18 of so many classes under torchvision's names.
-fn resnet18(bench: &Bench, classes: usize, metadata: HashMap<String, String>) -> Vec<u8> {
+pub(crate) fn resnet18(bench: &Bench, classes: usize, metadata: HashMap<String, String>) -> Vec<u8> {
     let registry = Registry::builtin();
     let settings = ModelSettings {
         classes,
@@ -36,7 +36,7 @@ fn resnet18(bench: &Bench, classes: usize, metadata: HashMap<String, String>) ->
     std::fs::read(path).unwrap()
 }
 
-fn predict(bench: &Bench, more: &[&str]) -> Value {
+pub(crate) fn predict(bench: &Bench, more: &[&str]) -> Value {
     serde_json::from_str(&bench.done(&[&["predict", "a.png", "--json", "--weights"], more].concat())).unwrap()
 }
 
@@ -62,6 +62,7 @@ fn a_name_is_all_that_known_and_described_weights_need() {
             transforms: vec![],
             background: None,
             background_seed: None,
+            resize_rounding: None,
         },
         experiment: String::new(),
     };

@@ -66,6 +66,7 @@ pub const WEIGHTS: &[PublishedWeights] = &[
     published!("resnet152", "tv_in1k"),
     PublishedWeights {
         interpolation: "bicubic",
+        crop_pct: 0.95,
         licence: "apache-2.0",
         default: false,
         ..published!("resnet50", "a1_in1k")

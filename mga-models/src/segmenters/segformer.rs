@@ -67,6 +67,7 @@ macro_rules! published {
             revision: $revision,
             size: $size,
             interpolation: "bilinear",
+            crop_pct: 1.0,
             classes: 150,
             licence: "other",
             ..PublishedWeights::TIMM

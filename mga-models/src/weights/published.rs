@@ -24,6 +24,9 @@ pub struct PublishedWeights {
     pub size: usize,
     /// How those were resized: `bilinear` or `bicubic`.
     pub interpolation: &'static str,
+    /// The share of the resized image's shorter side that is cut out of its centre to evaluate, timm's `crop_pct`; 1: all
+    /// of it.
+    pub crop_pct: f64,
     /// Classes they tell apart.
     pub classes: usize,
     /// The licence's SPDX name in lower case; empty where the publisher's page could not be read.
@@ -49,9 +52,61 @@ impl PublishedWeights {
         std: IMAGENET.1,
         size: 224,
         interpolation: "bicubic",
+        crop_pct: 0.875,
         classes: 1000,
         licence: "",
         renames: &[],
         default: true,
     };
+}
+
+/// The shorter side that an image is resized to, so that a square of `size` pixels is the share `crop_pct` of it: timm
+/// rounds down.
+pub fn resized_to(size: usize, crop_pct: f64) -> usize {
+    (size as f64 / crop_pct).floor() as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::Registry;
+
+    /// `scripts/weights/timm_configurations.py` writes the file from timm's own tables.
+    #[test]
+    fn every_published_classifier_is_preprocessed_as_timm_does() {
+        let timm: Value = serde_json::from_str(include_str!("timm.json")).unwrap();
+        let timm = timm["weights"].as_array().unwrap();
+        let registry = Registry::builtin();
+        let of_timm = |weights: &&PublishedWeights| weights.repo.starts_with("timm/");
+        let ours: Vec<&PublishedWeights> = registry.weights().iter().filter(of_timm).collect();
+        assert_eq!(ours.len(), timm.len(), "a published name is missing in timm.json");
+        for weights in ours {
+            let facts = timm.iter().find(|facts| facts["name"] == weights.name).expect(weights.name);
+            let known = json!({
+                "name": weights.name,
+                "architecture": facts["architecture"],
+                "num_classes": weights.classes,
+                "input_size": [3, weights.size, weights.size],
+                "interpolation": weights.interpolation,
+                "crop_pct": weights.crop_pct,
+                "crop_mode": "center",
+                "mean": weights.mean,
+                "std": weights.std,
+                "resized_to": resized_to(weights.size, weights.crop_pct),
+                "license": weights.licence,
+                "test_input_size": facts["test_input_size"],
+                "test_crop_pct": facts["test_crop_pct"],
+            });
+            assert_eq!(&known, facts, "{}", weights.name);
+            assert_eq!(registry.architecture(facts["architecture"].as_str().unwrap()), Some(weights.component));
+        }
+    }
+
+    #[test]
+    fn the_resized_side_is_rounded_down() {
+        let sides = [(224, 0.875), (224, 0.95), (299, 0.875), (288, 1.0)].map(|(size, pct)| resized_to(size, pct));
+        assert_eq!(sides, [256, 235, 341, 288]);
+    }
 }

@@ -73,6 +73,7 @@ fn published(weights: &mga_models::weights::PublishedWeights, cached: &[CachedRe
         "std": weights.std,
         "size": weights.size,
         "interpolation": weights.interpolation,
+        "crop_pct": weights.crop_pct,
         "classes": weights.classes,
         "licence": if weights.licence.is_empty() { None } else { Some(weights.licence) },
         "cached": of(weights.repo, cached).into_iter().map(cached_json).collect::<Vec<_>>(),

@@ -48,6 +48,9 @@ pub struct Preprocessing {
     /// Seed of a background that is drawn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub background_seed: Option<u64>,
+    /// What becomes of the values of resized images, as in `data.resize_rounding`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resize_rounding: Option<serde_json::Value>,
 }
 
 /// A trained classifier, described.
@@ -126,6 +129,7 @@ mod tests {
                 transforms: vec![serde_json::json!({ "op": "resize", "size": 96 })],
                 background: None,
                 background_seed: None,
+                resize_rounding: Some(serde_json::json!("8-bit")),
             },
             experiment: "0123".to_owned(),
         }

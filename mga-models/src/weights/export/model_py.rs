@@ -215,6 +215,7 @@ mod tests {
                 transforms: vec![],
                 background: None,
                 background_seed: None,
+                resize_rounding: None,
             },
             experiment: String::new(),
         }
