@@ -104,7 +104,8 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let lock = FolderLock::take(&args.out, "sweeps")?;
     planner.write_files(&args.out)?;
     if slurm {
-        let taken = plan.take_over()?;
+        let busy = sweep_slurm::begun(&plan);
+        let taken = plan.take_over(&|cell| busy.iter().any(|key| cell.is_called(key)))?;
         plan.write()?;
         let request = Request { retry: args.retry, emit: args.emit, at_once: args.jobs, quiet: args.quiet };
         let prepare = || planner.make_masks(&interrupt);
@@ -117,7 +118,7 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
         if let Some(draws) = &draws {
             draws.write(&args.out)?;
         }
-        sweep.report.taken_over(&plan.take_over()?);
+        sweep.report.taken_over(&plan.take_over(&|_| false)?);
         plan.write()?;
         sweep.round(&plan, planner.total(plan.cells.len()))?;
         let more = match draws.as_mut().filter(|_| !interrupt.is_raised()) {

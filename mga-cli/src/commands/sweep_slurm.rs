@@ -1,6 +1,6 @@
 //! `mga sweep --launcher slurm`: what is left of a sweep becomes a job array.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context;
 use serde_json::json;
@@ -29,6 +29,13 @@ pub(super) fn queued(plan: &Plan) -> anyhow::Result<BTreeMap<String, Task>> {
         return Ok(BTreeMap::new());
     }
     Scripts::of(&plan.folder, &plan.name)?.queued(&tasks()?)
+}
+
+/// The runs whose tasks have left the queue's waiting room: they may be on their way to their folders, whose names have to
+/// stay. None where SLURM cannot be asked, which [`run`] will say.
+pub(super) fn begun(plan: &Plan) -> BTreeSet<String> {
+    let tasks = queued(plan).unwrap_or_default();
+    tasks.into_iter().filter(|(_, task)| task.state != "PENDING").map(|(key, _)| key).collect()
 }
 
 /// Submits the runs that are neither finished nor failed nor queued, as SLURM says it.

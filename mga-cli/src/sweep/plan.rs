@@ -259,7 +259,7 @@ impl Plan {
     /// # Errors
     /// The folder cannot be written to.
     pub fn write(&mut self) -> anyhow::Result<()> {
-        self.take_over()?;
+        self.take_over(&|_| false)?;
         self.cells.iter().try_for_each(Cell::write)?;
         let line = |cell: &Cell| Line {
             key: cell.key.clone(),

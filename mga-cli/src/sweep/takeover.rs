@@ -111,13 +111,14 @@ fn rank(folder: &Path) -> u8 {
 
 impl Plan {
     /// Gives the folders of runs that lie under other names the names of their cells. Where that cannot be, because a
-    /// process works there or another run is in the way, the cell takes the folder's name instead.
+    /// process works there or another run is in the way, the cell takes the folder's name instead; so it does where `busy`
+    /// says that a process is about to work there.
     ///
     /// # Errors
     /// A folder that cannot be moved.
-    pub fn take_over(&mut self) -> anyhow::Result<Vec<TakenOver>> {
+    pub fn take_over(&mut self, busy: &dyn Fn(&Cell) -> bool) -> anyhow::Result<Vec<TakenOver>> {
         let folder = self.folder.clone();
-        self.cells.iter_mut().filter_map(|cell| take_over(&folder, cell).transpose()).collect()
+        self.cells.iter_mut().filter_map(|cell| take_over(&folder, cell, busy).transpose()).collect()
     }
 
     /// The runs that lie under other names, as [`Plan::take_over`] would take them over.
@@ -133,10 +134,11 @@ impl Plan {
     }
 }
 
-fn take_over(sweep: &Path, cell: &mut Cell) -> anyhow::Result<Option<TakenOver>> {
+fn take_over(sweep: &Path, cell: &mut Cell, busy: &dyn Fn(&Cell) -> bool) -> anyhow::Result<Option<TakenOver>> {
     let Some(from) = cell.from.take() else { return Ok(None) };
+    let busy = busy(cell);
     let (old, new) = (cell.folder().to_path_buf(), sweep.join("runs").join(&cell.key));
-    if is_used(&old) || !clear_name(&new, &cell.key)? {
+    if busy || is_used(&old) || !clear_name(&new, &cell.key)? {
         cell.key.clone_from(&from);
     } else {
         std::fs::rename(&old, &new)
@@ -265,7 +267,7 @@ mod tests {
         assert_eq!(pairs(&plan.found()), expected);
         assert_eq!(plan.cells[0].state().state, Standing::Finished);
         assert!(sweep.names().contains(&"old.a-1111".to_owned()) && !sweep.names().contains(&"new.a-1111".to_owned()));
-        assert_eq!(pairs(&plan.take_over().unwrap()), expected);
+        assert_eq!(pairs(&plan.take_over(&|_| false).unwrap()), expected);
         assert_eq!(
             sweep.names(),
             ["a-1111", "b-2222", "c-3333", "new.a-1111", "older.a-1111", "stranger-4444"],
@@ -282,7 +284,7 @@ mod tests {
         sweep.run("a-1111", "1111", &["experiment.toml"]);
         let lock = FolderLock::take(&sweep.0.path().join("runs/a-1111"), "trains").unwrap();
         let mut plan = sweep.plan(&[("new.a-1111", "1111")]);
-        let taken = plan.take_over().unwrap();
+        let taken = plan.take_over(&|_| false).unwrap();
         assert_eq!(pairs(&taken), [("a-1111", "a-1111")]);
         assert!(taken[0].told().contains("keeps its name"), "{}", taken[0].told());
         assert_eq!((plan.cells[0].key.as_str(), plan.cells[0].state().state), ("a-1111", Standing::Running));
@@ -294,9 +296,15 @@ mod tests {
             r#"{"state": "running", "attempts": 1, "error": null, "seconds": 0.0,
                                         "process": {"id": 1, "host": "elsewhere"}}"#,
         );
-        assert_eq!(pairs(&sweep.plan(&[("new.a-1111", "1111")]).take_over().unwrap()), [("a-1111", "a-1111")]);
+        assert_eq!(
+            pairs(&sweep.plan(&[("new.a-1111", "1111")]).take_over(&|_| false).unwrap()),
+            [("a-1111", "a-1111")]
+        );
         std::fs::remove_file(sweep.0.path().join("runs/a-1111").join(STATE)).unwrap();
-        assert_eq!(pairs(&sweep.plan(&[("new.a-1111", "1111")]).take_over().unwrap()), [("a-1111", "new.a-1111")]);
+        assert_eq!(
+            pairs(&sweep.plan(&[("new.a-1111", "1111")]).take_over(&|_| false).unwrap()),
+            [("a-1111", "new.a-1111")]
+        );
     }
 
     #[test]
@@ -313,7 +321,7 @@ mod tests {
         sweep.run("new-3333", "3333", &[]);
         sweep.write("new-3333", "notes.txt", "mine");
         let planned = [("new-1111", "1111"), ("new-2222", "2222"), ("new-3333", "3333")];
-        let taken = sweep.plan(&planned).take_over().unwrap();
+        let taken = sweep.plan(&planned).take_over(&|_| false).unwrap();
         assert_eq!(pairs(&taken), [("old-1111", "new-1111"), ("old-2222", "new-2222"), ("old-3333", "old-3333")]);
         assert_eq!(sweep.names(), ["new-1111", "new-2222", "new-2222-other-9999", "new-3333", "old-3333"]);
         // A run that has begun itself is the one that counts, and both stay.

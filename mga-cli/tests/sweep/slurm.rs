@@ -125,6 +125,21 @@ fn tasks_that_wait_under_an_earlier_name_are_the_same_runs() {
     assert_eq!(more[1], "tiny: 4 runs: 1 finished, 0 failed, 1 queued, 2 to submit");
     assert_eq!(more.iter().filter(|line| line.contains("scancel")).count(), 0, "{more:?}");
     assert_eq!(cluster.keys(&cluster.submitted()[1]), ["attention-none.seed-4", "attention-residual.seed-4"]);
+    // The other task has been started, and is not in its folder yet: the folder keeps its name.
+    let queue = std::fs::read_to_string(cluster.0.path("queue")).unwrap();
+    cluster.0.write("queue", &queue.replace("PENDING", "RUNNING"));
+    cluster.0.write("sweep.toml", &SWEEP.replace("seed = [1, 2]", "seed = [3, 4]\n\"data.validation.seed\" = [0]"));
+    let begun = cluster.says(&[]);
+    let kept = begun
+        .iter()
+        .filter(|line| line.ends_with("is a run that the sweep file asks for: it counts, and keeps its name for now"));
+    assert_eq!(kept.count(), 0, "of a run that waits nothing is told: {begun:?}");
+    let names: Vec<String> = cluster.0.results("out").into_keys().map(|key| readable(&key)).collect();
+    assert!(names.contains(&"attention-residual.seed-3".to_owned()), "{names:?}");
+    assert!(names.contains(&"attention-none.seed-3.validation-seed-0".to_owned()), "{names:?}");
+    cluster.0.write("queue", &queue);
+    cluster.0.write("sweep.toml", &SWEEP.replace("[1, 2]", "[3, 4]"));
+    cluster.says(&[]);
     // Its turn comes: it runs under the name that it has now.
     assert_eq!(cluster.task(&script, 1).status.code(), Some(0));
     let results = cluster.0.results("out");
