@@ -2,7 +2,7 @@
 
 use crate::fixture::{BASE, Folder};
 
-const ARMS: &str = "base = \"base.toml\"\nbaseline = \"plain\"\n[variants.mga]\n[variants.plain]\n\
+const ARMS: &str = "base = \"base.toml\"\n[variants.mga]\n[variants.plain]\n\
                     model = { attention = \"none\", mask_guidance = false }\n";
 
 #[test]
@@ -13,7 +13,7 @@ fn an_axis_may_vary_what_some_arms_have_no_use_for() {
     let warning = warnings[0].lines().next().unwrap();
     assert_eq!(
         warning,
-        "warning: sweep.toml:7:1: objective.mask_weight: does nothing in 4 of 8 runs: it counts only with \
+        "warning: sweep.toml:6:1: objective.mask_weight: does nothing in 4 of 8 runs: it counts only with \
          model.mask_guidance = true"
     );
     // What an arm turns off may stand in the base; seeds repeat arms, whether they use them or not.

@@ -88,6 +88,9 @@ fn a_folder_with_a_run_is_left_alone() {
     let message = fail(tiny.train("run", &["seed=99"]), 1);
     says(&message, &["run", "--resume", "--out"]);
     tiny.run("run").assert_same(&before);
+    // Results go into a folder; a file is named, before the work and not after it.
+    let message = fail(tiny.mga(["eval", "run", "--out", "tiny.toml"]), 1);
+    says(&message, &["tiny.toml: is a file", "--out"]);
     let message = fail(tiny.mga(["train", "--resume", "nowhere"]), 1);
     says(&message, &["nowhere", "experiment.toml"]);
     assert!(!tiny.path("nowhere").exists());
