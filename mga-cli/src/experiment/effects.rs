@@ -61,11 +61,6 @@ const RESIDUAL: Need =
     value(|e, _| e.model.attention == Attention::Residual, &["model.attention"], "model.attention = \"residual\"");
 const GUIDED: Need = value(|e, _| e.model.mask_guidance, &["model.mask_guidance"], "model.mask_guidance = true");
 const MASK_LOSS: Need = Need { holds: |e, _| e.model.mask_guidance || e.objective.mask_weight == 0.0, ..GUIDED };
-const WEIGHED: Need = value(
-    |e, _| e.task == Task::Segmentation || e.objective.weigh_classes || e.objective.class_weights.is_none(),
-    &["objective.weigh_classes"],
-    "objective.weigh_classes = true",
-);
 const WEIGHTS_OF_CLASSES: Need =
     value(|e, _| e.objective.class_weights.is_some(), &["objective.class_weights"], "objective.class_weights");
 const FROM_WEIGHTS: Need = value(|e, _| e.model.weights != "none", &["model.weights"], "model.weights");
@@ -78,6 +73,11 @@ const DENSE: Need = Need {
 };
 const FILES: Need =
     value(|e, _| e.data.dataset != "leaves", &["data.dataset"], "a data set of files: `leaves` draws its images");
+const RESIZES: Need = value(
+    |e, _| e.data.train.transforms.iter().chain(&e.data.eval.transforms).any(resizes),
+    &["data.train.transforms", "data.eval.transforms"],
+    "a transform that resizes",
+);
 const HELD_OUT: Need = value(
     |e, _| takes_validation(e),
     &["data.validation.fraction", "data.validation.per_class"],
@@ -159,6 +159,11 @@ fn may_have_validation(experiment: &Experiment) -> bool {
     takes_validation(experiment) || !WITHOUT_VALIDATION.contains(&experiment.data.dataset.as_str())
 }
 
+fn resizes(transform: &serde_json::Value) -> bool {
+    let op = transform.get("op").and_then(serde_json::Value::as_str);
+    matches!(op, Some("resize" | "shorter-side" | "random-resized-crop"))
+}
+
 /// Whether the masks are those of a control that is made from masks.
 fn is_made_of_masks(data: &Data) -> bool {
     match data.masks.source.as_deref() {
@@ -201,6 +206,7 @@ pub(super) const SETTINGS: &[(&str, &[Need])] = &[
     ("data.drop_last", ALWAYS),
     ("data.mean", ALWAYS),
     ("data.std", ALWAYS),
+    ("data.resize_rounding", &[RESIZES]),
     ("data.workers", ALWAYS),
     ("data.prefetch", ALWAYS),
     ("data.validation.fraction", ALWAYS),
@@ -286,7 +292,8 @@ pub(super) const SETTINGS: &[(&str, &[Need])] = &[
     ("model.dropout", &[CLASSIFICATION]),
     ("objective.mask_weight", &[CLASSIFICATION, MASK_LOSS]),
     ("objective.label_smoothing", &[CLASSIFICATION]),
-    ("objective.class_weights", &[WEIGHED]),
+    // Whether those of a classifier count is told where it is settled.
+    ("objective.class_weights", ALWAYS),
     ("objective.weigh_classes", &[CLASSIFICATION, WEIGHTS_OF_CLASSES]),
     ("objective.dice_weight", &[SEGMENTATION]),
     ("objective.auxiliary_weight", &[SEGMENTATION, AUXILIARY_HEAD]),

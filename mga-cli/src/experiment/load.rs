@@ -258,7 +258,7 @@ pub fn load_assigned(
             segmentation_defaults(&mut experiment, &sources);
         }
         freezing_default(&mut experiment, &sources, components);
-        problems.extend(weighing_default(&mut experiment, &sources));
+        problems.extend(weighing_default(&mut experiment, &sources, overrides.defaults));
         experiment
     });
     let mut idle: Vec<Idle> = Vec::new();
@@ -318,19 +318,21 @@ fn freezing_default(experiment: &mut Experiment, sources: &Sources, components: 
     }
 }
 
-/// The class weights of a classifier count, but in experiments that release 0.1.0 resolved: it did nothing with them.
-fn weighing_default(experiment: &mut Experiment, sources: &Sources) -> Option<Problem> {
+/// The class weights of a classifier count, but in experiments that release 0.1.0 resolved, and in sweeps that it began: it
+/// did nothing with them.
+fn weighing_default(experiment: &mut Experiment, sources: &Sources, sweep: Defaults) -> Option<Problem> {
     let (task, key) = (experiment.task, KeyPath::dotted("objective.class_weights"));
     let (author, _) = sources.author(&key).filter(|_| task == Task::Classification)?;
-    let said = sources.written(&KeyPath::dotted("objective.weigh_classes")).is_some();
-    if author != Author::Resolved {
-        experiment.objective.weigh_classes |= !said;
+    if sources.written(&KeyPath::dotted("objective.weigh_classes")).is_some() {
+        return None;
+    }
+    if author != Author::Resolved && sweep == Defaults::New {
+        experiment.objective.weigh_classes = true;
         return None;
     }
     let message = "does nothing here: the release of mga that resolved this experiment took the class weights of a \
                    classifier and did not use them, so it goes on without; a new experiment that sets them uses them";
-    let forgotten = !said && experiment.objective.class_weights.is_some();
-    forgotten.then(|| Problem::warning(sources.place(&key, About::Key), key, message))
+    Some(Problem::warning(sources.place(&key, About::Key), key, message))
 }
 
 /// The weakest layer: the names that other defaults depend on.

@@ -42,6 +42,7 @@ fn what_does_nothing_is_an_error_in_the_file_and_by_set() {
         (CLASSIFY, &[], "model.strict=false"),
         (CLASSIFY, &[], "model.freeze_norm=true"),
         (CLASSIFY, &[], "data.root='.'"),
+        (CLASSIFY, &[], "data.resize_rounding='8-bit'"),
         (CLASSIFY, &[], "data.validation.seed=3"),
         (CLASSIFY, &[], "data.split.seed=3"),
         (CLASSIFY, &["data.masks.source='inverted'"], "data.masks.seed=3"),
