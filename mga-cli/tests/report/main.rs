@@ -5,6 +5,7 @@ mod amiss;
 #[cfg(test)]
 mod fixture;
 mod folds;
+#[cfg(test)]
 mod foreign_bytes;
 mod forms;
 #[cfg(test)]

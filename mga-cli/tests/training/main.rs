@@ -4,6 +4,7 @@ mod bad_input;
 #[cfg(test)]
 mod checked;
 mod noted;
+#[cfg(test)]
 mod release_0_1_0;
 mod repeated;
 mod resumed;
