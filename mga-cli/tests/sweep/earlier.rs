@@ -21,7 +21,7 @@ fn planned(folder: &Folder, out: &str, defaults: Defaults) -> Vec<String> {
     let components = Components::builtin();
     let overrides = Overrides { defaults, ..Overrides::default() };
     let mut planner = Planner::read(&folder.path("sweep.toml"), overrides, &components).unwrap();
-    let plan = planner.plan(&folder.path(out), None).unwrap();
+    let mut plan = planner.plan(&folder.path(out), None).unwrap();
     planner.write_files(&folder.path(out)).unwrap();
     plan.write().unwrap();
     plan.cells.iter().map(|cell| cell.key.clone()).collect()
