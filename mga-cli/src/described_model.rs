@@ -8,7 +8,7 @@ use candle_core::DType;
 use mga_core::parameter::ParameterStore;
 use mga_hub::Repo;
 use mga_models::head::HeadKind;
-use mga_models::weights::{Header, ModelDescription, normalise, rename};
+use mga_models::weights::{Header, ModelDescription, ours};
 use mga_models::{BackboneEntry, MgaModel, weights};
 use serde_json::{Value, json};
 
@@ -232,7 +232,7 @@ fn classifier_rows(file: &Path, entry: &BackboneEntry, renames: &[(&str, &str)])
         HeadKind::Linear { name, .. } => format!("{name}.weight"),
         HeadKind::Vgg { .. } => "classifier.6.weight".to_owned(),
     };
-    let is_last = |name: &str| normalise(name) == last || rename(name, renames) == last;
+    let is_last = |name: &str| ours(name, renames, |name| name == last).is_some();
     anyhow::ensure!(file.is_file(), "{}: no such file", file.display());
     let header = Header::read(file)?;
     let found = header.tensors.iter().find(|(name, _)| is_last(name)).and_then(|(_, t)| t.shape.first().copied());

@@ -51,6 +51,7 @@ pub mod sweep;
 pub mod tensorboard;
 pub mod terminal_text;
 pub mod weights_config;
+pub mod weights_folder;
 pub mod weights_source;
 
 use std::ffi::OsString;

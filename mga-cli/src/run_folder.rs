@@ -107,6 +107,15 @@ impl RunFolder {
         std::fs::create_dir_all(&self.0).with_context(|| format!("{shown}: cannot be made"))
     }
 
+    /// The class names, as a finished run wrote them down; `None`: it did not.
+    pub fn classes(&self) -> Option<Vec<String>> {
+        // The header of the confusion matrix.
+        let mut reader = csv::Reader::from_path(self.0.join("confusion.csv")).ok()?;
+        let classes: Vec<String> =
+            reader.headers().ok()?.iter().skip(1).map(crate::csv_file::bared).map(str::to_owned).collect();
+        (classes.len() > 1).then_some(classes)
+    }
+
     /// Writes a file of the folder, by rename.
     pub fn write(&self, name: &str, contents: impl AsRef<[u8]>) -> anyhow::Result<()> {
         let path = self.0.join(name);

@@ -11,6 +11,7 @@ use mga_models::Registry;
 use crate::experiment::nearest;
 use crate::preprocessing::Preprocessing;
 use crate::weights_config::{CONFIG, WeightsConfig};
+use crate::weights_folder;
 
 /// The file that [`PublishedWeights::file`](mga_models::weights::PublishedWeights) mostly is.
 const USUAL: &str = "model.safetensors";
@@ -169,11 +170,15 @@ pub fn not_among(architecture: &str, id: &str, registry: &Registry) -> anyhow::E
     )
 }
 
-/// A local file. A `config.json` beside it, as exported and downloaded folders have, says what its images went through.
+/// A local file, or the folder of a run or an export. A `config.json` beside the file, as exported and downloaded folders
+/// have, or the run's experiment says what its images went through.
 ///
 /// # Errors
-/// There is no such file; a `config.json` that cannot be read.
+/// There is no such file; a folder without weights; a `config.json` that cannot be read.
 pub fn of_file(path: &Path) -> anyhow::Result<WeightsFile> {
+    if path.is_dir() {
+        return weights_folder::of_folder(path);
+    }
     anyhow::ensure!(path.is_file(), "{}: there is no such weight file", path.display());
     let beside = path.with_file_name(CONFIG);
     let config = if beside.is_file() {

@@ -37,11 +37,31 @@ fn a_checkpoint_becomes_a_safetensors_file() {
 }
 
 #[test]
+fn what_is_left_out_and_what_else_there_is_are_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = |input: &str, more: &[&str]| {
+        let done = convert(folder.path(), input, &[&["x.safetensors", "--force"], more].concat());
+        assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
+        text(&done.stdout)
+    };
+    let old = said("../people/legacy_training.pth", &[]);
+    for part in ["2 tensors (2 F32), 9 numbers", "below state_dict", "best_acc1 (a tensor)", "argparse.Namespace"] {
+        assert!(old.contains(part), "{part}: {old}");
+    }
+    let both = said("../people/averages.pth", &[]);
+    assert!(both.contains("note: state_dict_ema holds weights too") && both.contains("timm"), "{both}");
+    let chosen = said("../people/averages.pth", &["--key", "state_dict_ema"]);
+    assert!(chosen.contains("below state_dict_ema") && chosen.contains("note: state_dict holds"), "{chosen}");
+    let wrapped = said("../people/lightning.ckpt", &[]);
+    assert!(wrapped.contains("names without `model.net.`"), "{wrapped}");
+}
+
+#[test]
 fn a_refusal_is_one_message_and_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     for (input, output, why) in [
         ("evil.pth", "x.safetensors", "`posix.system`"),
-        ("legacy.pth", "x.safetensors", "legacy checkpoint"),
+        ("whole_module.pth", "x.safetensors", "an object of torch.nn.modules.linear.Linear"),
         ("linear.pth", "x.pth", "NAME.safetensors"),
         ("linear.pth", "no/such/x.safetensors", "cannot be written"),
     ] {

@@ -22,7 +22,7 @@ pub struct BackboneEntry {
     pub build: fn(Builder<'_>) -> Result<Box<dyn Backbone>>,
     /// The classifier it comes with.
     pub head: HeadKind,
-    /// Prefixes of other sources' names and ours, matched at dots.
+    /// Prefixes of other sources' names and ours, matched at dots; `*` stands for one part between dots.
     pub renames: &'static [(&'static str, &'static str)],
     /// The last stage that keeps its values where the network starts from weights and `model.freeze_through` is left out;
     /// `None`: all of it trains.

@@ -75,8 +75,16 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     match weights_of(&args.run, args.weights.as_deref()) {
         Some((path, true)) => drop(checkpoint::load(&path, &model, None)?),
         Some((path, false)) => {
-            assemble::normalise_as(&mut loaded, &weights_source::of_file(&path)?);
-            eprintln!("{}", assemble::load_file(&loaded, components, &model, &path)?);
+            let found = weights_source::of_file(&path)?;
+            assemble::normalise_as(&mut loaded, &found);
+            let report = assemble::load_file(&loaded, components, &model, &found.path)?;
+            anyhow::ensure!(
+                report.reinitialised.is_empty(),
+                "{}: what it lacks would be drawn at random, so there is nothing to evaluate; train it with `mga train \
+                 --weights`\n{report}",
+                found.path.display()
+            );
+            eprintln!("{report}");
         }
         None => match assemble::settle_weights(&mut loaded, components)? {
             Some(weights) => eprintln!("{}", assemble::load_weights(&loaded, components, &model, &weights)?),

@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use mga_models::MgaModel;
 
 use super::train::load_run;
 use crate::components::Components;
 use crate::experiment::{ExperimentError, KeyPath, Loaded};
 use crate::run_folder::RunFolder;
+use crate::weights_folder::weight_file;
 use crate::{assemble, checkpoint, data_set};
 
 /// A trained model.
@@ -58,13 +58,7 @@ impl ModelArgs {
 
     /// The weight file.
     fn file(&self) -> anyhow::Result<PathBuf> {
-        if !self.weights.is_dir() {
-            anyhow::ensure!(self.weights.is_file(), "{}: no such file or run folder", self.weights.display());
-            return Ok(self.weights.clone());
-        }
-        let folder = RunFolder::at(&self.weights);
-        let found = [folder.best(), folder.last()].into_iter().find(|file| file.is_file());
-        found.with_context(|| format!("{}: this run has no checkpoint yet", self.weights.display()))
+        weight_file(&self.weights)
     }
 
     /// Loads the experiment. What a run was trained from is not needed: its first weights, and with `without_data` its
@@ -102,7 +96,7 @@ impl ModelArgs {
     /// # Errors
     /// Neither can be read.
     pub fn classes(&self, loaded: &Loaded, components: &Components) -> anyhow::Result<Vec<String>> {
-        let written = self.run().filter(|_| self.experiment.is_none()).and_then(|run| written_classes(&run));
+        let written = self.run().filter(|_| self.experiment.is_none()).and_then(|run| RunFolder::at(run).classes());
         match written {
             Some(classes) => Ok(classes),
             None => Ok(data_set::open_to_evaluate(loaded, components)?.dataset.classes().to_vec()),
@@ -125,8 +119,8 @@ impl ModelArgs {
         let report = assemble::load_file(loaded, components, &model, &file)?;
         anyhow::ensure!(
             report.reinitialised.is_empty(),
-            "{}: its classifier is not for the {classes} classes of the experiment, so it cannot predict them; train it \
-             with `mga train --weights`",
+            "{}: it has no classifier for the {classes} classes of the experiment, or not all of its attention, so it cannot \
+             predict them; train it with `mga train --weights`\n{report}",
             file.display()
         );
         eprintln!("{}: {report}", file.display());
@@ -140,12 +134,4 @@ fn is_about(error: &anyhow::Error, key: &str) -> bool {
     let problems = error.downcast_ref::<ExperimentError>().map(|error| error.problems.as_slice()).unwrap_or_default();
     let errors = || problems.iter().filter(|problem| problem.severity == crate::experiment::Severity::Error);
     errors().next().is_some() && errors().all(|problem| problem.key == key)
-}
-
-/// The header of a run's `confusion.csv`.
-fn written_classes(run: &Path) -> Option<Vec<String>> {
-    let mut reader = csv::Reader::from_path(run.join("confusion.csv")).ok()?;
-    let classes: Vec<String> =
-        reader.headers().ok()?.iter().skip(1).map(crate::csv_file::bared).map(str::to_owned).collect();
-    (classes.len() > 1).then_some(classes)
 }

@@ -28,6 +28,7 @@ use crate::runners::evaluation::{Evaluated, evaluate};
 use crate::runners::segmentation_run;
 use crate::runners::training::Training;
 use crate::status::Interrupted;
+use crate::weights_folder::other_classes;
 use crate::weights_source::as_setting;
 
 /// Train an experiment.
@@ -35,6 +36,7 @@ use crate::weights_source::as_setting;
 #[command(
     after_help = "Example:\n  mga train experiments/quickstart.toml --set schedule.epochs=5 --out runs/first\n  \
                         mga train --resume runs/first\n  \
+                        mga train runs/first/experiment.toml --weights runs/first --set schedule.epochs=20 --out runs/more\n  \
                         mga train experiments/quickstart.toml --json | jq 'select(.kind == \"epoch\")'"
 )]
 pub struct Args {
@@ -47,10 +49,12 @@ pub struct Args {
     /// The run's folder; left out: runs/NAME-TIME.
     #[arg(long, conflicts_with = "resume")]
     out: Option<PathBuf>,
-    /// Start from this weight file, or these published weights, in place of the experiment's.
-    #[arg(long, conflicts_with = "resume")]
+    /// Start from this weight file, run (its best checkpoint, else its last), folder of `mga weights export` or published
+    /// weights, in place of the experiment's.
+    #[arg(long, value_name = "FILE|RUN|NAME", conflicts_with = "resume")]
     weights: Option<PathBuf>,
-    /// Go on with the run in this folder.
+    /// Go on with the run in this folder. One that is finished is evaluated again: to train it for more epochs, start a new
+    /// run from it with --weights.
     #[arg(long, value_name = "DIR")]
     resume: Option<PathBuf>,
     /// Say nothing but the result.
@@ -92,6 +96,9 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
         (None, None) => anyhow::bail!("name an experiment file, or a run with --resume"),
     };
     let voice = Voice { quiet: args.quiet, json: args.json };
+    if resume && folder.summary().is_file() {
+        voice.say(&finished(&folder));
+    }
     // Held until the run ends: two processes would write over each other.
     let mut lock = if resume { Some(folder.lock()?) } else { None };
     assemble::use_threads(loaded.experiment.threads);
@@ -111,6 +118,7 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let say = |line: &str| voice.say(line);
     if let Some(weights) = &weights {
         say(&assemble::load_weights(&loaded, components, &model, weights)?);
+        other_classes(weights, &classes).iter().for_each(|note| say(note));
     }
     if !resume {
         rehearsal::classifier(&loaded, components, &data, &model)?;
@@ -262,6 +270,15 @@ fn finish(
     }
     text += &format!("run: {}\npictures: {}\n", folder.path().display(), folder.pictures().display());
     voice.result(text, folder)
+}
+
+/// What is done with a run that is finished already, and how it is trained for longer.
+fn finished(folder: &RunFolder) -> String {
+    let folder = folder.path().display();
+    format!(
+        "{folder}: this run is finished; it is evaluated again. To train it for more epochs, start another from it: mga train \
+         {folder}/experiment.toml --weights {folder} --set schedule.epochs=N --out FOLDER"
+    )
 }
 
 fn default_folder(experiment: &Path) -> PathBuf {

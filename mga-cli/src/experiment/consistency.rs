@@ -17,6 +17,7 @@ use super::settings::{Experiment, Task};
 use super::training::Training;
 use super::validate::About;
 use crate::components::Components;
+use crate::weights_folder::weight_file;
 use crate::weights_source::default_name;
 
 /// Data sets that bring no validation images of their own. Of the others that is known only once they are opened:
@@ -268,8 +269,12 @@ impl Check<'_> {
     fn weights(&mut self, weights: &str, backbone: &str, components: &Components) {
         let registry = &components.registry;
         if let Some(file) = weights.strip_prefix("file:") {
-            if !Path::new(file).is_file() {
-                let message = format!("no such file: {file} ({})", started_in(Path::new(file)));
+            let path = Path::new(file);
+            let fault = match path.is_dir() {
+                true => weight_file(path).err().map(|error| error.to_string()),
+                false => (!path.is_file()).then(|| format!("no such file: {file} ({})", started_in(path))),
+            };
+            if let Some(message) = fault {
                 self.error_at("model.weights", message);
             }
             return;

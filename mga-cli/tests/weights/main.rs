@@ -3,6 +3,7 @@
 
 mod bench;
 mod described;
+mod folders;
 mod interrupted;
 mod names;
 mod predicted;

@@ -20,11 +20,19 @@ macro_rules! entry {
             // The authors rectify after attention in densenet161 only; torchvision's classifier, and so its weights,
             // expect it of every DenseNet.
             head: HeadKind::Linear { relu: true, dropout: 0.0, name: "classifier" },
-            renames: &[],
+            renames: PUBLISHED,
             freeze_through: None,
         }
     };
 }
+
+/// The names in the files that torchvision publishes, which its own program mends as it reads them.
+const PUBLISHED: &[(&str, &str)] = &[
+    ("features.*.*.norm.1", "features.*.*.norm1"),
+    ("features.*.*.conv.1", "features.*.*.conv1"),
+    ("features.*.*.norm.2", "features.*.*.norm2"),
+    ("features.*.*.conv.2", "features.*.*.conv2"),
+];
 
 /// Every DenseNet.
 pub const DENSENETS: &[BackboneEntry] = &[

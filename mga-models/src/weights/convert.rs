@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use mga_core::{Error, Result};
-use safetensors::Dtype;
 
-use super::pickle::{StoredTensor, read_checkpoint};
-use super::rename::{normalise, rename};
+use super::pickle::{StoredTensor, is_float, read_checkpoint};
+use super::rename::{normalise, rename, wrapper};
 use super::save::write_by_rename;
 use crate::registry::Registry;
 
@@ -45,8 +44,12 @@ pub struct Converted {
     pub tensors: BTreeMap<String, StoredTensor>,
     /// The keys they lay below in the checkpoint, from the outside.
     pub below: Vec<String>,
-    /// What was in the checkpoint and is no tensor.
+    /// What was in the checkpoint and is not in it now, with its kind.
     pub left_out: Vec<String>,
+    /// What every name began with and was taken off, `model.backbone.`; empty: nothing.
+    pub wrapper: String,
+    /// What else might have been meant: other weights in the file, and how to take them.
+    pub notes: Vec<String>,
     /// Whose names were recognised and turned into ours.
     pub layout: Option<&'static str>,
 }
@@ -67,22 +70,34 @@ impl Converted {
     }
 }
 
-/// Reads a PyTorch zip checkpoint without running anything in it; see [`read_checkpoint`] for what is refused.
+/// What `AveragedModel` counts beside the weights.
+pub(super) const AVERAGED: &str = "n_averaged";
+
+/// Reads a PyTorch checkpoint without running anything in it, of what lies below `key` where one is given; see
+/// [`read_checkpoint`] for what is refused.
 ///
 /// # Errors
 /// What reading says; two names that are one without their `module.`; no tensor of numbers at all.
-pub fn convert(path: &Path) -> Result<Converted> {
-    let checkpoint = read_checkpoint(path)?;
+pub fn convert(path: &Path, key: Option<&str>) -> Result<Converted> {
+    let mut checkpoint = read_checkpoint(path, key)?;
     let failed = |what: String| Error::Weights(format!("{}: {what}", path.display()));
     let mut tensors = BTreeMap::new();
     for (name, tensor) in checkpoint.tensors {
-        let short = normalise(&name).to_owned();
-        if tensors.insert(short, tensor).is_some() {
+        let short = normalise(&name).into_owned();
+        if short == AVERAGED {
+            checkpoint.left_out.push(format!("{AVERAGED} (how many models were averaged)"));
+        } else if tensors.insert(short, tensor).is_some() {
             return Err(failed(format!("two entries stand for `{}`", normalise(&name))));
         }
     }
-    if !tensors.values().any(|tensor| is_number(tensor.dtype)) {
+    if !tensors.values().any(|tensor| is_float(Some(tensor.dtype))) {
         return Err(failed("holds no tensor of floating-point numbers, so no weights".to_owned()));
+    }
+    let mut wrapped = String::new();
+    while let Some(common) = common_wrapper(&tensors) {
+        wrapped += &common;
+        let inner = |name: String| name.get(common.len()..).unwrap_or_default().to_owned();
+        tensors = tensors.into_iter().map(|(name, tensor)| (inner(name), tensor)).collect();
     }
     let layout = LAYOUTS.iter().find(|layout| {
         layout.present.iter().all(|&name| tensors.contains_key(name)) && !tensors.contains_key(layout.absent)
@@ -92,8 +107,20 @@ pub fn convert(path: &Path) -> Result<Converted> {
         let table = registry.backbone(layout.backbone).map_or(&[][..], |entry| entry.renames);
         tensors = tensors.into_iter().map(|(name, tensor)| (rename(&name, table), tensor)).collect();
     }
-    let layout = layout.map(|layout| layout.about);
-    Ok(Converted { tensors, below: checkpoint.below, left_out: checkpoint.left_out, layout })
+    Ok(Converted {
+        tensors,
+        below: checkpoint.below,
+        left_out: checkpoint.left_out,
+        wrapper: wrapped,
+        notes: checkpoint.notes,
+        layout: layout.map(|layout| layout.about),
+    })
+}
+
+/// The wrapper that every name begins with, with its dot.
+fn common_wrapper(tensors: &BTreeMap<String, StoredTensor>) -> Option<String> {
+    let common = wrapper(tensors.keys().next()?)?.to_owned() + ".";
+    tensors.keys().all(|name| name.starts_with(&common)).then_some(common)
 }
 
 /// Writes what was converted: the file is whole or not there.
@@ -106,8 +133,4 @@ pub fn write_converted(converted: &Converted, path: &Path) -> Result<()> {
         let views = converted.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor));
         Ok(safetensors::serialize_to_file(views, Some(metadata), file)?)
     })
-}
-
-fn is_number(dtype: Dtype) -> bool {
-    matches!(dtype, Dtype::F16 | Dtype::BF16 | Dtype::F32 | Dtype::F64)
 }

@@ -7,6 +7,11 @@ use std::path::Path;
 use mga_core::{Error, Result};
 use serde::Deserialize;
 
+use super::file_format::not_safetensors;
+
+/// The longest header that safetensors allows, in bytes.
+const LONGEST: u64 = 100_000_000;
+
 /// The header of a safetensors file.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Header {
@@ -33,18 +38,14 @@ impl Header {
     pub fn read(path: &Path) -> Result<Self> {
         let failed = |what: String| Error::Weights(format!("{}: {what}", path.display()));
         let io = |e: std::io::Error| failed(format!("cannot be read: {e}"));
-        let none = |e: &dyn std::fmt::Display| {
-            failed(format!(
-                "not a readable safetensors file ({e}); PyTorch's .pth files are converted by `mga weights convert`"
-            ))
-        };
+        let none = |e: &dyn std::fmt::Display| failed(not_safetensors(path, e));
         let mut file = std::fs::File::open(path).map_err(io)?;
         let length = file.metadata().map_err(io)?.len();
         let mut start = [0; 8];
         file.read_exact(&mut start).map_err(|e| none(&e))?;
         let header = u64::from_le_bytes(start);
-        if header > length.saturating_sub(8) {
-            return Err(none(&"its header is longer than the file"));
+        if header > LONGEST.min(length.saturating_sub(8)) {
+            return Err(none(&"its header is longer than the file, or than any"));
         }
         serde_json::from_reader(BufReader::new(file.take(header))).map_err(|e| none(&e))
     }

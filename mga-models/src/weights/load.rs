@@ -1,13 +1,15 @@
 //! Reading weights into a model, with a complete account of what fitted and what did not.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use candle_core::{DType, Tensor};
 use mga_core::parameter::{MASK_CHANNEL, ParameterStore, under};
 use mga_core::{Error, Result};
 
-use super::rename::{normalise, rename};
+use super::convert::AVERAGED;
+use super::read::read_tensors;
+use super::rename::{normalise, ours, unwrapped};
 
 /// Prefixes of entries that files carry and that a model without them does not need.
 const NOT_NEEDED: [&str; 2] = ["AuxLogits", "aux_classifier"];
@@ -37,11 +39,13 @@ pub struct LoadReport {
     pub unexpected: Vec<Misfit>,
     /// Entries of another shape.
     pub misshapen: Vec<Misfit>,
-    /// Entries that keep their fresh values: the classifier of another width, an attention map that the file lacks. Said,
-    /// never an error.
+    /// Entries that keep their fresh values: the classifier of another width or that the file lacks, an attention map that
+    /// it lacks. Said, never an error.
     pub reinitialised: Vec<Misfit>,
     /// Entries that no model needs, such as `num_batches_tracked`.
     pub ignored: usize,
+    /// What stood before names of the file and was taken off, `model.backbone.`.
+    pub wrappers: BTreeSet<String>,
 }
 
 impl LoadReport {
@@ -57,6 +61,9 @@ impl std::fmt::Display for LoadReport {
         write!(f, "{} tensors loaded", self.matched)?;
         if self.ignored > 0 {
             write!(f, ", {} not needed", self.ignored)?;
+        }
+        for wrapper in &self.wrappers {
+            write!(f, ", names without `{wrapper}`")?;
         }
         let lists = [
             ("missing in the file", &self.missing),
@@ -90,20 +97,8 @@ impl std::fmt::Display for LoadReport {
 
 /// Reads a safetensors file into `store`; see [`load_tensors`].
 pub fn load_file(store: &ParameterStore, path: &Path, renames: &[(&str, &str)], strict: bool) -> Result<LoadReport> {
-    load_tensors(store, read_tensors(path)?, renames, strict).map_err(|e| in_file(path, &e))
-}
-
-/// Every tensor of a safetensors file, by the file's names.
-pub(super) fn read_tensors(path: &Path) -> Result<HashMap<String, Tensor>> {
-    let failed = |what: String| Error::Weights(format!("{}: {what}", path.display()));
-    if !path.is_file() {
-        return Err(failed("there is no such weight file".into()));
-    }
-    candle_core::safetensors::load(path, &candle_core::Device::Cpu).map_err(|e| {
-        failed(format!(
-            "not a readable safetensors file ({e}); PyTorch's .pth files are converted by `mga weights convert`"
-        ))
-    })
+    let known = |name: &str| ours(name, renames, |place| store.get(place).is_some()).is_some();
+    load_tensors(store, read_tensors(path, &known)?, renames, strict).map_err(|e| in_file(path, &e))
 }
 
 pub(super) fn in_file(path: &Path, error: &Error) -> Error {
@@ -112,7 +107,7 @@ pub(super) fn in_file(path: &Path, error: &Error) -> Error {
 
 /// Sets the model's entries from named tensors. Nothing is set where `strict` and an entry is missing, unexpected or
 /// mis-shapen. A fresh attention is missing from every plain classifier's file, and that is no error; neither is a
-/// classifier of another width. Weights for the mask as a further channel are missing too: they start at zero, so that
+/// classifier of another width, nor a file of a whole backbone without any classifier. Weights for the mask as a further channel are missing too: they start at zero, so that
 /// the network begins as the one that was published, and looks at the mask as far as it learns to.
 pub fn load_tensors(
     store: &ParameterStore,
@@ -136,20 +131,27 @@ pub(super) fn load_where(
     let mut names: Vec<_> = tensors.into_iter().collect();
     names.sort_by(|a, b| a.0.cmp(&b.0));
     for (name, tensor) in names {
-        let short = normalise(&name);
-        // A name of ours is never renamed: our own checkpoints hold `features.1` of VGG and DenseNet as they are.
-        let ours = if store.get(short).is_some() { short.to_owned() } else { rename(&name, renames) };
-        if super::is_optimiser_state(&name)
-            || ours.ends_with("num_batches_tracked")
-            || store.get(&ours).is_none() && NOT_NEEDED.iter().any(|prefix| under(&ours, prefix))
-        {
-            report.ignored += 1;
-        } else if store.get(&ours).is_none() {
-            report.unexpected.push(Misfit { name, file: Some(tensor.dims().to_vec()), model: None });
-        } else if found.insert(ours.clone(), tensor).is_some() {
-            return Err(Error::Weights(format!("two entries of the file stand for `{ours}`, the second is `{name}`")));
+        let place = ours(&name, renames, |place| store.get(place).is_some());
+        let not_needed = || {
+            let short = normalise(&name);
+            unwrapped(&short).any(|inner| NOT_NEEDED.iter().any(|prefix| under(inner, prefix))) || short == AVERAGED
+        };
+        match place {
+            _ if super::is_optimiser_state(&name) || name.ends_with("num_batches_tracked") => report.ignored += 1,
+            None if not_needed() => report.ignored += 1,
+            None => report.unexpected.push(Misfit { name, file: Some(tensor.dims().to_vec()), model: None }),
+            Some((place, wrapper)) => {
+                if found.insert(place.clone(), tensor).is_some() {
+                    let what = format!("two entries of the file stand for `{place}`, the second is `{name}`");
+                    return Err(Error::Weights(what));
+                }
+                if !wrapper.is_empty() {
+                    report.wrappers.insert(wrapper);
+                }
+            }
         }
     }
+    let headless: Vec<&str> = HEADS.into_iter().filter(|head| !found.keys().any(|name| under(name, head))).collect();
     let (mut fitting, mut blank) = (vec![], vec![]);
     for entry in store.entries() {
         let (name, wanted) = (entry.name(), entry.tensor());
@@ -176,6 +178,11 @@ pub(super) fn load_where(
                 }
             },
         }
+    }
+    // The whole of the backbone and nothing of a classifier: somebody cut it off, and nothing is amiss.
+    let of_head = |misfit: &Misfit| headless.iter().any(|head| under(&misfit.name, head));
+    if !fitting.is_empty() && report.missing.iter().all(of_head) {
+        report.reinitialised.append(&mut report.missing);
     }
     if strict && !report.is_exact() {
         return Err(Error::Weights(format!(
@@ -253,6 +260,54 @@ mod tests {
         assert_eq!(before.to_vec0::<f32>().unwrap(), after.to_vec0::<f32>().unwrap());
         let report = load_tensors(target.store(), file, &[], false).unwrap();
         assert_eq!((report.missing.len(), report.unexpected.len(), report.misshapen.len()), (1, 1, 1));
+    }
+
+    #[test]
+    fn a_whole_backbone_without_classifier_fits_and_half_a_classifier_does_not() {
+        let source = model(4);
+        let mut file = tensors(&source);
+        file.remove("classifier.bias");
+        let half = load_tensors(model(4).store(), file.clone(), &[], true).unwrap_err().to_string();
+        assert!(half.contains("classifier.bias") && half.contains("missing"), "{half}");
+        file.remove("classifier.weight");
+        let report = load_tensors(model(4).store(), file.clone(), &[], true).unwrap();
+        assert_eq!((report.matched, report.reinitialised.len()), (source.store().entries().len() - 2, 2), "{report}");
+        assert!(report.to_string().contains("classifier.weight"), "{report}");
+        // The backbone is not whole.
+        file.remove("bn1.weight");
+        let torn = load_tensors(model(4).store(), file, &[], true).unwrap_err().to_string();
+        assert!(torn.contains("bn1.weight") && torn.contains("classifier.weight"), "{torn}");
+    }
+
+    #[test]
+    fn wrappers_in_any_nesting_fit_and_are_said() {
+        let source = model(4);
+        for wrapper in
+            ["model.", "net.", "backbone.", "encoder.", "model.net.module.", "_orig_mod.model._orig_mod.backbone."]
+        {
+            let mut file: HashMap<_, _> =
+                tensors(&source).into_iter().map(|(name, t)| (format!("{wrapper}{name}"), t)).collect();
+            file.insert("n_averaged".to_owned(), Tensor::new(3i64, &Device::Cpu).unwrap());
+            let target = model(4);
+            let report = load_tensors(target.store(), file, &[], true).unwrap();
+            assert_eq!((report.matched, report.ignored), (source.store().entries().len(), 1), "{report}");
+            let plain = wrapper.replace("module.", "").replace("_orig_mod.", "");
+            assert!(report.to_string().contains(&format!("names without `{plain}`")), "{report}");
+            let of = |model: &MgaModel| model.store().get("bn1.weight").unwrap().tensor().to_vec1::<f32>().unwrap();
+            assert_eq!(of(&source), of(&target));
+        }
+        // A classifier beside the backbone, and not in it.
+        let file = tensors(&source).into_iter().map(|(name, t)| match under(&name, "classifier") {
+            true => (name.replace("classifier", "model.fc"), t),
+            false => (format!("model.backbone.{name}"), t),
+        });
+        let report = load_tensors(model(4).store(), file.collect(), &[("fc", "classifier")], true).unwrap();
+        assert_eq!(report.matched, source.store().entries().len(), "{report}");
+        // Two networks under two wrappers are not mixed.
+        let twice = |name: &String| [format!("encoder.{name}"), format!("backbone.{name}")];
+        let file = tensors(&source).iter().flat_map(|(name, t)| twice(name).map(|name| (name, t.clone()))).collect();
+        let message = load_tensors(model(4).store(), file, &[], true).unwrap_err().to_string();
+        assert!(message.contains("two entries of the file stand for"), "{message}");
     }
 
     #[test]

@@ -2,11 +2,13 @@
 
 mod convert;
 mod export;
+mod file_format;
 mod header;
 mod load;
 mod network;
 mod pickle;
 pub mod published;
+mod read;
 mod rename;
 mod save;
 
@@ -17,8 +19,13 @@ pub use load::{LoadReport, Misfit, load_file, load_tensors};
 pub use network::load_network;
 pub use pickle::{Checkpoint, StoredTensor, read_checkpoint};
 pub use published::PublishedWeights;
-pub use rename::{normalise, rename, rename_back};
+pub use rename::{normalise, ours, rename, rename_back};
 pub use save::save_file;
+
+/// Why the file at `path`, which was to be safetensors, cannot be read, and what to do about it; `error` is the reader's.
+pub fn not_safetensors(path: &std::path::Path, error: &dyn std::fmt::Display) -> String {
+    file_format::not_safetensors(path, error)
+}
 
 /// Whether a tensor of a checkpoint belongs to the optimiser and not to the model.
 pub fn is_optimiser_state(name: &str) -> bool {

@@ -7,8 +7,9 @@ use mga_core::parameter::{ParameterStore, under};
 use mga_core::{Error, Result};
 
 use super::header::Header;
-use super::load::{LoadReport, in_file, load_file, load_where, read_tensors};
-use super::rename::rename;
+use super::load::{LoadReport, in_file, load_file, load_where};
+use super::read::read_tensors;
+use super::rename::{ours, rename};
 use crate::registry::Registry;
 use crate::segmenter::Trunk;
 
@@ -31,18 +32,18 @@ pub fn load_network(
     }
 }
 
-/// The name that an entry of the classifier has in the network.
-fn inside(name: &str, trunk: Trunk, renames: &[(&str, &str)]) -> String {
-    format!("{}.{}", trunk.prefix, rename(name, renames))
+/// The name within the trunk that an entry of the classifier has in the network; `None`: it has no place there.
+fn inside(store: &ParameterStore, name: &str, trunk: Trunk, renames: &[(&str, &str)]) -> Option<String> {
+    let known = |name: &str| store.get(&format!("{}.{name}", trunk.prefix)).is_some();
+    ours(name, renames, known).map(|(name, _)| name)
 }
 
 /// Whether a file holds entries of the trunk under the classifier's names, and none under the network's.
 fn is_of_trunk(store: &ParameterStore, path: &Path, trunk: Trunk, renames: &[(&str, &str)]) -> bool {
     // What cannot be read is told by those who load it.
     let Ok(header) = Header::read(path) else { return false };
-    let mut names = header.tensors.keys().map(|name| super::normalise(name));
-    !header.tensors.keys().any(|name| under(super::normalise(name), trunk.prefix))
-        && names.any(|name| store.get(&inside(name, trunk, renames)).is_some())
+    !header.tensors.keys().any(|name| under(&super::normalise(name), trunk.prefix))
+        && header.tensors.keys().any(|name| inside(store, name, trunk, renames).is_some())
 }
 
 fn load_trunk(
@@ -53,8 +54,8 @@ fn load_trunk(
     strict: bool,
 ) -> Result<LoadReport> {
     let (mut own, mut not_needed) = (HashMap::new(), 0);
-    for (name, tensor) in read_tensors(path)? {
-        let short = rename(&name, renames);
+    for (name, tensor) in read_tensors(path, &|name| inside(store, name, trunk, renames).is_some())? {
+        let short = inside(store, &name, trunk, renames).unwrap_or_else(|| rename(&name, renames));
         // What classifies whole images, and says where they are looked at, has no place here.
         if ["classifier", "attention"].iter().any(|part| under(&short, part)) {
             not_needed += 1;

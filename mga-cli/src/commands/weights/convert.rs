@@ -11,19 +11,25 @@ Examples:
   mga weights convert mganet_best.pth mganet.safetensors
   mga weights convert deeplabv3_resnet50_coco.pth deeplabv3.safetensors
 
+  mga weights convert run.pth averages.safetensors --key state_dict_ema
+
 A checkpoint is a program for Python's pickle machine. Nothing of it is run: tensors and plain values are read, whatever
-else it asks for is refused by name. The state dict may lie below net, state_dict, params, model and their like.";
+else it would build is left out and named, and a file that asks Python to run a program is refused. The state dict may lie
+below state_dict, model, net and their like.";
 
 /// Arguments of `mga weights convert`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLE)]
 pub(super) struct Args {
-    /// The checkpoint: a zip archive, as PyTorch writes since version 1.6.
+    /// The checkpoint: a file of torch.save, of any version since 2017.
     #[arg(value_name = "IN.pth")]
     input: PathBuf,
     /// The file to write.
     #[arg(value_name = "OUT.safetensors")]
     output: PathBuf,
+    /// The key of the weights in the checkpoint, where it has several: state_dict_ema, or model.ema, one below the other.
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
     /// Replace a file that is there already.
     #[arg(long)]
     force: bool,
@@ -44,7 +50,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         "{}: there already; --force replaces it",
         args.output.display()
     );
-    let converted = convert(&args.input)?;
+    let converted = convert(&args.input, args.key.as_deref())?;
     write_converted(&converted, &args.output)?;
     let types: Vec<String> = converted.types().iter().map(|(name, count)| format!("{count} {name}")).collect();
     let mut text = format!(
@@ -57,11 +63,15 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     if !converted.below.is_empty() {
         text += &format!("they lay below {}\n", converted.below.join("."));
     }
+    if !converted.wrapper.is_empty() {
+        text += &format!("names without `{}`, which all of them began with\n", converted.wrapper);
+    }
     if let Some(layout) = converted.layout {
         text += &format!("renamed: {layout}\n");
     }
     if !converted.left_out.is_empty() {
-        text += &format!("left out, being no tensors: {}\n", converted.left_out.join(", "));
+        text += &format!("left out: {}\n", converted.left_out.join(", "));
     }
+    converted.notes.iter().for_each(|note| text += &format!("note: {note}\n"));
     Ok(print(text)?)
 }

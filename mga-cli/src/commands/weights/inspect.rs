@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use indicatif::BinaryBytes;
+use mga_models::weights::not_safetensors;
 use serde_json::json;
 
 use super::pull;
@@ -66,13 +67,9 @@ fn tensor_json((name, dtype, shape, bytes): &(String, String, Vec<usize>, usize)
 
 /// Reads the header alone.
 fn read(path: &Path) -> anyhow::Result<Header> {
-    let header = mga_hub::read_header(path, &path.display().to_string()).map_err(|error| {
-        let pickle = path.extension().is_some_and(|e| ["pth", "pt", "bin"].iter().any(|known| e == *known));
-        let hint = if pickle { "; PyTorch's files are read by `mga weights convert`" } else { "" };
-        match error {
-            mga_hub::Error::Broken { file, what } => anyhow::anyhow!("{file}: {what}{hint}"),
-            other => other.into(),
-        }
+    let header = mga_hub::read_header(path, &path.display().to_string()).map_err(|error| match error {
+        mga_hub::Error::Broken { file, what } => anyhow::anyhow!("{file}: {}", not_safetensors(path, &what)),
+        other => other.into(),
     })?;
     let tensors: BTreeMap<_, _> = header.tensors().into_iter().collect();
     let tensors = tensors.into_iter().map(|(name, info)| {

@@ -1,16 +1,16 @@
 //! The zip archive of a checkpoint: `NAME/data.pkl` and the numbers in `NAME/data/KEY`, all stored as they are.
 
 use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom};
-use std::path::Path;
+use std::io::{BufReader, Read};
 
 use mga_core::Result;
+use zip::read::{ArchiveOffset, Config};
 use zip::{CompressionMethod, ZipArchive};
 
 use super::refused;
 
 /// The pickle of a checkpoint is a list of names; real ones have less than one MiB.
-const LARGEST_PICKLE: u64 = 32 << 20;
+pub(super) const LARGEST_PICKLE: u64 = 32 << 20;
 
 /// A checkpoint's archive.
 pub(super) struct Archive {
@@ -19,23 +19,15 @@ pub(super) struct Archive {
     folder: String,
     /// Length of the file in bytes: no entry can be longer.
     length: u64,
+    big_endian: bool,
 }
 
 impl Archive {
-    pub(super) fn open(path: &Path) -> Result<Self> {
-        let failed = |e: std::io::Error| refused(format!("cannot be read: {e}"));
-        let mut file = File::open(path).map_err(failed)?;
-        let metadata = file.metadata().map_err(failed)?;
-        if !metadata.is_file() {
-            return Err(refused("not a file"));
-        }
-        let mut start = vec![];
-        Read::by_ref(&mut file).take(16).read_to_end(&mut start).map_err(failed)?;
-        if !start.starts_with(b"PK\x03\x04") {
-            return Err(refused(other_format(&start)));
-        }
-        file.seek(SeekFrom::Start(0)).map_err(failed)?;
-        let zip = ZipArchive::new(BufReader::new(file))
+    pub(super) fn open(file: File, length: u64) -> Result<Self> {
+        // PyTorch's archives begin where the file does. Left to find that out, the reader takes the records behind the
+        // directory for a part of it where the first entry's name has 30 bytes, as with a top folder of 21 characters.
+        let config = Config { archive_offset: ArchiveOffset::Known(0) };
+        let zip = ZipArchive::with_config(config, BufReader::new(file))
             .map_err(|e| refused(format!("not a whole zip archive ({e}); was its download cut short?")))?;
         let names =
             zip.file_names().map(|name| name.map(|name| name.into_owned())).collect::<zip::result::ZipResult<Vec<_>>>();
@@ -52,12 +44,12 @@ impl Archive {
             [] => return Err(refused("a zip archive without data.pkl, so not a PyTorch checkpoint")),
             many => return Err(refused(format!("a zip archive with {} files data.pkl, expected one", many.len()))),
         };
-        let mut archive = Self { zip, folder, length: metadata.len() };
-        if let Some(order) = archive.read_if_there("byteorder", 16)?
-            && order.trim_ascii() != b"little"
-        {
-            return Err(refused("its numbers are big-endian; save it anew on a machine that is not"));
-        }
+        let mut archive = Self { zip, folder, length, big_endian: false };
+        archive.big_endian = match archive.read_if_there("byteorder", 16)?.as_deref().map(<[u8]>::trim_ascii) {
+            None | Some(b"little") => false,
+            Some(b"big") => true,
+            Some(_) => return Err(refused("the order of the bytes in its numbers is neither little nor big")),
+        };
         Ok(archive)
     }
 
@@ -71,10 +63,15 @@ impl Archive {
         self.read_if_there("data.pkl", LARGEST_PICKLE)?.ok_or_else(|| refused("data.pkl is not there"))
     }
 
+    /// Whether its numbers begin with their highest byte, as machines of IBM write them.
+    pub(super) fn is_big_endian(&self) -> bool {
+        self.big_endian
+    }
+
     /// The bytes of a storage.
-    pub(super) fn storage(&mut self, key: &str) -> Result<Vec<u8>> {
+    pub(super) fn storage(&mut self, key: &str, most: u64) -> Result<Vec<u8>> {
         let name = format!("data/{key}");
-        self.read_if_there(&name, u64::MAX)?.ok_or_else(|| refused(format!("{name} is not in the archive")))
+        self.read_if_there(&name, most)?.ok_or_else(|| refused(format!("{name} is not in the archive")))
     }
 
     fn read_if_there(&mut self, name: &str, most: u64) -> Result<Option<Vec<u8>>> {
@@ -91,30 +88,13 @@ impl Archive {
             )));
         }
         if entry.size() > most {
-            return Err(refused(format!("{name}: {} bytes, more than any checkpoint needs", entry.size())));
+            return Err(refused(format!(
+                "{name}: {} bytes, in all more than a checkpoint of this size needs",
+                entry.size()
+            )));
         }
         let mut bytes = vec![];
         entry.read_to_end(&mut bytes).map_err(|e| broken(&e))?;
         Ok(Some(bytes))
     }
-}
-
-/// What a file is that begins like this and not like a zip archive.
-fn other_format(start: &[u8]) -> String {
-    // `torch.save` before version 1.6 wrote a pickle whose first object is this number.
-    const LEGACY: &[u8] = b"\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
-    if start.get(2..14) == Some(LEGACY) {
-        return "a legacy checkpoint of PyTorch before 1.6, which is not read; save it anew in Python: \
-                torch.save(torch.load(FILE, map_location=\"cpu\", weights_only=True), NEW)"
-            .to_owned();
-    }
-    if let [0x80, 2..=5, ..] = start {
-        return "a bare pickle and not a PyTorch zip checkpoint; load it in Python if you trust it, and save its state \
-                dict with torch.save"
-            .to_owned();
-    }
-    if start.get(8) == Some(&b'{') {
-        return "this looks like a safetensors file already; it needs no conversion".to_owned();
-    }
-    if start.is_empty() { "an empty file" } else { "not a PyTorch zip checkpoint" }.to_owned()
 }

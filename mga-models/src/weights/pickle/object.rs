@@ -6,7 +6,7 @@ use super::globals::{Element, Global};
 /// The place of an object in the heap.
 pub(super) type Id = usize;
 
-/// A value of the machine.
+/// A value of the machine. Small, for a hostile pickle makes millions of them.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Object {
     None,
@@ -21,28 +21,39 @@ pub(super) enum Object {
     Tuple(Vec<Id>),
     Set(Vec<Id>),
     Dict(Vec<(Id, Id)>),
+    /// A name that is known.
     Global(Global),
-    Storage(Storage),
-    Tensor(TensorSpec),
+    /// Any other name, fit to be printed: `argparse.Namespace`.
+    Foreign(String),
+    /// What Python would build by calling the foreign name in that place. Nothing is called; what it would be is not known.
+    Opaque(Id),
+    Storage(Box<Storage>),
+    Tensor(Box<TensorSpec>),
+    /// A tensor whose numbers do not lie in a storage as they are, and why: `a quantised tensor`.
+    OddTensor(&'static str),
 }
 
-/// Numbers of one type in an entry of the archive.
+/// Numbers of one type in an entry of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Storage {
-    /// The entry, `data/KEY`.
-    pub(super) key: String,
+    /// The text that names the entry.
+    pub(super) key: Id,
     pub(super) element: Element,
     /// How many numbers the pickle says there are.
     pub(super) count: usize,
+    /// Where a view into another storage begins, in elements, as PyTorch before 0.4 wrote them.
+    pub(super) start: usize,
 }
 
-/// A view into a storage, in elements.
+/// A view into a storage. Sizes and steps are tuples of integers that are none below zero, as many of one as of the other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct TensorSpec {
-    pub(super) storage: Storage,
+    pub(super) storage: Id,
+    pub(super) element: Element,
+    /// In elements.
     pub(super) offset: usize,
-    pub(super) shape: Vec<usize>,
-    pub(super) strides: Vec<usize>,
+    pub(super) sizes: Id,
+    pub(super) steps: Id,
 }
 
 /// All objects of one pickle.
@@ -63,25 +74,47 @@ impl Heap {
     pub(super) fn get_mut(&mut self, id: Id) -> Option<&mut Object> {
         self.0.get_mut(id)
     }
-}
 
-impl Object {
-    /// What it is, for people.
-    pub(super) fn kind(&self) -> &'static str {
-        match self {
-            Self::None => "nothing",
-            Self::Bool(_) => "a truth value",
-            Self::Int(_) | Self::BigInt => "an integer",
-            Self::Float(_) => "a number",
-            Self::Text(_) => "a text",
-            Self::Bytes(_) => "bytes",
-            Self::List(_) => "a list",
-            Self::Tuple(_) => "a tuple",
-            Self::Set(_) => "a set",
-            Self::Dict(_) => "a dictionary",
-            Self::Global(_) => "a name",
-            Self::Storage(_) => "a storage",
-            Self::Tensor(_) => "a tensor",
-        }
+    /// Every storage that the pickle names.
+    pub(super) fn storages(&self) -> impl Iterator<Item = &Storage> {
+        self.0.iter().filter_map(|object| if let Object::Storage(storage) = object { Some(&**storage) } else { None })
+    }
+
+    /// The text at `id`; empty where there is none.
+    pub(super) fn text(&self, id: Id) -> &str {
+        if let Object::Text(text) = self.get(id) { text } else { "" }
+    }
+
+    /// The integers of the tuple at `id`.
+    pub(super) fn sizes(&self, id: Id) -> Vec<usize> {
+        let Object::Tuple(items) = self.get(id) else { return vec![] };
+        let size = |&item: &Id| if let Object::Int(size) = self.get(item) { usize::try_from(*size).ok() } else { None };
+        items.iter().filter_map(size).collect()
+    }
+
+    /// What the object is, for people.
+    pub(super) fn kind(&self, id: Id) -> String {
+        let kind = match self.get(id) {
+            Object::None => "nothing",
+            Object::Bool(_) => "a truth value",
+            Object::Int(_) | Object::BigInt => "an integer",
+            Object::Float(_) => "a number",
+            Object::Text(_) => "a text",
+            Object::Bytes(_) => "bytes",
+            Object::List(_) => "a list",
+            Object::Tuple(_) => "a tuple",
+            Object::Set(_) => "a set",
+            Object::Dict(_) => "a dictionary",
+            Object::Global(global) => return global.to_string(),
+            Object::Foreign(name) => return format!("the name {name}"),
+            Object::Opaque(class) => match self.get(*class) {
+                Object::Foreign(name) => return format!("an object of {name}"),
+                _ => "an object",
+            },
+            Object::Storage(_) => "a storage",
+            Object::Tensor(_) => "a tensor",
+            Object::OddTensor(what) => what,
+        };
+        kind.to_owned()
     }
 }

@@ -6,10 +6,8 @@ use std::collections::BTreeMap;
 use mga_core::Result;
 use safetensors::Dtype;
 
-use super::archive::Archive;
-use super::object::TensorSpec;
+use super::container::Container;
 use super::refused;
-use super::state_dict::{Checkpoint, Found};
 
 /// A tensor as its bytes: row by row, little-endian, of any type that safetensors knows.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,88 +38,131 @@ impl safetensors::View for &StoredTensor {
     }
 }
 
+/// A view into a storage, in elements.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct View {
+    /// The storage's entry.
+    pub(super) key: String,
+    /// Numbers that the pickle says the storage has, and the bytes of one.
+    pub(super) stored: (usize, usize),
+    pub(super) dtype: Dtype,
+    /// Bytes of one number of the tensor.
+    pub(super) size: usize,
+    pub(super) offset: usize,
+    pub(super) shape: Vec<usize>,
+    pub(super) strides: Vec<usize>,
+}
+
 /// Reads the numbers of every tensor; each storage is read once, however many share it.
 ///
 /// # Errors
 /// A view beyond its storage; tensors that together are out of all proportion to the file (a step of 0 makes any size of
-/// one number).
-pub(super) fn read_all(archive: &mut Archive, found: Found) -> Result<Checkpoint> {
-    let Found { tensors: specs, below, left_out } = found;
-    let allowed = archive.length().saturating_mul(8).saturating_add(16 << 20);
+/// one number), or storages that are (entries of an archive can name the same bytes).
+pub(super) fn read_all(file: &mut Container, views: &[(String, View)]) -> Result<Vec<(String, StoredTensor)>> {
+    let allowed = file.length().saturating_mul(8).saturating_add(16 << 20);
     let mut total: u64 = 0;
     let mut users: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    for (place, (name, spec)) in specs.iter().enumerate() {
-        let bytes = count(spec).and_then(|count| count.checked_mul(spec.storage.element.size as u64));
+    for (place, (name, view)) in views.iter().enumerate() {
+        let bytes = count(view).and_then(|count| count.checked_mul(view.size as u64));
         total = bytes.and_then(|bytes| total.checked_add(bytes)).unwrap_or(u64::MAX);
         if total > allowed {
             return Err(refused(format!(
                 "{name} {:?}: with it the tensors are larger than a file of {} bytes can mean",
-                spec.shape,
-                archive.length()
+                view.shape,
+                file.length()
             )));
         }
-        users.entry(&spec.storage.key).or_default().push(place);
+        users.entry(&view.key).or_default().push(place);
     }
-    let mut data: Vec<Vec<u8>> = vec![vec![]; specs.len()];
+    let mut data: Vec<Vec<u8>> = vec![vec![]; views.len()];
+    let mut left = allowed;
     for (key, places) in users {
-        let storage = archive.storage(key)?;
+        let storage = file.storage(key, left)?;
+        left = left.saturating_sub(storage.len() as u64);
         for place in places {
-            if let (Some((name, spec)), Some(data)) = (specs.get(place), data.get_mut(place)) {
-                *data = gather(spec, &storage).map_err(|error| refused(format!("{name}: {error}")))?;
+            if let (Some((name, view)), Some(data)) = (views.get(place), data.get_mut(place)) {
+                *data = gather(view, &storage).map_err(|error| refused(format!("{name}: {error}")))?;
+                if file.is_big_endian() {
+                    data.chunks_exact_mut(unit(view)).for_each(<[u8]>::reverse);
+                }
             }
         }
     }
-    let whole = |((name, spec), data): ((String, TensorSpec), Vec<u8>)| {
-        (name, StoredTensor { dtype: spec.storage.element.dtype, shape: spec.shape, data })
+    let whole = |((name, view), data): (&(String, View), Vec<u8>)| {
+        (name.clone(), StoredTensor { dtype: view.dtype, shape: view.shape.clone(), data })
     };
-    Ok(Checkpoint { tensors: specs.into_iter().zip(data).map(whole).collect(), below, left_out })
+    Ok(views.iter().zip(data).map(whole).collect())
+}
+
+/// Whether numbers of this type may be weights.
+pub(in super::super) fn is_float(dtype: Option<Dtype>) -> bool {
+    matches!(
+        dtype,
+        Some(
+            Dtype::F16
+                | Dtype::BF16
+                | Dtype::F32
+                | Dtype::F64
+                | Dtype::F8_E4M3
+                | Dtype::F8_E5M2
+                | Dtype::F8_E4M3FNUZ
+                | Dtype::F8_E5M2FNUZ
+                | Dtype::F8_E8M0
+        )
+    )
+}
+
+/// Bytes that are turned around together: of a complex number each half.
+fn unit(view: &View) -> usize {
+    if view.dtype == Dtype::C64 { view.size / 2 } else { view.size }
 }
 
 /// Numbers in a tensor; `None` beyond 64 bits.
-fn count(spec: &TensorSpec) -> Option<u64> {
-    if spec.shape.contains(&0) {
+fn count(view: &View) -> Option<u64> {
+    if view.shape.contains(&0) {
         return Some(0);
     }
-    spec.shape.iter().try_fold(1u64, |count, &size| count.checked_mul(size as u64))
+    view.shape.iter().try_fold(1u64, |count, &size| count.checked_mul(size as u64))
 }
 
 /// The tensor's numbers out of its storage's, row by row.
-fn gather(spec: &TensorSpec, storage: &[u8]) -> Result<Vec<u8>> {
-    let size = spec.storage.element.size;
-    let present = storage.len() / size;
-    if spec.storage.count > present {
+fn gather(view: &View, storage: &[u8]) -> Result<Vec<u8>> {
+    let size = view.size;
+    let ((claimed, stored), present) = (view.stored, storage.len() / size);
+    if claimed > storage.len() / stored {
         return Err(refused(format!(
-            "data/{} has {present} numbers, expected {}",
-            spec.storage.key, spec.storage.count
+            "storage {} has {} numbers, expected {claimed}",
+            view.key,
+            storage.len() / stored
         )));
     }
-    let total = count(spec).and_then(|count| usize::try_from(count).ok()).ok_or_else(|| refused("too large"))?;
+    let total = count(view).and_then(|count| usize::try_from(count).ok()).ok_or_else(|| refused("too large"))?;
     if total == 0 {
         return Ok(vec![]);
     }
     // The last number that the view reaches.
-    let reach = spec
+    let reach = view
         .shape
         .iter()
-        .zip(&spec.strides)
-        .try_fold(spec.offset, |at, (&count, &stride)| at.checked_add((count - 1).checked_mul(stride)?));
+        .zip(&view.strides)
+        .try_fold(view.offset, |at, (&count, &stride)| at.checked_add((count - 1).checked_mul(stride)?));
     if reach.is_none_or(|reach| reach >= present) {
         return Err(refused(format!(
-            "a view of {:?} with steps {:?} from {} reaches beyond the {present} numbers of data/{}",
-            spec.shape, spec.strides, spec.offset, spec.storage.key
+            "a view of {:?} with steps {:?} from {} reaches beyond the {present} numbers of storage {}",
+            view.shape, view.strides, view.offset, view.key
         )));
     }
     // A row of numbers that lie side by side is copied at once: the innermost sizes that are packed.
     let mut row = 1;
-    let mut outer = spec.shape.len();
+    let mut outer = view.shape.len();
     while let Some(inner) = outer.checked_sub(1)
-        && (spec.strides[inner] == row || spec.shape[inner] == 1)
+        && (view.strides[inner] == row || view.shape[inner] == 1)
     {
-        row *= spec.shape[inner];
+        row *= view.shape[inner];
         outer = inner;
     }
     let mut data = Vec::with_capacity(total * size);
-    let (mut index, mut at) = (vec![0; outer], spec.offset);
+    let (mut index, mut at) = (vec![0; outer], view.offset);
     loop {
         // Within the storage: `at` never passes `reach`.
         data.extend_from_slice(&storage[at * size..(at + row) * size]);
@@ -130,11 +171,11 @@ fn gather(spec: &TensorSpec, storage: &[u8]) -> Result<Vec<u8>> {
             let Some(inner) = side.checked_sub(1) else { return Ok(data) };
             side = inner;
             index[side] += 1;
-            at += spec.strides[side];
-            if index[side] < spec.shape[side] {
+            at += view.strides[side];
+            if index[side] < view.shape[side] {
                 break;
             }
-            at -= spec.strides[side] * spec.shape[side];
+            at -= view.strides[side] * view.shape[side];
             index[side] = 0;
         }
     }
@@ -142,17 +183,14 @@ fn gather(spec: &TensorSpec, storage: &[u8]) -> Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::globals::Element;
-    use super::super::object::Storage;
     use super::*;
 
-    fn view(shape: &[usize], strides: &[usize], offset: usize) -> TensorSpec {
-        let element = Element { dtype: Dtype::I16, size: 2 };
-        let storage = Storage { key: "0".to_owned(), element, count: 12 };
-        TensorSpec { storage, offset, shape: shape.to_vec(), strides: strides.to_vec() }
+    fn view(shape: &[usize], strides: &[usize], offset: usize) -> View {
+        let (shape, strides) = (shape.to_vec(), strides.to_vec());
+        View { key: "0".to_owned(), stored: (12, 2), dtype: Dtype::I16, size: 2, offset, shape, strides }
     }
 
-    fn numbers(spec: &TensorSpec) -> Result<Vec<u16>> {
+    fn numbers(spec: &View) -> Result<Vec<u16>> {
         let storage: Vec<u8> = (0..12u16).flat_map(u16::to_le_bytes).collect();
         Ok(gather(spec, &storage)?.as_chunks::<2>().0.iter().map(|&bytes| u16::from_le_bytes(bytes)).collect())
     }
@@ -181,7 +219,7 @@ mod tests {
             assert!(message.contains("beyond"), "{message}");
         }
         let mut short = view(&[1], &[1], 0);
-        short.storage.count = 13;
+        short.stored.0 = 13;
         assert!(numbers(&short).expect_err("short").to_string().contains("12 numbers, expected 13"));
     }
 

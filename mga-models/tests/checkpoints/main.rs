@@ -3,6 +3,9 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what went wrong by panicking, in its helpers too")]
 
+mod fuzz;
+mod people;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -19,11 +22,11 @@ fn pth(name: &str) -> PathBuf {
 }
 
 fn read(path: &Path) -> Converted {
-    convert(path).unwrap_or_else(|error| panic!("{error}"))
+    convert(path, None).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn refusal(path: &Path) -> String {
-    convert(path).unwrap_err().to_string()
+    convert(path, None).unwrap_err().to_string()
 }
 
 /// Compares with `expected.safetensors`, to the bit.
@@ -84,14 +87,13 @@ fn a_state_dict_is_found_with_its_metadata_and_its_optimiser_beside_it() {
 fn refusals_say_why() {
     let _ = std::fs::remove_file("/tmp/mga-was-here");
     let cases = [
-        ("legacy.pth", "legacy checkpoint"),
         ("evil.pth", "`posix.system`"),
-        ("whole_module.pth", "`torch.nn.modules.linear.Linear`"),
+        ("whole_module.pth", "an object of torch.nn.modules.linear.Linear"),
         ("torchscript.pth", "TorchScript"),
         ("no_state_dict.pth", "it holds epoch (an integer), weights (a list)"),
         ("deflated.pth", "compressed"),
         ("expected.safetensors", "safetensors file already"),
-        ("make.py", "not a PyTorch zip checkpoint"),
+        ("make.py", "neither a PyTorch checkpoint nor a safetensors file"),
         ("nothing.pth", "cannot be read"),
     ];
     for (file, why) in cases {
@@ -120,7 +122,7 @@ fn no_changed_byte_does_worse_than_an_error() {
         bytes[place] ^= 0xff;
         std::fs::write(&changed, &bytes).unwrap();
         // Checksums catch most; what gets through (alignment, dates) is still the same tensors.
-        if let Ok(converted) = convert(&changed) {
+        if let Ok(converted) = convert(&changed, None) {
             assert_eq!(converted.tensors.len(), 2, "byte {place}");
         }
     }
