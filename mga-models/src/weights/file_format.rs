@@ -78,7 +78,10 @@ pub(super) fn not_safetensors(path: &Path, error: &dyn std::fmt::Display) -> Str
             path.with_extension("safetensors").display()
         ),
         FileFormat::Other(what) if !safetensors && !start.is_empty() => {
-            format!("not a readable safetensors file: {what} ({error})")
+            let pickled =
+                path.extension().is_some_and(|end| ["pth", "pt", "bin", "ckpt"].iter().any(|known| end == *known));
+            let hint = if pickled { "; PyTorch's checkpoints are read by `mga weights convert`" } else { "" };
+            format!("not a readable safetensors file: {what} ({error}){hint}")
         }
         FileFormat::Other(_) => format!("not a readable safetensors file ({error}); was its download cut short?"),
     }
