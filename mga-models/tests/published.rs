@@ -77,6 +77,26 @@ fn vgg16() {
 }
 
 #[test]
+fn densenet121_as_torchvision_publishes_it() {
+    let registry = Registry::builtin();
+    let (source, target) = (model(&registry, "densenet121", 1), model(&registry, "densenet121", 2));
+    let own = registry.backbone("densenet121").unwrap().renames;
+    let named = |ours: &str| rename_back(ours, own, |_| true);
+    let file: HashMap<_, _> = source.store().tensors().into_iter().map(|(ours, t)| (named(&ours), t)).collect();
+    for name in ["denseblock1.denselayer1.norm.1.running_mean", "denseblock4.denselayer16.conv.2.weight", "norm5.bias"]
+    {
+        assert!(file.contains_key(&format!("features.{name}")), "{name}");
+    }
+    let report = load_tensors(target.store(), file, &registry.renames("densenet121"), true).unwrap();
+    assert_eq!(report.matched, source.store().entries().len(), "{report}");
+    let of = |model: &MgaModel, name: &str| {
+        model.store().get(name).unwrap().tensor().flatten_all().unwrap().to_vec1::<f32>()
+    };
+    let name = "features.denseblock3.denselayer24.conv1.weight";
+    assert_eq!(of(&source, name).unwrap(), of(&target, name).unwrap());
+}
+
+#[test]
 fn resnet18() {
     there_and_back("timm/resnet18.tv_in1k", &[("fc.weight", &[10, 512]), ("layer1.0.conv1.weight", &[64, 64, 3, 3])]);
 }

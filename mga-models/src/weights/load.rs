@@ -280,6 +280,20 @@ mod tests {
     }
 
     #[test]
+    fn other_floating_point_types_become_the_models() {
+        let source = model(4);
+        let exact = |tensor: &Tensor| (tensor.ones_like().unwrap() * 1.5).unwrap();
+        for dtype in [DType::F16, DType::BF16, DType::F64, DType::F8E4M3] {
+            let cast = |(name, tensor): (String, Tensor)| (name, exact(&tensor).to_dtype(dtype).unwrap());
+            let target = model(4);
+            let report =
+                load_tensors(target.store(), tensors(&source).into_iter().map(cast).collect(), &[], true).unwrap();
+            assert_eq!(report.matched, source.store().entries().len());
+            assert_eq!(target.store().get("bn1.weight").unwrap().tensor().to_vec1::<f32>().unwrap(), [1.5; 64]);
+        }
+    }
+
+    #[test]
     fn wrappers_in_any_nesting_fit_and_are_said() {
         let source = model(4);
         for wrapper in

@@ -118,7 +118,18 @@ mod tests {
             let name = "layer3.5.conv2.weight";
             assert_eq!(numbers(&store, &format!("backbone.{name}")), numbers(classifier.store(), name));
             assert_eq!(numbers(&store, "classifier.0.weight"), numbers(&fresh, "classifier.0.weight"));
+            // Wrapped as training programs do.
+            let tensors: Vec<_> = tensors.into_iter().map(|(n, t)| (format!("model.encoder.{n}"), t)).collect();
+            save_file(&tensors, HashMap::new(), &path).unwrap();
+            let report = load_network(&network(&registry, 5), &path, &registry, "fcn_resnet50", true).unwrap();
+            assert_eq!((report.matched, report.ignored), (trunk, 3), "{report}");
         }
+        // The network's own trunk without its heads.
+        let (store, path) = (network(&registry, 3), folder.path().join("trunk.safetensors"));
+        let trunk: Vec<_> = store.tensors().into_iter().filter(|(name, _)| under(name, "backbone")).collect();
+        save_file(&trunk, HashMap::new(), &path).unwrap();
+        let report = load_network(&network(&registry, 4), &path, &registry, "fcn_resnet50", true).unwrap();
+        assert_eq!((report.matched, report.reinitialised.len()), (trunk.len(), store.entries().len() - trunk.len()));
         // The network's own file is taken as it is; a part of the trunk is refused.
         let (store, path) = (network(&registry, 3), folder.path().join("own.safetensors"));
         save_file(&store.tensors(), HashMap::new(), &path).unwrap();
