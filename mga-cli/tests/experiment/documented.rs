@@ -109,6 +109,8 @@ impl World {
         world.write("experiments/base/mga.toml", &base);
         world.write("experiments/mga/soybean_2_1.toml", SOYBEAN);
         world.write("experiments/quickstart.toml", SOYBEAN);
+        let checkpoint = Path::new(env!("CARGO_MANIFEST_DIR")).join("../mga-models/tests/data/people/averages.pth");
+        std::fs::copy(checkpoint, world.path("checkpoint.pth")).unwrap();
         world.write("my.toml", MY);
         world.write("experiments/around.toml", MY);
         world
