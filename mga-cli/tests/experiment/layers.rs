@@ -156,9 +156,9 @@ fn a_resolved_experiment_is_complete_and_runs_again() {
 fn new_defaults_are_for_files_that_people_wrote() {
     let takes = |text: &str, overrides: &Overrides| {
         let folder = folder(&[("base.toml", "seed = 3\n"), ("x.toml", text)]);
-        loaded(folder.path(), "x.toml", overrides).takes_new_default("data.resize_rounding")
+        loaded(folder.path(), "x.toml", overrides).takes_new_default("model.dropout")
     };
-    let (plain, set) = (Overrides::default(), overrides(&[], &["data.resize_rounding=none"]));
+    let (plain, set) = (Overrides::default(), overrides(&[], &["model.dropout=0.5"]));
     assert!(takes(SMALLEST, &plain) && !takes(SMALLEST, &set));
     // What mga resolved, whichever of them it was, says all that was decided.
     let resolved = |version: &str| format!("# Resolved by mga {version}: every setting\n{SMALLEST}");
