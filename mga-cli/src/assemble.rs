@@ -33,7 +33,7 @@ pub fn device_called(name: &str) -> Result<Device, String> {
             // A backtrace may follow.
             let why = e.to_string();
             let why = why.lines().next().unwrap_or_default();
-            eprintln!("note: device = \"auto\" takes the CPU, for cuda:0 cannot be used: {why}");
+            say!("note: device = \"auto\" takes the CPU, for cuda:0 cannot be used: {why}");
             Device::Cpu
         })),
         "auto" => Ok(Device::Cpu),

@@ -79,8 +79,31 @@ pub fn save_store(
     Ok(weights::save_file(&tensors, metadata, path)?)
 }
 
+/// How far the run of a checkpoint had come, from the file's header alone.
+///
+/// # Errors
+/// A file that is no checkpoint.
+pub fn progress(path: &Path) -> anyhow::Result<Progress> {
+    let header = weights::Header::read(path)?;
+    let line = header.metadata.get(PROGRESS);
+    let line = line.with_context(|| format!("{}: a weight file, but no checkpoint of mga", path.display()))?;
+    serde_json::from_str(line).with_context(|| format!("{}: not a readable checkpoint", path.display()))
+}
+
+/// A checkpoint that was loaded.
+#[derive(Debug)]
+pub struct Restored {
+    /// How far its run had come.
+    pub progress: Progress,
+    /// What people should know of the file.
+    pub note: Option<String>,
+}
+
 /// Loads a checkpoint into the model, and the optimiser where one is given.
-pub fn load(path: &Path, model: &MgaModel, optimiser: Option<&mut dyn Optimiser>) -> anyhow::Result<Progress> {
+///
+/// # Errors
+/// A file that is no checkpoint, of another model, or damaged.
+pub fn load(path: &Path, model: &MgaModel, optimiser: Option<&mut dyn Optimiser>) -> anyhow::Result<Restored> {
     load_store(path, model.store(), optimiser)
 }
 
@@ -89,9 +112,11 @@ pub fn load_store(
     path: &Path,
     store: &ParameterStore,
     optimiser: Option<&mut dyn Optimiser>,
-) -> anyhow::Result<Progress> {
+) -> anyhow::Result<Restored> {
     let unreadable = || format!("{}: not a readable checkpoint", path.display());
     let bytes = std::fs::read(path).with_context(unreadable)?;
+    // Before anything is taken from it.
+    let checked = weights::check_content(&bytes, path)?;
     let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).with_context(unreadable)?;
     let line = header.metadata().as_ref().and_then(|metadata| metadata.get(PROGRESS)).cloned();
     let line = line.with_context(|| format!("{}: a weight file, but no checkpoint of mga", path.display()))?;
@@ -113,5 +138,49 @@ pub fn load_store(
     if let Some(optimiser) = optimiser {
         optimiser.load_state(&state).with_context(unreadable)?;
     }
-    Ok(progress)
+    let note = (!checked).then(|| {
+        format!(
+            "{}: carries no hash of its content, as checkpoints of mga 0.1.0 and files of other programs; damage to it would \
+             not show",
+            path.display()
+        )
+    });
+    Ok(Restored { progress, note })
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{DType, Device};
+
+    use super::*;
+
+    fn store() -> ParameterStore {
+        let mut store = ParameterStore::new(1, DType::F32, &Device::Cpu);
+        store.root().weight("w", 3, mga_core::parameter::Init::Constant(1.0)).unwrap();
+        store
+    }
+
+    #[test]
+    fn a_damaged_checkpoint_is_refused_and_one_without_hash_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.safetensors");
+        let progress = Progress { epoch: 3, best: Some(0.5), ..Progress::default() };
+        save_store(&path, &store(), None, &progress).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        assert!(load_store(&path, &store(), None).unwrap().note.is_none());
+        // A bit of the weights; and one of the progress, which stays as readable as it was.
+        let epoch = whole.windows(11).position(|at| at == b"\\\"epoch\\\":3").unwrap();
+        for place in [whole.len() - 1, epoch + 10] {
+            let mut bytes = whole.clone();
+            bytes[place] ^= 1;
+            std::fs::write(&path, &bytes).unwrap();
+            let message = format!("{:#}", load_store(&path, &store(), None).unwrap_err());
+            assert!(message.contains("x.safetensors: its content is not what was saved"), "{message}");
+        }
+        // As version 0.1.0 wrote it.
+        let metadata = HashMap::from([(PROGRESS.to_owned(), serde_json::to_string(&progress).unwrap())]);
+        safetensors::serialize_to_file(store().tensors(), Some(metadata), &path).unwrap();
+        let old = load_store(&path, &store(), None).unwrap();
+        assert!(old.progress == progress && old.note.is_some_and(|note| note.contains("no hash")));
+    }
 }

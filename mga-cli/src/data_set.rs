@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use mga_data::annotations::Annotated;
-use mga_data::dataset::Dataset;
+use mga_data::dataset::{Dataset, Record};
 use mga_data::error::{Error, Result};
+use mga_data::export::UNFINISHED;
 use mga_data::masks::{CachedMasks, MaskFiles, MaskSupply, Supplied};
 use mga_data::registry::OpenContext;
 use mga_data::source::ImagesOnly;
@@ -17,6 +18,7 @@ use crate::components::Components;
 use crate::experiment::{Data, EmptyMask, Experiment, ExperimentError, Loaded, MissingMask, OnError};
 use crate::runners::class_weights::label_counts;
 use crate::segmenting::{Maker, cache_folder};
+use crate::verification::decoding_settings;
 
 /// An experiment's data set. Nothing is decoded yet.
 pub struct OpenData {
@@ -56,10 +58,36 @@ impl OpenData {
         label_counts(labels, self.dataset.classes().len())
     }
 
+    /// The same with nothing noted of its masks yet: for reading that is not the run's own.
+    ///
+    /// # Errors
+    /// None that opening it did not give.
+    pub fn unseen(&self) -> Result<Self> {
+        let masks = MaskSource::new(self.masks.settings().clone(), Arc::clone(self.masks.dataset()))?;
+        let (dataset, splits) = (Arc::clone(&self.dataset), self.splits.clone());
+        Ok(Self { dataset, splits, masks: Arc::new(masks), guided: self.guided })
+    }
+
     /// What was left out or decided while opening, a line each, for people.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
-        [self.dataset.warnings(), self.splits.notes.as_slice()].concat()
+        let mut notes = [self.dataset.warnings(), self.splits.notes.as_slice()].concat();
+        for (name, images) in [("validation", &self.splits.validation), ("test", &self.splits.test)] {
+            let unlabelled = self.unlabelled(images).count();
+            if unlabelled > 0 {
+                let all = images.len();
+                notes.push(format!(
+                    "{unlabelled} of {all} {name} images have no label: they are predicted and not scored"
+                ));
+            }
+        }
+        notes
+    }
+
+    /// Those of `images` that carry no label.
+    fn unlabelled<'a>(&'a self, images: &'a [usize]) -> impl Iterator<Item = &'a Record> {
+        let records = images.iter().filter_map(|&index| self.dataset.records().get(index));
+        records.filter(|record| record.label.is_none())
     }
 }
 
@@ -128,6 +156,14 @@ fn open_registered(loaded: &Loaded, components: &Components) -> std::result::Res
     let Some(entry) = components.datasets.iter().find(|entry| entry.name == data.dataset) else {
         return Err(loaded.error("data.dataset", format!("no data set `{}` is registered", data.dataset)));
     };
+    if let Some(root) = data.root.as_ref().filter(|root| root.join(UNFINISHED).is_file()) {
+        let message = format!(
+            "{}: a data set that is not finished: `mga data make` was ended before all images were written, and the same \
+             command goes on with it",
+            root.display()
+        );
+        return Err(loaded.error("data.root", message));
+    }
     let context = OpenContext {
         root: data.root.clone(),
         skip_errors: data.on_error == OnError::Skip,
@@ -214,6 +250,8 @@ pub struct AnnotatedData {
     pub notes: Vec<String>,
     /// Whether what cannot be read is left out (`data.on_error`).
     pub skips: bool,
+    /// What decoding depends on beside the files.
+    pub decoding: String,
 }
 
 impl AnnotatedData {
@@ -289,8 +327,8 @@ pub fn open_annotated(loaded: &Loaded, components: &Components, train: bool) -> 
     }
     let none = MaskSettings { source: "none".to_owned(), ..MaskSettings::default() };
     let masks = Arc::new(MaskSource::new(none, Arc::clone(&dataset))?);
-    let skips = data.on_error == OnError::Skip;
-    Ok(AnnotatedData { dataset, annotated: Arc::new(annotated), splits, masks, notes, skips })
+    let (skips, decoding) = (data.on_error == OnError::Skip, decoding_settings(&loaded.experiment));
+    Ok(AnnotatedData { dataset, annotated: Arc::new(annotated), splits, masks, notes, skips, decoding })
 }
 
 /// The images of an experiment, whatever their masks and splits.

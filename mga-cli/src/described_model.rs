@@ -89,21 +89,22 @@ impl DescribedModel {
         if let Some(other) = weights.architecture.as_deref()
             && registry.architecture(other) != Some(entry.name)
         {
-            eprintln!("note: config.json says that {} is of {other}; it is taken for {backbone}", weights.label);
+            say!("note: config.json says that {} is of {other}; it is taken for {backbone}", weights.label);
         }
         let rows = classifier_rows(&weights.path, entry, &registry.renames(backbone))?;
         let default = registry.default_weights(backbone).map(Preprocessing::of_published);
         let data = match (&weights.preprocessing, default) {
             (Some(own), default) => shown_as(own, default.as_ref()),
             (None, Some(default)) => {
-                eprintln!(
+                say!(
                     "note: nothing says what images {} was trained on; they are prepared as for {}",
-                    weights.label, default.from
+                    weights.label,
+                    default.from
                 );
                 shown_as(&default, None)
             }
             (None, None) => {
-                eprintln!(
+                say!(
                     "note: nothing says what images {} was trained on; they keep their size, and mean and deviation \
                      are ImageNet's",
                     weights.label
@@ -152,7 +153,7 @@ impl DescribedModel {
         };
         let found = weights_source::find(name, known.unwrap_or_default(), registry, &components.hub)?;
         let found = found.with_context(|| format!("`{name}` names no weights"))?;
-        eprintln!("{}", found.label);
+        say!("{}", found.label);
         if let Some(described) = Self::of_export(&found.path, set, components)? {
             return Ok(described);
         }
@@ -176,7 +177,7 @@ impl DescribedModel {
         let renames = components.registry.renames(entry.name);
         let report = weights::load_file(model.store(), &self.file, &renames, experiment.model.strict)?;
         anyhow::ensure!(report.reinitialised.is_empty(), "{}: {report}", self.file.display());
-        eprintln!("{}: {report}", self.file.display());
+        say!("{}: {report}", self.file.display());
         Ok(model)
     }
 }
@@ -198,19 +199,16 @@ fn said_backbone(name: &str, components: &Components) -> anyhow::Result<Option<&
 /// What is done to images, as a table `[data]`; the size is that of `default` where they themselves do not say.
 fn shown_as(own: &Preprocessing, default: Option<&Preprocessing>) -> Value {
     if !own.caveat.is_empty() {
-        eprintln!("note: {}: mga does not know {} (data.eval.transforms says otherwise)", own.from, own.caveat);
+        say!("note: {}: mga does not know {} (data.eval.transforms says otherwise)", own.from, own.caveat);
     }
     let mut data = json!({ "mean": own.mean, "std": own.std, "resize_rounding": own.rounding });
     match (&own.transforms, default) {
         (Some(transforms), _) => data["eval"] = json!({ "transforms": transforms }),
         (None, Some(default)) => {
-            eprintln!(
-                "note: {} does not say the size of its images; they are resized as for {}",
-                own.from, default.from
-            );
+            say!("note: {} does not say the size of its images; they are resized as for {}", own.from, default.from);
             data["eval"] = json!({ "transforms": default.transforms });
         }
-        (None, None) => eprintln!("note: {} does not say the size of its images; they keep theirs", own.from),
+        (None, None) => say!("note: {} does not say the size of its images; they keep theirs", own.from),
     }
     data
 }

@@ -28,7 +28,7 @@ impl Progress for DownloadBar {
         if !live {
             let rest =
                 if present > 0 { format!(", {} of it here already", BinaryBytes(present)) } else { String::new() };
-            eprintln!("downloading {file}, {}{rest}", BinaryBytes(total));
+            say!("downloading {file}, {}{rest}", BinaryBytes(total));
         }
         let bar = if live { ProgressBar::new(total) } else { ProgressBar::hidden() };
         let template = "{prefix} [{bar:28}] {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} (left {eta})";
@@ -63,7 +63,7 @@ impl Progress for DownloadBar {
             bar.as_ref().filter(|bar| !bar.is_hidden()).map(|bar| bar.say(&format!("note: {line}"))).is_some()
         });
         if !shown {
-            eprintln!("note: {line}");
+            say!("note: {line}");
         }
     }
 }

@@ -7,9 +7,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::experiment::Experiment;
+use crate::checkpoint;
+use crate::experiment::{Experiment, SelectOn};
 use crate::file_hashes::{FileHashes, hex};
 use crate::fingerprint::Fingerprint;
+use crate::progress::Voice;
 use crate::run_folder::RunFolder;
 use crate::weights_source::WeightsFile;
 
@@ -17,7 +19,7 @@ use crate::weights_source::WeightsFile;
 pub const FILE: &str = "identity.json";
 
 /// Settings of data sets that say where files lie; what lies there is in the fingerprint.
-const PATHS: [&str; 9] =
+pub(crate) const PATHS: [&str; 9] =
     ["root", "mask_root", "mask_folder", "image_root", "file", "labels", "train_list", "validation_list", "test_list"];
 
 /// The parts of a run's identity. Two runs of equal `id` give the same numbers.
@@ -38,12 +40,59 @@ pub struct Identity {
     /// The part of `data` that is the masks; `"none"` where none are used.
     #[serde(default)]
     pub masks: String,
+    /// Hash over what a trained model depends on: names and labels of all images, contents of those that train and select.
+    /// Empty: version 0.1.0 began the run.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub trained: String,
     /// Hash of the content of the weights that training starts from, or `"none"`.
     pub weights: String,
     /// [`mga_core::NUMERICS`].
     pub numerics: u32,
     /// Number of classes.
     pub classes: usize,
+    /// What the run was before images or masks that it tests on were replaced, and it was evaluated again: the last first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replaced: Vec<Replaced>,
+}
+
+/// What changes of an identity when test images are replaced after training.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replaced {
+    /// The run's identity until then.
+    pub id: String,
+    /// Its `data`.
+    pub data: String,
+    /// Its `test`.
+    pub test: String,
+}
+
+/// What a resumed run goes on with.
+#[derive(Debug)]
+pub enum Resumed {
+    /// What it began with, as far as is known.
+    AsBegun,
+    /// All that it trained on, and other images or masks to test on: its training is done, and it is evaluated again.
+    Evaluated(Box<Identity>),
+}
+
+impl Resumed {
+    /// Says that a run is evaluated on other test images than it began with, and writes it down in its folder, where its
+    /// numbers are those of neither from now on, until it is evaluated.
+    ///
+    /// # Errors
+    /// The folder cannot be written to.
+    pub fn write(&self, folder: &RunFolder, voice: Voice) -> anyhow::Result<()> {
+        let Self::Evaluated(now) = self else { return Ok(()) };
+        voice.say(
+            "note: images or masks that it tests on were replaced since the run began. Its training is done and read none of \
+             them: it is evaluated again, and identity.json and summary.json say so",
+        );
+        let summary = folder.summary();
+        if summary.is_file() {
+            std::fs::remove_file(&summary).with_context(|| format!("{}: cannot be removed", summary.display()))?;
+        }
+        folder.write_json(FILE, now)
+    }
 }
 
 impl Identity {
@@ -62,9 +111,11 @@ impl Identity {
             images: data.images.clone(),
             test: data.test.clone(),
             masks: data.masks.clone(),
+            trained: data.trained.clone(),
             weights: weights.to_owned(),
             numerics: mga_core::NUMERICS,
             classes: data.classes,
+            replaced: Vec::new(),
         })
     }
 
@@ -82,18 +133,20 @@ impl Identity {
         serde_json::from_str(&text).map(Some).with_context(unreadable)
     }
 
-    /// Refuses to go on with the run in `folder` on other data than it began with, from other weights where it has no
-    /// checkpoint yet, or with other numerics. The data's fingerprint now is `data`.
+    /// Refuses to go on with the run of `experiment` in `folder` on other data than it began with, from other weights where
+    /// it has no checkpoint yet, or with other numerics. The data's fingerprint now is `data`. A run whose training is done
+    /// may have other test images, or masks of them: one that could not be read may have been repaired.
     ///
     /// # Errors
     /// Other images, labels, splits, masks, weights or numerics; an identity or weights that cannot be read.
     pub fn check_resumed(
         folder: &RunFolder,
+        experiment: &Experiment,
         data: &Fingerprint,
         weights: Option<&WeightsFile>,
         hashes: &FileHashes,
-    ) -> anyhow::Result<()> {
-        let Some(begun) = Self::of_run(folder.path())? else { return Ok(()) };
+    ) -> anyhow::Result<Resumed> {
+        let Some(begun) = Self::of_run(folder.path())? else { return Ok(Resumed::AsBegun) };
         let folder_name = folder.path().display();
         anyhow::ensure!(
             begun.numerics == mga_core::NUMERICS,
@@ -108,17 +161,35 @@ impl Identity {
             data: data.data.clone(),
             images: known(&begun.images, &data.images),
             masks: known(&begun.masks, &data.masks),
+            trained: known(&begun.trained, &data.trained),
             weights: if folder.last().is_file() { begun.weights.clone() } else { weights_hash(weights, hashes)? },
             classes: data.classes,
             ..begun.clone()
         };
         if now == begun {
-            return Ok(());
+            return Ok(Resumed::AsBegun);
+        }
+        let trained_on_same = !begun.trained.is_empty() && now.trained == begun.trained && now.weights == begun.weights;
+        let selected_apart = experiment.eval.select_on != SelectOn::Test;
+        if trained_on_same && selected_apart && now.classes == begun.classes && is_trained(folder, experiment)? {
+            let mut now = Self::new(experiment, data, &begun.weights)?;
+            let Self { id, data, test, mut replaced, .. } = begun;
+            replaced.insert(0, Replaced { id, data, test });
+            now.replaced = replaced;
+            return Ok(Resumed::Evaluated(Box::new(now)));
         }
         anyhow::bail!(
             "{folder_name}: not what the run began with: other {}; put that back, or train anew with another --out",
             begun.differences(&now).join(", ")
         )
+    }
+
+    /// Whether test images of the run in `folder` were replaced after it was trained.
+    ///
+    /// # Errors
+    /// An identity that cannot be read.
+    pub fn was_evaluated_again(folder: &RunFolder) -> anyhow::Result<bool> {
+        Ok(Self::of_run(folder.path())?.is_some_and(|identity| !identity.replaced.is_empty()))
     }
 
     /// In what the two differ, for people.
@@ -137,6 +208,15 @@ impl Identity {
         .filter_map(|(differ, what)| differ.then_some(what))
         .collect()
     }
+}
+
+/// Whether all epochs of a run are done.
+fn is_trained(folder: &RunFolder, experiment: &Experiment) -> anyhow::Result<bool> {
+    if !folder.last().is_file() {
+        return Ok(false);
+    }
+    let progress = checkpoint::progress(&folder.last())?;
+    Ok(progress.stopped_early || progress.epoch >= experiment.schedule.epochs)
 }
 
 /// The hash of the weights that a run starts from.
@@ -159,7 +239,7 @@ pub fn experiment_hash(experiment: &Experiment) -> anyhow::Result<String> {
     for key in ["name", "description", "device", "threads"] {
         remove(&mut value, &[key]);
     }
-    for key in ["workers", "prefetch"].into_iter().chain(PATHS) {
+    for key in ["workers", "prefetch", "verify"].into_iter().chain(PATHS) {
         remove(&mut value, &["data", key]);
     }
     for path in

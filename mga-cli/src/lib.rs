@@ -8,11 +8,16 @@
 //! }
 //! ```
 
-// A closed pipe ends the program quietly, not with a panic: output goes through `output::print`.
-#![warn(clippy::print_stdout)]
+// What cannot be written ends no run and is no panic: output goes through `output::print`, and notes through `say!`.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
+#[macro_use]
+mod say;
 
 pub mod allocator;
 pub mod assemble;
+#[cfg(test)]
+mod awkward;
 pub mod checkpoint;
 pub mod commands;
 pub mod components;
@@ -40,6 +45,7 @@ pub mod prediction;
 pub mod preprocessing;
 pub mod progress;
 pub mod rehearsal;
+pub mod remembered;
 pub mod reports;
 pub mod results;
 pub mod run_folder;
@@ -50,6 +56,7 @@ pub mod status;
 pub mod sweep;
 pub mod tensorboard;
 pub mod terminal_text;
+pub mod verification;
 pub mod weights_config;
 pub mod weights_folder;
 pub mod weights_source;

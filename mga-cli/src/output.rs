@@ -3,16 +3,28 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use mga_core::whole_file;
+
 use crate::terminal_text::visible;
+
+/// Nobody reads standard output any more: the reader closed its pipe, which is no fault.
+#[derive(Debug, thiserror::Error)]
+#[error("standard output was closed by its reader")]
+pub struct Closed;
 
 /// Writes text to standard output at once, nothing in it that a terminal would obey ([`visible`]).
 ///
 /// # Errors
-/// The output cannot be written to; where a reader closed its pipe, the program ends quietly.
+/// The output cannot be written to. Where a reader closed its pipe the error holds [`Closed`], and the program ends quietly:
+/// pipes and connections elsewhere may break too, and those are told.
 pub fn print(text: impl AsRef<str>) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
-    stdout.write_all(visible(text.as_ref()).as_bytes())?;
-    stdout.flush()
+    stdout.write_all(visible(text.as_ref()).as_bytes()).and_then(|()| stdout.flush()).map_err(|error| {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => io::Error::new(io::ErrorKind::BrokenPipe, Closed),
+            _ => error,
+        }
+    })
 }
 
 /// Writes a file by rename, so that a reader finds the old contents or the new, whenever the program ends.
@@ -20,28 +32,7 @@ pub fn print(text: impl AsRef<str>) -> io::Result<()> {
 /// # Errors
 /// The folder is not there or cannot be written to.
 pub fn write_file(path: &Path, contents: &[u8]) -> io::Result<()> {
-    write_file_through(TEMPORARY, path, contents)
-}
-
-/// How the names of temporary files begin.
-pub const TEMPORARY: &str = ".tmp";
-
-/// [`write_file`] by a temporary file whose name begins with `prefix`: for one that others must not take for theirs.
-///
-/// # Errors
-/// The folder is not there or cannot be written to.
-pub fn write_file_through(prefix: &str, path: &Path, contents: &[u8]) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(prefix);
-    // A temporary file is for its owner alone; the result is a file like any other.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
-    let mut file = builder.tempfile_in(folder)?;
-    file.write_all(contents)?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
+    whole_file::write(path, |file, _| file.write_all(contents))
 }
 
 #[cfg(test)]

@@ -57,7 +57,7 @@ impl Voice {
     /// A line on standard error.
     pub fn say(self, line: &str) {
         if !self.quiet {
-            eprintln!("{line}");
+            say!("{line}");
         }
     }
 
@@ -170,7 +170,7 @@ impl ProgressReport for Terminal {
             line += &format!("  {shown}");
         }
         line += if ended.better { "  *" } else { "" };
-        if self.live { self.bar.say(&line) } else { eprintln!("{line}") }
+        if self.live { self.bar.say(&line) } else { say!("{line}") }
     }
 }
 

@@ -143,7 +143,11 @@ impl Found<'_> {
     /// Images that train and select carry a label.
     fn labels(&mut self, data: &OpenData) {
         let records = data.dataset.records();
-        for (part, indices) in [("training", &data.splits.train), ("validation", &data.splits.validation)] {
+        let mut parts = vec![("training", &data.splits.train), ("validation", &data.splits.validation)];
+        if self.loaded.experiment.eval.select_on == SelectOn::Test {
+            parts.push(("test", &data.splits.test));
+        }
+        for (part, indices) in parts {
             let without =
                 indices.iter().filter_map(|&index| records.get(index)).filter(|record| record.label.is_none());
             let without: Vec<&str> = without.map(|record| record.id.as_str()).collect();

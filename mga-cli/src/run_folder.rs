@@ -5,11 +5,15 @@ use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use mga_core::whole_file;
 use serde::Serialize;
 
 use crate::folder_lock::FolderLock;
-use crate::output::{TEMPORARY, write_file};
+use crate::output::write_file;
 use crate::tensorboard::{self, EventFile};
+
+/// Files that a sweep's folder holds, and a run's does not.
+const SWEEP: [&str; 3] = ["sweep.toml", "plan.json", "draws.json"];
 
 /// The folder of one run.
 #[derive(Debug, Clone)]
@@ -21,11 +25,17 @@ impl RunFolder {
         Self(path.into())
     }
 
-    /// Makes it; refuses one that holds a run already.
+    /// Makes it; refuses one that holds a run already, or a sweep.
     pub fn create(&self) -> anyhow::Result<()> {
-        if self.experiment().exists() || self.metrics().exists() {
+        if self.holds_run() {
             anyhow::bail!(
                 "{}: there is a run in this folder already; `mga train --resume {0}` goes on with it, `--out` takes another",
+                self.0.display()
+            );
+        }
+        if let Some(file) = SWEEP.into_iter().find(|file| self.0.join(file).exists()) {
+            anyhow::bail!(
+                "{}: there is a sweep in this folder ({file}), whose runs lie in its `runs`; `--out` takes another folder",
                 self.0.display()
             );
         }
@@ -35,29 +45,25 @@ impl RunFolder {
         Ok(())
     }
 
+    /// Whether a run was begun in it.
+    #[must_use]
+    pub fn holds_run(&self) -> bool {
+        self.experiment().exists() || self.metrics().exists() || self.last().exists()
+    }
+
     /// Keeps other processes from training into it, until the lock is dropped.
     pub fn lock(&self) -> anyhow::Result<FolderLock> {
         FolderLock::take(&self.0, "trains")
     }
 
-    /// Removes temporary files that a killed process could not rename any more. For the process that holds the lock: the
-    /// sweep's `state.json`, written meanwhile, has temporary files of another name.
+    /// Removes temporary files that a killed process could not rename any more. What another process writes meanwhile, such
+    /// as a sweep its `state.json`, stays.
     pub fn remove_temporary(&self) -> anyhow::Result<()> {
         for folder in [self.0.clone(), self.0.join("checkpoints"), self.0.join("pictures")] {
             let failed = || format!("{}: cannot be tidied up", folder.display());
             // A copy of a run may lack an empty folder.
             std::fs::create_dir_all(&folder).with_context(failed)?;
-            for entry in std::fs::read_dir(&folder).with_context(failed)? {
-                let entry = entry.with_context(failed)?;
-                let name = entry.file_name().to_string_lossy().into_owned();
-                if name.starts_with(TEMPORARY) || name.starts_with('.') && name.ends_with(".tmp") {
-                    match std::fs::remove_file(entry.path()) {
-                        // Whose it was has renamed it meanwhile.
-                        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                        removed => removed.with_context(failed)?,
-                    }
-                }
-            }
+            whole_file::remove_leftovers(&folder).with_context(failed)?;
         }
         Ok(())
     }
@@ -210,5 +216,8 @@ mod tests {
         let file = RunFolder::at(folder.path().join("run/experiment.toml"));
         let error = file.make().unwrap_err().to_string();
         assert!(error.contains("run/experiment.toml: is a file; --out names a folder"), "{error}");
+        std::fs::write(folder.path().join("plan.json"), "{}").unwrap();
+        let refused = RunFolder::at(folder.path()).create().unwrap_err().to_string();
+        assert!(refused.contains("there is a sweep in this folder (plan.json)"), "{refused}");
     }
 }

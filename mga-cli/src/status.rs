@@ -3,6 +3,7 @@
 use std::io;
 
 use crate::experiment::ExperimentError;
+use crate::output::Closed;
 
 /// Status of work that failed.
 pub const FAILED: u8 = 1;
@@ -33,20 +34,20 @@ pub fn report(outcome: anyhow::Result<()>) -> u8 {
         return u8::try_from(error.exit_code()).unwrap_or(MISUSED);
     }
     if let Some(error) = error.downcast_ref::<ExperimentError>() {
-        eprintln!("{error}");
+        say!("{error}");
         return MISUSED;
     }
     if let Some(interrupted) = error.downcast_ref::<Interrupted>() {
-        eprintln!("{interrupted}");
+        say!("{interrupted}");
         return INTERRUPTED;
     }
     let closed = |cause: &(dyn std::error::Error + 'static)| {
-        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+        cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref).is_some_and(|inner| inner.is::<Closed>())
     };
     if error.chain().any(closed) {
         return 0;
     }
-    eprintln!("error: {error:#}");
+    say!("error: {error:#}");
     FAILED
 }
 
@@ -55,7 +56,7 @@ pub fn report_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let message = panic.payload_as_str().unwrap_or("unknown");
         let place = panic.location().map(|place| format!(" ({}:{})", place.file(), place.line())).unwrap_or_default();
-        eprintln!("error: this is a fault of mga, please report it: {message}{place}");
+        say!("error: this is a fault of mga, please report it: {message}{place}");
     }));
 }
 
@@ -73,8 +74,11 @@ mod tests {
         let problem = ExperimentError::from(Problem::error(None, KeyPath::dotted("seed"), "is wrong"));
         assert_eq!(report(Err::<(), _>(problem).context("while resolving")), MISUSED);
         assert_eq!(report(Err(Interrupted("saved".to_owned()).into())), INTERRUPTED);
-        let closed = io::Error::from(io::ErrorKind::BrokenPipe);
+        let closed = io::Error::new(io::ErrorKind::BrokenPipe, Closed);
         assert_eq!(report(Err::<(), _>(closed).context("while printing")), 0);
+        // A connection that breaks is no reader that has had enough.
+        let broken = io::Error::from(io::ErrorKind::BrokenPipe);
+        assert_eq!(report(Err::<(), _>(broken).context("while downloading")), FAILED);
         let usage = <crate::Cli as clap::Parser>::try_parse_from(["mga", "no-such-command"]).unwrap_err();
         assert_eq!(report(Err(Usage(usage).into())), MISUSED);
         let help = <crate::Cli as clap::Parser>::try_parse_from(["mga", "--version"]).unwrap_err();

@@ -16,6 +16,7 @@ pub mod parameter;
 pub mod random;
 pub mod statistics;
 pub mod tape;
+pub mod whole_file;
 
 pub use error::{Error, Result};
 

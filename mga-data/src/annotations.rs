@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::area_resize::resize_area;
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, Origin};
 use crate::error::{Error, Result};
 use crate::label_map::read_label_map;
 use crate::labelme::{LabelMeSettings, read_labelme};
@@ -148,6 +148,14 @@ impl Annotated {
         match self.settings.source {
             AnnotationKind::Masks => self.dataset.has_mask(index, &self.masks),
             _ => self.files.get(index).is_some_and(Option::is_some),
+        }
+    }
+
+    /// What the label map of image `index` is made of, settings and the image's size apart.
+    pub fn origin(&self, index: usize) -> Origin {
+        match self.settings.source {
+            AnnotationKind::Masks => self.dataset.mask_origin(index, &self.masks),
+            _ => self.files.get(index).cloned().flatten().map_or(Origin::Absent, Origin::File),
         }
     }
 

@@ -1,17 +1,22 @@
 //! Writes any data set as a tree of PNG files, which `image-folder` reads again.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs::{self, File, TryLockError};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder};
+use mga_core::whole_file;
 use rayon::prelude::*;
+use sha2::{Digest, Sha256};
 
 use crate::dataset::{Dataset, Record, Split};
 use crate::error::{Error, Result};
+
+/// The file in an exported folder that says that images are still missing.
+pub const UNFINISHED: &str = ".unfinished-export";
 
 /// What was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,12 +32,13 @@ pub struct Exported {
 ///
 /// A data set that leaves the splits to the experiment is written to `TO/images/CLASS/NAME.png` instead.
 ///
-/// Each file is written under another name and renamed, so none is ever half there. `progress` is called from several
-/// threads, after each image, with the number of images written and of all.
+/// Each file is written under another name and renamed, so none is ever half there. Until all are, the folder holds the
+/// file [`UNFINISHED`]: an export that was ended goes on where it was, and writes no image twice. `progress` is called from
+/// several threads, after each image, with the number of images written and of all.
 ///
 /// # Errors
-/// `to` exists and is not an empty folder; an image without label, or without split where others have one; whatever
-/// the data set or the disk reports.
+/// `to` exists and is neither empty nor an unfinished export of this very data set, or another process exports to it; an
+/// image without label, or without split where others have one; whatever the data set or the disk reports.
 pub fn export(
     dataset: &dyn Dataset,
     mask_source: Option<&str>,
@@ -47,7 +53,7 @@ pub fn export(
         return Err(Error::settings(format!("the data set has no mask source `{source}` to export; {has}")));
     }
     let places = places(dataset)?;
-    refuse_occupied(to)?;
+    let mark = Mark::set(to, &identity(dataset, mask_source, &places))?;
     let folders: BTreeSet<&Path> = places.iter().filter_map(|place| place.parent()).collect();
     for folder in folders {
         make_folder(&to.join(folder))?;
@@ -57,21 +63,79 @@ pub fn export(
     }
     let (done, masks) = (AtomicUsize::new(0), AtomicUsize::new(0));
     places.par_iter().enumerate().try_for_each(|(index, place)| -> Result<()> {
+        // The mask is written first: where the image is, nothing is missing.
+        let (image_file, mask_file) = (to.join(place), to.join("masks").join(place));
+        if image_file.is_file() {
+            if mask_source.is_some() && mask_file.is_file() {
+                masks.fetch_add(1, Ordering::Relaxed);
+            }
+            progress(done.fetch_add(1, Ordering::Relaxed) + 1, places.len());
+            return Ok(());
+        }
         let (picture, mask) = match mask_source {
             Some(source) => dataset.image_and_mask(index, source)?,
             None => (dataset.image(index)?, None),
         };
-        let size = (picture.width(), picture.height());
-        write_png(&to.join(place), picture.pixels(), size, ExtendedColorType::Rgb8)?;
         if let Some(mask) = mask {
             let size = (mask.width(), mask.height());
-            write_png(&to.join("masks").join(place), mask.values(), size, ExtendedColorType::L8)?;
+            write_png(&mask_file, mask.values(), size, ExtendedColorType::L8)?;
             masks.fetch_add(1, Ordering::Relaxed);
         }
+        let size = (picture.width(), picture.height());
+        write_png(&image_file, picture.pixels(), size, ExtendedColorType::Rgb8)?;
         progress(done.fetch_add(1, Ordering::Relaxed) + 1, places.len());
         Ok(())
     })?;
+    mark.remove()?;
     Ok(Exported { images: places.len(), masks: masks.into_inner() })
+}
+
+/// What an export writes, in a hash: the images by what they are made of, their places, and their masks.
+fn identity(dataset: &dyn Dataset, mask_source: Option<&str>, places: &[PathBuf]) -> String {
+    let mut digest = Sha256::new();
+    for (index, place) in places.iter().enumerate() {
+        let mask = mask_source.map(|source| (source, dataset.mask_origin(index, source)));
+        digest.update(format!("{place:?} {:?} {mask:?}\n", dataset.origin(index)));
+    }
+    digest.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The file that says that an export is not finished, locked by the process that is at it.
+struct Mark(File, PathBuf);
+
+impl Mark {
+    /// Makes the folder `to` and sets the mark, or takes over that of the same export.
+    fn set(to: &Path, identity: &str) -> Result<Self> {
+        let path = to.join(UNFINISHED);
+        if !path.is_file() {
+            refuse_occupied(to)?;
+            make_folder(to)?;
+        }
+        let file = File::options().create(true).truncate(false).read(true).write(true).open(&path);
+        let mut file = file.map_err(Error::io(&path))?;
+        if let Err(TryLockError::WouldBlock) = file.try_lock() {
+            return Err(Error::file(to, "another process writes a data set here; wait for it, or name another folder"));
+        }
+        let mut written = String::new();
+        file.read_to_string(&mut written).map_err(Error::io(&path))?;
+        if !written.is_empty() && written.trim() != identity {
+            return Err(Error::file(
+                to,
+                "holds the beginning of another data set, or of this one with other settings; remove it, or name another folder",
+            ));
+        }
+        if written.is_empty() {
+            file.write_all(identity.as_bytes()).and_then(|()| file.sync_all()).map_err(Error::io(&path))?;
+        }
+        Ok(Self(file, path))
+    }
+
+    fn remove(self) -> Result<()> {
+        let Self(lock, path) = self;
+        fs::remove_file(&path).map_err(Error::io(&path))?;
+        drop(lock);
+        Ok(())
+    }
 }
 
 /// Where every image goes, relative to the target; no two at one place.
@@ -155,7 +219,7 @@ fn make_folder(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).map_err(Error::io(folder))
 }
 
-/// Writes values in `0..=1` as an 8-bit PNG: to a neighbouring file, synced, then renamed.
+/// Writes values in `0..=1` as an 8-bit PNG, by rename.
 pub(crate) fn write_png(
     path: &Path,
     values: &[f32],
@@ -167,20 +231,7 @@ pub(crate) fn write_png(
     PngEncoder::new(&mut png)
         .write_image(&bytes, width as u32, height as u32, colour)
         .map_err(|e| Error::file(path, format!("cannot be encoded as PNG: {e}")))?;
-    // Two writers of one file, threads or processes, must not write into each other's.
-    static WRITTEN: AtomicUsize = AtomicUsize::new(0);
-    let own = format!("{}-{}", std::process::id(), WRITTEN.fetch_add(1, Ordering::Relaxed));
-    let partial = path.with_extension(format!("png.{own}.partial"));
-    let write = || {
-        let mut file = File::create(&partial)?;
-        file.write_all(&png)?;
-        file.sync_all()?;
-        fs::rename(&partial, path)
-    };
-    write().map_err(|error| {
-        let _ = fs::remove_file(&partial);
-        Error::io(path)(error)
-    })
+    whole_file::write(path, |file, _| file.write_all(&png)).map_err(Error::io(path))
 }
 
 #[cfg(test)]
@@ -247,6 +298,51 @@ mod tests {
         }
         let again = export(&leaves, None, &to, &|_, _| ()).unwrap_err().to_string();
         assert!(again.contains("is not empty"), "{again}");
+    }
+
+    /// A data set that fails from one image on, as a full disk or a killed process ends an export.
+    struct Failing<'a>(&'a Named, usize);
+
+    impl Dataset for Failing<'_> {
+        fn classes(&self) -> &[String] {
+            self.0.classes()
+        }
+        fn records(&self) -> &[Record] {
+            self.0.records()
+        }
+        fn image(&self, index: usize) -> Result<Picture> {
+            if index < self.1 { self.0.image(index) } else { Err(Error::settings("ended")) }
+        }
+        fn mask_sources(&self) -> &[&'static str] {
+            self.0.mask_sources()
+        }
+        fn mask(&self, index: usize, source: &str) -> Result<Option<Mask>> {
+            self.0.mask(index, source)
+        }
+    }
+
+    #[test]
+    fn an_export_that_was_ended_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let to = folder.path().join("new");
+        let named = Named::new(&[("1", None), ("2", None), ("3", None), ("4", None)]);
+        assert!(export(&Failing(&named, 2), Some("odd"), &to, &|_, _| ()).is_err());
+        assert!(to.join(UNFINISHED).is_file());
+        // What is there is not written again: it would be black.
+        let there: Vec<PathBuf> =
+            (1..=2).map(|n| to.join(format!("images/a_b/{n}.png"))).filter(|path| path.is_file()).collect();
+        there.iter().for_each(|path| fs::write(path, "kept").unwrap());
+        let other = export(&named, None, &to, &|_, _| ()).unwrap_err().to_string();
+        assert!(other.contains("other settings"), "{other}");
+        let exported = export(&named, Some("odd"), &to, &|_, _| ()).unwrap();
+        assert_eq!(exported, Exported { images: 4, masks: 2 });
+        assert!(there.iter().all(|path| fs::read(path).unwrap() == b"kept"));
+        let mut names: Vec<_> = fs::read_dir(to.join("images/a_b")).unwrap().map(|e| e.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["1.png", "2.png", "3.png", "4.png"]);
+        assert!(to.join("masks/images/a_b/4.png").is_file() && !to.join(UNFINISHED).exists());
+        // Finished, it is a folder like any other.
+        assert!(export(&named, Some("odd"), &to, &|_, _| ()).unwrap_err().to_string().contains("is not empty"));
     }
 
     #[test]

@@ -37,6 +37,14 @@ impl Source for ImagesOnly {
     }
 }
 
+/// Loads image and mask of `index` and gives them to `look`; a panic becomes an error that names the image.
+///
+/// # Errors
+/// What the source says.
+pub fn load_caught(source: &dyn Source, index: usize, look: impl FnOnce((Picture, Option<Mask>))) -> Result<()> {
+    caught(source, index, || source.load(index).map(look))
+}
+
 /// Runs what loads image `index`; a panic, in a decoder say, becomes an error that names the image.
 pub(crate) fn caught<T>(source: &dyn Source, index: usize, load: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(load)).unwrap_or_else(|panic| {

@@ -46,6 +46,13 @@ pub struct Args {
 /// A wrong experiment, data or weights.
 pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let interrupt = Interrupt::listen()?;
+    if let Some(out) = args.out.as_ref().filter(|out| RunFolder::at(out).holds_run()) {
+        anyhow::bail!(
+            "{}: there is a run in this folder, whose own predictions.csv and confusion.csv would be replaced; name another \
+             folder with --out",
+            out.display()
+        );
+    }
     let mut loaded = load_run(&args.run, &args.set, components)?;
     assemble::use_threads(loaded.experiment.threads);
     // Before the work, not after it.
@@ -73,7 +80,10 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let classes = data.dataset.classes();
     let model = assemble::fresh_model(&loaded, components, classes.len(), &device)?;
     match weights_of(&args.run, args.weights.as_deref()) {
-        Some((path, true)) => drop(checkpoint::load(&path, &model, None)?),
+        Some((path, true)) => {
+            let restored = checkpoint::load(&path, &model, None)?;
+            restored.note.iter().for_each(|note| say!("note: {note}"));
+        }
         Some((path, false)) => {
             let found = weights_source::of_file(&path)?;
             assemble::normalise_as(&mut loaded, &found);
@@ -84,10 +94,10 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
                  --weights`\n{report}",
                 found.path.display()
             );
-            eprintln!("{report}");
+            say!("{report}");
         }
         None => match assemble::settle_weights(&mut loaded, components)? {
-            Some(weights) => eprintln!("{}", assemble::load_weights(&loaded, components, &model, &weights)?),
+            Some(weights) => say!("{}", assemble::load_weights(&loaded, components, &model, &weights)?),
             None => anyhow::bail!("no weights to evaluate: name a file with --weights, or a run folder"),
         },
     }
@@ -99,6 +109,14 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     anyhow::ensure!(!indices.is_empty(), "the data set has no {} images", args.split);
     let loader = loaders::evaluation(&loaded, &data, indices)?;
     let result = evaluate(&model, &loader, classes, &interrupt, |_| ())?;
+    result.notes(&args.split).iter().for_each(|note| say!("note: {note}"));
+    if result.unlabelled > 0 {
+        say!(
+            "note: {} of {} images have no label; they are predicted and not scored",
+            result.unlabelled,
+            indices.len()
+        );
+    }
     let json = result.to_json(&args.split, None);
     if let Some(folder) = &out {
         result.write(folder, classes)?;
@@ -108,7 +126,7 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
         }
     }
     for skipped in loader.skipped() {
-        eprintln!("skipped: {skipped}");
+        say!("skipped: {skipped}");
     }
     Ok(print(serde_json::to_string_pretty(&json)? + "\n")?)
 }

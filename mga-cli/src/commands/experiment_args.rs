@@ -24,7 +24,7 @@ impl ExperimentArgs {
     pub fn load(&self, components: &Components) -> Result<Loaded, ExperimentError> {
         let loaded = load(&self.experiment, &Overrides::from_process(self.set.clone()), components)?;
         for warning in &loaded.warnings {
-            eprintln!("{warning}");
+            say!("{warning}");
         }
         Ok(loaded)
     }

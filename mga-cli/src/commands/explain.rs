@@ -74,7 +74,7 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let loaded = args.model.load(components, !args.images.is_empty())?;
     let (loader, classes) = if args.images.is_empty() {
         let data = data_set::open_to_evaluate(&loaded, components)?;
-        data.notes().iter().for_each(|note| eprintln!("note: {note}"));
+        data.notes().iter().for_each(|note| say!("note: {note}"));
         let indices = match args.split.as_str() {
             "train" => &data.splits.train,
             "validation" => &data.splits.validation,
@@ -85,7 +85,7 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
         (loaders::one_by_one(&loaded, data.eval_source(), indices)?, data.dataset.classes().to_vec())
     } else {
         let files = ImageFiles::find(&args.images, &loaded.experiment.data)?;
-        files.notes.iter().for_each(|note| eprintln!("note: {note}"));
+        files.notes.iter().for_each(|note| say!("note: {note}"));
         let indices = (0..files.len()).collect();
         (
             loaders::one_by_one_as_far_as_possible(&loaded, Arc::new(files), indices)?,
@@ -102,7 +102,7 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let predictions = explain(&model, &loader, normalisation, &args.out, explanation, &interrupt)?;
     let skipped = loader.skipped();
     for skipped in &skipped {
-        eprintln!("skipped: {skipped}");
+        say!("skipped: {skipped}");
     }
     let mut table = CsvFile::new();
     let maps: Vec<&str> =
@@ -126,7 +126,7 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
         output::write_file(&path, (serde_json::to_string_pretty(&report)? + "\n").as_bytes())
             .with_context(|| format!("cannot write {}", path.display()))?;
         let means: Vec<String> = maps.iter().map(|map| format!("{map} {:.3}", mean(&predictions, map))).collect();
-        eprintln!("deletion score, mean of {} images, lower is better: {}", predictions.len(), means.join(", "));
+        say!("deletion score, mean of {} images, lower is better: {}", predictions.len(), means.join(", "));
     }
     output::print(table.text()?)?;
     anyhow::ensure!(

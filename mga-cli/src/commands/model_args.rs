@@ -113,7 +113,8 @@ impl ModelArgs {
         let device = assemble::device(loaded)?;
         let model = assemble::fresh_model(loaded, components, classes, &device)?;
         if self.experiment.is_none() && self.run().is_some() {
-            checkpoint::load(&file, &model, None)?;
+            let restored = checkpoint::load(&file, &model, None)?;
+            restored.note.iter().for_each(|note| say!("note: {note}"));
             return Ok(model);
         }
         let report = assemble::load_file(loaded, components, &model, &file)?;
@@ -123,7 +124,7 @@ impl ModelArgs {
              predict them; train it with `mga train --weights`\n{report}",
             file.display()
         );
-        eprintln!("{}: {report}", file.display());
+        say!("{}: {report}", file.display());
         Ok(model)
     }
 }

@@ -73,7 +73,7 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let (loaded, classes, model) = described(&args, components)?;
     needs_no_masks(&model, "`mga predict` has images alone; `mga eval RUN` evaluates it on its data set, with masks")?;
     let files = ImageFiles::find(&args.images, &loaded.experiment.data)?;
-    files.notes.iter().for_each(|note| eprintln!("note: {note}"));
+    files.notes.iter().for_each(|note| say!("note: {note}"));
     if let Some(folder) = &args.overlays {
         anyhow::ensure!(model.has_attention(), "this model has no attention map, so there are no overlays");
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
@@ -98,7 +98,7 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
             Err(error) => {
                 let (_, _, height, width) = batch.images.dims4()?;
                 for id in &batch.ids {
-                    eprintln!(
+                    say!(
                         "not predicted: {id}: the network cannot take an image of {width} x {height} pixels: {error:#}"
                     );
                 }
@@ -118,7 +118,7 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
         }
     }
     for skipped in loader.skipped() {
-        eprintln!("not predicted: {skipped}");
+        say!("not predicted: {skipped}");
         unpredicted += 1;
     }
     if let Some(path) = &args.logits {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use mga_core::whole_file;
 use serde_json::json;
 
 use super::sweep_slurm::{self, Request};
@@ -13,6 +14,7 @@ use crate::folder_lock::FolderLock;
 use crate::interrupt::Interrupt;
 use crate::launchers::Launcher;
 use crate::output::print;
+use crate::run_folder::RunFolder;
 use crate::status::Interrupted;
 use crate::sweep::{
     Cell, Crew, Draws, Estimate, Plan, Planner, Report, Search, Standing, State, begun_with, duration, gpus, shares,
@@ -71,9 +73,14 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let interrupt = Interrupt::listen()?;
     let slurm = args.launcher == Launcher::Slurm;
     anyhow::ensure!(slurm || !args.emit, "--emit writes the scripts of --launcher slurm; name both");
+    anyhow::ensure!(
+        !RunFolder::at(&args.out).holds_run(),
+        "{}: there is a run in this folder; a sweep has a folder of its own, which --out names",
+        args.out.display()
+    );
     let overrides = Overrides { defaults: begun_with(&args.out), ..Overrides::from_process(args.set.clone()) };
     if overrides.defaults == Defaults::Old {
-        eprintln!(
+        say!(
             "note: {} was begun by mga 0.1, and its runs keep the defaults of 0.1; another --out takes those of {}",
             args.out.display(),
             env!("CARGO_PKG_VERSION")
@@ -89,7 +96,7 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let mut draws = (planner.file().search == Search::Tpe).then(|| Draws::read(&args.out, &planner)).transpose()?;
     if args.dry_run {
         let plan = planner.plan(&args.out, draws.as_ref().map(|draws| draws.values.as_slice()))?;
-        planner.warnings.iter().for_each(|warning| eprintln!("{warning}"));
+        planner.warnings.iter().for_each(|warning| say!("{warning}"));
         return list(&plan, &planner, &args);
     }
     if slurm && !args.emit && planner.file().launcher.masks_first {
@@ -99,9 +106,10 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
         draws.more(&planner, None)?;
     }
     let mut plan = planner.plan(&args.out, draws.as_ref().map(|draws| draws.values.as_slice()))?;
-    planner.warnings.iter().for_each(|warning| eprintln!("{warning}"));
+    planner.warnings.iter().for_each(|warning| say!("{warning}"));
     std::fs::create_dir_all(&args.out).with_context(|| format!("{}: cannot be made", args.out.display()))?;
     let lock = FolderLock::take(&args.out, "sweeps")?;
+    whole_file::remove_leftovers(&args.out).with_context(|| format!("{}: cannot be tidied up", args.out.display()))?;
     planner.write_files(&args.out)?;
     if slurm {
         let busy = sweep_slurm::begun(&plan);

@@ -53,7 +53,7 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
         };
     }
     if cell.state().state == Standing::Finished {
-        eprintln!("{}: finished already", cell.key);
+        say!("{}: finished already", cell.key);
         return Ok(());
     }
     let state = run_cell(cell, &Share::default(), components.hub.settings().offline, &interrupt)?;

@@ -16,11 +16,12 @@ use crate::experiment::{Loaded, Overrides, SelectOn, Task, load};
 use crate::file_hashes::FileHashes;
 use crate::fingerprint;
 use crate::gallery;
-use crate::identity::{self, Identity, experiment_hash, weights_hash};
+use crate::identity::{self, Identity, Resumed, experiment_hash, weights_hash};
 use crate::interrupt::Interrupt;
 use crate::loaders;
 use crate::progress::{Voice, percent};
 use crate::rehearsal;
+use crate::remembered::Remembered;
 use crate::run_folder::RunFolder;
 use crate::runners::class_weights::class_weights;
 use crate::runners::classification::Classification;
@@ -28,6 +29,7 @@ use crate::runners::evaluation::{Evaluated, evaluate};
 use crate::runners::segmentation_run;
 use crate::runners::training::Training;
 use crate::status::Interrupted;
+use crate::verification;
 use crate::weights_folder::other_classes;
 use crate::weights_source::as_setting;
 
@@ -125,9 +127,15 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     }
     let resolved = experiment.resolved_toml()?;
     let hashes = FileHashes::of_user();
-    let fingerprint = fingerprint::of_data(&data, &hashes)?;
+    let (fingerprint, contents) = fingerprint::with_contents(&data, &hashes)?;
+    let resumed = match resume {
+        true => Identity::check_resumed(&folder, experiment, &fingerprint, weights.as_ref(), &hashes)?,
+        false => Resumed::AsBegun,
+    };
+    let whole = Remembered::of_user("whole-images", &verification::decoding_settings(experiment));
+    verification::verify(experiment, &data, &contents, &whole, voice, &interrupt)?;
     if resume {
-        Identity::check_resumed(&folder, &fingerprint, weights.as_ref(), &hashes)?;
+        resumed.write(&folder, voice)?;
     } else {
         let identity = Identity::new(experiment, &fingerprint, &weights_hash(weights.as_ref(), &hashes)?)?;
         folder.create()?;
@@ -166,6 +174,7 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
         folder: folder.clone(),
         interrupt: interrupt.clone(),
         report: voice.report(experiment),
+        voice,
         identity: experiment_hash(experiment)?,
     };
     let progress = training.run(resume)?;
@@ -214,6 +223,7 @@ fn finish(
     let selected = if has_best { test(&folder.best(), &mut skipped)? } else { None };
     let reported = selected.as_ref().or(last.as_ref());
     if let Some(result) = reported {
+        result.notes(split).iter().for_each(|note| voice.say(&format!("warning: {note}")));
         result.write(folder, classes)?;
         gallery::write(loaded, model, data, indices, folder)?;
     }
@@ -241,6 +251,7 @@ fn finish(
             "masks": data.masks.counts(),
             "skipped": skipped,
             "training_seconds": progress.seconds,
+            "test_images_replaced": Identity::was_evaluated_again(folder)?,
         }),
     )?;
     let mut text = String::new();
@@ -256,6 +267,9 @@ fn finish(
             ),
             _ => "the last epoch".to_owned(),
         };
+        if result.unlabelled > 0 {
+            text += &format!("\n{split}: {} images have no label: predicted, not scored", result.unlabelled);
+        }
         text += &format!(
             "\n{split}: {} images, {chosen}\n  top-1 accuracy     {}   (chance {})\n  balanced accuracy  {}\n",
             result.classes.images,

@@ -23,6 +23,9 @@ pub struct Data {
     /// What to do with an image, mask or label that cannot be used.
     #[serde(default)]
     pub on_error: OnError,
+    /// What is done before the first epoch to find images and masks that cannot be read. It changes no numbers.
+    #[serde(default, skip_serializing_if = "Verify::is_full")]
+    pub verify: Verify,
     /// Images in a training batch.
     #[serde(default = "eight")]
     #[schemars(range(min = 1))]
@@ -85,6 +88,25 @@ pub enum OnError {
     Stop,
     /// Leave it out, count it and say so.
     Skip,
+}
+
+/// What is done before the first epoch to find images and masks that cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verify {
+    /// Decode all that the run will read, once: what was found whole is remembered by its content.
+    #[default]
+    Full,
+    /// Read the headers of files alone: for data sets that take too long to decode.
+    Headers,
+    /// Nothing: what cannot be read ends the run where it comes to it, the test images after the last epoch.
+    Off,
+}
+
+impl Verify {
+    fn is_full(&self) -> bool {
+        *self == Self::Full
+    }
 }
 
 /// Images taken from train to select a checkpoint on.

@@ -151,6 +151,15 @@ mod tests {
         layer.values
     }
 
+    #[test]
+    fn every_finite_double_survives_toml() {
+        let doubles = crate::awkward::doubles();
+        // As resolved experiments are written, and read.
+        let text = toml::to_string(&serde_json::json!({ "x": doubles })).unwrap();
+        let read: Vec<f64> = serde_json::from_value(merged(&[&text])["x"].take()).unwrap();
+        assert!(crate::awkward::same_bits(&read, &doubles));
+    }
+
     fn merged(texts: &[&str]) -> serde_json::Value {
         let layers: Vec<_> = texts.iter().map(|text| layer(text)).collect();
         to_json(merge(&layers, None)).into()

@@ -28,7 +28,7 @@ mod validate;
 mod wording;
 
 pub use assigned::{Assignment, setting_path};
-pub use data::{Data, EmptyMask, EvalData, Masks, MissingMask, OnError, TestSplit, TrainData, Validation};
+pub use data::{Data, EmptyMask, EvalData, Masks, MissingMask, OnError, TestSplit, TrainData, Validation, Verify};
 pub use defaults::Defaults;
 pub use document::Document;
 pub use evaluation::{Evaluation, Metric, SelectOn};

@@ -22,9 +22,19 @@ pub struct Prediction {
     pub correct: bool,
 }
 
-/// The images of a run, in the split's order.
+/// The labelled images of a run, in the split's order: images without a label are predicted too, and have no part in scores.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Predictions(pub Vec<Prediction>);
+
+/// A row of the file, as it stands there.
+#[derive(Deserialize)]
+struct Row {
+    path: String,
+    label: String,
+    predicted: String,
+    confidence: f64,
+    correct: Option<bool>,
+}
 
 impl Predictions {
     /// Reads a run folder's file.
@@ -35,16 +45,14 @@ impl Predictions {
         let path = folder.join("predictions.csv");
         let mut reader =
             csv::Reader::from_path(&path).with_context(|| format!("{}: cannot be read", path.display()))?;
-        let rows: Result<Vec<Prediction>, _> = reader.deserialize().collect();
-        let mut rows =
+        let rows: Result<Vec<Row>, _> = reader.deserialize().collect();
+        let rows =
             rows.with_context(|| format!("{}: expected path,label,predicted,confidence,correct", path.display()))?;
-        for name in rows.iter_mut().flat_map(|row| [&mut row.path, &mut row.label, &mut row.predicted]) {
-            let bare = bared(name);
-            if bare.len() < name.len() {
-                *name = bare.to_owned();
-            }
-        }
-        Ok(Self(rows))
+        let labelled = |row: Row| {
+            let [path, label, predicted] = [row.path, row.label, row.predicted].map(|name| bared(&name).to_owned());
+            Some(Prediction { path, label, predicted, confidence: row.confidence, correct: row.correct? })
+        };
+        Ok(Self(rows.into_iter().filter_map(labelled).collect()))
     }
 
     /// Classes among labels and predictions, sorted.
@@ -67,6 +75,21 @@ impl Predictions {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::awkward;
+
+    #[test]
+    fn every_finite_double_survives_csv() {
+        let folder = tempfile::tempdir().unwrap();
+        let doubles = awkward::doubles();
+        let mut writer = csv::Writer::from_path(folder.path().join("predictions.csv")).unwrap();
+        for &confidence in &doubles {
+            let [path, label, predicted] = ["a", "b", "c"].map(str::to_owned);
+            writer.serialize(Prediction { path, label, predicted, confidence, correct: false }).unwrap();
+        }
+        writer.flush().unwrap();
+        let read: Vec<f64> = Predictions::read(folder.path()).unwrap().0.iter().map(|row| row.confidence).collect();
+        assert!(awkward::same_bits(&read, &doubles));
+    }
 
     #[test]
     fn rows_are_read_and_a_torn_file_is_said() {
@@ -77,6 +100,9 @@ mod tests {
             .unwrap();
         let read = Predictions::read(folder.path()).unwrap();
         assert_eq!((read.0[0].path.as_str(), read.classes(), read.top1()), ("a, b.png", vec!["x", "y"], Some(0.5)));
+        std::fs::write(&file, "path,label,predicted,confidence,correct\na,,x,0.5,\nb,x,x,0.75,true\n").unwrap();
+        let read = Predictions::read(folder.path()).unwrap();
+        assert_eq!((read.0.len(), read.top1()), (1, Some(1.0)), "what has no label is not scored");
         std::fs::write(&file, "path,label,predicted,confidence,correct\na,x\n").unwrap();
         assert!(Predictions::read(folder.path()).is_err());
     }

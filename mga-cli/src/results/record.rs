@@ -14,6 +14,7 @@ use super::state::{State, StateFile};
 use super::summary::Summary;
 use crate::folder_lock::FolderLock;
 use crate::identity::{self, Identity};
+use crate::runners::evaluation::NOT_FINITE;
 
 /// The note on a finished run that cannot say what its numbers depend on.
 pub const NO_IDENTITY: &str = "there is no identity.json";
@@ -85,6 +86,18 @@ impl Record {
         };
         let experiment = json_file::read_experiment(folder, &mut notes);
         let identity = json_file::read(folder, identity::FILE, &mut notes);
+        let reported = summary.as_ref().and_then(Summary::reported);
+        if let Some(what) = reported.and_then(|reported| reported.0.get(NOT_FINITE)) {
+            notes.push(match what {
+                Value::Number(images) => format!("the cross entropy of {images} images is NaN or infinite"),
+                other => format!("not every number of it is finite: {other}"),
+            });
+        }
+        if identity.as_ref().is_some_and(|identity: &Identity| !identity.replaced.is_empty()) {
+            notes.push(
+                "test images or their masks were replaced after it was trained, and it was evaluated again".to_owned(),
+            );
+        }
         if state == State::Finished {
             for (name, note) in [("experiment.toml", "there is no experiment.toml"), (identity::FILE, NO_IDENTITY)] {
                 if !folder.join(name).exists() {

@@ -7,8 +7,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use mga_core::whole_file;
 use rusqlite::types::ToSqlOutput;
-use rusqlite::{Connection, ToSql, params_from_iter};
+use rusqlite::{Connection, OpenFlags, ToSql, params_from_iter};
 use serde_json::Value;
 
 use super::column::{Column, Kind};
@@ -41,19 +42,15 @@ impl ToSql for Cell<'_> {
 pub fn write_index(folder: &Path, table: &RunTable, notes: &[Note]) -> anyhow::Result<PathBuf> {
     let path = folder.join(INDEX);
     let failed = || format!("{}: cannot be written", path.display());
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
-    let file = builder.tempfile_in(folder).with_context(failed)?;
-    fill(file.path(), table, notes).with_context(failed)?;
-    file.as_file().sync_all().with_context(failed)?;
-    file.persist(&path).with_context(failed)?;
+    whole_file::write(&path, |_, temporary| fill(temporary, table, notes)).with_context(failed)?;
     Ok(path)
 }
 
 fn fill(path: &Path, table: &RunTable, notes: &[Note]) -> anyhow::Result<()> {
-    let mut connection = Connection::open(path)?;
-    // Nobody sees the file before it is whole: a journal beside it would only be left behind.
+    // Nobody sees the file before it is whole: locks of SQLite's own could meet ours, and a journal beside it would only be
+    // left behind.
+    let no_locks = if cfg!(unix) { "unix-none" } else { "win32-none" };
+    let mut connection = Connection::open_with_flags_and_vfs(path, OpenFlags::default(), no_locks)?;
     connection.pragma_update(None, "journal_mode", "OFF")?;
     connection.pragma_update(None, "synchronous", "OFF")?;
     let work = connection.transaction()?;

@@ -82,6 +82,10 @@ impl Outcome for Selected {
         self.0.score(self.1)
     }
 
+    fn notes(&self, split: &str) -> Vec<String> {
+        self.0.notes(split)
+    }
+
     fn shown(&self) -> String {
         let iou = self.0.masks.mask_iou.map_or_else(String::new, |iou| format!("  mask IoU {iou:.3}"));
         format!("top1 {}{iou}", percent(self.0.classes.top1))

@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Tensor};
 use mga_core::attention::mask_target;
-use mga_core::metrics::{ClassificationMetrics, ClassificationSummary, MaskAgreement, MaskSummary};
+use mga_core::metrics::{ClassificationMetrics, ClassificationSummary, MaskAgreement, MaskSummary, Prediction};
 use mga_core::tape::Tape;
 use mga_data::{Batch, Loader};
 use mga_models::MgaModel;
@@ -15,19 +15,22 @@ use crate::network_input::network_input;
 use crate::run_folder::RunFolder;
 use crate::status::Interrupted;
 
+/// The key of an evaluation that says what of it JSON cannot write: how many images, or which numbers, are NaN or infinite.
+pub const NOT_FINITE: &str = "not_finite";
+
 /// A line of `predictions.csv`.
 #[derive(Debug, Clone, Serialize)]
 pub struct PredictionRow {
     /// The image.
     pub path: String,
-    /// Its class.
+    /// Its class; empty where it has no label.
     pub label: String,
     /// What the model says.
     pub predicted: String,
     /// With which softmax probability.
     pub confidence: f64,
-    /// Whether they agree.
-    pub correct: bool,
+    /// Whether they agree; empty where it has no label.
+    pub correct: Option<bool>,
 }
 
 /// What came of evaluating a split.
@@ -42,6 +45,8 @@ pub struct Evaluated {
     pub confusion: Vec<Vec<u64>>,
     /// The scores, `images x classes`.
     pub logits: Vec<f32>,
+    /// Images without a label: they are predicted, and have no part in accuracies and cross entropy.
+    pub unlabelled: usize,
 }
 
 impl Evaluated {
@@ -61,12 +66,29 @@ impl Evaluated {
     /// Its line in `metrics.jsonl` and `summary.json`.
     pub fn to_json(&self, split: &str, epoch: Option<usize>) -> serde_json::Value {
         let (c, m) = (&self.classes, &self.masks);
-        serde_json::json!({
+        let mut line = serde_json::json!({
             "kind": "eval", "split": split, "epoch": epoch,
             "top1": c.top1, "top5": c.top5, "balanced_accuracy": c.balanced_accuracy, "macro_f1": c.macro_f1,
             "cross_entropy": c.cross_entropy, "mask_mse": m.mask_mse, "mask_correlation": m.mask_correlation,
             "mask_iou": m.mask_iou, "masks_used": m.masks_used, "images": c.images,
-        })
+        });
+        if self.unlabelled > 0 {
+            line["unlabelled"] = serde_json::json!(self.unlabelled);
+        }
+        if c.not_finite > 0 {
+            line[NOT_FINITE] = serde_json::json!(c.not_finite);
+        }
+        line
+    }
+
+    /// What people should know of the numbers, a sentence each.
+    pub fn notes(&self, split: &str) -> Vec<String> {
+        let note = format!(
+            "{split}: the cross entropy of {} of {} images is NaN or infinite, so there is none of the whole",
+            self.classes.not_finite,
+            self.rows.len()
+        );
+        (self.classes.not_finite > 0).then_some(note).into_iter().collect()
     }
 
     /// Writes `predictions.csv` and `confusion.csv`.
@@ -100,7 +122,7 @@ pub fn evaluate(
 ) -> anyhow::Result<Evaluated> {
     let mut metrics = ClassificationMetrics::new(classes.len());
     let mut agreement = MaskAgreement::new();
-    let (mut rows, mut all) = (vec![], vec![]);
+    let (mut rows, mut all, mut unlabelled) = (vec![], vec![], 0);
     for batch in loader.epoch(0, 0) {
         if interrupt.is_raised() {
             return Err(Interrupted("interrupted while evaluating; nothing is lost".to_owned()).into());
@@ -111,16 +133,21 @@ pub fn evaluate(
         let prediction = model.forward(&mut tape, images)?;
         let logits = prediction.logits.tensor().to_dtype(DType::F32)?.to_vec2::<f32>()?;
         for ((logits, &label), id) in logits.iter().zip(&batch.labels).zip(&batch.ids) {
-            let Some(name) = classes.get(label as usize) else {
-                anyhow::bail!("{id}: has no label, so it cannot be evaluated; `mga predict` needs none");
+            let label = (label != Batch::NO_LABEL).then_some(label as usize);
+            let said = match label {
+                Some(label) => metrics.add(logits, label)?,
+                None => {
+                    unlabelled += 1;
+                    Prediction::of(logits)
+                }
             };
-            let said = metrics.add(logits, label as usize)?;
+            let name = |class: usize| classes.get(class).cloned().unwrap_or_default();
             rows.push(PredictionRow {
                 path: id.clone(),
-                label: name.clone(),
-                predicted: classes[said.predicted].clone(),
+                label: label.map(name).unwrap_or_default(),
+                predicted: name(said.predicted),
                 confidence: said.confidence,
-                correct: said.predicted == label as usize,
+                correct: label.map(|label| said.predicted == label),
             });
             all.extend_from_slice(logits);
         }
@@ -130,7 +157,7 @@ pub fn evaluate(
         seen(batch.len());
     }
     let confusion = metrics.confusion().rows().map(<[u64]>::to_vec).collect();
-    Ok(Evaluated { classes: metrics.summary(), masks: agreement.summary(), rows, confusion, logits: all })
+    Ok(Evaluated { classes: metrics.summary(), masks: agreement.summary(), rows, confusion, logits: all, unlabelled })
 }
 
 fn compare(agreement: &mut MaskAgreement, batch: &Batch, attention: &Tensor) -> anyhow::Result<()> {

@@ -48,6 +48,9 @@ pub trait Outcome {
     /// The number that selects checkpoints; higher is better.
     fn score(&self) -> Option<f64>;
 
+    /// What people should know of the numbers on `split`, a sentence each.
+    fn notes(&self, split: &str) -> Vec<String>;
+
     /// The numbers for people, behind an epoch's loss.
     fn shown(&self) -> String;
 }

@@ -8,6 +8,7 @@ use mga_data::{Batch, Loader};
 use serde_json::{Map, Value, json};
 
 use super::classification::number;
+use super::evaluation::NOT_FINITE;
 use super::learner::Outcome;
 use super::segmentation::{IGNORE, Segmentation, labels};
 use crate::csv_file::CsvFile;
@@ -44,6 +45,11 @@ impl Segmented {
         folder.write("confusion.csv", confusion.text()?)
     }
 
+    /// The cross entropy where it is no finite number.
+    fn not_finite(&self) -> Option<f64> {
+        self.cross_entropy.filter(|value| !value.is_finite())
+    }
+
     /// The numbers for people, a line each.
     #[must_use]
     pub fn lines(&self) -> String {
@@ -67,11 +73,19 @@ impl Outcome for Segmented {
             self.classes.iter().cloned().zip(values.iter().map(|value| json!(value))).collect()
         };
         let s = &self.summary;
-        json!({
+        let mut line = json!({
             "kind": "eval", "split": split, "epoch": epoch, "mean_iou": s.mean_iou, "boundary_f": s.boundary_f,
             "pixel_accuracy": s.pixel_accuracy, "class_iou": by_class(&s.class_iou),
             "class_boundary_f": by_class(&s.class_boundary_f), "cross_entropy": self.cross_entropy, "images": s.images,
-        })
+        });
+        if let Some(cross_entropy) = self.not_finite() {
+            line[NOT_FINITE] = json!({ "cross_entropy": cross_entropy.to_string() });
+        }
+        line
+    }
+
+    fn notes(&self, split: &str) -> Vec<String> {
+        self.not_finite().map(|value| format!("{split}: the cross entropy is {value}")).into_iter().collect()
     }
 
     fn score(&self) -> Option<f64> {

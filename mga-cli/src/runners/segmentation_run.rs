@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use candle_core::{DType, Device};
+use indicatif::ProgressBar;
 use mga_core::parameter::{Kind, ParameterStore};
 use mga_data::annotations::Annotated;
 use mga_data::content_hash::content_hash;
@@ -19,6 +20,7 @@ use super::segmentation_evaluation::{Segmented, classes_of, evaluate, logits};
 use super::training::Training;
 use crate::checkpoint::{self, Progress};
 use crate::commands::check::{class_weights_line, preprocessing_line};
+use crate::commands::data::images_bar;
 use crate::components::Components;
 use crate::data_set::{self, AnnotatedData};
 use crate::environment::Environment;
@@ -62,14 +64,15 @@ pub fn train(
     if let Some(weights) = &weights {
         say(&load_weights(loaded, components, &learner, weights)?);
     }
+    let mut lock = None;
+    let hashes = FileHashes::of_user();
+    let bar = if voice.quiet { ProgressBar::hidden() } else { images_bar(0) };
+    let fingerprint = fingerprint::of_annotated(&data, &hashes, &bar)?;
     if !resume {
         rehearse(loaded, components, &data, &learner, &device)?;
     }
-    let mut lock = None;
-    let hashes = FileHashes::of_user();
-    let fingerprint = fingerprint::of_annotated(&data, &hashes)?;
     if resume {
-        Identity::check_resumed(folder, &fingerprint, weights.as_ref(), &hashes)?;
+        Identity::check_resumed(folder, experiment, &fingerprint, weights.as_ref(), &hashes)?.write(folder, voice)?;
     } else {
         let images = trained_images(&data)?;
         let identity = Identity::new(experiment, &fingerprint, &weights_hash(weights.as_ref(), &hashes)?)?;
@@ -109,6 +112,7 @@ pub fn train(
         folder: folder.clone(),
         interrupt: interrupt.clone(),
         report: voice.report(experiment),
+        voice,
         identity: experiment_hash(experiment)?,
     };
     let progress = training.run(resume)?;
@@ -142,7 +146,7 @@ pub fn evaluate_split(
     let device = assemble::device(loaded)?;
     let data = data_set::open_annotated(loaded, components, false)?;
     let learner = learner(loaded, components, &data, &device, false)?;
-    eprintln!("{}", load_weights(loaded, components, &learner, &weights)?);
+    say!("{}", load_weights(loaded, components, &learner, &weights)?);
     let indices = match split {
         "train" => &data.splits.train,
         "validation" => &data.splits.validation,
@@ -293,6 +297,7 @@ fn finish(
     let selected = if has_best { result_of(&folder.best())? } else { None };
     let reported = selected.as_ref().or(last.as_ref());
     if let Some(result) = reported {
+        result.notes(split).iter().for_each(|note| voice.say(&format!("warning: {note}")));
         result.write(folder)?;
         overview(loaded, learner, data, indices, folder)?;
     }
@@ -310,6 +315,7 @@ fn finish(
             "classes": learner.classes, "train_images": data.splits.train.len(),
             "validation_images": data.splits.validation.len(), "test_images": data.splits.test.len(),
             "skipped": skipped, "training_seconds": progress.seconds,
+            "test_images_replaced": Identity::was_evaluated_again(folder)?,
         }),
     )?;
     let mut text = String::new();

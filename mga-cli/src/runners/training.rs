@@ -15,7 +15,7 @@ use super::suspect::{Suspect, suspect};
 use crate::checkpoint::{self, Progress};
 use crate::experiment::{Experiment, SelectOn};
 use crate::interrupt::Interrupt;
-use crate::progress::{EpochEnd, ProgressReport};
+use crate::progress::{EpochEnd, ProgressReport, Voice};
 use crate::run_folder::{MetricsLog, RunFolder};
 use crate::status::Interrupted;
 
@@ -37,6 +37,8 @@ pub struct Training<'a> {
     pub interrupt: Interrupt,
     /// What people see meanwhile.
     pub report: Arc<dyn ProgressReport>,
+    /// How notes are said.
+    pub voice: Voice,
     /// Hash of the experiment.
     pub identity: String,
 }
@@ -51,7 +53,9 @@ impl Training<'_> {
         let mut optimiser = optimiser.build(self.learner.store())?;
         let mut progress = Progress { experiment: self.identity.clone(), ..Progress::default() };
         if resume && self.folder.last().is_file() {
-            progress = checkpoint::load_store(&self.folder.last(), self.learner.store(), Some(optimiser.as_mut()))?;
+            let last = checkpoint::load_store(&self.folder.last(), self.learner.store(), Some(optimiser.as_mut()))?;
+            last.note.iter().for_each(|note| self.voice.say(&format!("note: {note}")));
+            progress = last.progress;
             if progress.experiment != self.identity {
                 anyhow::bail!(
                     "{}: was saved by another experiment than the folder's; nothing was changed",
@@ -182,7 +186,9 @@ impl Training<'_> {
             };
             let line = result.line(split, Some(epoch));
             log.append(&line)?;
-            let score = result.score();
+            result.notes(split).iter().for_each(|note| self.voice.say(&format!("warning: {note}")));
+            // NaN is above nothing, and nothing is above it: it would select the first epoch for good.
+            let score = result.score().filter(|score| score.is_finite());
             let better = match (score, progress.best) {
                 (Some(score), Some(best)) => score > best,
                 (Some(_), None) => true,
@@ -251,5 +257,128 @@ impl Training<'_> {
                  or set train.clip_norm; {kept}"
             ),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use mga_core::parameter::ParameterStore;
+    use mga_core::tape::Value;
+    use mga_data::Batch;
+    use serde_json::json;
+
+    use super::super::classification::Classification;
+    use super::super::learner::{LossPart, Outcome};
+    use super::*;
+    use crate::components::Components;
+    use crate::experiment::{Loaded, Overrides, load};
+    use crate::{assemble, data_set, loaders};
+
+    /// A classifier whose evaluations come out as they are set.
+    struct Scripted<'a> {
+        own: Classification<'a>,
+        scores: &'a [f64],
+        /// Evaluations so far.
+        evaluated: AtomicUsize,
+        /// The signal comes with this one.
+        interrupted_at: usize,
+    }
+
+    struct Score(f64);
+
+    impl Learner for Scripted<'_> {
+        fn store(&self) -> &ParameterStore {
+            self.own.store()
+        }
+
+        fn loss(&self, tape: &mut Tape, batch: &Batch) -> anyhow::Result<(Value, Vec<LossPart>)> {
+            self.own.loss(tape, batch)
+        }
+
+        fn evaluate(
+            &self,
+            _: &Loader,
+            interrupt: &Interrupt,
+            _: &mut dyn FnMut(usize),
+        ) -> anyhow::Result<Box<dyn Outcome>> {
+            let at = self.evaluated.fetch_add(1, Ordering::Relaxed);
+            if at == self.interrupted_at {
+                interrupt.raise();
+            }
+            Ok(Box::new(Score(self.scores[at])))
+        }
+    }
+
+    impl Outcome for Score {
+        fn line(&self, split: &str, epoch: Option<usize>) -> serde_json::Value {
+            json!({ "kind": "eval", "split": split, "epoch": epoch })
+        }
+
+        fn score(&self) -> Option<f64> {
+            Some(self.0)
+        }
+
+        fn notes(&self, _: &str) -> Vec<String> {
+            vec![]
+        }
+
+        fn shown(&self) -> String {
+            String::new()
+        }
+    }
+
+    fn loaded(epochs: usize) -> Loaded {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("x.toml");
+        let text = format!(
+            "task = \"classification\"\ndevice = \"cpu\"\n[data]\ndataset = \"leaves\"\nsize = 16\ncultivars = 10\n\
+             train_per_class = 4\ntest_per_class = 1\nworkers = 1\n[data.validation]\nper_class = 1\n[model]\n\
+             backbone = \"conv4\"\nattention = \"none\"\nmask_guidance = false\n[schedule]\nepochs = {epochs}\n"
+        );
+        std::fs::write(&file, text).unwrap();
+        load(&file, &Overrides::default(), &Components::builtin()).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Trains into `folder`, an epoch a score, from evaluation `from` on.
+    fn train(folder: &Path, scores: &[f64], from: usize, interrupted_at: usize) -> anyhow::Result<Progress> {
+        let (loaded, components) = (loaded(scores.len()), Components::builtin());
+        let data = data_set::open(&loaded, &components)?;
+        let classes = data.dataset.classes().to_vec();
+        let model = assemble::fresh_model(&loaded, &components, classes.len(), &candle_core::Device::Cpu)?;
+        let experiment = &loaded.experiment;
+        let own = Classification { experiment, model: &model, classes };
+        let folder = RunFolder::at(folder);
+        if from == 0 {
+            folder.create()?;
+        }
+        let voice = Voice { quiet: true, json: false };
+        Training {
+            experiment,
+            learner: &Scripted { own, scores, evaluated: AtomicUsize::new(from), interrupted_at },
+            train: loaders::training(&loaded, &data)?,
+            select: Some(("validation", loaders::evaluation(&loaded, &data, &data.splits.validation)?)),
+            masks: Arc::clone(&data.masks),
+            folder,
+            interrupt: Interrupt::default(),
+            report: voice.report(experiment),
+            voice,
+            identity: String::new(),
+        }
+        .run(from > 0)
+    }
+
+    #[test]
+    fn what_is_not_finite_selects_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = |name: &str, scores: &[f64]| train(&folder.path().join(name), scores, 0, usize::MAX).unwrap();
+        let first = run("first", &[f64::NAN, 0.25, 0.5]);
+        assert_eq!((first.best_epoch, first.best), (Some(2), Some(0.5)));
+        let infinite = run("infinite", &[f64::NEG_INFINITY, -3.0, f64::INFINITY]);
+        assert_eq!((infinite.best_epoch, infinite.best), (Some(1), Some(-3.0)));
+        let none = run("none", &[f64::NAN, f64::NAN]);
+        assert!(none.best_epoch.is_none() && !RunFolder::at(folder.path().join("none")).best().exists());
     }
 }

@@ -7,6 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Instant;
 
 use anyhow::Context;
+use mga_core::whole_file;
 
 use super::plan::Cell;
 use super::share::takes_any_gpu;
@@ -68,7 +69,7 @@ impl Running {
     pub fn start(cell: &Cell, share: &Share, offline: bool) -> anyhow::Result<Self> {
         let folder = cell.folder();
         cell.make_room()?;
-        State::remove_temporary(folder);
+        whole_file::remove_leftovers(folder).with_context(|| format!("{}: cannot be tidied up", folder.display()))?;
         let program = std::env::current_exe().context("the program's own file cannot be found")?;
         let mut log = open_log(folder)?;
         let mut command = Command::new(program);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use indicatif::ProgressBar;
 use serde_json::json;
 
 use crate::assemble;
@@ -53,7 +54,7 @@ impl<'a> Identities<'a> {
                     fingerprint
                 }),
                 Task::Segmentation => data_set::open_annotated(loaded, self.components, true)
-                    .and_then(|data| fingerprint::of_annotated(&data, &self.hashes)),
+                    .and_then(|data| fingerprint::of_annotated(&data, &self.hashes, &ProgressBar::hidden())),
             };
             loaded.experiment.device = device;
             self.fingerprints.insert(memo.clone(), fingerprint?);

@@ -112,7 +112,7 @@ impl Report {
         self.under_way.push(cell.key.clone());
         match &self.shown {
             Shown::Json => self.object(json!({ "event": "started", "key": cell.key })),
-            Shown::Lines => eprintln!("{} {} ...", self.count(), cell.key),
+            Shown::Lines => say!("{} {} ...", self.count(), cell.key),
             Shown::Bar(_) => {}
         }
         self.tick();
@@ -188,7 +188,7 @@ impl Report {
     pub fn line(&self, text: &str) {
         match &self.shown {
             Shown::Bar(bar) => bar.say(text),
-            Shown::Lines => eprintln!("{text}"),
+            Shown::Lines => say!("{text}"),
             Shown::Json => {}
         }
     }

@@ -1,19 +1,16 @@
 //! How far a run of a sweep has come: `state.json`, and what the folder itself shows.
 
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
 use crate::folder_lock::FolderLock;
-use crate::output::write_file_through;
+use crate::output::write_file;
 use crate::run_folder::RunFolder;
 
 /// Its file in a run's folder.
 pub const STATE: &str = "state.json";
-/// How its temporary files are called: the run's own process, which starts meanwhile, removes what is left of its own.
-const TEMPORARY: &str = ".state-";
 
 /// Where a run stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,44 +106,19 @@ impl State {
     pub fn write(&self, folder: &Path) -> anyhow::Result<()> {
         let path = folder.join(STATE);
         let text = serde_json::to_string_pretty(self)? + "\n";
-        write_file_through(TEMPORARY, &path, text.as_bytes())
-            .with_context(|| format!("{}: cannot be written", path.display()))
-    }
-
-    /// Removes what killed sweeps left of a state half written. What is new may be another sweep's, and stays.
-    pub(super) fn remove_temporary(folder: &Path) {
-        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-            let age = entry.metadata().and_then(|data| data.modified()).ok().and_then(|time| time.elapsed().ok());
-            let old = age.is_some_and(|age| age > Duration::from_secs(60));
-            if old && entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
-                // Its like does no harm where it cannot be removed.
-                let _ = std::fs::remove_file(entry.path());
-            }
-        }
+        write_file(&path, text.as_bytes()).with_context(|| format!("{}: cannot be written", path.display()))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fs::File;
-    use std::time::SystemTime;
-
     use super::*;
 
     #[test]
-    fn a_run_that_tidies_up_leaves_a_state_being_written() {
+    fn a_state_is_written_and_read() {
         let folder = tempfile::tempdir().unwrap();
-        let here = |name: &str| folder.path().join(name);
-        for name in [".tmpRun", ".state-new", ".state-old"] {
-            File::create(here(name)).unwrap();
-        }
-        let hour_ago = SystemTime::now() - Duration::from_secs(3600);
-        File::options().write(true).open(here(".state-old")).unwrap().set_modified(hour_ago).unwrap();
-        RunFolder::at(folder.path()).remove_temporary().unwrap();
-        assert!(!here(".tmpRun").exists() && here(".state-new").exists() && here(".state-old").exists());
-        State::remove_temporary(folder.path());
-        assert!(here(".state-new").exists() && !here(".state-old").exists());
-        let written = State { attempts: 2, ..State::default() };
+        assert_eq!(State::of_file(folder.path()), None);
+        let written = State { attempts: 2, seconds: 0.1 + 0.2, ..State::default() };
         written.write(folder.path()).unwrap();
         assert_eq!(State::of_file(folder.path()), Some(written));
     }

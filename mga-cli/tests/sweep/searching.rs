@@ -68,6 +68,11 @@ fn a_search_that_is_stopped_goes_on_as_if_it_was_not() {
         serde_json::from_slice(&std::fs::read(folder.path(out).join("draws.json")).unwrap()).unwrap()
     };
     assert_eq!(draws("peace")["values"].as_array().map(Vec::len), Some(5));
+    // Given again it is finished: the draws read back are those that were made.
+    let (before, plan) = (draws("peace"), std::fs::read(folder.path("peace/plan.json")).unwrap());
+    let message = said(&succeed(folder.sweep("peace", &[])));
+    assert!(message.contains("rates: 10 runs: 10 finished, 0 failed, 0 to run"), "{message}");
+    assert_eq!((draws("peace"), std::fs::read(folder.path("peace/plan.json")).unwrap()), (before, plan));
     // The first two draws alone; then the rest.
     folder.write("sweep.toml", &SEARCH.replace("11", "4"));
     succeed(folder.sweep("out", &["--jobs", "2"]));

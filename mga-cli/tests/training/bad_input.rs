@@ -91,6 +91,16 @@ fn a_folder_with_a_run_is_left_alone() {
     // Results go into a folder; a file is named, before the work and not after it.
     let message = fail(tiny.mga(["eval", "run", "--out", "tiny.toml"]), 1);
     says(&message, &["tiny.toml: is a file", "--out"]);
+    let message = fail(tiny.mga(["sweep", "tiny.toml", "--out", "run"]), 1);
+    says(&message, &["there is a run in this folder", "--out"]);
+    let message = fail(tiny.mga(["eval", "run", "--split", "validation", "--out", "run"]), 1);
+    says(&message, &["predictions.csv", "--out"]);
+    tiny.run("run").assert_same(&before);
+    std::fs::create_dir(tiny.path("sweep")).unwrap();
+    std::fs::write(tiny.path("sweep/plan.json"), "{}").unwrap();
+    let message = fail(tiny.train("sweep", &[]), 1);
+    says(&message, &["there is a sweep in this folder", "--out"]);
+    assert_eq!(std::fs::read_dir(tiny.path("sweep")).unwrap().count(), 1);
     let message = fail(tiny.mga(["train", "--resume", "nowhere"]), 1);
     says(&message, &["nowhere", "experiment.toml"]);
     assert!(!tiny.path("nowhere").exists());

@@ -5,6 +5,8 @@ mod bad_input;
 mod checked;
 mod noted;
 #[cfg(test)]
+mod photographs;
+#[cfg(test)]
 mod release_0_1_0;
 mod repeated;
 mod resumed;
@@ -14,3 +16,7 @@ mod threads;
 // `cfg(test)` tells clippy that its helpers may unwrap.
 #[cfg(test)]
 mod tiny;
+#[cfg(unix)]
+mod unheard;
+mod unlabelled;
+mod verified;

@@ -34,7 +34,7 @@ fn signals_end_a_run_that_goes_on_to_the_same_end() {
     succeed(tiny.train("peace", &[]));
     let peace = tiny.run("peace");
     assert_eq!(peace.metrics.len(), 50);
-    for (signal, lines) in [("TERM", 2), ("USR1", 12), ("INT", 22)] {
+    for (signal, lines) in [("TERM", 2), ("USR1", 12), ("HUP", 17), ("INT", 22)] {
         let (status, message) = signalled(&tiny, signal, lines);
         assert_eq!(status, Some(130), "{signal}: {message}");
         assert!(message.contains("mga train --resume run"), "{signal}: {message}");
@@ -49,4 +49,23 @@ fn signals_end_a_run_that_goes_on_to_the_same_end() {
     }
     succeed(tiny.go_on("run"));
     tiny.run("run").assert_same(&peace);
+}
+
+#[test]
+fn a_run_under_nohup_does_not_hear_that_its_terminal_is_closed() {
+    let tiny = Tiny::new(&["schedule.epochs=4"]);
+    let mut command = Command::new("nohup");
+    let train = tiny.train("run", &[]);
+    command.arg(train.get_program()).args(train.get_args()).current_dir(tiny.path(""));
+    let mut run = start(command);
+    while !tiny.path("run/metrics.jsonl").is_file() && run.try_wait().unwrap().is_none() {
+        sleep(Duration::from_micros(500));
+    }
+    // It may have ended already, and its number may be another's: then there is nothing to see.
+    if run.try_wait().unwrap().is_none() {
+        Command::new("kill").args(["-s", "HUP", &run.id().to_string()]).status().unwrap();
+    }
+    let output = run.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(tiny.path("run/summary.json").is_file());
 }

@@ -7,7 +7,7 @@ use mga_core::{Error, Result};
 
 use super::pickle::{StoredTensor, is_float, read_checkpoint};
 use super::rename::{normalise, rename, wrapper};
-use super::save::write_by_rename;
+use super::save::save_views;
 use crate::registry::Registry;
 
 /// Names that are published as PyTorch checkpoints alone and are turned into ours. All others (torchvision's, timm's,
@@ -129,8 +129,6 @@ fn common_wrapper(tensors: &BTreeMap<String, StoredTensor>) -> Option<String> {
 /// The file cannot be written.
 pub fn write_converted(converted: &Converted, path: &Path) -> Result<()> {
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-    write_by_rename(path, |file| {
-        let views = converted.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor));
-        Ok(safetensors::serialize_to_file(views, Some(metadata), file)?)
-    })
+    let views = converted.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor));
+    save_views(views.collect(), metadata, path)
 }

@@ -63,7 +63,7 @@ mod tests {
         let metadata = HashMap::from([("a".to_owned(), "b".to_owned())]);
         crate::weights::save_file(&[("x".to_owned(), tensor)], metadata.clone(), &path)?;
         let header = Header::read(&path)?;
-        assert_eq!((&header.metadata, header.tensors["x"].shape.as_slice()), (&metadata, &[2, 3][..]));
+        assert_eq!((&header.metadata["a"], header.tensors["x"].shape.as_slice()), (&metadata["a"], &[2, 3][..]));
         Ok(())
     }
 

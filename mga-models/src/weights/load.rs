@@ -46,6 +46,8 @@ pub struct LoadReport {
     pub ignored: usize,
     /// What stood before names of the file and was taken off, `model.backbone.`.
     pub wrappers: BTreeSet<String>,
+    /// Whether the file carries no hash over its content: damage would not show.
+    pub unchecked: bool,
 }
 
 impl LoadReport {
@@ -64,6 +66,9 @@ impl std::fmt::Display for LoadReport {
         }
         for wrapper in &self.wrappers {
             write!(f, ", names without `{wrapper}`")?;
+        }
+        if self.unchecked {
+            f.write_str("; the file carries no hash of its content, so damage to it would not show")?;
         }
         let lists = [
             ("missing in the file", &self.missing),
@@ -98,7 +103,9 @@ impl std::fmt::Display for LoadReport {
 /// Reads a safetensors file into `store`; see [`load_tensors`].
 pub fn load_file(store: &ParameterStore, path: &Path, renames: &[(&str, &str)], strict: bool) -> Result<LoadReport> {
     let known = |name: &str| ours(name, renames, |place| store.get(place).is_some()).is_some();
-    load_tensors(store, read_tensors(path, &known)?, renames, strict).map_err(|e| in_file(path, &e))
+    let (tensors, checked) = read_tensors(path, &known)?;
+    let report = load_tensors(store, tensors, renames, strict).map_err(|e| in_file(path, &e))?;
+    Ok(LoadReport { unchecked: !checked, ..report })
 }
 
 pub(super) fn in_file(path: &Path, error: &Error) -> Error {

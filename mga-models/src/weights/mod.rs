@@ -1,5 +1,6 @@
 //! Weight files: safetensors with torchvision's names, the authors' names, or our own.
 
+mod content;
 mod convert;
 mod export;
 mod file_format;
@@ -12,6 +13,7 @@ mod read;
 mod rename;
 mod save;
 
+pub use content::check_content;
 pub use convert::{Converted, convert, write_converted};
 pub use export::{AttentionDescription, ModelDescription, Preprocessing, model_py, timm_name};
 pub use header::{Header, TensorHeader};

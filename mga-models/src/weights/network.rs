@@ -54,7 +54,8 @@ fn load_trunk(
     strict: bool,
 ) -> Result<LoadReport> {
     let (mut own, mut not_needed) = (HashMap::new(), 0);
-    for (name, tensor) in read_tensors(path, &|name| inside(store, name, trunk, renames).is_some())? {
+    let (tensors, checked) = read_tensors(path, &|name| inside(store, name, trunk, renames).is_some())?;
+    for (name, tensor) in tensors {
         let short = inside(store, &name, trunk, renames).unwrap_or_else(|| rename(&name, renames));
         // What classifies whole images, and says where they are looked at, has no place here.
         if ["classifier", "attention"].iter().any(|part| under(&short, part)) {
@@ -66,6 +67,7 @@ fn load_trunk(
     let heads = |name: &str| !under(name, trunk.prefix);
     let mut report = load_where(store, own, &[], strict, &heads).map_err(|e| in_file(path, &e))?;
     report.ignored += not_needed;
+    report.unchecked = !checked;
     Ok(report)
 }
 

@@ -8,14 +8,15 @@ use candle_core::{DType, Device, Tensor};
 use mga_core::{Error, Result};
 use safetensors::{Dtype, SafeTensors};
 
+use super::content::check_content;
 use super::file_format::not_safetensors;
 
-/// Every tensor of a safetensors file, by the file's names. Those of number types that no weights have (truth values, 8-bit
+/// Every tensor of a safetensors file, by the file's names, and whether a hash says that they are what was saved. Those of number types that no weights have (truth values, 8-bit
 /// and complex numbers) matter only to say that they are there: they come as zeros of their shape.
 ///
 /// # Errors
-/// No safetensors file; numbers of such a type where `needed` says that they are weights.
-pub(super) fn read_tensors(path: &Path, needed: &dyn Fn(&str) -> bool) -> Result<HashMap<String, Tensor>> {
+/// No safetensors file, or a damaged one; numbers of such a type where `needed` says that they are weights.
+pub(super) fn read_tensors(path: &Path, needed: &dyn Fn(&str) -> bool) -> Result<(HashMap<String, Tensor>, bool)> {
     let failed = |what: String| Error::Weights(format!("{}: {what}", path.display()));
     if !path.is_file() {
         return Err(failed("there is no such weight file".into()));
@@ -38,7 +39,8 @@ pub(super) fn read_tensors(path: &Path, needed: &dyn Fn(&str) -> bool) -> Result
         let tensor = Tensor::zeros(view.shape(), DType::U8, &Device::Cpu).map_err(told)?;
         Ok((name, tensor))
     };
-    file.tensors().into_iter().map(tensor).collect()
+    let tensors = file.tensors().into_iter().map(tensor).collect::<Result<_>>()?;
+    Ok((tensors, check_content(&bytes, path)?))
 }
 
 /// Whether candle computes with numbers of this type, or at least knows what they are.
@@ -94,7 +96,8 @@ mod tests {
             let odd = Stored(dtype, vec![2, 3], vec![0; 6 * size]);
             let fine = Stored(Dtype::BF16, vec![1], vec![0x80, 0x3f]);
             safetensors::serialize_to_file([("fine", &fine), ("odd", &odd)], None, &path).unwrap();
-            let tensors = read_tensors(&path, &|name| name == "fine").unwrap();
+            let (tensors, checked) = read_tensors(&path, &|name| name == "fine").unwrap();
+            assert!(!checked, "of another program");
             assert_eq!(tensors["odd"].dims(), [2, 3]);
             let one = tensors["fine"].to_dtype(DType::F32).unwrap().to_vec1::<f32>().unwrap();
             assert_eq!(one, [1.0]);

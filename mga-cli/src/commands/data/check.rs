@@ -53,7 +53,7 @@ pub(super) fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     }
     let data = data_set::open(&loaded, components)?;
     for note in data.notes() {
-        eprintln!("note: {note}");
+        say!("note: {note}");
     }
     let settings = CheckSettings { near_distance: args.near, threads: loaded.experiment.data.workers };
     let bar = images_bar(data.splits.parts().iter().map(|(_, images)| images.len()).sum());

@@ -41,7 +41,7 @@ pub(super) struct Args {
     /// The data set's masks to write; `none` for no masks. Left out: its first.
     #[arg(long, value_name = "SOURCE")]
     masks: Option<String>,
-    /// The folder to write to, new or empty.
+    /// The folder to write to, new or empty; or one that the same command was ended in, which goes on with it.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 }
@@ -60,7 +60,7 @@ pub(super) fn run(args: Args, components: &Components) -> anyhow::Result<()> {
         (None, None) => anyhow::bail!("name an experiment or a data set"),
     };
     for warning in dataset.warnings() {
-        eprintln!("warning: {warning}");
+        say!("warning: {warning}");
     }
     let masks = match args.masks.as_deref() {
         Some("none") => None,
@@ -108,6 +108,10 @@ fn value_of(text: &str) -> anyhow::Result<Value> {
     let parsed = toml::from_str::<toml::Table>(&format!("value = {text}")).ok();
     match parsed.filter(|table| table.len() == 1).and_then(|mut table| table.remove("value")) {
         Some(toml::Value::Datetime(_)) | None => Ok(Value::String(text.to_owned())),
+        // JSON has no such numbers, and would take them for a setting left out.
+        Some(toml::Value::Float(number)) if !number.is_finite() => {
+            Err(misused(format!("--set: `{text}` is not a finite number")))
+        }
         Some(value) => Ok(serde_json::to_value(value)?),
     }
 }
@@ -126,5 +130,9 @@ mod tests {
         let values: Vec<Value> = texts.iter().map(|text| value_of(text).unwrap()).collect();
         let expected = serde_json::json!([20, 0.5, true, [1, 2], "a", "leaves/x", "1\nb = 2", "2020-01-01"]);
         assert_eq!(Value::Array(values), expected);
+        for text in ["nan", "-inf"] {
+            let message = value_of(text).unwrap_err().to_string();
+            assert!(message.contains("is not a finite number"), "{message}");
+        }
     }
 }

@@ -46,7 +46,7 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
 }
 
 /// A bar on standard error, gone when done; nothing where that is no terminal.
-pub(super) fn images_bar(images: usize) -> ProgressBar {
+pub(crate) fn images_bar(images: usize) -> ProgressBar {
     let bar = ProgressBar::new(images as u64);
     if let Ok(style) = ProgressStyle::with_template("[{bar:32}] {pos}/{len} images (left {eta})") {
         bar.set_style(style.progress_chars("=> "));

@@ -53,7 +53,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     let settings = FoldSettings { folds, repeats, seed, group, stratify };
     let made = write_folds(&args.table, &args.out, &settings)?;
     for note in &made.notes {
-        eprintln!("note: {note}");
+        say!("note: {note}");
     }
     let rows = made.of.first().map_or(0, Vec::len);
     Ok(output::print(format!("{out}: {rows} rows in {folds} folds, {repeats} times\n"))?)

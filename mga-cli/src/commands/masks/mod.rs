@@ -103,7 +103,7 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
         }
         None => Images::of_folder(&args.images)?,
     };
-    images.notes().iter().for_each(|note| eprintln!("note: {note}"));
+    images.notes().iter().for_each(|note| say!("note: {note}"));
     let origin = match name.as_str() {
         "file" | "alpha" => Origin::Own(if name == "file" { "folder" } else { "alpha" }),
         name => Origin::Made(Box::new(Maker::open(name, &settings, components, &device)?)),

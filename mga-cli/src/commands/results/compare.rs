@@ -37,7 +37,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     }
     for record in &records {
         for note in &record.notes {
-            eprintln!("note: {}: {note}", record.folder.display());
+            say!("note: {}: {note}", record.folder.display());
         }
     }
     let settings = differing(&records, |record| record.experiment.as_ref().map(flatten).unwrap_or_default());

@@ -52,6 +52,6 @@ pub fn run(args: Args) -> anyhow::Result<()> {
 /// Says what is odd with the folders, on standard error.
 fn warn(results: &Results) {
     for note in results.all_notes() {
-        eprintln!("note: {}: {}", note.path.display(), note.message);
+        say!("note: {}: {}", note.path.display(), note.message);
     }
 }

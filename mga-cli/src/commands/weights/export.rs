@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use mga_core::whole_file;
 use mga_models::MgaModel;
 use mga_models::weights::{
     AttentionDescription, ModelDescription, Preprocessing, model_py, rename_back, save_file, timm_name,
@@ -68,16 +69,10 @@ pub(super) fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     // Written beside it and renamed: the folder is whole or not there.
     let parent = args.folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
-    let made = tempfile::Builder::new().prefix(".export-").tempdir_in(parent);
-    let made = made.with_context(|| format!("cannot write in {}", parent.display()))?;
-    write(made.path(), &loaded, &model, &description, &summary, components)?;
-    readable(made.path());
-    if args.folder.exists() {
-        std::fs::remove_dir(&args.folder).with_context(|| format!("cannot replace {}", args.folder.display()))?;
-    }
-    std::fs::rename(made.path(), &args.folder).with_context(|| format!("cannot write {}", args.folder.display()))?;
-    // It has another name now, and stays.
-    let _ = made.keep();
+    let unwritten = || format!("cannot write {}", args.folder.display());
+    whole_file::write_folder(&args.folder, |folder| write(folder, &loaded, &model, &description, &summary, components))
+        .with_context(unwritten)?;
+    remove_leftovers(parent);
     Ok(print(format!(
         "{}: {} with attention \"{}\", {} classes\n",
         args.folder.display(),
@@ -171,8 +166,21 @@ fn config(description: &ModelDescription, model: &MgaModel, size: Option<(usize,
     })
 }
 
-/// A temporary folder is for its owner alone; the result is a folder like any other.
-fn readable(folder: &Path) {
-    #[cfg(unix)]
-    let _ = std::fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(0o755));
+/// Removes what killed exports of version 0.1.0 left beside their folders. Theirs is what has such a name, and nothing in it
+/// but what an export writes.
+fn remove_leftovers(parent: &Path) {
+    const FILES: [&str; 4] = [MODEL_FILE, "config.json", "README.md", "model.py"];
+    for entry in std::fs::read_dir(parent).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let random = name.strip_prefix(".export-").unwrap_or_default();
+        if random.len() != 6 || !random.chars().all(|c| c.is_ascii_alphanumeric()) {
+            continue;
+        }
+        let ours = |name: &str| FILES.contains(&name) || name.starts_with(whole_file::TEMPORARY);
+        let files: Vec<_> = std::fs::read_dir(entry.path()).into_iter().flatten().flatten().collect();
+        if files.iter().all(|file| ours(&file.file_name().to_string_lossy())) {
+            // Where it cannot be removed it does no harm.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
 }

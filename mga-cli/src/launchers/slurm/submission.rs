@@ -129,7 +129,7 @@ impl Scripts {
         // The list is for people: one that cannot be read is begun anew, with a word about it.
         let mut jobs: Vec<Submitted> = match std::fs::read(&path) {
             Ok(text) => serde_json::from_slice(&text).unwrap_or_else(|error| {
-                eprintln!("note: {}: begun anew, it could not be read: {error}", path.display());
+                say!("note: {}: begun anew, it could not be read: {error}", path.display());
                 vec![]
             }),
             Err(_) => vec![],
