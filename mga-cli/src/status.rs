@@ -30,7 +30,7 @@ pub fn report(outcome: anyhow::Result<()>) -> u8 {
     let Err(error) = outcome else { return 0 };
     if let Some(Usage(error)) = error.downcast_ref() {
         // Nobody is there to hear of a closed standard error.
-        let _ = error.print();
+        let _ = crate::terminal_text::print_usage(error);
         return u8::try_from(error.exit_code()).unwrap_or(MISUSED);
     }
     if let Some(error) = error.downcast_ref::<ExperimentError>() {

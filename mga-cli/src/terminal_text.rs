@@ -1,6 +1,7 @@
 //! Text that is safe to show: names of files, classes and settings may hold anything, and a terminal obeys what it is sent.
 
 use std::borrow::Cow;
+use std::io::{self, Write};
 
 use indicatif::ProgressBar;
 
@@ -33,6 +34,21 @@ fn is_obeyed(character: char) -> bool {
         '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => true,
         character => character.is_control(),
     }
+}
+
+/// Prints what is wrong with a command line, in clap's colours; without them where an argument holds what a terminal would
+/// obey, for clap shows arguments as they came.
+///
+/// # Errors
+/// The output cannot be written to.
+pub fn print_usage(error: &clap::Error) -> io::Result<()> {
+    let hostile = std::env::args_os().any(|argument| argument.to_string_lossy().contains(is_obeyed));
+    if !hostile {
+        return error.print();
+    }
+    let text = error.to_string();
+    let text = visible(&text);
+    if error.use_stderr() { io::stderr().write_all(text.as_bytes()) } else { io::stdout().write_all(text.as_bytes()) }
 }
 
 /// Foreign text on a bar, made [`visible`]: the only way to it, for clippy forbids the bar's own.

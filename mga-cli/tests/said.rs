@@ -91,3 +91,78 @@ fn on_a_terminal_there_is_a_bar() {
         assert!(said.contains(part), "{part} in {said:?}");
     }
 }
+
+/// Folders and files whose names a terminal would obey: classes in colour, a title, a carriage return.
+#[cfg(test)]
+fn hostile() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (part, images, begin) in [("train", 4, 1), ("test", 2, 9)] {
+        for (shade, class) in [(60u8, "\u{1b}[31mred"), (180, "=1+1"), (240, "\u{9b}2Jgone\r")] {
+            let images_folder = folder.path().join("images").join(part).join(class);
+            std::fs::create_dir_all(&images_folder).unwrap();
+            for image in 0..images {
+                let picture = image::RgbImage::from_fn(32, 32, |x, y| {
+                    image::Rgb([shade, x as u8 * 8, y as u8 * (image + begin)])
+                });
+                picture.save(images_folder.join(format!("\u{1b}]0;leaf {part} {image}\u{7}.png"))).unwrap();
+            }
+        }
+    }
+    let model = "backbone = \"conv4\"\nattention = \"none\"\nmask_guidance = false\n";
+    let text = EXPERIMENT
+        .replace("size = 32\ntrain_per_class = 3\ntest_per_class = 1\n", "root = \"images\"\n")
+        .replace("\"leaves\"", "\"image-folder\"")
+        .replace("backbone = \"conv4\"\n", model);
+    std::fs::write(folder.path().join("\u{1b}[1mx.toml"), text).unwrap();
+    folder
+}
+
+#[test]
+fn names_of_classes_and_files_are_spelt_out() {
+    let folder = hostile();
+    let one = "images/test/\u{1b}[31mred";
+    let mut heard = String::new();
+    for (arguments, succeeds) in [
+        (&["check", "\u{1b}[1mx.toml"][..], true),
+        (&["data", "check", "\u{1b}[1mx.toml"], true),
+        (&["data", "check", "\u{1b}[1mx.toml", "--json"], true),
+        (&["train", "\u{1b}[1mx.toml", "--out", "\u{1b}[4mrun"], true),
+        (&["eval", "\u{1b}[4mrun"], true),
+        (&["predict", one, "--weights", "\u{1b}[4mrun"], true),
+        (&["predict", one, "--weights", "\u{1b}[4mrun", "--json"], true),
+        (&["results", "list", "\u{1b}[4mrun"], true),
+        (&["data", "check", "\u{1b}[1mnowhere.toml"], false),
+        (&["train", "\u{1b}[1mx.toml", "--out", "other", "--set", "\u{1b}[31mkey=1"], false),
+        (&["predict", "\u{1b}[31mnowhere", "--weights", "\u{1b}[4mrun"], false),
+        (&["no-\u{1b}[31mcommand"], false),
+        (&["train", "--\u{1b}[31mflag"], false),
+        (&["break", "\u{1b}[2Jbroken.png"], false),
+        (&["data", "check", "\u{1b}[1mx.toml"], false),
+        (&["train", "\u{1b}[1mx.toml", "--out", "third"], false),
+    ] {
+        if arguments[0] == "break" {
+            std::fs::write(folder.path().join("images/train/=1+1").join(arguments[1]), "no picture").unwrap();
+            continue;
+        }
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_mga")).current_dir(folder.path()).args(arguments).output().unwrap();
+        let said = String::from_utf8_lossy(&[output.stdout.as_slice(), &output.stderr].concat()).into_owned();
+        assert_eq!(output.status.success(), succeeds, "{arguments:?}: {said:?}");
+        let obeyed = |c: char| c.is_control() && c != '\n' && c != '\t';
+        assert!(!said.contains(obeyed) && !said.is_empty(), "{arguments:?}: {said:?}");
+        heard += &said;
+    }
+    for name in ["\\u001b[31mred", "\\u009b2Jgone\\u000d", "\\u001b[1mx.toml", "\\u001b]0;leaf test 0\\u0007.png"] {
+        assert!(heard.contains(name), "{name}: {heard}");
+    }
+    // In files that mga reads again names are as they are; a spreadsheet does not calculate.
+    let run = folder.path().join("\u{1b}[4mrun");
+    let table = std::fs::read_to_string(run.join("predictions.csv")).unwrap();
+    assert!(table.contains(",'=1+1,") && !table.contains(",=1+1"), "{table}");
+    let read = mga_cli::results::Predictions::read(&run).unwrap();
+    assert!(
+        read.classes().contains(&"=1+1") && read.0.iter().any(|row| row.path.contains("/\u{1b}]0;leaf")),
+        "{read:?}"
+    );
+    assert_eq!(mga_cli::results::Confusion::read(&run).unwrap().classes.len(), 3);
+}

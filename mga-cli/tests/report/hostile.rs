@@ -56,7 +56,7 @@ fn escape_sequences_of_names_never_reach_a_terminal() {
     ] {
         let output = mga(arguments);
         assert!(!output.stdout.is_empty() || !output.stderr.is_empty(), "{arguments:?} says nothing");
-        for said in [&output.stdout] {
+        for said in [&output.stdout, &output.stderr] {
             assert!(!is_obeyed(said), "{arguments:?}: {:?}", String::from_utf8_lossy(said));
         }
     }
