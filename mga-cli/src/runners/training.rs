@@ -349,7 +349,7 @@ mod tests {
         let classes = data.dataset.classes().to_vec();
         let model = assemble::fresh_model(&loaded, &components, classes.len(), &candle_core::Device::Cpu)?;
         let experiment = &loaded.experiment;
-        let own = Classification { experiment, model: &model, classes };
+        let own = Classification { experiment, model: &model, classes, class_weights: None };
         let folder = RunFolder::at(folder);
         if from == 0 {
             folder.create()?;

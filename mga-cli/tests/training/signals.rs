@@ -1,5 +1,6 @@
 //! Signals end a run in order: it is saved, says how to go on, and goes on to the same end.
 
+use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -9,7 +10,15 @@ use crate::tiny::{Tiny, said, start, succeed};
 /// Goes on with the run until its log has `lines` lines, then sends `signal`; gives exit status and message.
 #[cfg(test)]
 fn signalled(tiny: &Tiny, signal: &str, lines: usize) -> (Option<i32>, String) {
-    let mut run = start(tiny.go_on("run"));
+    let mut command = tiny.go_on("run");
+    // SAFETY: a plain system call between fork and exec. Whoever runs the tests may have it ignored, as `nohup` does.
+    unsafe {
+        command.pre_exec(|| {
+            libc::signal(libc::SIGHUP, libc::SIG_DFL);
+            Ok(())
+        });
+    }
+    let mut run = start(command);
     let log = tiny.path("run/metrics.jsonl");
     let started = Instant::now();
     while std::fs::read_to_string(&log).unwrap_or_default().lines().count() < lines {

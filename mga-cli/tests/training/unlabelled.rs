@@ -97,7 +97,7 @@ fn those_with_labels_are_scored() {
 
 #[test]
 fn images_to_train_or_select_on_need_labels() {
-    let tiny = with(&[0, 1, 0, 1, -1, 1, 0], &[0, 1]);
+    let tiny = with(&[0, 1, 0, 1, -1, -1, 1, 0], &[0, 1]);
     let message = fail(tiny.train("run", &[]), 2);
     assert!(message.contains("1 of 5 training images carry no label"), "{message}");
     let tiny = with(&TRAIN, &[-1, -1]);

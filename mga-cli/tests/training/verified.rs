@@ -117,7 +117,7 @@ masks = { source = "folder" }
 annotations = { source = "masks" }
 
 [model]
-backbone = "unet-small"
+backbone = "unet_small"
 
 [optimiser]
 name = "adamw"
