@@ -201,6 +201,7 @@ pub(super) const SETTINGS: &[(&str, &[Need])] = &[
     ("data.dataset", ALWAYS),
     ("data.root", &[FILES]),
     ("data.on_error", ALWAYS),
+    ("data.verify", ALWAYS),
     ("data.batch_size", ALWAYS),
     ("data.shuffle", ALWAYS),
     ("data.drop_last", ALWAYS),
