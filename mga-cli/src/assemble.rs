@@ -11,7 +11,7 @@ use mga_models::weights::published::IMAGENET;
 use mga_models::{BackboneEntry, MgaModel, ModelSettings, weights};
 
 use crate::components::Components;
-use crate::experiment::{Attention, Experiment, Input, Loaded};
+use crate::experiment::{Attention, Experiment, Input, Loaded, Masks};
 use crate::weights_source::{self, WeightsFile};
 
 /// The device of `device = "auto" | "cpu" | "cuda" | "cuda:N"`. There is no silent fallback: a GPU that is asked for and
@@ -144,24 +144,33 @@ pub fn settle_weights(loaded: &mut Loaded, components: &Components) -> anyhow::R
     Ok(Some(found))
 }
 
-/// Finds the weights of the segmenter that makes an experiment's masks, where they are named by name, and writes their
-/// commit in place of the branch, so that the resolved experiment says exactly what made the masks.
+/// Finds the weights of the segmenters that make an experiment's masks, where they are named by name, and writes their
+/// commits in place of the branches, so that the resolved experiment says exactly what made the masks.
 ///
 /// # Errors
 /// No such weights, weights of another network, no network.
 pub fn settle_mask_weights(loaded: &mut Loaded, components: &Components) -> anyhow::Result<()> {
-    let masks = &loaded.experiment.data.masks;
     let registry = &components.registry;
-    let network = masks.source.iter().chain(&masks.of).find(|name| registry.segmenter(name).is_some());
-    let named = masks.segmenter.as_ref().and_then(|segmenter| segmenter.weights.as_deref());
-    let (Some(network), Some(named)) = (network, named) else { return Ok(()) };
-    if !weights_source::is_name(named) || Path::new(named).exists() {
-        return Ok(());
-    }
-    let found = weights_source::find(named, network, registry, &components.hub);
-    let found = found.map_err(|error| hub_error(loaded, "data.masks.segmenter.weights", named, error))?;
-    if let (Some(segmenter), Some(found)) = (&mut loaded.experiment.data.masks.segmenter, found) {
-        segmenter.weights = Some(found.pinned);
+    let found = |at: &str, masks: Option<&Masks>| -> anyhow::Result<Option<String>> {
+        let Some(masks) = masks else { return Ok(None) };
+        let network = masks.source.iter().chain(&masks.of).find(|name| registry.segmenter(name).is_some());
+        let named = masks.segmenter.as_ref().and_then(|segmenter| segmenter.weights.as_deref());
+        let (Some(network), Some(named)) = (network, named) else { return Ok(None) };
+        if !weights_source::is_name(named) || Path::new(named).exists() {
+            return Ok(None);
+        }
+        let found = weights_source::find(named, network, registry, &components.hub);
+        let found = found.map_err(|error| hub_error(loaded, &format!("{at}.segmenter.weights"), named, error))?;
+        Ok(found.map(|found| found.pinned))
+    };
+    let masks = found("data.masks", Some(&loaded.experiment.data.masks))?;
+    let reference = found("eval.reference_masks", loaded.experiment.eval.reference_masks.as_ref())?;
+    let experiment = &mut loaded.experiment;
+    let tables = [(Some(&mut experiment.data.masks), masks), (experiment.eval.reference_masks.as_mut(), reference)];
+    for (table, pinned) in tables {
+        if let (Some(segmenter), Some(pinned)) = (table.and_then(|masks| masks.segmenter.as_mut()), pinned) {
+            segmenter.weights = Some(pinned);
+        }
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ use rayon::prelude::*;
 
 use crate::assemble;
 use crate::components::Components;
-use crate::experiment::{Data, EmptyMask, Experiment, ExperimentError, Loaded, MissingMask, OnError};
+use crate::experiment::{Data, EmptyMask, Experiment, ExperimentError, Loaded, Masks, MissingMask, OnError};
 use crate::runners::class_weights::label_counts;
 use crate::segmenting::{Maker, cache_folder};
 use crate::verification::decoding_settings;
@@ -29,6 +29,8 @@ pub struct OpenData {
     /// Its masks, or a control; none without mask guidance, unless the experiment names a source, which evaluation then
     /// measures the attention against.
     pub masks: Arc<MaskSource>,
+    /// The masks that attention is measured against besides, where the experiment names them.
+    pub reference: Option<Arc<MaskSource>>,
     guided: bool,
 }
 
@@ -38,16 +40,16 @@ impl OpenData {
     #[must_use]
     pub fn train_source(&self) -> Arc<dyn Source> {
         if self.guided {
-            Arc::new(Masked { masks: Arc::clone(&self.masks), required: true })
+            Arc::new(Masked { masks: Arc::clone(&self.masks), reference: None, required: true })
         } else {
             Arc::new(ImagesOnly(Arc::clone(&self.dataset)))
         }
     }
 
-    /// Images as evaluation sees them: with masks where there are any.
+    /// Images as evaluation sees them: with masks, and reference masks, where there are any.
     #[must_use]
     pub fn eval_source(&self) -> Arc<dyn Source> {
-        Arc::new(Masked { masks: Arc::clone(&self.masks), required: false })
+        Arc::new(Masked { masks: Arc::clone(&self.masks), reference: self.reference.clone(), required: false })
     }
 
     /// Training images of each class.
@@ -94,12 +96,18 @@ impl OpenData {
 /// Images with masks from one source.
 struct Masked {
     masks: Arc<MaskSource>,
+    reference: Option<Arc<MaskSource>>,
     required: bool,
 }
 
 impl Source for Masked {
     fn load(&self, index: usize) -> Result<(Picture, Option<Mask>)> {
         if self.required { self.masks.load(index) } else { self.masks.load_optional(index) }
+    }
+
+    fn reference(&self, index: usize, picture: &Picture) -> Result<Option<Mask>> {
+        let Some(reference) = &self.reference else { return Ok(None) };
+        reference.mask_of(index, (picture.width(), picture.height()))
     }
 
     fn label(&self, index: usize) -> Option<usize> {
@@ -127,7 +135,8 @@ pub fn open(loaded: &Loaded, components: &Components) -> anyhow::Result<OpenData
     }
     loaded.check_validation(splits.validation.len())?;
     let masks = Arc::new(open_masks(loaded, components, &dataset)?);
-    Ok(OpenData { dataset, splits, masks, guided: wants_masks(&loaded.experiment) })
+    let reference = open_reference(loaded, components, &dataset)?;
+    Ok(OpenData { dataset, splits, masks, reference, guided: wants_masks(&loaded.experiment) })
 }
 
 /// Opens what an experiment is evaluated on: as [`open`], but neither masks nor training or validation images are
@@ -142,13 +151,21 @@ pub fn open_to_evaluate(loaded: &Loaded, components: &Components) -> anyhow::Res
         // A network that is shown masks can do nothing without.
         Err(error) if loaded.experiment.model.input.needs_masks() => return Err(error.into()),
         Err(error) => {
-            let reason = error.problems.first().map_or("", |problem| problem.message.as_str());
-            splits.notes.push(format!("evaluated without masks: {reason}"));
+            splits.notes.push(format!("evaluated without masks: {}", reason(&error)));
             let none = MaskSettings { source: "none".to_owned(), ..MaskSettings::default() };
             MaskSource::new(none, Arc::clone(&dataset))?
         }
     };
-    Ok(OpenData { dataset, splits, masks: Arc::new(masks), guided: false })
+    let reference = open_reference(loaded, components, &dataset).unwrap_or_else(|error| {
+        splits.notes.push(format!("evaluated without reference masks: {}", reason(&error)));
+        None
+    });
+    Ok(OpenData { dataset, splits, masks: Arc::new(masks), reference, guided: false })
+}
+
+/// The first of what is wrong.
+fn reason(error: &ExperimentError) -> &str {
+    error.problems.first().map_or("", |problem| problem.message.as_str())
 }
 
 fn open_registered(loaded: &Loaded, components: &Components) -> std::result::Result<Arc<dyn Dataset>, ExperimentError> {
@@ -201,24 +218,25 @@ fn split_settings(data: &Data) -> SplitSettings {
     SplitSettings { test: data.split.test.map(|test| TestSettings { test, seed: data.split.seed }), validation }
 }
 
-/// The data set with the masks that the experiment takes from elsewhere: from a folder, or from a segmenter.
+/// The data set with the masks that the table `at`, `data.masks` say, takes from elsewhere: from a folder, or from a
+/// segmenter.
 fn supplied(
     loaded: &Loaded,
     components: &Components,
     dataset: &Arc<dyn Dataset>,
+    (at, masks): (&str, &Masks),
 ) -> std::result::Result<Arc<dyn Dataset>, ExperimentError> {
-    let masks = &loaded.experiment.data.masks;
     let mut dataset = Arc::clone(dataset);
     if let Some(folder) = &masks.folder {
         let files = MaskFiles::find(dataset.as_ref(), folder)
-            .map_err(|error| loaded.error("data.masks.folder", error.to_string()))?;
+            .map_err(|error| loaded.error(&format!("{at}.folder"), error.to_string()))?;
         dataset = Arc::new(Supplied::new(dataset, Arc::new(files)));
     }
     // A control can be made from a segmenter's masks too.
     let named = masks.source.iter().chain(&masks.of).find(|name| is_segmenter(name, components));
     let Some(name) = named.filter(|name| !dataset.mask_sources().contains(&name.as_str())) else { return Ok(dataset) };
-    let key = if masks.segmenter.is_some() { "data.masks.segmenter" } else { "data.masks.source" };
-    let failed = |error: anyhow::Error| loaded.error(key, format!("{error:#}"));
+    let key = format!("{at}.{}", if masks.segmenter.is_some() { "segmenter" } else { "source" });
+    let failed = |error: anyhow::Error| loaded.error(&key, format!("{error:#}"));
     let settings = masks.segmenter.clone().unwrap_or_default();
     let device = assemble::device(loaded).map_err(failed)?;
     let maker = Maker::open(name, &settings, components, &device).map_err(failed)?;
@@ -298,7 +316,7 @@ pub fn open_annotated(loaded: &Loaded, components: &Components, train: bool) -> 
     let Some(settings) = data.annotations.clone() else {
         return Err(loaded.error("data.annotations", "missing; segmentation learns from annotated images").into());
     };
-    let dataset = supplied(loaded, components, &dataset)?;
+    let dataset = supplied(loaded, components, &dataset, ("data.masks", &data.masks))?;
     let first = || dataset.mask_sources().first().map_or_else(String::new, |source| (*source).to_owned());
     let source = data.masks.source.clone().map_or_else(first, own_name);
     let wrong = |message: String| loaded.error("data.annotations", message);
@@ -357,7 +375,7 @@ fn open_masks(
     const KEY: &str = "data.masks.source";
     let experiment = &loaded.experiment;
     let masks = &experiment.data.masks;
-    let dataset = &supplied(loaded, components, dataset)?;
+    let dataset = &supplied(loaded, components, dataset, ("data.masks", masks))?;
     let source = match &masks.source {
         Some(source) => own_name(source.clone()),
         None if !wants_masks(experiment) => "none".to_owned(),
@@ -380,6 +398,35 @@ fn open_masks(
             })?
         }
     };
+    mask_source(loaded, components, dataset, ("data.masks", masks), source)
+}
+
+/// The masks that attention is measured against besides those it may learn from.
+fn open_reference(
+    loaded: &Loaded,
+    components: &Components,
+    dataset: &Arc<dyn Dataset>,
+) -> std::result::Result<Option<Arc<MaskSource>>, ExperimentError> {
+    const AT: &str = "eval.reference_masks";
+    let Some(masks) = &loaded.experiment.eval.reference_masks else { return Ok(None) };
+    let dataset = supplied(loaded, components, dataset, (AT, masks))?;
+    let first = || dataset.mask_sources().first().map(|source| (*source).to_owned());
+    let Some(source) = masks.source.clone().map(own_name).or_else(first) else {
+        let set = &loaded.experiment.data.dataset;
+        let message = format!("data set `{set}` as it is set here offers no masks: say in `source` where they are");
+        return Err(loaded.error(AT, message));
+    };
+    mask_source(loaded, components, &dataset, (AT, masks), source).map(|masks| Some(Arc::new(masks)))
+}
+
+/// Masks from `source`, by the settings of the table `at`.
+fn mask_source(
+    loaded: &Loaded,
+    components: &Components,
+    dataset: &Arc<dyn Dataset>,
+    (at, masks): (&str, &Masks),
+    source: String,
+) -> std::result::Result<MaskSource, ExperimentError> {
     let settings = MaskSettings {
         source,
         empty: match masks.empty {
@@ -401,7 +448,7 @@ fn open_masks(
             message += &format!("; or a segmenter: {}", names.join(", "));
         }
         // The place says the key already.
-        loaded.error(KEY, message.strip_prefix("data.masks.source: ").unwrap_or(&message))
+        loaded.error(&format!("{at}.source"), message.strip_prefix("data.masks.source: ").unwrap_or(&message))
     })
 }
 

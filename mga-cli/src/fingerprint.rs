@@ -29,6 +29,8 @@ pub struct Fingerprint {
     /// Over the names and labels of all images, and over the contents of those that train and select: what a trained model
     /// depends on where nothing was selected on test.
     pub trained: String,
+    /// Over the masks that attention is measured against besides; `None` where the experiment names none.
+    pub reference: Option<String>,
     /// Number of classes.
     pub classes: usize,
 }
@@ -65,6 +67,13 @@ pub fn of_data(data: &OpenData, hashes: &FileHashes) -> anyhow::Result<Fingerpri
 /// # Errors
 /// An image or mask that cannot be read.
 pub fn with_contents(data: &OpenData, hashes: &FileHashes) -> anyhow::Result<(Fingerprint, Contents)> {
+    let (mut fingerprint, contents) = without_reference(data, hashes)?;
+    let reference = data.reference.as_ref().map(|masks| reference_hash(masks, &contents.images, hashes));
+    fingerprint.reference = reference.transpose()?;
+    Ok((fingerprint, contents))
+}
+
+fn without_reference(data: &OpenData, hashes: &FileHashes) -> anyhow::Result<(Fingerprint, Contents)> {
     let images = image_hashes(data.dataset.as_ref(), hashes)?;
     let settings = data.masks.settings();
     if settings.source == "none" {
@@ -138,7 +147,7 @@ fn put_together(
     let parts = splits.parts().map(|(split, indices)| format!("{split:?} {}\n", of_lines(indices)));
     let test = of_lines(&splits.test);
     let data = hash_of([&images, &masks].into_iter().chain(&parts));
-    Fingerprint { data, images, test, masks, trained, classes: classes.len() }
+    Fingerprint { data, images, test, masks, trained, reference: None, classes: classes.len() }
 }
 
 /// What every image is made of, hashed.
@@ -168,6 +177,17 @@ fn mask_contents(
     };
     let lines = own.iter().enumerate().map(|(index, own)| format!("{own} {}\n", of_image(index))).collect();
     Ok((own, lines))
+}
+
+/// The hash of masks that attention is measured against.
+fn reference_hash(masks: &MaskSource, images: &[String], hashes: &FileHashes) -> anyhow::Result<String> {
+    let settings = masks.settings();
+    let mut lines = vec![format!("{}\n", settings.source)];
+    if let Some(native) = masks.made_from() {
+        lines.push(format!("{native} {}\n", settings.seed));
+        lines.extend(mask_contents(masks, native, images, hashes)?.1);
+    }
+    Ok(hash_of(&lines))
 }
 
 /// A hash, or a short text in its place, for each origin; `pixels` hashes what has to be decoded.

@@ -25,7 +25,8 @@ pub(crate) const PATHS: [&str; 9] =
 /// The parts of a run's identity. Two runs of equal `id` give the same numbers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
-    /// The first 16 hexadecimal digits of SHA-256 over `experiment`, `data`, `weights`, `numerics` and `classes`.
+    /// The first 16 hexadecimal digits of SHA-256 over `experiment`, `data`, `weights`, `numerics` and `classes`, and
+    /// `reference` where there is one.
     pub id: String,
     /// Hash of the resolved experiment without name, description, paths, device, threads, workers.
     pub experiment: String,
@@ -44,6 +45,9 @@ pub struct Identity {
     /// Empty: version 0.1.0 began the run.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub trained: String,
+    /// Hash over the masks that attention is measured against besides, which no other number depends on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
     /// Hash of the content of the weights that training starts from, or `"none"`.
     pub weights: String,
     /// [`mga_core::NUMERICS`].
@@ -102,7 +106,10 @@ impl Identity {
     /// An experiment that cannot be written as JSON: none that was loaded.
     pub fn new(experiment: &Experiment, data: &Fingerprint, weights: &str) -> anyhow::Result<Self> {
         let experiment = experiment_hash(experiment)?;
-        let parts = json!([experiment, data.data, weights, mga_core::NUMERICS, data.classes]);
+        let mut parts = vec![json!(experiment), json!(data.data), json!(weights)];
+        parts.extend([json!(mga_core::NUMERICS), json!(data.classes)]);
+        parts.extend(data.reference.iter().map(|reference| json!(reference)));
+        let parts = Value::Array(parts);
         let id = hex(&Sha256::digest(parts.to_string().as_bytes())[..8]);
         Ok(Self {
             id,
@@ -112,6 +119,7 @@ impl Identity {
             test: data.test.clone(),
             masks: data.masks.clone(),
             trained: data.trained.clone(),
+            reference: data.reference.clone(),
             weights: weights.to_owned(),
             numerics: mga_core::NUMERICS,
             classes: data.classes,
@@ -162,6 +170,7 @@ impl Identity {
             images: known(&begun.images, &data.images),
             masks: known(&begun.masks, &data.masks),
             trained: known(&begun.trained, &data.trained),
+            reference: data.reference.clone(),
             weights: if folder.last().is_file() { begun.weights.clone() } else { weights_hash(weights, hashes)? },
             classes: data.classes,
             ..begun.clone()
@@ -199,6 +208,7 @@ impl Identity {
             (self.experiment != other.experiment, "settings"),
             (self.images != other.images, "images or labels"),
             (self.masks != other.masks, "masks"),
+            (self.reference != other.reference, "reference masks"),
             (self.data != other.data && (&self.images, &self.masks) == (&other.images, &other.masks), "splits"),
             (self.weights != other.weights, "weights"),
             (self.numerics != other.numerics, "numerics"),
@@ -242,12 +252,20 @@ pub fn experiment_hash(experiment: &Experiment) -> anyhow::Result<String> {
     for key in ["workers", "prefetch", "verify"].into_iter().chain(PATHS) {
         remove(&mut value, &["data", key]);
     }
-    for path in
-        [&["data", "masks", "folder"][..], &["data", "masks", "segmenter", "cache"], &["data", "annotations", "root"]]
-    {
+    for path in [
+        &["data", "masks", "folder"][..],
+        &["data", "masks", "segmenter", "cache"],
+        &["data", "annotations", "root"],
+        &["eval", "reference_masks", "folder"],
+        &["eval", "reference_masks", "segmenter", "cache"],
+    ] {
         remove(&mut value, path);
     }
-    for path in [&["data", "masks", "segmenter", "weights"][..], &["model", "weights"]] {
+    for path in [
+        &["data", "masks", "segmenter", "weights"][..],
+        &["eval", "reference_masks", "segmenter", "weights"],
+        &["model", "weights"],
+    ] {
         let name = path.iter().try_fold(&value, |value, key| value.get(key)).and_then(Value::as_str);
         if name.is_some_and(|name| name != "none") {
             remove(&mut value, path);

@@ -37,6 +37,8 @@ pub mod image_files;
 pub mod interrupt;
 pub mod launchers;
 pub mod loaders;
+pub mod mask_coverage;
+pub mod mask_survey;
 pub mod network_input;
 pub mod output;
 pub mod pictures;

@@ -73,6 +73,19 @@ pub fn one_by_one_as_far_as_possible(
     Ok(Loader::new(source, indices, pipeline, settings)?)
 }
 
+/// Images with their masks one at a time, as the files have them: no transform, no normalisation.
+pub fn as_they_are(loaded: &Loaded, data: &OpenData, indices: Vec<usize>) -> anyhow::Result<Loader> {
+    let settings = LoaderSettings {
+        batch_size: 1,
+        shuffle: false,
+        drop_last: false,
+        mean: [0.0; 3],
+        std: [1.0; 3],
+        ..settings(loaded)
+    };
+    Ok(Loader::new(data.eval_source(), indices, Pipeline::default(), settings)?)
+}
+
 /// Images of any source: to train on, shuffled and augmented, or to evaluate, in their order.
 pub fn of_source(loaded: &Loaded, source: Arc<dyn Source>, indices: Vec<usize>, train: bool) -> anyhow::Result<Loader> {
     let data = &loaded.experiment.data;

@@ -16,6 +16,8 @@ pub struct Batch {
     pub masks: Tensor,
     /// Whether each image has a mask.
     pub has_mask: Vec<bool>,
+    /// The mask of each image, `H x W`, that attention is measured against; `None` where there is none.
+    pub references: Vec<Option<Mask>>,
     /// Class of each image; [`Batch::NO_LABEL`] where it carries none.
     pub labels: Vec<u32>,
     /// Index of each image in the data set's records.
@@ -37,6 +39,8 @@ pub struct Sample {
     pub picture: Picture,
     /// The transformed mask.
     pub mask: Option<Mask>,
+    /// The transformed mask to measure against.
+    pub reference: Option<Mask>,
 }
 
 /// What is subtracted from pixels, and what they are divided by: `(pixel - mean) / std`; red, green, blue.
@@ -127,7 +131,7 @@ impl Batch {
         let (count, plane) = (samples.len(), height * width);
         let mut images = Vec::with_capacity(count * 3 * plane);
         let mut masks = Vec::with_capacity(count * plane);
-        let (mut has_mask, mut labels, mut indices, mut ids) = (vec![], vec![], vec![], vec![]);
+        let (mut has_mask, mut references, mut labels, mut indices, mut ids) = (vec![], vec![], vec![], vec![], vec![]);
         for sample in samples {
             normalisation.append(&sample.picture, &mut images);
             has_mask.push(sample.mask.is_some());
@@ -135,6 +139,7 @@ impl Batch {
                 Some(mask) => masks.extend_from_slice(mask.values()),
                 None => masks.resize(masks.len() + plane, 0.0),
             }
+            references.push(sample.reference);
             labels.push(sample.label.and_then(|label| u32::try_from(label).ok()).unwrap_or(Self::NO_LABEL));
             indices.push(sample.index);
             ids.push(sample.id);
@@ -144,6 +149,7 @@ impl Batch {
             images: Tensor::from_vec(images, (count, 3, height, width), &Device::Cpu)?,
             masks: Tensor::from_vec(masks, (count, 1, height, width), &Device::Cpu)?,
             has_mask,
+            references,
             labels,
             indices,
             ids,
@@ -162,7 +168,14 @@ mod tests {
         let pixels = (0..width * height * 3).map(|i| i as f32 / 100.0).collect();
         let picture = Picture::new(width, height, pixels).expect("a picture");
         let mask = mask.map(|v| Mask::filled(width, height, v));
-        Sample { index, id: format!("{index}.png"), label: (index != 7).then_some(index), picture, mask }
+        Sample {
+            index,
+            id: format!("{index}.png"),
+            label: (index != 7).then_some(index),
+            picture,
+            mask,
+            reference: None,
+        }
     }
 
     fn collate(position: usize, samples: Vec<Sample>) -> Result<Batch> {
@@ -191,7 +204,7 @@ mod tests {
     #[test]
     fn the_mean_becomes_exactly_zero() {
         let picture = Picture::new(1, 1, MEAN.to_vec()).expect("a picture");
-        let sample = Sample { index: 0, id: "0".to_owned(), label: None, picture, mask: None };
+        let sample = Sample { index: 0, id: "0".to_owned(), label: None, picture, mask: None, reference: None };
         assert_eq!(images(&collate(0, vec![sample]).expect("a batch")), [0.0; 3]);
     }
 
@@ -200,7 +213,7 @@ mod tests {
         let kept = Picture::from_bytes(16, 16, (0..768).map(|i| (i % 256) as u8).collect()).expect("fits");
         let plain = Picture::new(16, 16, kept.pixels().to_vec()).expect("fits");
         let batch = |picture| {
-            collate(0, vec![Sample { index: 0, id: "0".to_owned(), label: None, picture, mask: None }])
+            collate(0, vec![Sample { index: 0, id: "0".to_owned(), label: None, picture, mask: None, reference: None }])
                 .expect("a batch")
         };
         assert_eq!(images(&batch(kept)), images(&batch(plain)));

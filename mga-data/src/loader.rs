@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::batch::{Batch, Normalisation, Sample};
 use crate::error::{Error, Result};
+use crate::picture::Picture;
 use crate::source::{Source, caught, name_of};
 use crate::transforms::Pipeline;
 
@@ -302,10 +303,17 @@ impl Work {
     fn load(&self, epoch: u64, index: usize) -> Result<Sample> {
         let loaded = caught(self.source.as_ref(), index, || {
             let (picture, mask) = self.source.load(index)?;
-            let mut generator = Generator::new(self.settings.seed, "augment", &[epoch, index as u64]);
-            let (picture, mask) = self.pipeline.apply(picture, mask, &mut generator, self.settings.mean);
+            let reference = self.source.reference(index, &picture)?;
+            let size = (picture.width(), picture.height());
+            let generator = || Generator::new(self.settings.seed, "augment", &[epoch, index as u64]);
+            let (picture, mask) = self.pipeline.apply(picture, mask, &mut generator(), self.settings.mean);
+            // The same numbers drawn again move it as they moved the image.
+            let reference = reference.and_then(|reference| {
+                let stand_in = Picture::filled(size.0, size.1, 0.0);
+                self.pipeline.apply(stand_in, Some(reference), &mut generator(), self.settings.mean).1
+            });
             let (id, label) = (self.source.id(index).to_owned(), self.source.label(index));
-            Ok(Sample { index, id, label, picture, mask })
+            Ok(Sample { index, id, label, picture, mask, reference })
         });
         if let (Err(error), OnError::Skip) = (&loaded, self.settings.on_error) {
             let (id, error) = (name_of(self.source.as_ref(), index), error.to_string());
@@ -391,6 +399,42 @@ mod tests {
 
     fn epoch(loader: &Loader, epoch: u64, from: usize) -> Vec<Plain> {
         loader.epoch(epoch, from).map(|b| plain(b.expect("a batch"))).collect()
+    }
+
+    /// An image with one mask to learn from and to be measured against.
+    struct Twice(Mask);
+
+    impl Source for Twice {
+        fn load(&self, _: usize) -> Result<(Picture, Option<Mask>)> {
+            Ok((Picture::filled(9, 8, 0.5), Some(self.0.clone())))
+        }
+
+        fn reference(&self, index: usize, picture: &Picture) -> Result<Option<Mask>> {
+            assert_eq!((picture.width(), picture.height()), (9, 8));
+            Ok((index != 3).then(|| self.0.clone()))
+        }
+
+        fn label(&self, _: usize) -> Option<usize> {
+            Some(0)
+        }
+
+        fn id(&self, _: usize) -> &str {
+            "x"
+        }
+    }
+
+    #[test]
+    fn a_reference_mask_moves_as_image_and_mask_do() {
+        let mask = Mask::new(9, 8, (1..=72).map(|value| value as f32 / 72.0).collect()).expect("a mask");
+        let source: Arc<dyn Source> = Arc::new(Twice(mask));
+        let settings = LoaderSettings { batch_size: 20, ..Default::default() };
+        let loader = Loader::new(source, (0..20).collect(), pipeline(), settings).expect("a loader");
+        let batch = loader.epoch(1, 0).next().expect("one").expect("a batch");
+        let masks = batch.masks.flatten_from(1).and_then(|masks| masks.to_vec2::<f32>()).expect("values");
+        for (index, (mask, reference)) in masks.iter().zip(&batch.references).enumerate() {
+            assert_eq!(reference.as_ref().map(Mask::values), (index != 3).then_some(&mask[..]));
+        }
+        assert!(masks[1..].iter().any(|mask| *mask != masks[0]), "they are moved");
     }
 
     #[test]

@@ -208,48 +208,61 @@ impl MaskSource {
     /// # Errors
     /// What cannot be decoded, and a mask of another aspect.
     pub fn load_optional(&self, index: usize) -> Result<(Picture, Option<Mask>)> {
-        let (picture, mask) = match &self.kind {
-            Kind::None => return Ok((self.dataset.image(index)?, None)),
-            Kind::Ones => {
-                let picture = self.dataset.image(index)?;
-                let mask = Mask::filled(picture.width(), picture.height(), 1.0);
-                (picture, Some(mask))
-            }
-            Kind::Centre => {
-                let picture = self.dataset.image(index)?;
-                let mask = controls::centre(picture.width(), picture.height());
-                (picture, Some(mask))
-            }
-            Kind::Native(name) => self.native(index, name)?,
-            Kind::Inverted(name) => {
-                let (picture, mut mask) = self.native(index, name)?;
-                if let Some(mask) = &mut mask {
-                    mask.values_mut().iter_mut().for_each(|v| *v = 1.0 - *v);
-                }
-                (picture, mask)
-            }
-            Kind::Hull(name) => {
-                let (picture, mask) = self.native(index, name)?;
-                (picture, mask.map(|mask| hull::filled(&mask)))
-            }
+        // A mask within the image's file is decoded with it, once.
+        let (picture, own) = match self.own() {
+            Some(name) => self.dataset.image_and_mask(index, name)?,
+            None => (self.dataset.image(index)?, None),
+        };
+        let mask = self.made(index, (picture.width(), picture.height()), own)?;
+        Ok((picture, mask))
+    }
+
+    /// The mask alone, for whoever has image `index` already, which is of this size (width, height).
+    ///
+    /// # Errors
+    /// As [`MaskSource::load_optional`].
+    pub fn mask_of(&self, index: usize, size: (usize, usize)) -> Result<Option<Mask>> {
+        let own = self.own().map(|name| self.dataset.mask(index, name)).transpose()?.flatten();
+        self.made(index, size, own)
+    }
+
+    /// The data set's source that an image's mask is made from, where it is made from its own.
+    fn own(&self) -> Option<&'static str> {
+        match &self.kind {
+            Kind::Native(name) | Kind::Inverted(name) | Kind::Hull(name) => Some(name),
+            Kind::None | Kind::Ones | Kind::Centre | Kind::Shuffled(..) => None,
+        }
+    }
+
+    /// The mask of an image of this size, made from the data set's own where the source needs it; what is odd is noted.
+    fn made(&self, index: usize, size: (usize, usize), own: Option<Mask>) -> Result<Option<Mask>> {
+        let (width, height) = size;
+        let mask = match &self.kind {
+            Kind::None => return Ok(None),
+            Kind::Ones => Some(Mask::filled(width, height, 1.0)),
+            Kind::Centre => Some(controls::centre(width, height)),
+            Kind::Native(name) => self.sized(index, name, size, own)?,
+            Kind::Inverted(name) => self.sized(index, name, size, own)?.map(|mut mask| {
+                mask.values_mut().iter_mut().for_each(|v| *v = 1.0 - *v);
+                mask
+            }),
+            Kind::Hull(name) => self.sized(index, name, size, own)?.map(|mask| hull::filled(&mask)),
             Kind::Shuffled(of, partners) => {
-                let picture = self.dataset.image(index)?;
                 let partner = partners.get(index).copied().flatten();
                 let mask = partner.map(|partner| self.dataset.mask(partner, of)).transpose()?.flatten();
-                let mask = mask.map(|mask| resize_area(&mask, picture.width(), picture.height()));
-                (picture, mask)
+                mask.map(|mask| resize_area(&mask, width, height))
             }
         };
         let Some(mask) = mask else {
             self.note(index, MISSING);
-            return Ok((picture, None));
+            return Ok(None);
         };
         let blank = mask.values().iter().all(|&v| v == 0.0);
         if blank {
             self.note(index, BLANK);
         }
         let skip = blank && self.settings.empty == EmptyMask::Skip;
-        Ok((picture, (!skip).then_some(mask)))
+        Ok((!skip).then_some(mask))
     }
 
     /// Whether image `index` has no mask, as far as that is told without decoding pixels.
@@ -263,12 +276,11 @@ impl MaskSource {
     }
 
     /// The data set's own mask at the picture's size.
-    fn native(&self, index: usize, source: &str) -> Result<(Picture, Option<Mask>)> {
-        let (picture, mask) = self.dataset.image_and_mask(index, source)?;
-        let Some(mask) = mask else { return Ok((picture, None)) };
-        let (size, own) = ((picture.width(), picture.height()), (mask.width(), mask.height()));
+    fn sized(&self, index: usize, source: &str, size: (usize, usize), mask: Option<Mask>) -> Result<Option<Mask>> {
+        let Some(mask) = mask else { return Ok(None) };
+        let own = (mask.width(), mask.height());
         if size == own {
-            return Ok((picture, Some(mask)));
+            return Ok(Some(mask));
         }
         if !same_aspect(size, own) {
             let ((w, h), (mw, mh)) = (size, own);
@@ -276,7 +288,7 @@ impl MaskSource {
             return Err(self.fault(index, &what));
         }
         self.note(index, RESIZED);
-        Ok((picture, Some(resize_area(&mask, size.0, size.1))))
+        Ok(Some(resize_area(&mask, size.0, size.1)))
     }
 
     /// What was seen so far.

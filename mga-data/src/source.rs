@@ -12,6 +12,12 @@ pub trait Source: Send + Sync {
     /// Decodes image and mask of `index`. The same index gives the same result, on any thread, every time.
     fn load(&self, index: usize) -> Result<(Picture, Option<Mask>)>;
 
+    /// A second mask of `index`, whose decoded image is `picture`: one to measure against, not to learn from. None, unless
+    /// the source has such masks.
+    fn reference(&self, _index: usize, _picture: &Picture) -> Result<Option<Mask>> {
+        Ok(None)
+    }
+
     /// The class of image `index`; `None` where it carries no label.
     fn label(&self, index: usize) -> Option<usize>;
 

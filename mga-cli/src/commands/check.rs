@@ -11,7 +11,9 @@ use crate::assemble;
 use crate::components::Components;
 use crate::data_set::{self, OpenData};
 use crate::experiment::{Loaded, Task, UpdateRule};
+use crate::interrupt::Interrupt;
 use crate::loaders;
+use crate::mask_survey;
 use crate::network_input::network_input;
 use crate::output::print;
 use crate::rehearsal;
@@ -68,6 +70,9 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     text += &preprocessing_line(&loaded, own, found.as_ref());
     text += &data_lines(&loaded, &data)?;
     text += &class_weights_line(classes, weights_of_classes.as_deref());
+    if let Some((survey, _)) = mask_survey::survey(&loaded, &data, &Interrupt::default())? {
+        survey.lines().iter().for_each(|line| text += &format!("{line}\n"));
+    }
     text += &model_table(&loaded, &model);
     text += &freezing_line(&loaded);
     text += &format!("memory, a rough estimate: {}\n", memory(&loaded, &data, &model)?);

@@ -19,6 +19,7 @@ use crate::gallery;
 use crate::identity::{self, Identity, Resumed, experiment_hash, weights_hash};
 use crate::interrupt::Interrupt;
 use crate::loaders;
+use crate::mask_survey::{self, MaskSurvey};
 use crate::progress::{Voice, percent};
 use crate::rehearsal;
 use crate::remembered::Remembered;
@@ -26,6 +27,7 @@ use crate::run_folder::RunFolder;
 use crate::runners::class_weights::class_weights;
 use crate::runners::classification::Classification;
 use crate::runners::evaluation::{Evaluated, evaluate};
+use crate::runners::guidance::{self, Guidance};
 use crate::runners::segmentation_run;
 use crate::runners::training::Training;
 use crate::status::Interrupted;
@@ -158,6 +160,7 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
         assemble::device_name(&device),
         folder.path().display()
     ));
+    mask_survey::write(&loaded, &model, &data, &folder, &interrupt)?.iter().for_each(|line| say(line));
     let select = match experiment.eval.select_on {
         SelectOn::Test => Some(("test", loaders::evaluation(&loaded, &data, &data.splits.test)?)),
         _ if !data.splits.validation.is_empty() => {
@@ -227,6 +230,16 @@ fn finish(
         result.write(folder, classes)?;
         gallery::write(loaded, model, data, indices, folder)?;
     }
+    if let Some(reference) = &data.reference {
+        reference.warnings().iter().for_each(|line| voice.say(&format!("warning: reference masks: {line}")));
+    }
+    // The model is the reported checkpoint now; of a run without images to evaluate, the last.
+    if reported.is_none() {
+        checkpoint::load(&folder.last(), model, None)?;
+    }
+    let start = MaskSurvey::of_run(folder)?.and_then(|survey| survey.start);
+    let end = if start.is_some() { guidance::measured(loaded, model, data, interrupt)? } else { None };
+    let guidance = start.zip(end).map(|(start, end)| Guidance { start, end });
     skipped.sort();
     skipped.dedup();
     let best_epoch = progress.best_epoch;
@@ -249,6 +262,7 @@ fn finish(
             "validation_images": data.splits.validation.len(),
             "test_images": data.splits.test.len(),
             "masks": data.masks.counts(),
+            "guidance": guidance,
             "skipped": skipped,
             "training_seconds": progress.seconds,
             "test_images_replaced": Identity::was_evaluated_again(folder)?,
@@ -277,10 +291,10 @@ fn finish(
             percent(Some(1.0 / classes.len() as f64)),
             percent(result.classes.balanced_accuracy),
         );
-        if let (Some(iou), Some(mse)) = (result.masks.mask_iou, result.masks.mask_mse) {
-            let correlation = result.masks.mask_correlation.map_or_else(|| "-".to_owned(), |v| format!("{v:.3}"));
-            text += &format!("  mask agreement     IoU {iou:.3}, correlation {correlation}, MSE {mse:.4}\n");
-        }
+        text += &result.masks.lines();
+    }
+    if let Some(sentence) = guidance.as_ref().and_then(Guidance::sentence) {
+        text += &format!("  guidance           {sentence}\n");
     }
     text += &format!("run: {}\npictures: {}\n", folder.path().display(), folder.pictures().display());
     voice.result(text, folder)

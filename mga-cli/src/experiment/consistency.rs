@@ -4,7 +4,7 @@ use std::path::Path;
 
 use mga_hub::Repo;
 
-use super::data::{EmptyMask, MissingMask};
+use super::data::{EmptyMask, Masks, MissingMask};
 use super::evaluation::SelectOn;
 use super::key_path::KeyPath;
 use super::load::Sources;
@@ -180,27 +180,35 @@ impl Check<'_> {
 
     /// What belongs to mask sources that are made or found outside the data set.
     fn segmenter(&mut self, experiment: &Experiment, components: &Components) {
-        let masks = &experiment.data.masks;
-        if !self.sound(&["data.masks"]) {
+        self.segmenter_of("data.masks", &experiment.data.masks, components);
+        if let Some(reference) = &experiment.eval.reference_masks {
+            self.segmenter_of("eval.reference_masks", reference, components);
+        }
+    }
+
+    /// The same of one table of masks.
+    fn segmenter_of(&mut self, table: &str, masks: &Masks, components: &Components) {
+        if !self.sound(&[table]) {
             return;
         }
         let source = masks.source.as_deref();
         let network = source.is_some_and(|name| components.registry.segmenter(name).is_some());
         let Some(settings) = &masks.segmenter else {
             if network {
-                let message = "a segmentation network needs its weights: set data.masks.segmenter.weights, as \
-                               \"file:PATH\" or by name";
-                self.error_at("data.masks.source", message);
+                let message = format!(
+                    "a segmentation network needs its weights: set {table}.segmenter.weights, as \"file:PATH\" or by name"
+                );
+                self.error_at(&format!("{table}.source"), message);
             }
             return;
         };
         if network && settings.weights.is_none() {
             let message = "missing; a segmentation network needs its weights, as \"file:PATH\" or by name";
-            self.error_at("data.masks.segmenter.weights", message);
+            self.error_at(&format!("{table}.segmenter.weights"), message);
         }
         if settings.tile > 0 && settings.overlap >= settings.tile {
-            let message = format!("expected less than data.masks.segmenter.tile, {}", settings.tile);
-            self.error_at("data.masks.segmenter.overlap", message);
+            let message = format!("expected less than {table}.segmenter.tile, {}", settings.tile);
+            self.error_at(&format!("{table}.segmenter.overlap"), message);
         }
     }
 

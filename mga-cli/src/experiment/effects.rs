@@ -117,6 +117,22 @@ const RULE: Need = value(
     &["data.masks.source", "data.masks.of"],
     "a rule such as \"otsu\" in data.masks.source; this one is a network",
 );
+/// No experiment learns from its reference masks.
+const LEARNT: Need = value(
+    |_, _| false,
+    &["eval.reference_masks.source"],
+    "data.masks, which is learnt from; an image without a reference mask, or with a blank one, is not compared",
+);
+const REFERENCE_FOLDER: Need = value(
+    |e, _| reference(e, |name| name == "folder" || name == "file"),
+    &["eval.reference_masks.source"],
+    "eval.reference_masks.source = \"folder\"",
+);
+const REFERENCE_SEGMENTER: Need = value(
+    |e, c| reference(e, |name| c.registry.segmenter(name).is_some() || c.registry.weightless(name).is_some()),
+    &["eval.reference_masks.source", "eval.reference_masks.of"],
+    "a segmenter's name in eval.reference_masks.source, such as \"otsu\"; `mga list` shows them",
+);
 const ANNOTATED_BY_FILES: Need = value(
     |e, _| annotations(e) != "masks",
     &["data.annotations.source"],
@@ -179,6 +195,12 @@ fn segmenter(experiment: &Experiment, is: impl Fn(&str) -> bool) -> bool {
     let masks = &experiment.data.masks;
     let of = masks.of.as_deref().filter(|_| is_made_of_masks(&experiment.data));
     masks.source.as_deref().into_iter().chain(of).any(is)
+}
+
+/// Whether the reference masks come from such a source, or are made from its masks.
+fn reference(experiment: &Experiment, is: impl Fn(&str) -> bool) -> bool {
+    let masks = experiment.eval.reference_masks.as_ref();
+    masks.is_some_and(|masks| masks.source.iter().chain(&masks.of).any(|name| is(name)))
 }
 
 fn annotations(experiment: &Experiment) -> &'static str {
@@ -325,4 +347,9 @@ pub(super) const SETTINGS: &[(&str, &[Need])] = &[
     ("eval.every", ALWAYS),
     ("eval.select_on", ALWAYS),
     ("eval.metric", &[SELECTED]),
+    ("eval.reference_masks", &[CLASSIFICATION]),
+    ("eval.reference_masks.empty", &[LEARNT]),
+    ("eval.reference_masks.missing", &[LEARNT]),
+    ("eval.reference_masks.folder", &[REFERENCE_FOLDER]),
+    ("eval.reference_masks.segmenter", &[REFERENCE_SEGMENTER]),
 ];

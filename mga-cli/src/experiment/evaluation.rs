@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::data::Masks;
+
 /// When to evaluate, and which checkpoint to report.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -14,6 +16,10 @@ pub struct Evaluation {
     pub select_on: SelectOn,
     /// The number that selects the best checkpoint; left out: `top1`, of task = "segmentation" `mean_iou`.
     pub metric: Metric,
+    /// Masks that attention is measured against besides those of `[data.masks]`, set as those are: the same for every arm
+    /// of a sweep, whatever masks it learns from, if any. Nothing is learnt from them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference_masks: Option<Masks>,
 }
 
 /// What the reported checkpoint is selected on.
@@ -60,6 +66,6 @@ impl Metric {
 
 impl Default for Evaluation {
     fn default() -> Self {
-        Self { every: 1, select_on: SelectOn::default(), metric: Metric::default() }
+        Self { every: 1, select_on: SelectOn::default(), metric: Metric::default(), reference_masks: None }
     }
 }

@@ -1,6 +1,7 @@
 //! Pictures for people: attention laid over images, and images side by side.
 
 mod colour_map;
+mod contact_sheet;
 mod file_names;
 mod overlay;
 mod panel;
@@ -13,6 +14,7 @@ use image::{ExtendedColorType, ImageEncoder};
 use mga_data::{Mask, Picture};
 
 pub use colour_map::inferno;
+pub use contact_sheet::{ContactSheet, PAIRS_PER_ROW};
 pub use file_names::FileNames;
 pub use overlay::{overlay, stretched, upsampled};
 pub use panel::{grid, panel};

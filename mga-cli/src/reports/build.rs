@@ -10,6 +10,7 @@ use super::comparing::{adjust, compare};
 use super::flags::{Seen, flags};
 use super::grouping::groups;
 use super::images::Images;
+use super::masks::arm_masks;
 use super::methods::methods;
 use super::model::{Arm, Column, Report, Run};
 use super::scores::score;
@@ -96,6 +97,7 @@ pub fn build(results: &Results, request: &Request) -> anyhow::Result<Report> {
             validation: score(&validated(&group.members, &|m| counted(m)), &selected_by, CONFIDENCE),
             best_validated: false,
             image_interval: images.interval(&column.key, &members().collect::<Vec<_>>()),
+            masks: arm_masks(records, &group.members, counted),
             seconds: group.members.iter().filter_map(|&member| records[member].seconds).sum(),
             selected_on_test: members().any(of_test),
             flags: vec![],

@@ -134,6 +134,38 @@ fn mcnemar(comparison: &Comparison) -> String {
     format!("{}{clustered} ({} : {})", p_value(test.p), test.arm_only, test.baseline_only)
 }
 
+/// A row for each arm that learns from masks: what they cover, and what guidance made of the attention.
+pub(super) fn masks(report: &Report) -> Option<Cells> {
+    let header = [
+        "arm",
+        "masks",
+        "looked at",
+        "coverage, %",
+        "least to most, %",
+        "blank",
+        "at the border, %",
+        "mask MSE at the start",
+        "at the end",
+    ];
+    let mut cells = Cells::new(header.iter().map(|&text| text.to_owned()).collect(), 2);
+    for (arm, masks) in report.arms.iter().filter_map(|arm| Some((arm, arm.masks.as_ref()?))) {
+        let (coverage, guidance) = (&masks.coverage, masks.guidance.as_ref());
+        let percent = |share: f64| format!("{:.1}", 100.0 * share);
+        cells.rows.push(vec![
+            arm.name.clone(),
+            masks.source.clone(),
+            coverage.masks.to_string(),
+            format!("{} ± {}", percent(coverage.mean), percent(coverage.deviation)),
+            format!("{} to {}", percent(coverage.least), percent(coverage.most)),
+            coverage.blank.to_string(),
+            dash(coverage.border.map(percent)),
+            dash(guidance.map(|guidance| format!("{:.4}", guidance.start))),
+            dash(guidance.map(|guidance| format!("{:.4}", guidance.end))),
+        ]);
+    }
+    (!cells.rows.is_empty()).then_some(cells)
+}
+
 /// A row a run.
 pub(super) fn every_run(report: &Report) -> Cells {
     let mut header: Vec<String> = ["arm", "run", "state"].map(str::to_owned).to_vec();

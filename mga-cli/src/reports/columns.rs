@@ -7,7 +7,7 @@ use crate::experiment::nearest;
 use crate::results::Record;
 
 /// Key, title, whether in per cent, whether more is better, digits of what is not in per cent.
-const KNOWN: [(&str, &str, bool, bool, usize); 11] = [
+const KNOWN: [(&str, &str, bool, bool, usize); 19] = [
     ("top1", "top-1 accuracy", true, true, 1),
     ("top5", "top-5 accuracy", true, true, 1),
     ("balanced_accuracy", "balanced accuracy", true, true, 1),
@@ -16,14 +16,30 @@ const KNOWN: [(&str, &str, bool, bool, usize); 11] = [
     ("boundary_f", "boundary F", true, true, 1),
     ("pixel_accuracy", "pixel accuracy", true, true, 1),
     ("cross_entropy", "cross entropy", false, false, 3),
-    ("mask_iou", "mask IoU", false, true, 3),
+    ("mask_auc", "mask AUC", false, true, 3),
     ("mask_correlation", "mask correlation", false, true, 3),
+    ("mask_overlap", "mask overlap", false, true, 3),
+    ("mask_overlap_chance", "mask overlap by chance", false, true, 3),
+    ("reference_auc", "reference AUC", false, true, 3),
+    ("reference_correlation", "reference correlation", false, true, 3),
+    ("reference_overlap", "reference overlap", false, true, 3),
+    ("reference_overlap_chance", "reference overlap by chance", false, true, 3),
+    ("mask_reference_iou", "IoU of mask and reference", false, true, 3),
+    ("mask_iou", "mask IoU", false, true, 3),
     ("mask_mse", "mask MSE", false, false, 4),
 ];
 
 /// Columns beside the one that arms are compared by, where runs have them.
-const SHOWN: [&str; 8] =
-    ["top1", "balanced_accuracy", "macro_f1", "mean_iou", "boundary_f", "pixel_accuracy", "cross_entropy", "mask_iou"];
+const SHOWN: [&str; 7] =
+    ["top1", "balanced_accuracy", "macro_f1", "mean_iou", "boundary_f", "pixel_accuracy", "cross_entropy"];
+
+/// Columns of attention against masks: the first of these groups whose first metric runs have. Against the same masks in
+/// every arm, else against each arm's own, else what runs of release 0.1.0 have.
+const AGREEMENT: [&[&str]; 3] = [
+    &["reference_auc", "reference_correlation", "reference_overlap", "reference_overlap_chance", "mask_reference_iou"],
+    &["mask_auc", "mask_correlation", "mask_overlap", "mask_overlap_chance"],
+    &["mask_iou", "mask_correlation"],
+];
 
 /// From so many test images a hundredth of a per cent means something.
 const MANY_IMAGES: u64 = 2000;
@@ -59,7 +75,8 @@ pub(super) fn columns(records: &[&Record], wanted: Option<&str>) -> anyhow::Resu
             .unwrap_or("top1"),
     };
     let images = records.iter().filter_map(|record| record.summary.as_ref()?.reported()?.images()).min().unwrap_or(0);
-    let others = SHOWN.iter().copied().filter(|&key| key != first && there.contains(&key));
+    let agreement = AGREEMENT.iter().find(|group| there.contains(&group[0])).copied().unwrap_or_default();
+    let others = SHOWN.iter().chain(agreement).copied().filter(|&key| key != first && there.contains(&key));
     Ok(std::iter::once(first).chain(others).map(|key| column(key, images)).collect())
 }
 

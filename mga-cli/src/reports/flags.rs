@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::mask_flags::mask_flags;
 use super::model::{Arm, Column, Flag, FlagKind, Gap, Run};
 use super::pairing::{data_key, images_key, weights_key};
 use super::wording::{count, list};
@@ -23,6 +24,7 @@ pub(super) fn flags(seen: &Seen<'_>) -> Vec<Flag> {
     selected_on_test(seen, &mut flags);
     no_test(seen, &mut flags);
     mixed(seen, &mut flags);
+    mask_flags(seen, &mut flags);
     no_identity(seen, &mut flags);
     not_finished(seen, &mut flags);
     missing_pairs(seen, &mut flags);
@@ -40,12 +42,12 @@ fn mark(index: usize) -> String {
     if index < 26 { letter.to_string() } else { mark(index / 26 - 1) + &letter.to_string() }
 }
 
-fn flag(kind: FlagKind, arms: Vec<usize>, message: String) -> Flag {
+pub(super) fn flag(kind: FlagKind, arms: Vec<usize>, message: String) -> Flag {
     Flag { kind, mark: String::new(), arms, message, gap: None }
 }
 
 impl Seen<'_> {
-    fn counted(&self, arm: usize) -> impl Iterator<Item = usize> + '_ {
+    pub(super) fn counted(&self, arm: usize) -> impl Iterator<Item = usize> + '_ {
         self.arms[arm].runs.iter().copied().filter(|&run| self.runs[run].counted)
     }
 
@@ -65,7 +67,7 @@ impl Seen<'_> {
         arms
     }
 
-    fn names(&self, arms: &[usize]) -> String {
+    pub(super) fn names(&self, arms: &[usize]) -> String {
         list(&arms.iter().map(|&arm| self.arms[arm].name.as_str()).collect::<Vec<_>>())
     }
 

@@ -1,6 +1,6 @@
 //! `report.tex`: the tables with booktabs, and the paragraphs on methods, as a document that compiles.
 
-use super::cells::{Cells, comparisons, scores, sentences};
+use super::cells::{Cells, comparisons, masks, scores, sentences};
 use super::escape::latex as escape;
 use super::legend::legend;
 use super::model::Report;
@@ -38,6 +38,13 @@ pub fn text(report: &Report) -> String {
         let caption = format!("{title}: {}", escape(&reading(search)));
         document +=
             &format!("% ---- importance ----\n{}", table(&importance, &caption, &format!("{label}-importance"), ""));
+    }
+    if let Some(masks) = masks(report) {
+        let caption = format!(
+            "{title}: coverage of the masks of training images, and the mean squared error between attention and mask at \
+             both ends of training."
+        );
+        document += &format!("% ---- masks ----\n{}", table(&masks, &caption, &format!("{label}-masks"), ""));
     }
     let paragraphs = |paragraphs: &[String]| -> String {
         paragraphs.iter().map(|paragraph| format!("\n{}\n", escape(paragraph))).collect()

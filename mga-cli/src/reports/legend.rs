@@ -15,6 +15,14 @@ pub(super) fn legend(report: &Report) -> String {
     if !lower.is_empty() {
         legend.push(format!("Lower is better: {}.", list(&lower)));
     }
+    let has = |keys: &[&str]| report.columns.iter().any(|column| keys.contains(&column.key.as_str()));
+    if has(&["mask_auc", "reference_auc"]) {
+        legend.push("An AUC of 0.5 is chance.".to_owned());
+    }
+    if has(&["mask_iou"]) {
+        let why = "takes attention above half of its own maximum, which is nearly everywhere: it says little";
+        legend.push(format!("Mask IoU {why}."));
+    }
     legend.join(" ")
 }
 

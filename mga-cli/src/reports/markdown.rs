@@ -1,6 +1,6 @@
 //! `report.md` and `methods.md`.
 
-use super::cells::{Cells, comparisons, every_run, headline, scores, sentences};
+use super::cells::{Cells, comparisons, every_run, headline, masks, scores, sentences};
 use super::escape::markdown as escape;
 use super::legend::legend;
 use super::model::Report;
@@ -21,6 +21,9 @@ pub fn text(report: &Report) -> String {
     }
     if let Some(comparisons) = comparisons(report) {
         page += &format!("\n## Differences\n\n{}", table(&comparisons));
+    }
+    if let Some(masks) = masks(report) {
+        page += &format!("\n## Masks\n\n{}", table(&masks));
     }
     let said: String = sentences(report).iter().map(|sentence| format!("- {}\n", escape(sentence))).collect();
     if !said.is_empty() {

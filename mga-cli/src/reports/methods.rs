@@ -22,6 +22,7 @@ pub(super) fn methods(report: &Report, records: &[&Record], resamples: usize) ->
         training(&common, report),
         searched(report),
         repetition(&common, report),
+        agreement(report),
         statistics(report, resamples),
         software(&common, report),
     ]
@@ -260,6 +261,22 @@ fn statistics(report: &Report, resamples: usize) -> String {
         );
     }
     text
+}
+
+/// How attention was compared with masks, where the table says so.
+fn agreement(report: &Report) -> String {
+    let has = |key: &str| report.columns.iter().any(|column| column.key == key);
+    let masks = match (has("reference_auc"), has("mask_auc")) {
+        (true, _) => "the reference masks, the same in every arm",
+        (false, true) => "each arm's own masks",
+        (false, false) => return String::new(),
+    };
+    format!(
+        "Attention was compared with {masks}, averaged to the size of the attention map; a place belongs to the mask where \
+         that is above half of its maximum. AUC is the area under the ROC curve of attention over these places, 0.5 by \
+         chance; correlation is Pearson's, with the averaged mask; overlap is the intersection over union with as many \
+         places of the highest attention as the mask has, beside what it comes to by chance. All are means over images."
+    )
 }
 
 fn paired_by(report: &Report) -> String {

@@ -17,6 +17,8 @@ mod importance;
 pub mod latex;
 mod legend;
 pub mod markdown;
+mod mask_flags;
+mod masks;
 mod methods;
 pub mod model;
 mod pairing;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::search::SearchReport;
+use crate::mask_coverage::Coverage;
 use crate::results::State;
 
 /// What the runs of a sweep say.
@@ -78,6 +79,9 @@ pub struct Arm {
     pub comparison: Option<Comparison>,
     /// Interval of the first column's mean over test images drawn anew, for these very models.
     pub image_interval: Option<Interval>,
+    /// The masks that it learns from; `None` without, and of runs of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub masks: Option<ArmMasks>,
     /// Compute in seconds.
     pub seconds: f64,
     /// Whether its checkpoints were selected on the test images.
@@ -93,6 +97,36 @@ pub struct Arm {
     /// Of a search: whether it has the best mean on validation images among the arms that differ in what is drawn alone.
     #[serde(default)]
     pub best_validated: bool,
+}
+
+/// The masks that an arm learns from, by a look at those of some training images.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ArmMasks {
+    /// The run that looked, an index into [`Report::runs`]: the first of the arm.
+    pub run: usize,
+    /// `data.masks.source`.
+    pub source: String,
+    /// Its training images.
+    pub train_images: usize,
+    /// How much the masks cover.
+    pub coverage: Coverage,
+    /// What is odd about it, a phrase each.
+    pub odd: Vec<String>,
+    /// What guidance made of the attention; `None` without guidance.
+    pub guidance: Option<ArmGuidance>,
+}
+
+/// Attention against the masks of some training images, before the first step and in the reported checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct ArmGuidance {
+    /// Runs that say.
+    pub runs: usize,
+    /// Mean over them of the mean squared error at the start.
+    pub start: f64,
+    /// The same at the end.
+    pub end: f64,
+    /// Runs in which it fell by next to nothing.
+    pub hardly_moved: usize,
 }
 
 /// A metric over an arm's runs.
@@ -318,6 +352,12 @@ pub enum FlagKind {
     MixedWeights,
     /// Runs that are compared were made by programs of different numerics.
     MixedNumerics,
+    /// Attention is measured against different masks in different arms.
+    MixedMasks,
+    /// The masks that arms learn from cover next to nothing or all, or vary wildly.
+    OddMasks,
+    /// Guidance hardly moved the attention.
+    Unmoved,
     /// Runs cannot say what their numbers depend on.
     NoIdentity,
     /// Runs failed.

@@ -7,6 +7,20 @@ use crate::csv_file::CsvFile;
 const LAST: [&str; 6] =
     ["deviation_over", "draw", "validation_n", "validation_mean", "validation_deviation", "best_on_validation"];
 
+/// Columns of reports with masks: what they cover, and what guidance made of the attention.
+const MASKS: [&str; 10] = [
+    "masks",
+    "coverage_mean",
+    "coverage_deviation",
+    "coverage_least",
+    "coverage_most",
+    "masks_blank",
+    "guidance_runs",
+    "mask_mse_start",
+    "mask_mse_end",
+    "guidance_hardly_moved",
+];
+
 /// The table.
 ///
 /// # Errors
@@ -48,6 +62,8 @@ pub fn text(report: &Report) -> anyhow::Result<String> {
     ];
     header.extend(of_comparison.map(str::to_owned));
     header.extend(LAST.map(str::to_owned));
+    let masked = report.arms.iter().any(|arm| arm.masks.is_some());
+    header.extend(MASKS.iter().filter(|_| masked).map(|&key| key.to_owned()));
     file.row(&header)?;
     let number = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
     let ends = |interval: Option<Interval>| [number(interval.map(|i| i.low)), number(interval.map(|i| i.high))];
@@ -87,12 +103,24 @@ pub fn text(report: &Report) -> anyhow::Result<String> {
             row.extend(ends(comparison.bootstrap.map(|bootstrap| bootstrap.interval)));
             row.push(word(&comparison.verdict));
         }
-        row.resize(header.len() - LAST.len(), String::new());
+        let last = LAST.len() + if masked { MASKS.len() } else { 0 };
+        row.resize(header.len() - last, String::new());
         let over = arm.scores.first().map_or("", |score| score.over.word());
         row.push(over.to_owned());
         row.push(arm.draw.map(|draw| draw.to_string()).unwrap_or_default());
         row.extend([arm.validation.n.to_string(), number(arm.validation.mean), number(arm.validation.deviation)]);
         row.push(if report.search.is_some() { arm.best_validated.to_string() } else { String::new() });
+        if let Some(masks) = &arm.masks {
+            let coverage = &masks.coverage;
+            row.push(masks.source.clone());
+            row.extend([coverage.mean, coverage.deviation, coverage.least, coverage.most].map(|n| n.to_string()));
+            row.push(coverage.blank.to_string());
+            let guidance = masks.guidance.as_ref();
+            row.push(guidance.map(|guidance| guidance.runs.to_string()).unwrap_or_default());
+            row.extend([guidance.map(|guidance| guidance.start), guidance.map(|guidance| guidance.end)].map(number));
+            row.push(guidance.map(|guidance| guidance.hardly_moved.to_string()).unwrap_or_default());
+        }
+        row.resize(header.len(), String::new());
         file.row(&row)?;
     }
     file.text()

@@ -1,6 +1,6 @@
 //! The report in a terminal.
 
-use super::cells::{Cells, comparisons, headline, scores, sentences};
+use super::cells::{Cells, comparisons, headline, masks, scores, sentences};
 use super::legend::legend;
 use super::model::Report;
 use super::search_cells::{chosen, draws, importance, reading};
@@ -18,6 +18,9 @@ pub fn text(report: &Report) -> String {
     }
     if let (Some(search), Some(draws), Some(importance)) = (&report.search, draws(report), importance(report)) {
         text += &format!("\n{}\n\n{}\n{}\n", table(&draws), table(&importance), reading(search));
+    }
+    if let Some(masks) = masks(report) {
+        text += &format!("\n{}\n", table(&masks));
     }
     let mut part = |lines: Vec<String>| {
         if !lines.is_empty() {

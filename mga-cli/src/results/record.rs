@@ -14,7 +14,9 @@ use super::state::{State, StateFile};
 use super::summary::Summary;
 use crate::folder_lock::FolderLock;
 use crate::identity::{self, Identity};
+use crate::mask_survey::{self, MaskSurvey};
 use crate::runners::evaluation::NOT_FINITE;
+use crate::runners::guidance::Guidance;
 
 /// The note on a finished run that cannot say what its numbers depend on.
 pub const NO_IDENTITY: &str = "there is no identity.json";
@@ -42,6 +44,9 @@ pub struct Record {
     pub experiment: Option<Value>,
     /// Program, machine and device.
     pub environment: Option<Value>,
+    /// What was found of its masks before it trained, where it has any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub masks: Option<MaskSurvey>,
     /// What came of it: there when it is finished, and only then.
     pub summary: Option<Summary>,
     /// What is missing or wrong in the folder, a sentence each.
@@ -118,6 +123,7 @@ impl Record {
             identity,
             experiment,
             environment: json_file::read(folder, "environment.json", &mut notes),
+            masks: json_file::read(folder, mask_survey::FILE, &mut notes),
             summary,
             notes,
         })
@@ -133,6 +139,12 @@ impl Record {
     #[must_use]
     pub fn metric(&self, key: &str) -> Option<f64> {
         self.summary.as_ref()?.reported()?.metric(key)
+    }
+
+    /// What guidance made of the attention; `None` of a run without, and of earlier versions.
+    #[must_use]
+    pub fn guidance(&self) -> Option<Guidance> {
+        serde_json::from_value(self.summary.as_ref()?.others.get("guidance")?.clone()).ok()
     }
 
     /// A setting of the resolved experiment by its dotted key: `model.attention`.

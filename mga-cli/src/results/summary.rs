@@ -88,7 +88,8 @@ impl Evaluation {
 
     /// Metrics and their values: every number but the epoch and the counts.
     pub fn metrics(&self) -> impl Iterator<Item = (&str, f64)> {
-        let counts = ["epoch", "images", "masks_used", "unlabelled", "not_finite"];
+        let counts =
+            ["epoch", "images", "masks_used", "masks_divided", "reference_masks_used", "unlabelled", "not_finite"];
         self.0
             .iter()
             .filter(move |(key, _)| !counts.contains(&key.as_str()))

@@ -87,8 +87,7 @@ impl Outcome for Selected {
     }
 
     fn shown(&self) -> String {
-        let iou = self.0.masks.mask_iou.map_or_else(String::new, |iou| format!("  mask IoU {iou:.3}"));
-        format!("top1 {}{iou}", percent(self.0.classes.top1))
+        format!("top1 {}{}", percent(self.0.classes.top1), self.0.masks.shown())
     }
 }
 

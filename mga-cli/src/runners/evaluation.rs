@@ -1,13 +1,13 @@
 //! Evaluating a model on a split, and writing what it says of every image.
 
 use candle_core::{DType, Tensor};
-use mga_core::attention::mask_target;
-use mga_core::metrics::{ClassificationMetrics, ClassificationSummary, MaskAgreement, MaskSummary, Prediction};
+use mga_core::metrics::{ClassificationMetrics, ClassificationSummary, Prediction};
 use mga_core::tape::Tape;
-use mga_data::{Batch, Loader};
+use mga_data::Loader;
 use mga_models::MgaModel;
 use serde::Serialize;
 
+use super::agreement::{Agreement, Comparing};
 use crate::csv_file::CsvFile;
 use crate::experiment::Metric;
 use crate::interrupt::Interrupt;
@@ -37,8 +37,8 @@ pub struct PredictionRow {
 pub struct Evaluated {
     /// Accuracies and cross entropy.
     pub classes: ClassificationSummary,
-    /// Agreement of attention and mask.
-    pub masks: MaskSummary,
+    /// Agreement of attention and masks.
+    pub masks: Agreement,
     /// Image by image, in the split's order.
     pub rows: Vec<PredictionRow>,
     /// Counts by label (row) and prediction (column).
@@ -65,13 +65,14 @@ impl Evaluated {
 
     /// Its line in `metrics.jsonl` and `summary.json`.
     pub fn to_json(&self, split: &str, epoch: Option<usize>) -> serde_json::Value {
-        let (c, m) = (&self.classes, &self.masks);
+        let c = &self.classes;
         let mut line = serde_json::json!({
             "kind": "eval", "split": split, "epoch": epoch,
             "top1": c.top1, "top5": c.top5, "balanced_accuracy": c.balanced_accuracy, "macro_f1": c.macro_f1,
-            "cross_entropy": c.cross_entropy, "mask_mse": m.mask_mse, "mask_correlation": m.mask_correlation,
-            "mask_iou": m.mask_iou, "masks_used": m.masks_used, "images": c.images,
+            "cross_entropy": c.cross_entropy,
         });
+        self.masks.to_json().into_iter().for_each(|(key, value)| line[key] = value);
+        line["images"] = c.images.into();
         if self.unlabelled > 0 {
             line["unlabelled"] = serde_json::json!(self.unlabelled);
         }
@@ -121,7 +122,7 @@ pub fn evaluate(
     mut seen: impl FnMut(usize),
 ) -> anyhow::Result<Evaluated> {
     let mut metrics = ClassificationMetrics::new(classes.len());
-    let mut agreement = MaskAgreement::new();
+    let mut agreement = Comparing::default();
     let (mut rows, mut all, mut unlabelled) = (vec![], vec![], 0);
     for batch in loader.epoch(0, 0) {
         if interrupt.is_raised() {
@@ -152,24 +153,10 @@ pub fn evaluate(
             all.extend_from_slice(logits);
         }
         if let Some(attention) = prediction.attention {
-            compare(&mut agreement, &batch, attention.tensor())?;
+            agreement.add(&batch, attention.tensor())?;
         }
         seen(batch.len());
     }
     let confusion = metrics.confusion().rows().map(<[u64]>::to_vec).collect();
-    Ok(Evaluated { classes: metrics.summary(), masks: agreement.summary(), rows, confusion, logits: all, unlabelled })
-}
-
-fn compare(agreement: &mut MaskAgreement, batch: &Batch, attention: &Tensor) -> anyhow::Result<()> {
-    let (_, _, h, w) = attention.dims4()?;
-    let maps =
-        attention.to_device(&candle_core::Device::Cpu)?.to_dtype(DType::F32)?.flatten_from(1)?.to_vec2::<f32>()?;
-    let (target, blank) = mask_target(&batch.masks, (h, w))?;
-    let targets = target.flatten_from(1)?.to_vec2::<f32>()?;
-    for (index, (map, target)) in maps.iter().zip(&targets).enumerate() {
-        if batch.has_mask[index] && !blank[index] {
-            agreement.add(map, target)?;
-        }
-    }
-    Ok(())
+    Ok(Evaluated { classes: metrics.summary(), masks: agreement.done(), rows, confusion, logits: all, unlabelled })
 }

@@ -42,8 +42,8 @@ impl<'a> Identities<'a> {
     pub(super) fn of(&mut self, loaded: &mut Loaded) -> anyhow::Result<Identity> {
         let weights = self.weights(loaded)?;
         let experiment = &loaded.experiment;
-        let memo = json!([experiment.task, experiment.data, experiment.model.mask_guidance, experiment.model.input])
-            .to_string();
+        let (model, reference) = (&experiment.model, &experiment.eval.reference_masks);
+        let memo = json!([experiment.task, experiment.data, model.mask_guidance, model.input, reference]).to_string();
         if !self.fingerprints.contains_key(&memo) {
             // Masks' segmenters are opened to ask who they are; the machine that plans need not have the GPU.
             let device = std::mem::replace(&mut loaded.experiment.device, "cpu".to_owned());

@@ -10,6 +10,7 @@ mod foreign_bytes;
 mod forms;
 #[cfg(test)]
 mod hostile;
+mod masks;
 mod page;
 mod program;
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Runs from outside, with the real program on a few drawn leaves: killed, interrupted, resumed, repeated, refused.
 
+mod agreement;
 mod bad_input;
 #[cfg(test)]
 mod checked;

@@ -1,7 +1,8 @@
-//! How far attention agrees with the mask it was guided by.
+//! How far attention agrees with a mask: the one it was guided by, or another.
 
 use serde::{Deserialize, Serialize};
 
+use super::ranking::{chance_overlap, roc_area, top_overlap};
 use crate::error::{Error, Result};
 
 /// Accumulates the agreement of attention and target, every image with the same weight whatever its size.
@@ -9,7 +10,10 @@ use crate::error::{Error, Result};
 pub struct MaskAgreement {
     error: Mean,
     correlation: Mean,
+    area: Mean,
     overlap: Mean,
+    chance: Mean,
+    halves: Mean,
     constant: u64,
     not_finite: u64,
 }
@@ -21,11 +25,27 @@ pub struct MaskSummary {
     pub mask_mse: Option<f64>,
     /// Mean over images of Pearson's correlation, in -1..=1, of the images where neither map is constant.
     pub mask_correlation: Option<f64>,
+    /// Mean over images of the area under the ROC curve, in 0..=1: the chance that attention is higher at a place of the
+    /// mask than at another one. The places of the mask are those above half its own maximum; attention has no threshold.
+    /// One half is chance.
+    #[serde(default)]
+    pub mask_auc: Option<f64>,
+    /// Mean over images of intersection over union, in 0..=1, of the places of the mask and the places where attention is
+    /// highest, as many as the mask has.
+    #[serde(default)]
+    pub mask_overlap: Option<f64>,
+    /// What `mask_overlap` comes to by chance, for masks of these sizes.
+    #[serde(default)]
+    pub mask_overlap_chance: Option<f64>,
     /// Mean over images of intersection over union, in 0..=1, of the places where each map is above half its own
-    /// maximum.
+    /// maximum. A sigmoid is above half its maximum nearly everywhere, and then this is no more than the mask's share of
+    /// the image: it is kept for tables of release 0.1.0.
     pub mask_iou: Option<f64>,
     /// Images that count for `mask_mse`.
     pub masks_used: u64,
+    /// Of these, images whose mask has places and leaves some out: those that count for `mask_auc` and `mask_overlap`.
+    #[serde(default)]
+    pub masks_divided: u64,
     /// Of these, images with a constant map: they have no correlation.
     pub masks_constant: u64,
     /// Images left out altogether because attention or target holds NaN or infinity.
@@ -82,8 +102,18 @@ impl MaskAgreement {
             Some(correlation) => self.correlation.add(correlation),
             None => self.constant += 1,
         }
-        if let Some(overlap) = overlap(&attention, &target) {
+        if let Some(overlap) = overlap_of_halves(&attention, &target) {
+            self.halves.add(overlap);
+        }
+        let half = half_of_maximum(&target);
+        let foreground: Vec<bool> = target.iter().map(|&value| value > half).collect();
+        let ranked = roc_area(&attention, &foreground)
+            .zip(top_overlap(&attention, &foreground))
+            .zip(chance_overlap(&foreground));
+        if let Some(((area, overlap), chance)) = ranked {
+            self.area.add(area);
             self.overlap.add(overlap);
+            self.chance.add(chance);
         }
         Ok(())
     }
@@ -94,8 +124,12 @@ impl MaskAgreement {
         MaskSummary {
             mask_mse: self.error.value(),
             mask_correlation: self.correlation.value(),
-            mask_iou: self.overlap.value(),
+            mask_auc: self.area.value(),
+            mask_overlap: self.overlap.value(),
+            mask_overlap_chance: self.chance.value(),
+            mask_iou: self.halves.value(),
             masks_used: self.error.count,
+            masks_divided: self.area.count,
             masks_constant: self.constant,
             masks_not_finite: self.not_finite,
         }
@@ -123,11 +157,15 @@ fn correlation(a: &[f64], b: &[f64]) -> Option<f64> {
     (length > 0.0).then(|| (ab / length).clamp(-1.0, 1.0))
 }
 
+fn half_of_maximum(map: &[f64]) -> f64 {
+    map.iter().copied().fold(0.0, f64::max) / 2.0
+}
+
 /// Intersection over union of the places above half of each map's maximum; `None` where neither map has any (both are
 /// zero throughout).
-fn overlap(a: &[f64], b: &[f64]) -> Option<f64> {
-    let half = |x: &[f64]| x.iter().copied().fold(0.0, f64::max) / 2.0;
-    let (half_a, half_b) = (half(a), half(b));
+#[must_use]
+pub fn overlap_of_halves(a: &[f64], b: &[f64]) -> Option<f64> {
+    let (half_a, half_b) = (half_of_maximum(a), half_of_maximum(b));
     let (mut both, mut either) = (0u64, 0u64);
     for (&a, &b) in a.iter().zip(b) {
         both += u64::from(a > half_a && b > half_b);
@@ -162,6 +200,39 @@ mod tests {
         near(summary.mask_correlation, (0.5 / 0.33f64.sqrt() - 1.0) / 2.0);
         near(summary.mask_iou, 0.75);
         assert_eq!((summary.masks_used, summary.masks_constant), (2, 0));
+        Ok(())
+    }
+
+    /// What misled: attention that is high everywhere, as a sigmoid is, where it tells the mask's places apart by little.
+    #[test]
+    fn attention_that_is_high_everywhere_is_told_by_its_ranks() -> Result<()> {
+        let (mut guided, mut shuffled) = (MaskAgreement::new(), MaskAgreement::new());
+        let mask = [1.0f32, 1.0, 0.8, 0.2, 0.0, 0.0, 0.0, 0.0, 0.0];
+        guided.add(&[0.74f32, 0.73, 0.72, 0.71, 0.7, 0.7, 0.7, 0.7, 0.7], &mask)?;
+        shuffled.add(&[0.7f32, 0.7, 0.7, 0.7, 0.7, 0.71, 0.72, 0.73, 0.74], &mask)?;
+        let (guided, shuffled) = (guided.summary(), shuffled.summary());
+        // As release 0.1.0 had it: the mask's own share in both.
+        near(guided.mask_iou, 1.0 / 3.0);
+        near(shuffled.mask_iou, 1.0 / 3.0);
+        near(guided.mask_auc, 1.0);
+        // Of 18 pairs none is right, and six are ties.
+        near(shuffled.mask_auc, 3.0 / 18.0);
+        near(guided.mask_overlap, 1.0);
+        near(shuffled.mask_overlap, 0.0);
+        near(guided.mask_overlap_chance, (1.0 / 3.0) / (2.0 - 1.0 / 3.0));
+        assert_eq!((guided.masks_used, guided.masks_divided), (1, 1));
+        Ok(())
+    }
+
+    #[test]
+    fn a_mask_of_everything_has_nothing_to_rank() -> Result<()> {
+        let mut agreement = MaskAgreement::new();
+        agreement.add(&[0.2, 0.9], &[1.0, 1.0])?;
+        agreement.add(&[0.2, 0.9], &[0.0, 1.0])?;
+        let summary = agreement.summary();
+        assert_eq!((summary.masks_used, summary.masks_divided), (2, 1));
+        near(summary.mask_auc, 1.0);
+        near(summary.mask_overlap_chance, 1.0 / 3.0);
         Ok(())
     }
 

@@ -5,11 +5,13 @@ mod calibration;
 mod classification;
 mod confusion;
 mod mask_agreement;
+mod ranking;
 mod segmentation;
 
 pub use boundary::{boundary, boundary_f};
 pub use calibration::{CALIBRATION_BINS, Calibration, CalibrationBin};
 pub use classification::{ClassificationMetrics, ClassificationSummary, Prediction};
 pub use confusion::Confusion;
-pub use mask_agreement::{MaskAgreement, MaskSummary};
+pub use mask_agreement::{MaskAgreement, MaskSummary, overlap_of_halves};
+pub use ranking::{chance_overlap, roc_area, top_overlap};
 pub use segmentation::{SegmentationMetrics, SegmentationSummary};

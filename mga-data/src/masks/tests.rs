@@ -157,3 +157,17 @@ fn settings_read_as_documented() {
     assert_eq!((read.source.as_str(), read.empty, read.missing), ("folder", EmptyMask::Skip, MissingMask::NoLoss));
     assert!(serde_json::from_str::<MaskSettings>(r#"{ "sorce": "ones" }"#).is_err());
 }
+
+#[test]
+fn a_mask_alone_is_the_one_that_comes_with_the_image() {
+    let half = Mask::new(3, 2, vec![1.0, 0.0, 0.5, 0.0, 0.0, 0.0]).unwrap();
+    let masks = vec![tagged(0.9), Some(half), None, Some(Mask::filled(6, 4, 0.0))];
+    for source in ["none", "ones", "centre", "veins", "inverted", "shuffled"] {
+        let [together, alone] =
+            [0, 1].map(|_| MaskSource::new(settings(source), Fixed::shared(masks.clone())).unwrap());
+        for index in 0..masks.len() {
+            assert_eq!(alone.mask_of(index, (6, 4)).unwrap(), together.load_optional(index).unwrap().1, "{source}");
+        }
+        assert_eq!(alone.notes(), together.notes(), "{source}");
+    }
+}

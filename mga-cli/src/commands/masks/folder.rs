@@ -13,6 +13,7 @@ use mga_data::Mask;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::mask_coverage::Extent;
 use crate::output::write_file;
 use crate::segmenting::{Provenance, RECORD};
 
@@ -32,14 +33,21 @@ pub(super) struct Written {
     pub(super) sha256: String,
     /// Mean of the mask, in 0..=1.
     pub(super) coverage: f64,
+    /// Mean of its outermost pixels; lines of release 0.1.0 have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) border: Option<f64>,
 }
 
 impl Written {
     /// The line of a mask that lies at `path`.
     pub(super) fn new(id: &str, image: String, place: &Path, mask: &Mask, path: &Path) -> anyhow::Result<Self> {
-        let sum: f64 = mask.values().iter().map(|&value| f64::from(value)).sum();
-        let coverage = sum / mask.values().len().max(1) as f64;
-        Ok(Self { id: id.to_owned(), image, mask: place.to_path_buf(), sha256: hash(path)?, coverage })
+        let Extent { coverage, border } = Extent::of(mask);
+        Ok(Self { id: id.to_owned(), image, mask: place.to_path_buf(), sha256: hash(path)?, coverage, border })
+    }
+
+    /// How far the mask reaches.
+    pub(super) fn extent(&self) -> Extent {
+        Extent { coverage: self.coverage, border: self.border }
     }
 }
 

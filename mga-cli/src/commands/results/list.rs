@@ -17,7 +17,7 @@ Conditions: =, !=, <, <=, >, >=; all have to hold. Any column of `mga results ex
 those of the reported checkpoint.";
 
 /// Metrics that are shown unless --columns says otherwise.
-const METRICS: [&str; 5] = ["top1", "balanced_accuracy", "mask_iou", "mean_iou", "boundary_f"];
+const METRICS: [&str; 6] = ["top1", "balanced_accuracy", "mask_auc", "mask_correlation", "mean_iou", "boundary_f"];
 
 /// Arguments of `mga results list`.
 #[derive(Debug, clap::Args)]

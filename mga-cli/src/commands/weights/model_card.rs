@@ -65,8 +65,12 @@ fn measured(summary: &Value) -> String {
         ("balanced accuracy", "balanced_accuracy", true),
         ("macro F1", "macro_f1", false),
         ("cross entropy", "cross_entropy", false),
-        ("attention against masks: IoU", "mask_iou", false),
+        ("attention against masks: AUC, 0.5 by chance", "mask_auc", false),
         ("attention against masks: correlation", "mask_correlation", false),
+        ("attention against masks: overlap", "mask_overlap", false),
+        ("the same by chance", "mask_overlap_chance", false),
+        ("attention against reference masks: AUC, 0.5 by chance", "reference_auc", false),
+        ("attention against reference masks: correlation", "reference_correlation", false),
     ];
     for (name, key, is_share) in rows {
         if let Some(value) = result[key].as_f64() {
@@ -106,9 +110,9 @@ mod tests {
     #[test]
     fn the_selected_epoch_is_reported_and_how_it_was_selected() {
         let last = json!({ "split": "test", "images": 50, "top1": 0.5 });
-        let best = json!({ "split": "test", "images": 50, "top1": 0.75, "mask_iou": 0.4 });
+        let best = json!({ "split": "test", "images": 50, "top1": 0.75, "mask_auc": 0.4 });
         let text = measured(&json!({ "selected": null, "last": last, "select_on": "last" }));
-        assert!(text.contains("50.0 %") && text.contains("last epoch") && !text.contains("IoU"), "{text}");
+        assert!(text.contains("50.0 %") && text.contains("last epoch") && !text.contains("AUC"), "{text}");
         let text = measured(&json!({ "selected": best, "last": last, "select_on": "validation" }));
         assert!(text.contains("75.0 %") && text.contains("best on validation") && text.contains("| 0.400 |"), "{text}");
         let text = measured(&json!({ "selected": best, "last": last, "select_on": "test" }));

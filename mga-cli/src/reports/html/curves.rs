@@ -51,6 +51,17 @@ pub(super) fn figures(report: &Report, records: &[Record]) -> (Vec<Figure>, Vec<
             figures.extend(figure(report, &test, ("test", &title, &y_name), |values| axis(column, values)));
         }
     }
+    // How the attention came to the masks: the same in every arm, where they are measured against the same.
+    for (key, title) in
+        [("reference_auc", "Attention against reference masks"), ("mask_auc", "Attention against masks")]
+    {
+        let values = by_epoch(&arms, |curves| curves.evaluations("validation", key).collect());
+        if values.iter().any(|arm| !arm.is_empty()) {
+            let scale = |values: Vec<f64>| Scale::over(values.into_iter().chain([0.5]), 5);
+            figures.extend(figure(report, &values, (&key.replace('_', "-"), title, "AUC on validation images"), scale));
+            break;
+        }
+    }
     (figures, notes)
 }
 

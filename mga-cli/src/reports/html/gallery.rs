@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::arms_table::swatch;
 use super::pictures::embedded;
 use crate::gallery::OVERVIEW;
+use crate::mask_survey::SHEET;
 use crate::plots::markup::escape;
 use crate::reports::Report;
 use crate::results::Record;
@@ -86,7 +87,7 @@ fn pictures(folder: &Path) -> Vec<PathBuf> {
     let known = |path: &Path| {
         let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
         ending.is_some_and(|ending| ["png", "jpg", "jpeg", "webp"].contains(&ending.as_str()))
-            && !path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
+            && !path.file_name().is_some_and(|name| name == SHEET || name.to_string_lossy().starts_with('.'))
     };
     let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|path| known(path)).collect();
     paths.sort_by_key(|path| (!path.ends_with(OVERVIEW), path.clone()));

@@ -9,6 +9,7 @@ mod curves;
 mod environment;
 mod figure;
 mod gallery;
+mod masks;
 mod page;
 mod pictures;
 mod runs_table;

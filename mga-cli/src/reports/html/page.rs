@@ -6,7 +6,8 @@ use sha2::{Digest, Sha256};
 use super::figure::Figure;
 use super::template::fill;
 use super::{
-    arms_table, calibration, classes, comparisons, curves, environment, gallery, runs_table, search, settings, warnings,
+    arms_table, calibration, classes, comparisons, curves, environment, gallery, masks, runs_table, search, settings,
+    warnings,
 };
 use crate::plots::markup::escape;
 use crate::plots::palette;
@@ -33,6 +34,8 @@ pub(super) fn page(report: &Report, records: &[Record]) -> (String, Vec<Figure>)
     let (by_class, of_classes) = classes::figures(report, records);
     let (calibrated, of_calibration) = calibration::figures(report, records);
     let (pictures, of_pictures) = gallery::section(report, records);
+    let (masks, of_masks) = masks::section(report, records);
+    notes.extend(of_masks);
     notes.extend(of_classes.into_iter().chain(of_calibration).chain(of_pictures));
     let (searched, of_search) = search::section(report);
     let legend = legend(report);
@@ -50,6 +53,7 @@ pub(super) fn page(report: &Report, records: &[Record]) -> (String, Vec<Figure>)
         section("classes", "Classes", figures(&single)),
         section("confusion", "Confusion", figures(&matrices)),
         section("calibration", "Calibration", figures(&calibrated.iter().collect::<Vec<_>>())),
+        section("masks", "Masks", masks),
         section("pictures", "Where the networks looked", pictures),
         section("every-run", "Runs", runs_table::table(report).element()),
         section("settings", "Settings", settings::section(report, records)),
