@@ -151,8 +151,13 @@ pub fn write(
     if folder.path().join(FILE).is_file() || folder.last().is_file() {
         return Ok(vec![]);
     }
-    let Some((mut survey, sheet)) = survey(loaded, data, interrupt)? else { return Ok(vec![]) };
-    survey.start = guidance::measured(loaded, model, data, interrupt)?;
+    let resumable = |error: anyhow::Error| {
+        let folder = folder.path().display();
+        let told = format!("interrupted before the first step; go on with: mga train --resume {folder}");
+        if error.is::<Interrupted>() { Interrupted(told).into() } else { error }
+    };
+    let Some((mut survey, sheet)) = survey(loaded, data, interrupt).map_err(resumable)? else { return Ok(vec![]) };
+    survey.start = guidance::measured(loaded, model, data, interrupt).map_err(resumable)?;
     let path = folder.pictures().join(SHEET);
     if let Some(picture) = sheet.picture() {
         save_png(&picture, &path).with_context(|| format!("{}: cannot be written", path.display()))?;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::tiny::{Tiny, succeed};
+use crate::tiny::{Tiny, said, succeed};
 
 #[cfg(test)]
 fn stdout(tiny: &Tiny, out: &str, set: &[&str]) -> String {
@@ -18,9 +18,9 @@ fn json(tiny: &Tiny, path: &str) -> Value {
 fn every_arm_is_measured_against_the_reference_masks() {
     let reference = "eval.reference_masks={ source = \"silhouette\" }";
     let tiny = Tiny::new(&[reference, "schedule.epochs=1"]);
-    let said = stdout(&tiny, "veins", &[]);
+    let ended = stdout(&tiny, "veins", &[]);
     for line in ["  mask agreement     AUC 0.", "  reference masks    AUC 0.", "  guidance           mask MSE 0."] {
-        assert!(said.contains(line), "{said}");
+        assert!(ended.contains(line), "{ended}");
     }
     stdout(&tiny, "shuffled", &["data.masks.source=shuffled"]);
     stdout(&tiny, "unguided", &["model.mask_guidance=false"]);
@@ -52,6 +52,10 @@ fn every_arm_is_measured_against_the_reference_masks() {
     for key in ["reference_auc", "reference_overlap", "mask_auc", "mask_reference_iou"] {
         assert_eq!(evaluated[key], summary["selected"][key], "{key}");
     }
+    let output = succeed(tiny.mga(["eval", "veins", "--set", "eval.reference_masks.source=silhouete"]));
+    let told = said(&output);
+    assert!(told.contains("note: evaluated without reference masks: ") && told.contains("did you mean"), "{told}");
+    assert!(!String::from_utf8(output.stdout).unwrap().contains("reference_auc"));
     // It learns nothing from them: the weights are those of a run without.
     let plain = Tiny::new(&["schedule.epochs=1"]);
     stdout(&plain, "veins", &[]);
