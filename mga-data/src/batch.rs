@@ -101,6 +101,7 @@ impl Batch {
             images: narrow(&self.images)?,
             masks: narrow(&self.masks)?,
             has_mask: vec![*has_mask],
+            references: vec![self.references.get(index).cloned().flatten()],
             labels: vec![*label],
             indices: vec![*at],
             ids: vec![id.clone()],
