@@ -208,14 +208,14 @@ mod tests {
     use crate::experiment::{Overrides, load};
 
     /// A survey of small leaves' masks.
-    fn of(source: &str) -> Option<(MaskSurvey, ContactSheet)> {
+    fn of(masks: &str) -> Option<(MaskSurvey, ContactSheet)> {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("x.toml");
+        let masks = masks.replace("CACHE", &folder.path().display().to_string());
         let text = format!(
-            "[data]\ndataset = \"leaves\"\nsize = 32\ntrain_per_class = 3\ntest_per_class = 1\n\
-             masks = {{ source = \"{source}\" }}\n[model]\nbackbone = \"conv4\"\nmask_guidance = {}\n\
-             [eval]\nselect_on = \"last\"\n",
-            source != "none"
+            "[data]\ndataset = \"leaves\"\nsize = 32\ntrain_per_class = 3\ntest_per_class = 1\nmasks = {{ {masks} }}\n\
+             [model]\nbackbone = \"conv4\"\nmask_guidance = {}\n[eval]\nselect_on = \"last\"\n",
+            !masks.contains("none")
         );
         std::fs::write(&file, text).unwrap();
         let components = Components::builtin();
@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn masks_of_leaves_are_surveyed() {
-        let (survey, sheet) = of("silhouette").unwrap();
+        let (survey, sheet) = of("source = 'silhouette'").unwrap();
         assert_eq!((survey.coverage.masks, survey.train_images, survey.without), (30, 30, 0));
         assert!((0.05..0.9).contains(&survey.coverage.mean) && survey.coverage.border.unwrap() < 0.5, "{survey:?}");
         let shown: Vec<f64> = survey.images.iter().map(|image| image.coverage).collect();
@@ -234,17 +234,19 @@ mod tests {
         assert!(shown.is_sorted() && shown[0] == survey.coverage.least && shown[11] == survey.coverage.most);
         assert!(survey.images[0].path.starts_with("train/") && survey.images[0].label.is_some());
         assert_eq!(sheet.picture().map(|picture| picture.width()), Some(8 * 32 + 7 * 4));
-        assert!(of("none").is_none());
+        assert!(of("source = 'none'").is_none());
     }
 
     #[test]
-    fn masks_of_the_background_are_warned_of_unless_they_are_meant() {
-        // Brightness finds the ground around these leaves.
-        let (survey, _) = of("otsu").unwrap();
-        let said = survey.lines();
-        assert!(said[0].starts_with("masks: otsu, coverage mean "), "{said:?}");
-        assert!(said.iter().any(|line| line.contains("warning: masks (otsu): they cover")), "{said:?}");
-        let (ones, _) = of("ones").unwrap();
+    fn useless_masks_are_warned_of_unless_they_are_meant() {
+        let rule = "source = 'excess-green', segmenter = { options = { threshold = -0.9 }, cache = 'CACHE' }";
+        let (survey, _) = of(rule).unwrap();
+        let said = [
+            "masks: excess-green, coverage mean 100.0 % ± 0.0, from 100.0 % to 100.0 % (30 training images)",
+            "warning: masks (excess-green): 30 of 30 cover all of their image",
+        ];
+        assert_eq!(survey.lines(), said);
+        let (ones, _) = of("source = 'ones'").unwrap();
         assert_eq!((ones.coverage.full, ones.odd.len()), (30, 0));
     }
 

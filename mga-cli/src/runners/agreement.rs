@@ -127,9 +127,11 @@ impl Agreement {
 
 fn ranks(summary: &MaskSummary) -> String {
     let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.3}"));
+    let Some(auc) = summary.mask_auc else {
+        return "no AUC, for at the size of the attention map no mask leaves a place out".to_owned();
+    };
     format!(
-        "AUC {} (chance 0.5), correlation {}, overlap {} (by chance {})",
-        number(summary.mask_auc),
+        "AUC {auc:.3} (chance 0.5), correlation {}, overlap {} (by chance {})",
         number(summary.mask_correlation),
         number(summary.mask_overlap),
         number(summary.mask_overlap_chance)
@@ -179,6 +181,18 @@ mod tests {
             "{said}"
         );
         assert_eq!(found.shown(), "  mask AUC 1.000  reference AUC 0.500");
+    }
+
+    #[test]
+    fn a_map_of_one_place_has_nothing_to_rank() {
+        let attention = Tensor::from_vec(vec![0.9f32, 0.8], (2, 1, 1, 1), &Device::Cpu).unwrap();
+        let mut comparing = Comparing::default();
+        comparing.add(&batch(), &attention).unwrap();
+        let said = comparing.done().lines();
+        assert!(
+            said.contains("no AUC, for at the size of the attention map no mask leaves a place out, MSE"),
+            "{said}"
+        );
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! the reported checkpoint.
 
 use mga_core::metrics::MaskSummary;
+use mga_core::parameter::Kind;
 use mga_core::tape::Tape;
 use mga_models::MgaModel;
 use serde::{Deserialize, Serialize};
@@ -12,16 +13,15 @@ use crate::experiment::Loaded;
 use crate::interrupt::Interrupt;
 use crate::loaders;
 use crate::network_input::network_input;
-use crate::prediction::spread;
 use crate::status::Interrupted;
 
-/// Training images that are looked at, spread over all.
+/// Training images that are looked at, at least: whole batches.
 const IMAGES: usize = 32;
 
 /// Guidance that takes away less than this share of the error hardly moved the map.
 const HARDLY: f64 = 0.05;
 
-/// Attention against the masks of the same training images, in evaluation mode, at both ends of a run.
+/// Attention against the masks of the same training images at both ends of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Guidance {
     /// Before the first step.
@@ -49,8 +49,9 @@ impl Guidance {
     }
 }
 
-/// The agreement of attention and masks over some training images, transformed as for evaluation; `None` where nothing is
-/// guided.
+/// The agreement of attention and masks over the first training batches of the first epoch, as training sees them:
+/// augmented, and with the statistics of the batch, for the running ones of a network that begins are of no batch yet. The
+/// model is left as it is. `None` where nothing is guided.
 ///
 /// # Errors
 /// Images that cannot be read; an interruption.
@@ -64,21 +65,34 @@ pub fn measured(
     if !experiment.model.mask_guidance || experiment.objective.mask_weight == 0.0 {
         return Ok(None);
     }
+    let buffers = model.store().entries().iter().filter(|entry| entry.kind() == Kind::Buffer);
+    let kept: Vec<_> = buffers.map(|entry| (entry, entry.tensor())).collect();
+    let found = first_batches(loaded, model, data, interrupt);
+    // A forward pass of training moves the running statistics.
+    kept.into_iter().try_for_each(|(entry, tensor)| entry.set(tensor))?;
+    found.map(|found| Some(found).filter(|found| found.masks_used > 0))
+}
+
+fn first_batches(
+    loaded: &Loaded,
+    model: &MgaModel,
+    data: &OpenData,
+    interrupt: &Interrupt,
+) -> anyhow::Result<MaskSummary> {
     let mut comparing = Comparing::default();
-    let loader = loaders::evaluation(loaded, data, &spread(&data.splits.train, IMAGES))?;
-    for batch in loader.epoch(0, 0) {
+    let batches = IMAGES.div_ceil(loaded.experiment.data.batch_size);
+    for (number, batch) in loaders::training(loaded, data)?.epoch(0, 0).take(batches).enumerate() {
         if interrupt.is_raised() {
             return Err(Interrupted("interrupted while the attention was looked at; nothing is lost".to_owned()).into());
         }
         let batch = batch?;
-        let mut tape = Tape::eval();
+        let mut tape = Tape::train(loaded.experiment.seed, number as u64);
         let images = tape.constant(&network_input(model, &batch)?)?;
         if let Some(attention) = model.forward(&mut tape, images)?.attention {
             comparing.add(&batch, attention.tensor())?;
         }
     }
-    let found = comparing.done().own;
-    Ok((found.masks_used > 0).then_some(found))
+    Ok(comparing.done().own)
 }
 
 #[cfg(test)]
