@@ -37,6 +37,7 @@ const BLOCKS: &[(&str, &str, Way)] = &[
             "data.masks.segmenter.foreground=[1]",
         ]),
     ),
+    ("docs/method.md", "[eval.reference_masks]", Way::Train(&["eval.reference_masks.folder=data/my_masks"])),
     ("docs/masks.md", "task = \"segmentation\"", Way::Train(&["model.backbone=unet_small", "model.weights=none"])),
     ("docs/sweeps.md", "search = \"tpe\"", Way::Plan("base = \"../mga/soybean_2_1.toml\"\n")),
     ("docs/slurm.md", "[launcher]", Way::Plan("base = \"../mga/soybean_2_1.toml\"\naxes.seed = [1]\n")),
