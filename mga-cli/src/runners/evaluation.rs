@@ -3,7 +3,7 @@
 use candle_core::{DType, Tensor};
 use mga_core::metrics::{ClassificationMetrics, ClassificationSummary, Prediction};
 use mga_core::tape::Tape;
-use mga_data::Loader;
+use mga_data::{Batch, Loader};
 use mga_models::MgaModel;
 use serde::Serialize;
 
