@@ -67,7 +67,8 @@ impl OpenData {
     pub fn unseen(&self) -> Result<Self> {
         let masks = MaskSource::new(self.masks.settings().clone(), Arc::clone(self.masks.dataset()))?;
         let (dataset, splits) = (Arc::clone(&self.dataset), self.splits.clone());
-        Ok(Self { dataset, splits, masks: Arc::new(masks), guided: self.guided })
+        let reference = self.reference.clone();
+        Ok(Self { dataset, splits, masks: Arc::new(masks), reference, guided: self.guided })
     }
 
     /// What was left out or decided while opening, a line each, for people.
