@@ -153,11 +153,33 @@ mod tests {
     use candle_core::{DType, Device};
 
     use super::*;
+    use crate::awkward;
 
     fn store() -> ParameterStore {
         let mut store = ParameterStore::new(1, DType::F32, &Device::Cpu);
         store.root().weight("w", 3, mga_core::parameter::Init::Constant(1.0)).unwrap();
         store
+    }
+
+    #[test]
+    fn every_finite_double_survives_a_checkpoint() {
+        let doubles = awkward::doubles();
+        let read: Vec<f64> = doubles
+            .iter()
+            .map(|&double| {
+                let text = serde_json::to_string(&Progress { best: Some(double), ..Progress::default() }).unwrap();
+                serde_json::from_str::<Progress>(&text).unwrap().best.unwrap()
+            })
+            .collect();
+        assert!(awkward::same_bits(&read, &doubles));
+        // And through the metadata of a file.
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.safetensors");
+        for best in [4.0 / 17.0, 28.0 / 30.0, 0.1 + 0.2] {
+            let progress = Progress { best: Some(best), ..Progress::default() };
+            save_store(&path, &store(), None, &progress).unwrap();
+            assert_eq!(load_store(&path, &store(), None).unwrap().progress, progress);
+        }
     }
 
     #[test]

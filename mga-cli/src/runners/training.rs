@@ -262,9 +262,11 @@ impl Training<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
     use std::path::Path;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
+    use candle_core::Tensor;
     use mga_core::parameter::ParameterStore;
     use mga_core::tape::Value;
     use mga_data::Batch;
@@ -368,6 +370,31 @@ mod tests {
             identity: String::new(),
         }
         .run(from > 0)
+    }
+
+    fn best(folder: &Path) -> HashMap<String, Vec<f32>> {
+        let path = RunFolder::at(folder).best();
+        let tensors: HashMap<String, Tensor> = candle_core::safetensors::load(path, &candle_core::Device::Cpu).unwrap();
+        let values = |tensor: &Tensor| tensor.flatten_all().unwrap().to_vec1().unwrap();
+        tensors.iter().map(|(name, tensor)| (name.clone(), values(tensor))).collect()
+    }
+
+    #[test]
+    fn an_equal_score_is_not_better_after_a_resumption() {
+        let folder = tempfile::tempdir().unwrap();
+        for (number, score) in
+            [4.0 / 17.0, 28.0 / 30.0, 0.1 + 0.2, 1.0 - 0.9, -2.302_585_092_994_045_7].iter().enumerate()
+        {
+            let scores = [*score, *score, score - 0.1];
+            let at = |name: &str| folder.path().join(format!("{name}-{number}"));
+            let peace = train(&at("peace"), &scores, 0, usize::MAX).unwrap();
+            let interrupted = train(&at("run"), &scores, 0, 0).unwrap_err();
+            assert!(interrupted.is::<Interrupted>(), "{interrupted:#}");
+            let resumed = train(&at("run"), &scores, 1, usize::MAX).unwrap();
+            assert_eq!((peace.best_epoch, resumed.best_epoch), (Some(0), Some(0)), "{score}");
+            assert_eq!(resumed.best.map(f64::to_bits), Some(score.to_bits()));
+            assert_eq!(best(&at("run")), best(&at("peace")));
+        }
     }
 
     #[test]

@@ -96,3 +96,19 @@ fn trials(plan: &Plan, values: &[Vec<Value>]) -> Vec<Trial> {
         .filter_map(|(number, values)| Some(Trial { values: values.clone(), score: mean(scores.get(&number)?) }))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::awkward;
+
+    #[test]
+    fn what_was_drawn_is_read_as_it_was() {
+        let doubles = awkward::doubles();
+        let values = doubles.iter().map(|&double| vec![Value::from(double)]).collect();
+        let text = serde_json::to_string_pretty(&Draws { keys: vec!["x".to_owned()], values }).unwrap();
+        let draws: Draws = serde_json::from_str(&text).unwrap();
+        let read: Vec<f64> = draws.values.iter().filter_map(|values| values[0].as_f64()).collect();
+        assert!(awkward::same_bits(&read, &doubles));
+    }
+}
