@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::assemble;
 use crate::components::Components;
-use crate::experiment::{Loaded, Overrides, load, nearest};
+use crate::experiment::{Defaults, Loaded, Overrides, load, nearest, resolved_header};
 use crate::preprocessing::Preprocessing;
 use crate::weights_source::{self, WeightsFile};
 
@@ -220,7 +220,8 @@ fn experiment(mut data: Value, model: Value, set: &[String], components: &Compon
     data["root"] = json!(".");
     let text = toml::to_string(&json!({ "data": data, "model": model, "eval": { "select_on": "last" } }))?;
     let file = tempfile::Builder::new().prefix("description-").suffix(".toml").tempfile()?;
-    std::fs::write(file.path(), text)?;
+    // What was decided where the model was trained, or published, is no setting that somebody made here.
+    std::fs::write(file.path(), resolved_header(Defaults::New) + &text)?;
     Ok(load(file.path(), &Overrides::from_process(set.to_vec()), components)?)
 }
 

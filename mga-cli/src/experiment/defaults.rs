@@ -50,7 +50,8 @@ pub(super) fn is_resolved(text: &str) -> bool {
 }
 
 /// The first lines of an experiment that was resolved with these defaults.
-pub(super) fn resolved_header(defaults: Defaults) -> String {
+#[must_use]
+pub fn resolved_header(defaults: Defaults) -> String {
     let with = if defaults == Defaults::Old { OF_0_1 } else { "" };
     format!(
         "{RESOLVED}{}{with}: every setting, defaults, `extends`, environment and `--set` included.\n\

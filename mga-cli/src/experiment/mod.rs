@@ -29,7 +29,7 @@ mod wording;
 
 pub use assigned::{Assignment, setting_path};
 pub use data::{Data, EmptyMask, EvalData, Masks, MissingMask, OnError, TestSplit, TrainData, Validation, Verify};
-pub use defaults::Defaults;
+pub use defaults::{Defaults, resolved_header};
 pub use document::Document;
 pub use evaluation::{Evaluation, Metric, SelectOn};
 pub use idle::Idle;

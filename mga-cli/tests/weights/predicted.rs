@@ -62,7 +62,7 @@ fn a_name_is_all_that_known_and_described_weights_need() {
             transforms: vec![],
             background: None,
             background_seed: None,
-            resize_rounding: None,
+            resize_rounding: Some("8-bit".into()),
         },
         experiment: String::new(),
     };
