@@ -5,6 +5,7 @@ use std::path::Path;
 use mga_hub::Repo;
 
 use super::data::{EmptyMask, Masks, MissingMask};
+use super::effects::reads_files;
 use super::evaluation::SelectOn;
 use super::key_path::KeyPath;
 use super::load::Sources;
@@ -89,7 +90,8 @@ impl Check<'_> {
         let data = &experiment.data;
         let entry = components.datasets.iter().find(|entry| entry.name == data.dataset);
         match &data.root {
-            Some(root) if self.sound(&["data.root"]) => match root.metadata() {
+            // A folder that is not looked into need not be there.
+            Some(root) if self.sound(&["data.root"]) && reads_files(experiment) => match root.metadata() {
                 Ok(found) if found.is_dir() => {}
                 Ok(_) => self.error_at("data.root", format!("{} is not a folder", root.display())),
                 Err(_) => {

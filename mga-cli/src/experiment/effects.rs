@@ -71,8 +71,7 @@ const DENSE: Need = Need {
     words: "a DenseNet",
     loss: Loss::Cost,
 };
-const FILES: Need =
-    value(|e, _| e.data.dataset != "leaves", &["data.dataset"], "a data set of files: `leaves` draws its images");
+const FILES: Need = value(|e, _| reads_files(e), &["data.dataset"], "a data set of files: `leaves` draws its images");
 const RESIZES: Need = value(
     |e, _| e.data.train.transforms.iter().chain(&e.data.eval.transforms).any(resizes),
     &["data.train.transforms", "data.eval.transforms"],
@@ -353,3 +352,8 @@ pub(super) const SETTINGS: &[(&str, &[Need])] = &[
     ("eval.reference_masks.folder", &[REFERENCE_FOLDER]),
     ("eval.reference_masks.segmenter", &[REFERENCE_SEGMENTER]),
 ];
+
+/// Whether the data set lies in files below `data.root`.
+pub(super) fn reads_files(experiment: &Experiment) -> bool {
+    experiment.data.dataset != "leaves"
+}

@@ -1,6 +1,6 @@
 //! What the classes weigh in the loss, in numbers (`objective.class_weights`).
 
-use crate::experiment::{ByCount, ClassWeights, ExperimentError, Loaded, Task};
+use crate::experiment::{ByCount, ClassWeights, Loaded, Task};
 
 /// The weights of `classes`, in their order; `None`: all weigh the same. `counts` are what each class is trained on: images,
 /// of segmentation annotated pixels. They are counted only where they are asked for.
@@ -31,10 +31,7 @@ pub fn class_weights(
         })?,
     };
     if weights.iter().all(|&weight| weight == 0.0) {
-        return Err(ExperimentError::from(
-            loaded.error(KEY, "all are 0, so nothing would be learnt; expected one above"),
-        )
-        .into());
+        return Err(loaded.error(KEY, "all are 0, so nothing would be learnt; expected one above").into());
     }
     Ok(Some(weights))
 }
