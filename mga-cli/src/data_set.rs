@@ -11,11 +11,13 @@ use mga_data::registry::OpenContext;
 use mga_data::source::ImagesOnly;
 use mga_data::split::{self, SplitSettings, TestSettings, ValidationSettings};
 use mga_data::{Mask, MaskSettings, MaskSource, Picture, Source, Splits, masks};
+use mga_data::{composition, groups};
 use rayon::prelude::*;
 
 use crate::assemble;
 use crate::components::Components;
 use crate::experiment::{Data, EmptyMask, Experiment, ExperimentError, Loaded, Masks, MissingMask, OnError};
+use crate::run_folder::RunFolder;
 use crate::runners::class_weights::label_counts;
 use crate::segmenting::{Maker, cache_folder};
 use crate::verification::decoding_settings;
@@ -32,6 +34,24 @@ pub struct OpenData {
     /// The masks that attention is measured against besides, where the experiment names them.
     pub reference: Option<Arc<MaskSource>>,
     guided: bool,
+}
+
+/// What is done about a group of images with some on either side of the split.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TornGroups {
+    /// They are an error, unless the experiment allows them.
+    Refused,
+    /// They are a note: of a run that was begun before they were refused, or where they are told otherwise.
+    Noted,
+}
+
+impl TornGroups {
+    /// What is done about them in the run in `folder`: one that has trained already goes on.
+    #[must_use]
+    pub fn of_run(folder: &RunFolder) -> Self {
+        let begun = folder.last().is_file() || folder.summary().is_file();
+        if begun { Self::Noted } else { Self::Refused }
+    }
 }
 
 impl OpenData {
@@ -69,6 +89,12 @@ impl OpenData {
         let (dataset, splits) = (Arc::clone(&self.dataset), self.splits.clone());
         let reference = self.reference.clone();
         Ok(Self { dataset, splits, masks: Arc::new(masks), reference, guided: self.guided })
+    }
+
+    /// Why no run on it is to be begun: groups are on both sides of the split, and the experiment does not allow that.
+    #[must_use]
+    pub fn torn_groups(&self, loaded: &Loaded) -> Option<ExperimentError> {
+        torn_groups(loaded, self.dataset.as_ref(), &self.splits)
     }
 
     /// What was left out or decided while opening, a line each, for people.
@@ -124,9 +150,9 @@ impl Source for Masked {
 ///
 /// # Errors
 /// Settings that do not fit the data, at the place where they were written: no such files, classes too small to split,
-/// no masks of that name, no validation images to select on, nothing to train on.
-pub fn open(loaded: &Loaded, components: &Components) -> anyhow::Result<OpenData> {
-    let (dataset, splits) = open_images(loaded, components)?;
+/// no masks of that name, no validation images to select on, nothing to train on, groups on both sides of the split.
+pub fn open(loaded: &Loaded, components: &Components, torn: TornGroups) -> anyhow::Result<OpenData> {
+    let (dataset, mut splits) = open_images(loaded, components)?;
     if splits.train.is_empty() {
         return Err(loaded.error("data", "no image is left to train on").into());
     }
@@ -135,6 +161,10 @@ pub fn open(loaded: &Loaded, components: &Components) -> anyhow::Result<OpenData
         return Err(loaded.error(if loaded.is_set("data.root") { "data.root" } else { "data" }, message).into());
     }
     loaded.check_validation(splits.validation.len())?;
+    if let Some(error) = torn_groups(loaded, dataset.as_ref(), &splits).filter(|_| torn == TornGroups::Refused) {
+        return Err(error.into());
+    }
+    splits.notes.extend(torn_note(dataset.as_ref(), &splits));
     let masks = Arc::new(open_masks(loaded, components, &dataset)?);
     let reference = open_reference(loaded, components, &dataset)?;
     Ok(OpenData { dataset, splits, masks, reference, guided: wants_masks(&loaded.experiment) })
@@ -201,12 +231,35 @@ fn open_images(
 ) -> std::result::Result<(Arc<dyn Dataset>, Splits), ExperimentError> {
     let data = &loaded.experiment.data;
     let dataset = open_registered(loaded, components)?;
-    let splits = split::assign(dataset.records(), dataset.classes(), &split_settings(data)).map_err(|error| {
+    let assigned = split::assign(dataset.records(), dataset.classes(), &split_settings(data));
+    let mut splits = assigned.map_err(|error| {
         let message = error.to_string();
         let validation = message.contains("data.validation");
         loaded.error(if validation { "data.validation" } else { "data.split" }, message)
     })?;
+    splits.notes.extend(composition::notes(dataset.records(), dataset.classes(), &splits));
     Ok((dataset, splits))
+}
+
+/// Why an experiment whose groups are on both sides of its split is not to be begun; `None` where none is, or where it
+/// allows them.
+fn torn_groups(loaded: &Loaded, dataset: &dyn Dataset, splits: &Splits) -> Option<ExperimentError> {
+    if loaded.experiment.data.groups_may_leak {
+        return None;
+    }
+    let what = torn_note(dataset, splits)?;
+    let key = if loaded.is_set("data.fold") { "data.fold" } else { "data.groups_may_leak" };
+    let way_out = "fold the table by its groups (mga data split --group COLUMN), or set data.groups_may_leak = true, which \
+                   every report flags";
+    Some(loaded.error(key, format!("{what}; {way_out}")))
+}
+
+/// What there is to say of groups with images on both sides of the split.
+fn torn_note(dataset: &dyn Dataset, splits: &Splits) -> Option<String> {
+    let shared = groups::shared(dataset.records(), splits);
+    let first = shared.first()?;
+    let more = if shared.len() > 1 { format!(", and so are {} groups more", shared.len() - 1) } else { String::new() };
+    Some(format!("{first}{more}: images of one group on both sides of a split flatter the test"))
 }
 
 fn split_settings(data: &Data) -> SplitSettings {
@@ -307,11 +360,24 @@ impl AnnotatedData {
     }
 }
 
+impl AnnotatedData {
+    /// As [`OpenData::torn_groups`].
+    #[must_use]
+    pub fn torn_groups(&self, loaded: &Loaded) -> Option<ExperimentError> {
+        torn_groups(loaded, self.dataset.as_ref(), &self.splits)
+    }
+}
+
 /// Opens the annotated images of an experiment with task = "segmentation".
 ///
 /// # Errors
 /// As [`open`]; annotations that are not there. With `train`: nothing to train on.
-pub fn open_annotated(loaded: &Loaded, components: &Components, train: bool) -> anyhow::Result<AnnotatedData> {
+pub fn open_annotated(
+    loaded: &Loaded,
+    components: &Components,
+    train: bool,
+    torn: TornGroups,
+) -> anyhow::Result<AnnotatedData> {
     let dataset = open_registered(loaded, components)?;
     let data = &loaded.experiment.data;
     let Some(settings) = data.annotations.clone() else {
@@ -341,6 +407,10 @@ pub fn open_annotated(loaded: &Loaded, components: &Components, train: bool) -> 
         loaded.check_validation(splits.validation.len())?;
     }
     let mut notes = [dataset.warnings(), within.notes.as_slice()].concat();
+    if let Some(error) = torn_groups(loaded, dataset.as_ref(), &splits).filter(|_| torn == TornGroups::Refused) {
+        return Err(error.into());
+    }
+    notes.extend(torn_note(dataset.as_ref(), &splits));
     if chosen.len() < dataset.len() {
         notes.push(format!("{} of {} images are annotated; the others are left out", chosen.len(), dataset.len()));
     }
@@ -470,12 +540,12 @@ mod tests {
     }
 
     fn refused(more: &[&str]) -> String {
-        open(&loaded(more), &Components::builtin()).err().expect("an error").to_string()
+        open(&loaded(more), &Components::builtin(), TornGroups::Refused).err().expect("an error").to_string()
     }
 
     #[test]
     fn splits_and_masks_are_as_the_experiment_says() {
-        let data = open(&loaded(&[]), &Components::builtin()).unwrap();
+        let data = open(&loaded(&[]), &Components::builtin(), TornGroups::Refused).unwrap();
         let Splits { train, validation, test, .. } = &data.splits;
         assert_eq!((data.dataset.classes().len(), train.len(), validation.len(), test.len()), (10, 30, 10, 10));
         assert_eq!(data.masks.settings().source, "veins");
@@ -488,11 +558,11 @@ mod tests {
 
     #[test]
     fn without_guidance_training_reads_no_mask() {
-        let data = open(&loaded(&["model.mask_guidance=false"]), &Components::builtin()).unwrap();
+        let data = open(&loaded(&["model.mask_guidance=false"]), &Components::builtin(), TornGroups::Refused).unwrap();
         assert_eq!(data.masks.settings().source, "none");
         assert!(data.train_source().load(0).unwrap().1.is_none() && data.eval_source().load(0).unwrap().1.is_none());
         let named = ["model.mask_guidance=false", "data.masks.source=silhouette"];
-        let data = open(&loaded(&named), &Components::builtin()).unwrap();
+        let data = open(&loaded(&named), &Components::builtin(), TornGroups::Refused).unwrap();
         assert!(data.train_source().load(0).unwrap().1.is_none() && data.eval_source().load(0).unwrap().1.is_some());
     }
 
@@ -519,5 +589,24 @@ mod tests {
         let root = format!("data.root={}", folder.path().display());
         let message = refused(&["data.dataset=mganet", &root]);
         assert!(message.contains("data.root"), "{message}");
+    }
+
+    #[test]
+    fn what_a_data_set_leaves_out_can_be_resolved_and_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let components = Components::builtin();
+        for entry in &components.datasets {
+            let file = folder.path().join("x.toml");
+            let head = format!("[data]\ndataset = \"{}\"\nroot = \"r\"\n", entry.name);
+            let root =
+                if entry.name == "leaves" || entry.name == "hub" { head.replace("root = \"r\"\n", "") } else { head };
+            std::fs::write(&file, format!("{root}[model]\nbackbone = \"conv4\"\n[eval]\nselect_on = \"last\"\n"))
+                .unwrap();
+            let first = load(&file, &Overrides::default(), &components).unwrap_or_else(|error| panic!("{error}"));
+            let resolved = first.experiment.resolved_toml().unwrap_or_else(|error| panic!("{}: {error}", entry.name));
+            std::fs::write(&file, &resolved).unwrap();
+            let again = load(&file, &Overrides::default(), &components).unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!(again.experiment, first.experiment, "{resolved}");
+        }
     }
 }

@@ -249,7 +249,7 @@ pub fn experiment_hash(experiment: &Experiment) -> anyhow::Result<String> {
     for key in ["name", "description", "device", "threads"] {
         remove(&mut value, &[key]);
     }
-    for key in ["workers", "prefetch", "verify"].into_iter().chain(PATHS) {
+    for key in ["workers", "prefetch", "verify", "groups_may_leak"].into_iter().chain(PATHS) {
         remove(&mut value, &["data", key]);
     }
     for path in [

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use mga_data::background::Backdrop;
 use mga_data::decode::{self, is_image_path, unsupported_format};
-use mga_data::error::{Error, Result};
+use mga_data::error::{Error, Result, shown};
+use mga_data::system_files::is_passed_over;
 use mga_data::{Mask, Picture, Source};
 
 use crate::experiment::Data;
@@ -45,7 +46,7 @@ impl ImageFiles {
         }
         let mut seen = BTreeSet::new();
         found.retain(|path| seen.insert(path.clone()));
-        let files = found.into_iter().map(|path| (path.clone(), path.to_string_lossy().into_owned())).collect();
+        let files = found.into_iter().map(|path| (path.clone(), shown(&path))).collect();
         Ok(Self { files, backdrop: backdrop(data), notes })
     }
 
@@ -86,14 +87,15 @@ fn backdrop(data: &Data) -> Backdrop {
     Backdrop { background: background.unwrap_or_default(), seed: seed.unwrap_or(0) }
 }
 
-/// Images below `folder`, sorted by name; hidden files are passed over, and links to folders, which could lead back.
+/// Images below `folder`, sorted by name; hidden files and those of systems are passed over, and links to folders, which
+/// could lead back.
 pub(crate) fn collect(folder: &Path, found: &mut Vec<PathBuf>, notes: &mut Vec<String>) -> Result<()> {
     let entries = std::fs::read_dir(folder).map_err(Error::io(folder))?;
     let mut entries = entries.collect::<std::io::Result<Vec<_>>>().map_err(Error::io(folder))?;
     entries.sort_by_key(std::fs::DirEntry::file_name);
     for entry in entries {
         let path = entry.path();
-        if entry.file_name().to_string_lossy().starts_with('.') {
+        if is_passed_over(&path) {
             continue;
         }
         if entry.file_type().map_err(Error::io(&path))?.is_dir() {
@@ -136,6 +138,21 @@ mod tests {
         assert!(files.notes.len() == 1 && files.notes[0].contains("HEIC"), "{:?}", files.notes);
         assert_eq!(files.load(0).unwrap().0.pixels()[..3], [1.0, 0.0, 0.0]);
         assert!(files.load(3).is_err() && files.label(0).is_none());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn names_that_are_no_text_stay_apart_and_thumbnails_are_no_images() {
+        use std::os::unix::ffi::OsStrExt;
+        let folder = tempfile::tempdir().unwrap();
+        png(&folder.path().join("@eaDir/1.png/SYNOPHOTO_THUMB_M.jpg"), 255);
+        for bytes in [&b"\xe8.png"[..], b"\xe9.png"] {
+            png(&folder.path().join(std::ffi::OsStr::from_bytes(bytes)), 255);
+        }
+        let files = ImageFiles::find(&[folder.path().to_path_buf()], &data("")).unwrap();
+        let ids: Vec<String> = (0..files.len()).map(|i| files.id(i).to_owned()).collect();
+        let root = folder.path().display();
+        assert_eq!(ids, [format!("$'{root}/\\xe8.png'"), format!("$'{root}/\\xe9.png'")]);
     }
 
     #[test]

@@ -92,6 +92,29 @@ fn tables_are_folded_once() {
 }
 
 #[test]
+fn folds_of_a_table_as_spreadsheets_write_it_name_the_table_in_errors() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows: String = (0..20).map(|i| format!("{i}.png;{};x{}{}\r\n", i % 2, i / 2, [" ", ""][i % 2])).collect();
+    std::fs::write(folder.path().join("all.csv"), "\u{feff}file;label;plant\r\n".to_owned() + &rows).unwrap();
+    let split = ["data", "split", "all.csv", "--group", "plant", "--stratify", "label"];
+    let made = mga(folder.path(), &[&split[..], &["--out", "folds.csv"]].concat());
+    assert_eq!(text(&made.stdout), "folds.csv: 20 rows in 5 folds, 1 times\n", "{}", text(&made.stderr));
+    let table = std::fs::read_to_string(folder.path().join("folds.csv")).unwrap();
+    let fold = |line: &str| line.rsplit(';').next().map(str::to_owned);
+    let folds: Vec<_> = table.lines().skip(1).map(fold).collect();
+    assert!(folds.chunks(2).all(|plant| plant[0] == plant[1]), "{table}");
+    let set = mga(folder.path(), &[&split[..], &["--out", "again.csv", "--delimiter", ";"]].concat());
+    assert_eq!(set.status.code(), Some(0), "{}", text(&set.stderr));
+    for (arguments, part) in [
+        (&["--group", "plant", "--folds", "11"][..], "all.csv: 11 folds need as many groups"),
+        (&["--group", "x"], "all.csv: has no column `x` (--group); its columns are: file, label, plant"),
+    ] {
+        let refused = mga(folder.path(), &[&["data", "split", "all.csv", "--out", "no.csv"][..], arguments].concat());
+        assert!(text(&refused.stderr).contains(part), "{}", text(&refused.stderr));
+    }
+}
+
+#[test]
 fn a_wrong_command_line_is_told_apart() {
     let folder = tempfile::tempdir().unwrap();
     for arguments in [

@@ -17,6 +17,31 @@ pub enum Split {
     Test,
 }
 
+impl Split {
+    /// The part that a word stands for, in any case: `train`, `Training`, `train_set`, `val`, `TEST images`, ...
+    #[must_use]
+    pub fn named(word: &str) -> Option<Self> {
+        let word = word.trim().to_lowercase();
+        let stem = ["set", "images", "data"].iter().find_map(|more| word.strip_suffix(more)).unwrap_or(&word);
+        match stem.trim_end_matches([' ', '_', '-']) {
+            "train" | "training" => Some(Self::Train),
+            "val" | "valid" | "validation" | "dev" => Some(Self::Validation),
+            "test" | "testing" => Some(Self::Test),
+            _ => None,
+        }
+    }
+
+    /// What people call it: `train`, `validation`, `test`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Validation => "validation",
+            Self::Test => "test",
+        }
+    }
+}
+
 /// One image of a data set, as known before it is decoded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {
@@ -103,5 +128,30 @@ pub trait Dataset: Send + Sync {
     /// What was left out or looked odd while opening (skipped files, resized masks), for the log.
     fn warnings(&self) -> &[String] {
         &[]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_for_parts() {
+        for (word, split) in [
+            ("train", Some(Split::Train)),
+            ("TRAIN", Some(Split::Train)),
+            ("Training", Some(Split::Train)),
+            ("train_set", Some(Split::Train)),
+            ("Test images", Some(Split::Test)),
+            ("testset", Some(Split::Test)),
+            ("Validation", Some(Split::Validation)),
+            (" val ", Some(Split::Validation)),
+            ("trains", None),
+            ("oak", None),
+            ("set", None),
+            ("", None),
+        ] {
+            assert_eq!(Split::named(word), split, "{word}");
+        }
     }
 }

@@ -9,7 +9,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file could not be read or written.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}", shown(path))]
     Io {
         /// The file.
         path: PathBuf,
@@ -17,7 +17,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A file was read but is not what it should be.
-    #[error("{}: {what}", path.display())]
+    #[error("{}: {what}", shown(path))]
     File {
         /// The file.
         path: PathBuf,
@@ -57,5 +57,39 @@ impl Error {
     /// Settings that cannot be used.
     pub fn settings(what: impl Into<String>) -> Self {
         Self::Settings(what.into())
+    }
+}
+
+/// A path for people: as it is where it is UTF-8, else quoted for a shell (`$'caf\xe9.jpg'`), so that what is printed opens.
+#[must_use]
+pub fn shown(path: &Path) -> String {
+    if let Some(text) = path.to_str() {
+        return text.to_owned();
+    }
+    let mut quoted = "$'".to_owned();
+    for chunk in path.as_os_str().as_encoded_bytes().utf8_chunks() {
+        for character in chunk.valid().chars() {
+            match character {
+                '\'' | '\\' => quoted.extend(['\\', character]),
+                _ => quoted.push(character),
+            }
+        }
+        chunk.invalid().iter().for_each(|byte| quoted += &format!("\\x{byte:02x}"));
+    }
+    quoted + "'"
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::ffi::OsStrExt;
+
+    use super::*;
+
+    #[test]
+    fn a_path_that_is_no_text_is_shown_as_a_shell_opens_it() {
+        assert_eq!(shown(Path::new("caf\u{e9}/it's.jpg")), "caf\u{e9}/it's.jpg");
+        let latin = Path::new(std::ffi::OsStr::from_bytes(b"caf\xe9/it's \xe8.jpg"));
+        assert_eq!(shown(latin), r"$'caf\xe9/it\'s \xe8.jpg'");
+        assert_eq!(Error::file(latin, "is empty").to_string(), r"$'caf\xe9/it\'s \xe8.jpg': is empty");
     }
 }

@@ -8,7 +8,9 @@ use std::path::Path;
 use mga_core::random::Generator;
 
 use crate::error::{Error, Result};
-use crate::split::some_of;
+use crate::spelling::alike_note;
+use crate::summed_up::{some_of, summed_up};
+use crate::text_table::TextTable;
 
 /// How to fold.
 #[derive(Debug, Clone, PartialEq)]
@@ -86,20 +88,72 @@ pub fn k_folds(
         )));
     }
     let few = with(&|count| count < folds);
-    let notes = if few.is_empty() {
+    let mut notes = if few.is_empty() {
         vec![]
     } else {
         vec![format!("in fewer groups than the {folds} folds, so missing from some test folds: {}", some_of(&few))]
     };
-    let of = (0..repeats)
-        .map(|repeat| {
-            let mut order: Vec<usize> = (0..counts.len()).collect();
-            Generator::new(settings.seed, "folds", &[repeat as u64]).shuffle(&mut order);
-            let fold_of = place(&order, &counts, &totals, folds);
-            group_names.of.iter().map(|&group| fold_of[group]).collect()
-        })
-        .collect();
+    let mut of = Vec::with_capacity(repeats);
+    for repeat in 0..repeats {
+        let mut order: Vec<usize> = (0..counts.len()).collect();
+        Generator::new(settings.seed, "folds", &[repeat as u64]).shuffle(&mut order);
+        let mut fold_of = place(&order, &counts, &totals, folds);
+        for (stratum, fold) in repair(&mut fold_of, &counts, &totals, folds) {
+            let name = stratum_names.names.get(stratum).map_or("", String::as_str);
+            notes.push(format!(
+                "repeat {repeat}: fold {fold} tests every image of `{name}`, so its training part lacks that class: its \
+                 groups carry other classes that would then lack theirs"
+            ));
+        }
+        of.push(group_names.of.iter().map(|&group| fold_of[group]).collect());
+    }
     Ok(Folds { of, notes })
+}
+
+/// Moves groups so that no fold holds all of a stratum, whose training part would lack it: each time the group whose move
+/// disturbs the spread least, among those that leave every other stratum in two folds. What is already so stays as it is.
+/// Gives the strata for which there is no such group, each with its fold.
+fn repair(
+    fold_of: &mut [usize],
+    counts: &[BTreeMap<usize, usize>],
+    totals: &[usize],
+    folds: usize,
+) -> Vec<(usize, usize)> {
+    let mut placed = vec![vec![0usize; folds]; totals.len()];
+    for (group, &fold) in fold_of.iter().enumerate() {
+        counts[group].iter().for_each(|(&stratum, &count)| placed[stratum][fold] += count);
+    }
+    let whole = |placed: &[Vec<usize>], stratum: usize| placed[stratum].iter().position(|&c| c == totals[stratum]);
+    let mut left = Vec::new();
+    for stratum in 0..totals.len() {
+        let Some(from) = whole(&placed, stratum) else { continue };
+        let mut best: Option<(f64, usize, usize)> = None;
+        let groups = (0..counts.len()).filter(|&g| fold_of[g] == from && counts[g].contains_key(&stratum));
+        for (group, to) in groups.flat_map(|group| (0..folds).filter(|to| *to != from).map(move |to| (group, to))) {
+            let mut after = placed.clone();
+            let mut cost = 0.0;
+            for (&other, &count) in &counts[group] {
+                after[other][from] -= count;
+                after[other][to] += count;
+                cost += deviation(&after[other], usize::MAX, 0) / totals[other] as f64;
+            }
+            let fits = counts[group].keys().all(|&other| whole(&after, other).is_none());
+            if fits && best.is_none_or(|(least, ..)| cost < least - 1e-9) {
+                best = Some((cost, group, to));
+            }
+        }
+        match best {
+            Some((_, group, to)) => {
+                for (&other, &count) in &counts[group] {
+                    placed[other][from] -= count;
+                    placed[other][to] += count;
+                }
+                fold_of[group] = to;
+            }
+            None => left.push((stratum, from)),
+        }
+    }
+    left
 }
 
 /// The fold of every group.
@@ -164,44 +218,63 @@ fn distinct(values: Option<&[String]>, rows: usize, default: impl Fn(usize) -> S
     Distinct { names, of }
 }
 
-/// Folds the rows of the CSV `input` and writes it to `output` with a column `repeat_0`, `repeat_1`, ... more for every
-/// repetition: the fold, from 0, in which the row is tested. The other columns stay as they are.
+/// Folds the rows of the table `input` and writes it to `output` with a column `repeat_0`, `repeat_1`, ... more for every
+/// repetition: the fold, from 0, in which the row is tested. The other columns stay as they are, but for blanks at the ends
+/// of cells; what separates them is `delimiter`, or else found.
 ///
-/// Rows with an empty group are each a group of their own. Errors: columns that are missing (the message lists those
-/// there are), `repeat_` columns already there, and those of [`k_folds`].
-pub fn write_folds(input: &Path, output: &Path, settings: &FoldSettings) -> Result<Folds> {
-    let bad = |e: csv::Error| Error::file(input, format!("not a table that can be read: {e}"));
-    let mut reader = csv::Reader::from_path(input).map_err(bad)?;
-    let headers = reader.headers().map_err(bad)?.clone();
-    let rows: Vec<csv::StringRecord> = reader.records().collect::<std::result::Result<_, _>>().map_err(bad)?;
-    if let Some(taken) = headers.iter().find(|name| name.starts_with("repeat_")) {
+/// Rows with an empty group are each a group of their own, which the notes count. Errors, all of which name the table: rows
+/// that cannot be read, columns that are missing (the message lists those there are), `repeat_` columns already there, and
+/// those of [`k_folds`].
+pub fn write_folds(input: &Path, output: &Path, delimiter: Option<char>, settings: &FoldSettings) -> Result<Folds> {
+    let names: Vec<&str> = [&settings.group, &settings.stratify].into_iter().flatten().map(String::as_str).collect();
+    let table = TextTable::read(input, delimiter, &names)?;
+    if !table.faults.is_empty() {
+        let line = |(line, what): &(u64, String)| {
+            ("rows that cannot be read", Error::file(input, format!("line {line} {what}")).to_string())
+        };
+        return Err(Error::Many(summed_up(table.faults.iter().map(line))));
+    }
+    if let Some(taken) = table.header.iter().find(|name| name.starts_with("repeat_")) {
         return Err(Error::file(input, format!("column `{taken}` is already there; fold the table it was made from")));
     }
-    let column = |name: &Option<String>| -> Result<Option<Vec<String>>> {
+    let mut notes = table.notes.clone();
+    let mut column = |name: &Option<String>, option: &str, meant: &str| -> Result<Option<Vec<String>>> {
         let Some(name) = name else { return Ok(None) };
-        let Some(position) = headers.iter().position(|header| header == name) else {
-            let there = headers.iter().collect::<Vec<_>>().join("`, `");
-            return Err(Error::file(input, format!("no column `{name}`; there are `{there}`")));
-        };
-        Ok(Some(rows.iter().map(|row| row.get(position).unwrap_or("").to_owned()).collect()))
+        let at = table.needed(name, option)?;
+        let cells = || table.rows.iter().filter_map(|row| row.cell(Some(at)));
+        if let Some(broken) = cells().find(|cell| cell.contains(['\n', '\r'])) {
+            let begins = broken.lines().next().unwrap_or_default();
+            let what =
+                format!("column `{name}` has a cell of several lines, which begins `{begins}`: is a quote not closed?");
+            return Err(Error::file(input, what));
+        }
+        let blank = table.rows.len() - cells().count();
+        if blank > 0 {
+            notes.push(format!("{}: {blank} of {} rows have no `{name}`: {meant}", input.display(), table.rows.len()));
+        }
+        notes.extend(alike_note(&format!("values of `{name}`"), cells()));
+        Ok(Some(table.rows.iter().map(|row| row.cell(Some(at)).unwrap_or_default().to_owned()).collect()))
     };
-    let mut groups = column(&settings.group)?;
+    let mut groups = column(&settings.group, "--group", "each is a group of its own")?;
+    let strata = column(&settings.stratify, "--stratify", "they are spread as one class")?;
     for (row, group) in groups.iter_mut().flatten().enumerate() {
         if group.is_empty() {
             // A control character keeps it apart from every name in the table.
             *group = format!("\u{1}{row}");
         }
     }
-    let strata = column(&settings.stratify)?;
-    let folds = k_folds(rows.len(), strata.as_deref(), groups.as_deref(), settings)?;
+    let made = k_folds(table.rows.len(), strata.as_deref(), groups.as_deref(), settings);
+    let mut folds = made.map_err(|error| Error::file(input, error.to_string()))?;
+    notes.append(&mut folds.notes);
+    folds.notes = notes;
 
     let unwritable = |e: csv::Error| Error::file(output, format!("cannot be written: {e}"));
-    let mut writer = csv::Writer::from_writer(Vec::new());
+    let mut writer = csv::WriterBuilder::new().delimiter(table.delimiter).from_writer(Vec::new());
     let repeats = (0..folds.of.len()).map(|repeat| format!("repeat_{repeat}"));
-    writer.write_record(headers.iter().map(str::to_owned).chain(repeats)).map_err(unwritable)?;
-    for (row, fields) in rows.iter().enumerate() {
+    writer.write_record(table.header.iter().cloned().chain(repeats)).map_err(unwritable)?;
+    for (row, fields) in table.rows.iter().enumerate() {
         let numbers = folds.of.iter().map(|repeat| repeat[row].to_string());
-        writer.write_record(fields.iter().map(str::to_owned).chain(numbers)).map_err(unwritable)?;
+        writer.write_record(fields.cells().iter().cloned().chain(numbers)).map_err(unwritable)?;
     }
     let bytes = writer.into_inner().map_err(|e| Error::file(output, format!("cannot be written: {e}")))?;
     replace(output, &bytes)?;
@@ -320,7 +393,7 @@ mod tests {
         fs::write(&input, text).expect("written");
         let column = |name: &str| Some(name.to_owned());
         let settings = FoldSettings { group: column("plant"), stratify: column("label"), ..settings(4, 2) };
-        let folds = write_folds(&input, &output, &settings).expect("folds");
+        let folds = write_folds(&input, &output, None, &settings).expect("folds");
         let mut reader = csv::Reader::from_path(&output).expect("a table");
         let headers = ["file", "label", "plant", "remark", "repeat_0", "repeat_1"];
         assert_eq!(reader.headers().expect("headers"), &csv::StringRecord::from(headers.to_vec()));
@@ -333,10 +406,110 @@ mod tests {
         assert!(rows[2..].chunks(2).all(|pair| pair[0][4] == pair[1][4]));
         assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 2, "no temporary file is left");
 
-        let again = write_folds(&output, &input, &settings).expect_err("already folded").to_string();
+        let again = write_folds(&output, &input, None, &settings).expect_err("already folded").to_string();
         assert!(again.contains("repeat_0"), "{again}");
         let missing = FoldSettings { group: column("plants"), ..settings };
-        let message = write_folds(&input, &output, &missing).expect_err("no such column").to_string();
-        assert!(message.contains("`plants`") && message.contains("`file`, `label`, `plant`, `remark`"), "{message}");
+        let message = write_folds(&input, &output, None, &missing).expect_err("no such column").to_string();
+        assert!(message.contains("`plants`") && message.contains("file, label, plant, remark"), "{message}");
+    }
+
+    #[test]
+    fn cells_are_trimmed_so_that_no_plant_leaks() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (input, output) = (folder.path().join("in.csv"), folder.path().join("out.csv"));
+        let mut text = "\u{feff}file;label;plant\r\n".to_owned();
+        for i in 0..40 {
+            // Every second image of a plant has a blank behind its plant, and some a no-break space.
+            let blank = ["", " ", "", "\u{a0}"][i % 4];
+            text += &format!("{i}.png;{};x{}{blank}\r\n", i / 2 % 2, i / 2);
+        }
+        fs::write(&input, text).expect("written");
+        let column = |name: &str| Some(name.to_owned());
+        let settings = FoldSettings { group: column("plant"), stratify: column("label"), ..settings(5, 1) };
+        let folds = write_folds(&input, &output, None, &settings).expect("folds");
+        assert!(folds.of[0].chunks(2).all(|plant| plant[0] == plant[1]), "{:?}", folds.of);
+        let written = fs::read_to_string(&output).expect("a table");
+        assert!(written.starts_with("file;label;plant;repeat_0\n0.png;0;x0;"), "{written}");
+    }
+
+    #[test]
+    fn what_is_odd_in_a_table_is_told_and_errors_name_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (input, output) = (folder.path().join("in.csv"), folder.path().join("out.csv"));
+        let column = |name: &str| Some(name.to_owned());
+        let settings = FoldSettings { group: column("plant"), stratify: column("label"), ..settings(2, 1) };
+        let said = |text: &str| {
+            fs::write(&input, text).expect("written");
+            write_folds(&input, &output, None, &settings).map(|folds| folds.notes.join("\n")).map_err(|e| e.to_string())
+        };
+        let notes = said("plant,label\nP1,oak\np1,Oak\n,oak\n,Oak\nP2,\nP3,\n").expect("folds");
+        for part in [
+            "in.csv: 2 of 6 rows have no `plant`: each is",
+            "2 of 6 rows have no `label`",
+            "`Oak` and `oak`",
+            "`P1` and `p1`",
+        ] {
+            assert!(notes.contains(part), "{part} in: {notes}");
+        }
+        for (text, part) in [
+            ("plant,label\n1,a\n", "in.csv: 2 folds need as many groups"),
+            ("plant,label\n1,a\n2\n3,b,c\n", "in.csv: line 3 has 1 cells"),
+            ("plant,label\n1,caf\n\"2\n3\",a\n", "cell of several lines"),
+        ] {
+            let message = said(text).expect_err("no table to fold");
+            assert!(message.contains(part), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_fold_does_not_take_all_of_a_class() {
+        // By hand: stratum 0 lies whole in fold 0; group 1 can leave, group 0 would bring all of stratum 2 into fold 1.
+        let counts = [
+            BTreeMap::from([(0, 1), (2, 2)]),
+            BTreeMap::from([(0, 1), (1, 1)]),
+            BTreeMap::from([(1, 3)]),
+            BTreeMap::from([(2, 2)]),
+        ];
+        let mut fold_of = vec![0, 0, 0, 1];
+        assert_eq!(repair(&mut fold_of, &counts, &[2, 4, 4], 2), []);
+        assert_eq!(fold_of, [0, 1, 0, 1]);
+        // What is sound stays as it is.
+        assert_eq!(repair(&mut fold_of, &counts, &[2, 4, 4], 2), []);
+        assert_eq!(fold_of, [0, 1, 0, 1]);
+        // Either group of stratum 0 would leave another stratum whole in fold 1.
+        let counts = [
+            BTreeMap::from([(0, 1), (1, 1)]),
+            BTreeMap::from([(0, 1), (2, 1)]),
+            BTreeMap::from([(1, 1)]),
+            BTreeMap::from([(2, 1)]),
+        ];
+        let mut fold_of = vec![0, 0, 1, 1];
+        assert_eq!(repair(&mut fold_of, &counts, &[2, 2, 2], 2), [(0, 0)]);
+        assert_eq!(fold_of, [0, 0, 1, 1]);
+    }
+
+    #[test]
+    fn every_training_part_has_every_class_or_the_class_is_named() {
+        // Plants that carry several classes each, few of them: placed by balance alone, some folds would take a class whole.
+        for seed in 0..200 {
+            let mut draw = Generator::new(seed, "plants", &[]);
+            let rows = 24;
+            let groups = words((0..rows).map(|_| draw.below(6)));
+            let labels = words((0..rows).map(|_| draw.below(5)));
+            let Ok(folds) = k_folds(rows, Some(&labels), Some(&groups), &FoldSettings { seed, ..settings(3, 2) })
+            else {
+                continue;
+            };
+            for (repeat, fold) in (0..2).flat_map(|repeat| (0..3).map(move |fold| (repeat, fold))) {
+                let of = |trained: bool| -> BTreeSet<&String> {
+                    let rows = (0..rows).filter(|&row| (folds.of[repeat][row] != fold) == trained);
+                    rows.map(|row| &labels[row]).collect()
+                };
+                for class in of(false).difference(&of(true)) {
+                    let told = format!("repeat {repeat}: fold {fold} tests every image of `{class}`");
+                    assert!(folds.notes.iter().any(|note| note.starts_with(&told)), "{told} in {:?}", folds.notes);
+                }
+            }
+        }
     }
 }

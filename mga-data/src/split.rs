@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dataset::{Record, Split};
 use crate::error::{Error, Result};
+use crate::summed_up::some_of;
 
 /// `[data.validation]`: images taken from train. Either `fraction` or `per_class`.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -303,13 +304,6 @@ pub(crate) fn class_name(classes: &[String], label: Option<usize>) -> String {
         Some(label) => classes.get(label).cloned().unwrap_or_else(|| format!("class {label}")),
         None => "without label".to_owned(),
     }
-}
-
-/// The first few of a list, and how many more there are.
-pub(crate) fn some_of(items: &[String]) -> String {
-    const SHOWN: usize = 10;
-    let shown = items.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
-    if items.len() > SHOWN { format!("{shown} and {} more", items.len() - SHOWN) } else { shown }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use mga_models::MgaModel;
 use super::experiment_args::ExperimentArgs;
 use crate::assemble;
 use crate::components::Components;
-use crate::data_set::{self, OpenData};
+use crate::data_set::{self, OpenData, TornGroups};
 use crate::experiment::{Loaded, Task, UpdateRule};
 use crate::interrupt::Interrupt;
 use crate::loaders;
@@ -51,7 +51,7 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     }
     assemble::settle_mask_weights(&mut loaded, components)?;
     let device = assemble::device(&loaded)?;
-    let data = data_set::open(&loaded, components)?;
+    let data = data_set::open(&loaded, components, TornGroups::Refused)?;
     let classes = data.dataset.classes();
     let weights_of_classes = class_weights(&loaded, classes, || Ok(data.training_counts()))?;
     let model = assemble::fresh_model(&loaded, components, classes.len(), &device)?;

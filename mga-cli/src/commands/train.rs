@@ -10,7 +10,7 @@ use super::experiment_args::ExperimentArgs;
 use crate::assemble;
 use crate::checkpoint::{self, Progress};
 use crate::components::Components;
-use crate::data_set::{self, OpenData};
+use crate::data_set::{self, OpenData, TornGroups};
 use crate::environment::Environment;
 use crate::experiment::{Loaded, Overrides, SelectOn, Task, load};
 use crate::file_hashes::FileHashes;
@@ -111,7 +111,7 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
         return segmentation_run::train(&mut loaded, components, &folder, resume, voice, &interrupt);
     }
     let device = assemble::device(&loaded)?;
-    let data = data_set::open(&loaded, components)?;
+    let data = data_set::open(&loaded, components, TornGroups::of_run(&folder))?;
     // A checkpoint holds all that the first weights gave, and they may be gone.
     let weights =
         if resume && folder.last().is_file() { None } else { assemble::settle_weights(&mut loaded, components)? };

@@ -62,6 +62,10 @@ pub struct Data {
     /// The test split of a data set that comes as one tree: stratified.
     #[serde(default)]
     pub split: TestSplit,
+    /// Train and test though images of one group (one plant) are on both sides of the split, which flatters; every report
+    /// flags it. Otherwise that is an error.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub groups_may_leak: bool,
     /// Where masks come from.
     #[serde(default)]
     pub masks: Masks,

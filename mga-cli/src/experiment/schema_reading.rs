@@ -16,8 +16,8 @@ pub(super) fn fill_defaults(root: &Value, schema: &Value, value: &mut Value) {
                 for (key, schema) in part.get("properties").and_then(Value::as_object).into_iter().flatten() {
                     if let Some(value) = table.get_mut(key) {
                         fill_defaults(root, schema, value);
-                    } else if let Some(default) = schema.get("default").filter(|default| !default.is_null()) {
-                        table.insert(key.clone(), default.clone());
+                    } else if let Some(default) = schema.get("default").cloned().and_then(without_nulls) {
+                        table.insert(key.clone(), default);
                     }
                 }
             }
@@ -28,6 +28,18 @@ pub(super) fn fill_defaults(root: &Value, schema: &Value, value: &mut Value) {
             }
         }
         _ => {}
+    }
+}
+
+/// The value without what is null at any depth, which TOML cannot say: a setting that is null is one that is left out.
+pub(super) fn without_nulls(value: Value) -> Option<Value> {
+    match value {
+        Value::Null => None,
+        Value::Object(table) => Some(Value::Object(
+            table.into_iter().filter_map(|(key, value)| Some((key, without_nulls(value)?))).collect(),
+        )),
+        Value::Array(elements) => Some(Value::Array(elements.into_iter().filter_map(without_nulls).collect())),
+        other => Some(other),
     }
 }
 
@@ -127,4 +139,27 @@ pub(super) fn fits_type(schema: &Value, value: &Value) -> bool {
             "object" => value.is_object(),
             _ => value.is_null(),
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_default_table_is_filled_in_without_what_is_null_in_it() {
+        let schema = json!({
+            "properties": {
+                "columns": {
+                    "default": { "file": null, "inner": { "x": null, "y": 1 }, "list": [1, null] },
+                    "properties": { "file": { "default": null } },
+                },
+                "nothing": { "default": null },
+            },
+        });
+        let mut value = json!({});
+        fill_defaults(&schema, &schema, &mut value);
+        assert_eq!(value, json!({ "columns": { "inner": { "y": 1 }, "list": [1] } }));
+    }
 }

@@ -12,6 +12,7 @@ use super::model::Model;
 use super::objective::Objective;
 use super::optimiser::Optimiser;
 use super::schedule::Schedule;
+use super::schema_reading::without_nulls;
 use super::training::Training;
 
 /// A complete experiment: what `mga train` runs.
@@ -99,7 +100,7 @@ impl Experiment {
 
     fn written(&self, header: &str) -> anyhow::Result<String> {
         // By way of JSON, whose maps keep the order of the fields.
-        let body = toml::to_string(&serde_json::to_value(self)?)?;
+        let body = toml::to_string(&without_nulls(serde_json::to_value(self)?).unwrap_or_default())?;
         Ok(format!("{header}\n{body}"))
     }
 }

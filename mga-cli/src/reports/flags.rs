@@ -22,6 +22,7 @@ pub(super) struct Seen<'a> {
 pub(super) fn flags(seen: &Seen<'_>) -> Vec<Flag> {
     let mut flags = vec![];
     selected_on_test(seen, &mut flags);
+    groups_may_leak(seen, &mut flags);
     no_test(seen, &mut flags);
     mixed(seen, &mut flags);
     mask_flags(seen, &mut flags);
@@ -124,6 +125,19 @@ fn last_epoch(seen: &Seen<'_>, arm: usize) -> Option<Gap> {
 
 fn gap(gaps: Vec<f64>, against: String) -> Option<Gap> {
     Some(Gap { against, n: gaps.len(), mean: mga_core::statistics::mean(&gaps)? })
+}
+
+fn groups_may_leak(seen: &Seen<'_>, flags: &mut Vec<Flag>) {
+    let allowed =
+        |&run: &usize| seen.records[run].setting("data.groups_may_leak").is_some_and(|allowed| allowed == true);
+    let arms = seen.arms_of(seen.all_counted().filter(allowed));
+    if !arms.is_empty() {
+        let message = format!(
+            "{}: images of one group may be on both sides of the split (data.groups_may_leak = true), which flatters.",
+            seen.names(&arms)
+        );
+        flags.push(flag(FlagKind::GroupsMayLeak, arms, message));
+    }
 }
 
 fn no_test(seen: &Seen<'_>, flags: &mut Vec<Flag>) {

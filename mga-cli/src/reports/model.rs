@@ -344,6 +344,8 @@ pub struct Flag {
 pub enum FlagKind {
     /// Checkpoints were selected on the test images.
     SelectedOnTest,
+    /// Images of one group may be on both sides of the split, as the experiment allows.
+    GroupsMayLeak,
     /// There are no test images: the numbers are of validation images.
     NoTest,
     /// Runs that are compared were made from different data.

@@ -22,7 +22,7 @@ use crate::checkpoint::{self, Progress};
 use crate::commands::check::{class_weights_line, preprocessing_line};
 use crate::commands::data::images_bar;
 use crate::components::Components;
-use crate::data_set::{self, AnnotatedData};
+use crate::data_set::{self, AnnotatedData, TornGroups};
 use crate::environment::Environment;
 use crate::experiment::{Loaded, SelectOn};
 use crate::file_hashes::FileHashes;
@@ -58,7 +58,7 @@ pub fn train(
     let loaded = &*loaded;
     let experiment = &loaded.experiment;
     let device = assemble::device(loaded)?;
-    let data = data_set::open_annotated(loaded, components, true)?;
+    let data = data_set::open_annotated(loaded, components, true, TornGroups::of_run(folder))?;
     let learner = learner(loaded, components, &data, &device, true)?;
     let say = |line: &str| voice.say(line);
     if let Some(weights) = &weights {
@@ -144,7 +144,7 @@ pub fn evaluate_split(
     };
     let loaded = &*loaded;
     let device = assemble::device(loaded)?;
-    let data = data_set::open_annotated(loaded, components, false)?;
+    let data = data_set::open_annotated(loaded, components, false, TornGroups::Noted)?;
     let learner = learner(loaded, components, &data, &device, false)?;
     say!("{}", load_weights(loaded, components, &learner, &weights)?);
     let indices = match split {
@@ -172,7 +172,7 @@ pub fn check(loaded: &mut Loaded, components: &Components) -> anyhow::Result<Str
     let found = assemble::settle_weights(loaded, components)?;
     let loaded = &*loaded;
     let device = assemble::device(loaded)?;
-    let data = data_set::open_annotated(loaded, components, true)?;
+    let data = data_set::open_annotated(loaded, components, true, TornGroups::Refused)?;
     let learner = learner(loaded, components, &data, &device, true)?;
     let weights = found.as_ref().map(|found| load_weights(loaded, components, &learner, found)).transpose()?;
     let mut text: String = data.notes.iter().map(|note| format!("note: {note}\n")).collect();

@@ -9,9 +9,10 @@ use super::class_weights::class_weights;
 use super::classification::Classification;
 use super::learner::Learner;
 use crate::components::Components;
+use crate::data_set::{self, TornGroups};
 use crate::experiment::{Loaded, SelectOn, Task};
 use crate::interrupt::Interrupt;
-use crate::{assemble, data_set, loaders};
+use crate::{assemble, loaders};
 
 /// Steps that are not counted: the first fills memory.
 const WARM_UP: usize = 1;
@@ -39,7 +40,7 @@ pub fn time(loaded: &Loaded, components: &Components, limit: Duration) -> anyhow
     }
     let begun = Instant::now();
     let device = assemble::device(loaded)?;
-    let data = data_set::open(loaded, components)?;
+    let data = data_set::open(loaded, components, TornGroups::Noted)?;
     let classes = data.dataset.classes().to_vec();
     let model = assemble::fresh_model(loaded, components, classes.len(), &device)?;
     let class_weights = class_weights(loaded, &classes, || Ok(data.training_counts()))?;

@@ -7,8 +7,8 @@ use serde_json::json;
 
 use crate::assemble;
 use crate::components::Components;
-use crate::data_set::{self, OpenData};
-use crate::experiment::{Experiment, Loaded, Task};
+use crate::data_set::{self, OpenData, TornGroups};
+use crate::experiment::{Experiment, ExperimentError, Loaded, Task};
 use crate::file_hashes::FileHashes;
 use crate::fingerprint::{self, Fingerprint};
 use crate::identity::{Identity, weights_hash};
@@ -16,11 +16,19 @@ use crate::interrupt::Interrupt;
 use crate::status::Interrupted;
 use crate::weights_source::WeightsFile;
 
+/// All that decides which data an experiment is run on.
+fn memo(experiment: &Experiment) -> String {
+    let (model, reference) = (&experiment.model, &experiment.eval.reference_masks);
+    json!([experiment.task, experiment.data, model.mask_guidance, model.input, reference]).to_string()
+}
+
 /// Gives experiments their identities.
 pub(super) struct Identities<'a> {
     components: &'a Components,
     hashes: FileHashes,
     fingerprints: BTreeMap<String, Fingerprint>,
+    /// What is wrong with the groups of the data, by the same memo.
+    torn: BTreeMap<String, ExperimentError>,
     weights: BTreeMap<(String, String), (Option<WeightsFile>, String)>,
     /// Open data whose masks a segmenter makes, where they are to be made; by their settings without the splits.
     masks: Option<BTreeMap<String, OpenData>>,
@@ -33,6 +41,7 @@ impl<'a> Identities<'a> {
             components,
             hashes: FileHashes::of_user(),
             fingerprints: BTreeMap::new(),
+            torn: BTreeMap::new(),
             weights: BTreeMap::new(),
             masks: None,
         }
@@ -42,19 +51,22 @@ impl<'a> Identities<'a> {
     pub(super) fn of(&mut self, loaded: &mut Loaded) -> anyhow::Result<Identity> {
         let weights = self.weights(loaded)?;
         let experiment = &loaded.experiment;
-        let (model, reference) = (&experiment.model, &experiment.eval.reference_masks);
-        let memo = json!([experiment.task, experiment.data, model.mask_guidance, model.input, reference]).to_string();
+        let memo = memo(experiment);
         if !self.fingerprints.contains_key(&memo) {
             // Masks' segmenters are opened to ask who they are; the machine that plans need not have the GPU.
             let device = std::mem::replace(&mut loaded.experiment.device, "cpu".to_owned());
             let fingerprint = match loaded.experiment.task {
-                Task::Classification => data_set::open(loaded, self.components).and_then(|data| {
+                Task::Classification => data_set::open(loaded, self.components, TornGroups::Noted).and_then(|data| {
+                    self.torn.extend(data.torn_groups(loaded).map(|error| (memo.clone(), error)));
                     let fingerprint = fingerprint::of_data(&data, &self.hashes);
                     self.keep(&loaded.experiment, data)?;
                     fingerprint
                 }),
-                Task::Segmentation => data_set::open_annotated(loaded, self.components, true)
-                    .and_then(|data| fingerprint::of_annotated(&data, &self.hashes, &ProgressBar::hidden())),
+                Task::Segmentation => data_set::open_annotated(loaded, self.components, true, TornGroups::Noted)
+                    .and_then(|data| {
+                        self.torn.extend(data.torn_groups(loaded).map(|error| (memo.clone(), error)));
+                        fingerprint::of_annotated(&data, &self.hashes, &ProgressBar::hidden())
+                    }),
             };
             loaded.experiment.device = device;
             self.fingerprints.insert(memo.clone(), fingerprint?);
@@ -62,6 +74,12 @@ impl<'a> Identities<'a> {
         let fingerprint = self.fingerprints.get(&memo).cloned();
         let fingerprint = fingerprint.ok_or_else(|| anyhow::anyhow!("no fingerprint of the data"))?;
         Identity::new(&loaded.experiment, &fingerprint, &weights)
+    }
+
+    /// Why a run of the experiment, whose identity was given, is not to be begun: groups of its data are on both sides of
+    /// the split.
+    pub(super) fn torn_groups(&self, experiment: &Experiment) -> Option<&ExperimentError> {
+        self.torn.get(&memo(experiment))
     }
 
     /// From now on, data whose masks a segmenter makes stay open for [`Identities::make_masks`].

@@ -16,11 +16,13 @@ use super::plan::{Cell, CellRecord, EXPERIMENT, Plan, write_changed};
 use super::settings::repeats;
 use super::takeover;
 use crate::components::Components;
+use crate::data_set::TornGroups;
 use crate::experiment::{
     Defaults, Document, ExperimentError, Idle, KeyPath, Loaded, Metric, Overrides, Problem, SelectOn, Severity,
     experiment_schema, load_assigned,
 };
 use crate::interrupt::Interrupt;
+use crate::run_folder::RunFolder;
 
 /// A sweep file that was found sound, ready to say which runs it asks for.
 pub struct Planner<'a> {
@@ -260,6 +262,10 @@ impl<'a> Planner<'a> {
             let mut cell = Cell::new(out, key, record, experiment.device.clone(), experiment.threads);
             cell.experiment = Some(experiment.resolved_with(self.overrides.defaults)?);
             cell.identity = Some(identity);
+            // Runs that have trained already, before this was refused, stay what they are.
+            if TornGroups::of_run(&RunFolder::at(&cell.folder)) == TornGroups::Refused {
+                problems.extend(self.identities.torn_groups(experiment).into_iter().flat_map(|e| e.problems.clone()));
+            }
             cells.push(cell);
         }
         self.settle(problems)?;

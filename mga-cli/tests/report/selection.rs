@@ -55,3 +55,19 @@ fn the_gap_to_the_same_runs_selected_on_validation() {
     let arm = |name: &str| report.arms.iter().find(|arm| arm.name == name).unwrap().scores[0].mean.unwrap();
     assert!((mean - (arm("select_on = test") - arm("select_on = validation"))).abs() < 1e-12);
 }
+
+#[test]
+fn groups_that_may_leak_are_flagged() {
+    let sweep = Sweep::new();
+    for seed in 1..=2 {
+        sweep.finished(&Run::plain(seed));
+        let mut run = Run::of("torn", "veins", 0.7, seed);
+        run.settings["data.groups_may_leak"] = json!(true);
+        sweep.finished(&run);
+    }
+    let report = sweep.report();
+    let flags: Vec<_> = report.flags.iter().filter(|flag| flag.kind == FlagKind::GroupsMayLeak).collect();
+    let torn = report.arms.iter().position(|arm| arm.name == "torn").unwrap();
+    assert_eq!((flags.len(), &flags[0].arms), (1, &vec![torn]));
+    assert!(terminal::text(&report).contains("torn: images of one group may be on both sides"));
+}

@@ -13,6 +13,8 @@ mod repeated;
 mod resumed;
 #[cfg(unix)]
 mod signals;
+#[cfg(test)]
+mod tables;
 mod threads;
 // `cfg(test)` tells clippy that its helpers may unwrap.
 #[cfg(test)]

@@ -4,20 +4,19 @@
 mod duplicates;
 mod report;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
 use crate::dataset::{Record, Split};
 use crate::error::{Error, Result};
+use crate::groups;
 use crate::source::{Source, caught};
 use crate::split::Splits;
 use duplicates::{Print, Printer};
 
-pub use report::{
-    ClassCounts, DataReport, Duplicates, Masks, NearDuplicate, Placed, SharedGroup, Sizes, Spread, Unreadable,
-};
+pub use report::{ClassCounts, DataReport, Duplicates, Masks, NearDuplicate, Placed, Sizes, Spread, Unreadable};
 
 /// How closely to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,12 +81,16 @@ pub fn inspect(
             .collect()
     });
 
+    let unlabelled = |of: fn(Split) -> bool| {
+        images.iter().filter(|&&(index, split)| of(split) && records[index].label.is_none()).count()
+    };
     let mut report = DataReport {
         images: images.len(),
         unassigned: records.len() - images.iter().map(|(index, _)| index).collect::<BTreeSet<_>>().len(),
         classes: class_counts(records, classes, &images),
-        unlabelled: images.iter().filter(|(index, _)| records[*index].label.is_none()).count(),
-        shared_groups: shared_groups(records, &images),
+        unlabelled: unlabelled(|split| split != Split::Test),
+        unlabelled_test: unlabelled(|split| split == Split::Test),
+        shared_groups: groups::shared(records, splits),
         ..DataReport::default()
     };
     let mut prints = Vec::with_capacity(images.len());
@@ -162,26 +165,6 @@ fn class_counts(records: &[Record], classes: &[String], images: &[(usize, Split)
         }
     }
     counts
-}
-
-fn shared_groups(records: &[Record], images: &[(usize, Split)]) -> Vec<SharedGroup> {
-    let mut groups = BTreeMap::<&str, (BTreeSet<Split>, usize)>::new();
-    for &(index, split) in images {
-        if let Some(group) = &records[index].group {
-            let entry = groups.entry(group).or_default();
-            entry.0.insert(split);
-            entry.1 += 1;
-        }
-    }
-    groups
-        .into_iter()
-        .filter(|(_, (splits, _))| splits.len() > 1)
-        .map(|(group, (splits, images))| SharedGroup {
-            group: group.to_owned(),
-            splits: splits.into_iter().collect(),
-            images,
-        })
-        .collect()
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::dataset::Split;
-use crate::split::some_of;
+use crate::groups::SharedGroup;
+use crate::summed_up::{some_of, summed_up};
 
 /// Everything known about a data set and its splits.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
@@ -15,8 +16,10 @@ pub struct DataReport {
     pub images: usize,
     /// Records of the data set that are in no part.
     pub unassigned: usize,
-    /// Images in a part that carry no label.
+    /// Images to train or select on that carry no label.
     pub unlabelled: usize,
+    /// Test images that carry no label, so that they are not scored.
+    pub unlabelled_test: usize,
     /// Images by class, in the order of the labels.
     pub classes: Vec<ClassCounts>,
     /// Sizes of what could be decoded; `None` where nothing could.
@@ -131,17 +134,6 @@ pub struct NearDuplicate {
     pub distance: u32,
 }
 
-/// A group with images in more than one part.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct SharedGroup {
-    /// Its name.
-    pub group: String,
-    /// The parts.
-    pub splits: Vec<Split>,
-    /// Its images in all of them.
-    pub images: usize,
-}
-
 impl Duplicates {
     fn parts(&self) -> BTreeSet<Split> {
         self.images.iter().map(|image| image.split).collect()
@@ -158,41 +150,31 @@ impl Duplicates {
 
 impl fmt::Display for Placed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.id, split_name(self.split))
-    }
-}
-
-fn split_name(split: Split) -> &'static str {
-    match split {
-        Split::Train => "train",
-        Split::Validation => "validation",
-        Split::Test => "test",
+        write!(f, "{} ({})", self.id, self.split.name())
     }
 }
 
 impl DataReport {
     /// What makes numbers from this data set wrong or training impossible, a line each.
     pub fn problems(&self) -> Vec<String> {
-        let mut problems: Vec<String> =
-            self.unreadable.iter().map(|image| format!("cannot be read: {}", image.what)).collect();
-        for same in &self.duplicates {
-            if same.parts().len() > 1 {
-                problems.push(format!("the same image on both sides of a split: {}", same.names()));
-            }
-            if same.classes().len() > 1 {
-                problems.push(format!("the same image in different classes: {}", same.names()));
-            }
-        }
-        for shared in &self.shared_groups {
-            let parts = shared.splits.iter().map(|&split| split_name(split)).collect::<Vec<_>>().join(" and ");
-            problems.push(format!("group `{}` ({} images) is in {parts}", shared.group, shared.images));
-        }
+        let unreadable =
+            self.unreadable.iter().map(|image| ("that cannot be read", format!("cannot be read: {}", image.what)));
+        let across = self.duplicates.iter().filter(|same| same.parts().len() > 1);
+        let across = across.map(|same| {
+            ("images on both sides of a split", format!("the same image on both sides of a split: {}", same.names()))
+        });
+        let contrary = self.duplicates.iter().filter(|same| same.classes().len() > 1);
+        let contrary = contrary.map(|same| {
+            ("images in different classes", format!("the same image in different classes: {}", same.names()))
+        });
+        let torn = self.shared_groups.iter().map(|shared| ("groups in several parts", shared.to_string()));
+        let mut problems = summed_up(unreadable.chain(across).chain(contrary).chain(torn));
         let untrained = self.named_classes(|class| class.train == 0 && class.validation + class.test > 0);
         if !untrained.is_empty() {
             problems.push(format!("classes without a training image: {}", some_of(&untrained)));
         }
         if self.unlabelled > 0 {
-            problems.push(format!("{} images carry no label", self.unlabelled));
+            problems.push(format!("{} images to train or select on carry no label", self.unlabelled));
         }
         problems
     }
@@ -227,6 +209,9 @@ impl DataReport {
             && most > 10 * least
         {
             notes.push(format!("classes are unbalanced: {least} to {most} training images"));
+        }
+        if self.unlabelled_test > 0 {
+            notes.push(format!("{} test images carry no label and are not scored", self.unlabelled_test));
         }
         if self.unassigned > 0 {
             notes.push(format!("{} images of the data set are in no part", self.unassigned));

@@ -1,6 +1,6 @@
 //! Images in files with labels and perhaps masks: what the data sets of files have in common.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
 use rayon::prelude::*;
@@ -12,6 +12,8 @@ use crate::decode;
 use crate::error::{Error, Result};
 use crate::masks::same_aspect;
 use crate::picture::{Mask, Picture};
+use crate::summed_up::{some_of, summed_up};
+use crate::system_files::is_passed_over;
 
 /// One image on its way into a [`FileSet`].
 #[derive(Debug)]
@@ -19,6 +21,8 @@ pub(crate) struct Entry {
     pub(crate) record: Record,
     pub(crate) path: PathBuf,
     pub(crate) mask: Option<PathBuf>,
+    /// Where a table names it: `t.csv:7`.
+    pub(crate) listed: Option<String>,
 }
 
 /// A data set of files while it is put together; problems are gathered, so that one pass shows them all.
@@ -30,8 +34,9 @@ pub(crate) struct FileSetBuilder {
     pub(crate) mask_files: bool,
     pub(crate) backdrop: Backdrop,
     pub(crate) check_files: bool,
-    /// What stops the opening, or is left out where `skip_errors`.
-    pub(crate) problems: Vec<String>,
+    /// What stops the opening, or is left out where `skip_errors`; each with what its kind is called where many are summed
+    /// up: "rows without a label".
+    pub(crate) problems: Vec<(&'static str, String)>,
     /// What never stops it.
     pub(crate) warnings: Vec<String>,
     pub(crate) skip_errors: bool,
@@ -40,19 +45,35 @@ pub(crate) struct FileSetBuilder {
 impl FileSetBuilder {
     /// Notes a fault; the caller leaves the image out.
     pub(crate) fn problem(&mut self, path: &Path, what: impl Into<String>) {
-        self.problems.push(Error::file(path, what).to_string());
+        self.problem_of("problems", path, what);
     }
 
-    /// Notes pictures of formats that cannot be read, and counts files that are no images.
-    pub(crate) fn note_other_files(&mut self, listing: &Listing) {
+    /// [`Self::problem`] of a kind that there may be thousands of: "files that are not there".
+    pub(crate) fn problem_of(&mut self, kind: &'static str, path: &Path, what: impl Into<String>) {
+        self.problems.push((kind, Error::file(path, what).to_string()));
+    }
+
+    /// The images of a listing. Notes pictures of formats that cannot be read, and names that are no text, which could not
+    /// be told apart; counts files that are no images.
+    pub(crate) fn images_of(&mut self, listing: Listing) -> Vec<PathBuf> {
         for (path, name) in &listing.unsupported {
-            self.problem(path, format!("is {name}, which is not supported: convert it to JPEG or PNG first"));
+            let what = format!("is {name}, which is not supported: convert it to JPEG or PNG first");
+            self.problem_of("pictures of formats that are not supported", path, what);
         }
         if let Some(first) = listing.others.first() {
             let count = listing.others.len();
             self.warnings
                 .push(format!("{count} files that are no images were passed over (first: {})", first.display()));
         }
+        let (images, nameless): (Vec<_>, Vec<_>) = listing.images.into_iter().partition(|path| path.to_str().is_some());
+        nameless.iter().for_each(|path| self.nameless(path));
+        images
+    }
+
+    /// Notes a file or folder whose name is no UTF-8.
+    pub(crate) fn nameless(&mut self, path: &Path) {
+        let what = "has a name that is not UTF-8, which could not be told from others: rename it, such as with                     convmv -f latin1 -t utf8 -r --notest FOLDER";
+        self.problem_of("names that are not UTF-8", path, what);
     }
 
     /// Checks names and, where asked for, headers, and makes the data set. `place` is named where nothing is found.
@@ -62,10 +83,11 @@ impl FileSetBuilder {
             self.check_headers();
         }
         if !self.problems.is_empty() {
+            let problems = summed_up(self.problems);
             if !self.skip_errors {
-                return Err(Error::Many(self.problems));
+                return Err(Error::Many(problems));
             }
-            let skipped = self.problems.into_iter().map(|problem| format!("left out: {problem}"));
+            let skipped = problems.into_iter().map(|problem| format!("left out: {problem}"));
             self.warnings.extend(skipped);
         }
         if self.entries.is_empty() {
@@ -73,7 +95,7 @@ impl FileSetBuilder {
             return Err(Error::file(place, format!("no image here that can be used; check `data.root`{reasons}")));
         }
         let (mut records, mut paths, mut masks) = (Vec::new(), Vec::new(), Vec::new());
-        for Entry { record, path, mask } in self.entries {
+        for Entry { record, path, mask, .. } in self.entries {
             records.push(Record { path: Some(path.clone()), ..record });
             paths.push(path);
             masks.push(mask);
@@ -91,20 +113,43 @@ impl FileSetBuilder {
     }
 
     fn drop_duplicates(&mut self) {
-        let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-        for entry in &self.entries {
-            *seen.entry(entry.record.id.clone()).or_default() += 1;
+        let mut seen: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (index, entry) in self.entries.iter().enumerate() {
+            seen.entry(&entry.record.id).or_default().push(index);
         }
-        let (mut problems, mut told) = (Vec::new(), std::collections::BTreeSet::new());
-        self.entries.retain(|entry| {
-            let times = seen.get(&entry.record.id).copied().unwrap_or(1);
-            let first = told.insert(entry.record.id.clone());
-            if times > 1 && first {
-                problems.push(Error::file(&entry.path, format!("is listed {times} times; list it once")).to_string());
+        let mut again: Vec<Vec<usize>> = seen.into_values().filter(|indices| indices.len() > 1).collect();
+        again.sort();
+        for indices in &again {
+            let Some(first) = indices.first().and_then(|&index| self.entries.get(index)) else { continue };
+            let path = first.path.clone();
+            self.problem_of("images that are listed several times", &path, self.listed_again(indices));
+        }
+        let dropped: BTreeSet<usize> = again.iter().flat_map(|indices| indices.iter().skip(1).copied()).collect();
+        let mut index = 0..;
+        self.entries.retain(|_| index.next().is_none_or(|index| !dropped.contains(&index)));
+    }
+
+    /// What is wrong with an image that is listed at several places, with the labels it has there.
+    fn listed_again(&self, indices: &[usize]) -> String {
+        let entries: Vec<&Entry> = indices.iter().filter_map(|&index| self.entries.get(index)).collect();
+        let places: Vec<String> = entries.iter().filter_map(|entry| entry.listed.clone()).collect();
+        let places = if places.is_empty() { String::new() } else { format!(" ({})", some_of(&places)) };
+        let mut labels: Vec<String> = Vec::new();
+        for entry in &entries {
+            let label = entry.record.label.and_then(|label| self.classes.get(label));
+            let label = label.map_or_else(|| "no label".to_owned(), |label| format!("`{label}`"));
+            if !labels.contains(&label) {
+                labels.push(label);
             }
-            first
-        });
-        self.problems.append(&mut problems);
+        }
+        let times = entries.len();
+        match labels.as_slice() {
+            [one] => format!("is listed {times} times{places}, as {one} each time: list it once"),
+            _ => format!(
+                "is listed {times} times{places} with labels that differ, {}: keep the right one",
+                some_of(&labels)
+            ),
+        }
     }
 
     fn check_headers(&mut self) {
@@ -112,7 +157,7 @@ impl FileSetBuilder {
             self.entries.par_iter().map(|entry| header_fault(entry).err().map(|e| e.to_string())).collect();
         let mut ok = faults.iter().map(Option::is_none);
         self.entries.retain(|_| ok.next().unwrap_or(true));
-        self.problems.extend(faults.into_iter().flatten());
+        self.problems.extend(faults.into_iter().flatten().map(|fault| ("images or masks that cannot be used", fault)));
     }
 }
 
@@ -229,17 +274,18 @@ pub(crate) fn relative(path: &Path, root: &Path) -> String {
 
 /// The files of one folder that are masks, found by the name of the image: `STEM.png` first, the same name else.
 #[derive(Debug)]
-pub(crate) struct MaskFolder(std::collections::BTreeSet<PathBuf>);
+pub(crate) struct MaskFolder(BTreeSet<PathBuf>);
 
 impl MaskFolder {
     /// Lists `folder`; one that does not exist has no masks.
     pub(crate) fn list(folder: &Path) -> Result<Self> {
         if !folder.is_dir() {
-            return Ok(Self(std::collections::BTreeSet::new()));
+            return Ok(Self(BTreeSet::new()));
         }
         let entries = std::fs::read_dir(folder).map_err(Error::io(folder))?;
         let paths = entries.map(|entry| entry.map(|e| e.path()).map_err(Error::io(folder)));
-        Ok(Self(paths.filter(|path| path.as_ref().map_or(true, |p| decode::is_image_path(p))).collect::<Result<_>>()?))
+        let wanted = |path: &PathBuf| decode::is_image_path(path) && !is_passed_over(path);
+        Ok(Self(paths.filter(|path| path.as_ref().map_or(true, wanted)).collect::<Result<_>>()?))
     }
 
     /// The mask of the image called `name`.

@@ -3,9 +3,11 @@
 //! ```text
 //! ROOT/train/CLASS/*  ROOT/val/CLASS/*  ROOT/test/CLASS/*      parts given by the folders
 //! ROOT/CLASS/*                                                 one tree, split by the experiment
+//! ROOT/GENUS/SPECIES/*                                         the same with class_level = 2
 //! classes = { bird = ["animals/birds", "more/birds"], ... }    one tree, folders named by hand
 //! ```
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -22,11 +24,20 @@ use crate::registry::OpenContext;
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ImageFolderSettings {
-    /// How the root is laid out: "auto" takes "split" where it has a folder `train` and `classes` is left out.
+    /// How the root is laid out: "auto" takes "split" where `classes` is left out and it has a folder `train`, or nothing but
+    /// folders named after parts (`Train`, `Validation`, `TEST`, `train_set`), one of training images with class folders in
+    /// it and another.
     pub layout: Layout,
     /// Class names and their folders below the root (with `layout = "split"`: below each part), sub-folders included.
     /// Left out: every folder is a class.
     pub classes: BTreeMap<String, OneOrMany>,
+    /// Which folders below the root (with `layout = "split"`: below each part) are the classes: 1 the first ones, 2 those in
+    /// them, named `Acer/rubrum`, and so on. Left out: 1, and what lies deeper is told.
+    #[schemars(range(min = 1))]
+    pub class_level: Option<usize>,
+    /// Take images of the test part that lie in no class folder for test images without a label, which are predicted and
+    /// not scored. Left out: they are passed over, and told.
+    pub unlabelled_test: Option<bool>,
     /// Images to leave out: glob patterns of paths below the root, such as "*.gif" or "birds/*cartoon*" (`*` reaches
     /// into sub-folders).
     pub exclude: Vec<String>,
@@ -46,6 +57,8 @@ impl Default for ImageFolderSettings {
         Self {
             layout: Layout::Auto,
             classes: BTreeMap::new(),
+            class_level: None,
+            unlabelled_test: None,
             exclude: Vec::new(),
             mask_root: None,
             background: Background::default(),
@@ -61,7 +74,7 @@ impl Default for ImageFolderSettings {
 pub enum Layout {
     /// As the folders suggest.
     Auto,
-    /// `train`, `val` (or `valid`, `validation`) and `test`, each with the classes in it.
+    /// Folders named after parts, in any case (`train`, `val` or `Validation`, `test`), each with the classes in it.
     Split,
     /// The classes directly; the experiment splits.
     Tree,
@@ -85,14 +98,6 @@ impl OneOrMany {
         }
     }
 }
-
-const PARTS: [(&str, Split); 5] = [
-    ("train", Split::Train),
-    ("val", Split::Validation),
-    ("valid", Split::Validation),
-    ("validation", Split::Validation),
-    ("test", Split::Test),
-];
 
 /// Opens the data set at `data.root`.
 ///
@@ -127,19 +132,27 @@ pub fn open(settings: &ImageFolderSettings, context: &OpenContext) -> Result<Fil
 
     let mut found: Vec<Found> = Vec::new();
     let mut expected: BTreeSet<String> = settings.classes.keys().cloned().collect();
+    let mut nested = Nested::default();
     for (base, split) in walk.parts(settings, &mut set)? {
-        for (class, folder) in walk.class_folders(&base, settings, &mut set)? {
+        let folders = walk.class_folders(&base, split, settings, &mut set)?;
+        for (class, folder) in folders.classes {
             expected.insert(class.clone());
             let images = walk.images(&folder, &mut set)?;
-            found.extend(images.into_iter().map(|path| (class.clone(), split, path)));
+            nested.look(&base, &folder, &images);
+            found.extend(images.into_iter().map(|path| Found { class: Some(class.clone()), split, path }));
         }
+        found.extend(folders.unlabelled.into_iter().map(|path| Found { class: None, split, path }));
+    }
+    if settings.classes.is_empty() && settings.class_level.is_none() {
+        set.warnings.extend(nested.note());
     }
     set.classes = class_names(&expected, &found, root, &mut set);
-    for (class, split, path) in found {
-        let label = set.classes.binary_search(&class).ok();
+    for Found { class, split, path } in found {
+        let label = class.and_then(|class| set.classes.binary_search(&class).ok());
         let mask = walk.mask_of(&path)?;
         let id = relative(&path, root);
-        set.entries.push(Entry { record: Record { id, path: None, label, group: None, split }, path, mask });
+        let record = Record { id, path: None, label, group: None, split };
+        set.entries.push(Entry { record, path, mask, listed: None });
     }
     for pattern in walk.exclude.unused() {
         set.warnings.push(format!("`data.exclude` has the pattern `{pattern}`, which no image matches"));
@@ -148,22 +161,56 @@ pub fn open(settings: &ImageFolderSettings, context: &OpenContext) -> Result<Fil
 }
 
 /// An image with its class and part.
-type Found = (String, Option<Split>, PathBuf);
+struct Found {
+    class: Option<String>,
+    split: Option<Split>,
+    path: PathBuf,
+}
 
 /// Sorted names of the classes that have images; those without are told.
 fn class_names(expected: &BTreeSet<String>, found: &[Found], root: &Path, set: &mut FileSetBuilder) -> Vec<String> {
-    let with_images: BTreeSet<&String> = found.iter().map(|(class, _, _)| class).collect();
+    let with_images: BTreeSet<&String> = found.iter().filter_map(|found| found.class.as_ref()).collect();
     for class in expected.iter().filter(|class| !with_images.contains(class)) {
-        set.problem(root, format!("class `{class}` has no image: fill its folder or remove it"));
-    }
-    let trained: BTreeSet<&String> =
-        found.iter().filter(|(_, split, _)| *split == Some(Split::Train)).map(|(class, _, _)| class).collect();
-    if !trained.is_empty() {
-        for class in with_images.iter().filter(|class| !trained.contains(*class)) {
-            set.warnings.push(format!("class `{class}` has no training image"));
-        }
+        let what = format!("class `{class}` has no image: fill its folder or remove it");
+        set.problem_of("classes without an image", root, what);
     }
     with_images.into_iter().cloned().collect()
+}
+
+/// Folders within the folders of classes, which may have been meant for the classes.
+#[derive(Default)]
+struct Nested {
+    inner: BTreeSet<PathBuf>,
+}
+
+impl Nested {
+    /// Looks where the images of the class folder `folder`, itself below `base`, lie.
+    fn look(&mut self, base: &Path, folder: &Path, images: &[PathBuf]) {
+        for image in images {
+            let inner = image.strip_prefix(folder).ok().and_then(|path| path.components().next());
+            if let Some(inner) = inner.map(|inner| folder.join(inner)).filter(|inner| inner != image) {
+                self.inner.insert(inner.strip_prefix(base).unwrap_or(&inner).to_path_buf());
+            }
+        }
+    }
+
+    fn note(&self) -> Option<String> {
+        let first = self.inner.first()?;
+        let class = first.parent().unwrap_or(first).display();
+        Some(format!(
+            "the folders of classes hold {} folders more: the class of `{first}` is `{class}`, the first level. \
+             data.class_level = 2 makes `{first}` a class; data.class_level = 1 says that this is meant",
+            self.inner.len(),
+            first = first.display()
+        ))
+    }
+}
+
+/// The folders of the classes below one part, and what lies beside them.
+struct ClassFolders {
+    classes: Vec<(String, PathBuf)>,
+    /// Images that are taken without a label.
+    unlabelled: Vec<PathBuf>,
 }
 
 /// What the reading of one tree needs throughout.
@@ -177,73 +224,147 @@ struct Walk<'a> {
 impl Walk<'_> {
     /// The folders that hold the classes' folders.
     fn parts(&self, settings: &ImageFolderSettings, set: &mut FileSetBuilder) -> Result<Vec<(PathBuf, Option<Split>)>> {
+        let folders: Vec<PathBuf> = folders(self.root)?.into_iter().filter(|path| !self.is_mask_root(path)).collect();
+        let (parts, others): (Vec<PathBuf>, Vec<PathBuf>) =
+            folders.into_iter().partition(|path| part_of(path).is_some());
         let split = match settings.layout {
             Layout::Split => true,
             Layout::Tree => false,
-            Layout::Auto => settings.classes.is_empty() && self.root.join("train").is_dir(),
+            Layout::Auto => settings.classes.is_empty() && self.are_parts(&parts, &others, set)?,
         };
         if !split {
             return Ok(vec![(self.root.to_path_buf(), None)]);
         }
-        let parts: Vec<_> = PARTS
-            .iter()
-            .map(|&(name, split)| (self.root.join(name), Some(split)))
-            .filter(|(path, _)| path.is_dir())
-            .collect();
-        if !parts.iter().any(|(_, split)| *split == Some(Split::Train)) {
+        for other in others {
+            set.warnings.push(format!("{}: is none of train, val and test: passed over", other.display()));
+        }
+        let mut parts: Vec<_> = parts.into_iter().map(|path| (part_of(&path), path)).collect();
+        parts.sort_by_key(|(split, _)| *split);
+        if parts.first().is_none_or(|(split, _)| *split != Some(Split::Train)) {
             set.problem(&self.root.join("train"), "there is no such folder, which `layout = \"split\"` expects");
         }
-        for other in folders(self.root)? {
-            if !parts.iter().any(|(path, _)| *path == other) && !self.is_mask_root(&other) {
-                set.warnings.push(format!("{}: is none of train, val and test: passed over", other.display()));
-            }
-        }
-        Ok(parts)
+        Ok(parts.into_iter().map(|(split, path)| (path, split)).collect())
     }
 
-    /// The classes below `base`, each with its folder.
+    /// Whether folders named after parts are parts, and not classes that happen to be called so.
+    fn are_parts(&self, parts: &[PathBuf], others: &[PathBuf], set: &mut FileSetBuilder) -> Result<bool> {
+        let told = || {
+            let one = |path: &PathBuf| Some(format!("`{}` is {}", name(path), part_of(path)?.name()));
+            parts.iter().filter_map(one).collect::<Vec<_>>().join(", ")
+        };
+        let usual = |path: &PathBuf| ["train", "val", "valid", "validation", "test"].contains(&name(path).as_str());
+        if parts.iter().any(|path| name(path) == "train") {
+            if !parts.iter().all(usual) {
+                set.warnings.push(format!("folders are taken for parts: {} (see data.layout)", told()));
+            }
+            return Ok(true);
+        }
+        let mut train = parts.iter().filter(|path| part_of(path) == Some(Split::Train)).peekable();
+        if train.peek().is_none() {
+            return Ok(false);
+        }
+        let mut with_classes = false;
+        for path in train {
+            with_classes |= !folders(path)?.is_empty();
+        }
+        if parts.len() < 2 || !with_classes {
+            set.warnings.push(format!(
+                "folders that are called as parts are taken for classes: {}; data.layout = \"split\" takes them for parts",
+                parts.iter().map(|path| format!("`{}`", name(path))).collect::<Vec<_>>().join(", ")
+            ));
+            return Ok(false);
+        }
+        if let Some(other) = others.first() {
+            return Err(Error::file(
+                self.root,
+                format!(
+                    "folders may be parts or classes: {}, but `{}` is no part. data.layout = \"split\" takes the parts and \
+                     passes over the others, data.layout = \"tree\" takes every folder for a class",
+                    told(),
+                    name(other)
+                ),
+            ));
+        }
+        set.warnings
+            .push(format!("folders are taken for parts: {} (data.layout = \"tree\" takes them for classes)", told()));
+        Ok(true)
+    }
+
+    /// The classes below `base`, the folder of a part or the root, each with its folder.
     fn class_folders(
         &self,
         base: &Path,
+        split: Option<Split>,
         settings: &ImageFolderSettings,
         set: &mut FileSetBuilder,
-    ) -> Result<Vec<(String, PathBuf)>> {
-        let mut found = Vec::new();
+    ) -> Result<ClassFolders> {
+        let (mut classes, mut unlabelled) = (Vec::new(), Vec::new());
         if settings.classes.is_empty() {
-            let loose = Listing::read(base, false, None)?;
-            if let Some(first) = loose.images.first() {
-                let count = loose.images.len();
-                set.warnings
-                    .push(format!("{count} images lie in no class folder: passed over (first: {})", first.display()));
+            let mut level = vec![base.to_path_buf()];
+            let mut loose = Vec::new();
+            for _ in 0..settings.class_level.unwrap_or(1) {
+                let mut below = Vec::new();
+                for folder in &level {
+                    loose.append(&mut self.excluded(Listing::read(folder, false, None)?).images);
+                    below.extend(folders(folder)?.into_iter().filter(|path| !self.is_mask_root(path)));
+                }
+                level = below;
             }
-            for path in folders(base)?.into_iter().filter(|path| !self.is_mask_root(path)) {
-                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                found.push((name, path));
+            if settings.unlabelled_test == Some(true) && split == Some(Split::Test) {
+                let listing = Listing { images: std::mem::take(&mut loose), ..Listing::default() };
+                unlabelled = set.images_of(listing);
             }
-            return Ok(found);
+            if let Some(first) = loose.first() {
+                let test = if split == Some(Split::Test) {
+                    "; data.unlabelled_test = true takes them for test images without a label"
+                } else {
+                    ""
+                };
+                set.warnings.push(format!(
+                    "{} images lie in no class folder: passed over (first: {}){test}",
+                    loose.len(),
+                    first.display()
+                ));
+            }
+            for path in level {
+                match path.to_str() {
+                    Some(_) => classes.push((relative(&path, base), path)),
+                    None => set.nameless(&path),
+                }
+            }
+            return Ok(ClassFolders { classes, unlabelled });
+        }
+        if settings.class_level.is_some() {
+            return Err(Error::settings(
+                "`data.class_level` stands beside `data.classes`, which names the folders: drop one",
+            ));
         }
         for (class, paths) in &settings.classes {
             for path in paths.paths() {
                 let folder = base.join(path);
                 if folder.is_dir() {
-                    found.push((class.clone(), folder));
+                    classes.push((class.clone(), folder));
                 } else {
                     set.problem(&folder, format!("there is no such folder, which `data.classes.{class}` names"));
                 }
             }
         }
-        Ok(found)
+        Ok(ClassFolders { classes, unlabelled })
     }
 
     /// The images of one class folder and all below it that no pattern excludes.
-    fn images(&mut self, folder: &Path, set: &mut FileSetBuilder) -> Result<Vec<PathBuf>> {
-        let mut listing = Listing::read(folder, true, self.mask_root)?;
-        let (root, exclude) = (self.root, &mut self.exclude);
-        listing.unsupported.retain(|(path, _)| !exclude.covers(&relative(path, root)));
-        listing.others.retain(|path| !exclude.covers(&relative(path, root)));
-        listing.images.retain(|path| !exclude.covers(&relative(path, root)));
-        set.note_other_files(&listing);
-        Ok(listing.images)
+    fn images(&self, folder: &Path, set: &mut FileSetBuilder) -> Result<Vec<PathBuf>> {
+        let listing = self.excluded(Listing::read(folder, true, self.mask_root)?);
+        Ok(set.images_of(listing))
+    }
+
+    /// The listing without what a pattern excludes.
+    fn excluded(&self, mut listing: Listing) -> Listing {
+        let kept = |path: &PathBuf| !self.exclude.covers(&relative(path, self.root));
+        listing.unsupported.retain(|(path, _)| kept(path));
+        listing.others.retain(kept);
+        listing.images.retain(kept);
+        listing
     }
 
     fn is_mask_root(&self, path: &Path) -> bool {
@@ -262,11 +383,21 @@ impl Walk<'_> {
     }
 }
 
+/// The name of a folder.
+fn name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// The part that a folder is called after.
+fn part_of(path: &Path) -> Option<Split> {
+    Split::named(&name(path))
+}
+
 /// The patterns of `data.exclude`, and which of them ever matched.
 struct Exclude {
     patterns: Vec<String>,
     set: GlobSet,
-    used: BTreeSet<usize>,
+    used: RefCell<BTreeSet<usize>>,
 }
 
 impl Exclude {
@@ -276,17 +407,18 @@ impl Exclude {
         for pattern in patterns {
             builder.add(Glob::new(pattern).map_err(bad)?);
         }
-        Ok(Self { patterns: patterns.to_vec(), set: builder.build().map_err(bad)?, used: BTreeSet::new() })
+        Ok(Self { patterns: patterns.to_vec(), set: builder.build().map_err(bad)?, used: RefCell::default() })
     }
 
-    fn covers(&mut self, id: &str) -> bool {
+    fn covers(&self, id: &str) -> bool {
         let matches = self.set.matches(id);
-        self.used.extend(&matches);
+        self.used.borrow_mut().extend(&matches);
         !matches.is_empty()
     }
 
     fn unused(&self) -> impl Iterator<Item = &String> {
-        self.patterns.iter().enumerate().filter(|(i, _)| !self.used.contains(i)).map(|(_, pattern)| pattern)
+        let used = self.used.borrow();
+        self.patterns.iter().enumerate().filter(move |(i, _)| !used.contains(i)).map(|(_, pattern)| pattern)
     }
 }
 

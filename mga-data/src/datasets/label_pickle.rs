@@ -10,6 +10,7 @@ use serde_pickle::{DeOptions, HashableValue, Value};
 
 use super::labels::LabelKey;
 use crate::error::{Error, Result};
+use crate::spelling::composed;
 
 /// Lists, tuples, dicts and objects that a table of labels may be made of. Nesting cannot go deeper than that.
 const MOST_CONTAINERS: usize = 16;
@@ -40,8 +41,8 @@ pub fn read_pickle(path: &Path) -> Result<Vec<(LabelKey, String)>> {
         .map(|(key, label)| {
             let key = match key {
                 HashableValue::I64(number) => LabelKey::Number(number),
-                HashableValue::String(name) => LabelKey::Name(name),
-                HashableValue::Bytes(name) => LabelKey::Name(text(name, path)?),
+                HashableValue::String(name) => LabelKey::Name(composed(&name)),
+                HashableValue::Bytes(name) => LabelKey::Name(composed(&text(name, path)?)),
                 other => return Err(Error::file(path, format!("has the key {other}; {EXPECTED}"))),
             };
             match label {

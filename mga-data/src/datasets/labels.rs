@@ -4,13 +4,16 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::error::{Error, Result};
+use crate::spelling::composed;
+use crate::summed_up::summed_up;
+use crate::text_table::TextTable;
 
 /// What a label belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LabelKey {
     /// The number that the file name is without its extension: 12 for `0012.jpg`.
     Number(i64),
-    /// The file name, with or without its extension.
+    /// The file name, with or without its extension; its letters are composed (NFC), however the file system has them.
     Name(String),
 }
 
@@ -38,21 +41,35 @@ pub fn class_names<'a>(labels: impl IntoIterator<Item = &'a str>) -> Vec<String>
 /// # Errors
 /// A file that cannot be read, is no CSV, or has a line without file or label.
 pub fn read_csv(path: &Path) -> Result<Vec<(LabelKey, String)>> {
-    let file = std::fs::File::open(path).map_err(Error::io(path))?;
+    let table = TextTable::read(path, None, &[])?;
+    let expected = "expected a file and its label, as `0001,3`";
+    if table.header.len() < 2 {
+        return Err(Error::file(path, format!("has one column: {expected}, below a header line such as file,label")));
+    }
+    if let [number, label, ..] = table.header.as_slice()
+        && (number.parse::<f64>().is_ok() || crate::decode::is_image_path(Path::new(number)))
+    {
+        let what = format!("begins with the row `{number},{label}`: put a header line above it, such as file,label");
+        return Err(Error::file(path, what));
+    }
+    let faults = table.faults.iter().map(|(line, what)| (*line, format!("{what}: {expected}")));
+    let mut wrong: Vec<(u64, String)> = faults.collect();
     let mut labels = Vec::new();
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file);
-    for row in reader.records() {
-        let row = row.map_err(|e| Error::file(path, format!("is no readable CSV: {e}")))?;
-        let line = row.position().map_or(0, csv::Position::line);
-        match (row.get(0).filter(|f| !f.is_empty()), row.get(1).filter(|l| !l.is_empty())) {
+    for row in &table.rows {
+        match (row.cell(Some(0)), row.cell(Some(1))) {
             (Some(file), Some(label)) => {
-                let key = file.parse().map_or_else(|_| LabelKey::Name(file.to_owned()), LabelKey::Number);
+                let key = file.parse().map_or_else(|_| LabelKey::Name(composed(file)), LabelKey::Number);
                 labels.push((key, label.to_owned()));
             }
-            _ => return Err(Error::file(path, format!("line {line}: expected a file and its label, as `0001,3`"))),
+            _ => wrong.push((row.line, expected.to_owned())),
         }
     }
-    Ok(labels)
+    if wrong.is_empty() {
+        return Ok(labels);
+    }
+    wrong.sort();
+    let line = |(line, what)| ("such lines", Error::file(path, format!("line {line}: {what}")).to_string());
+    Err(Error::Many(summed_up(wrong.into_iter().map(line))))
 }
 
 #[cfg(test)]
@@ -80,5 +97,17 @@ mod tests {
         let (_folder, path) = written("labels.csv", b"file,label\n1,2\n2,\n");
         let message = read_csv(&path).unwrap_err().to_string();
         assert!(message.contains("labels.csv") && message.contains("line 3"), "{message}");
+        let (_folder, path) = written("labels.csv", b"file;label\r\n7;2\r\n\r\n8;\r\n");
+        assert!(read_csv(&path).unwrap_err().to_string().contains("line 4: expected"));
+        for (bytes, part) in [
+            (&b"7,2\n8,1\n"[..], "begins with the row `7,2`"),
+            (b"a.jpg,2\n", "put a header line above"),
+            (b"file\n7\n", "has one column"),
+            (b"file,label\n\xe9,2\n", "Windows-1252"),
+        ] {
+            let (_folder, path) = written("labels.csv", bytes);
+            let message = read_csv(&path).unwrap_err().to_string();
+            assert!(message.contains(part), "{message}");
+        }
     }
 }

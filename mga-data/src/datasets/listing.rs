@@ -6,6 +6,7 @@ use walkdir::WalkDir;
 
 use crate::decode;
 use crate::error::{Error, Result};
+use crate::system_files::is_passed_over;
 
 /// What lies in a folder.
 #[derive(Debug, Default)]
@@ -19,8 +20,8 @@ pub(crate) struct Listing {
 }
 
 impl Listing {
-    /// Lists `folder`, down to its sub-folders where `deep`. Links are followed, hidden files and folders passed over,
-    /// as is the folder `except`.
+    /// Lists `folder`, down to its sub-folders where `deep`. Links are followed; passed over is what
+    /// [`is_passed_over`] says, and the folder `except`.
     ///
     /// # Errors
     /// A folder that cannot be read, or links that go in circles.
@@ -28,7 +29,8 @@ impl Listing {
         let mut listing = Self::default();
         let walk = WalkDir::new(folder).follow_links(true).max_depth(if deep { usize::MAX } else { 1 }).into_iter();
         let wanted = |entry: &walkdir::DirEntry| {
-            entry.depth() == 0 || !is_hidden(entry.path()) && except.is_none_or(|path| !same_place(entry.path(), path))
+            entry.depth() == 0
+                || !is_passed_over(entry.path()) && except.is_none_or(|path| !same_place(entry.path(), path))
         };
         for entry in walk.filter_entry(wanted) {
             let entry = entry.map_err(|e| {
@@ -52,12 +54,12 @@ impl Listing {
     }
 }
 
-/// The folders directly in `folder`, sorted, without hidden ones.
+/// The folders directly in `folder`, sorted, without those that [`is_passed_over`].
 pub(crate) fn folders(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(Error::io(folder))? {
         let path = entry.map_err(Error::io(folder))?.path();
-        if path.is_dir() && !is_hidden(&path) {
+        if path.is_dir() && !is_passed_over(&path) {
             found.push(path);
         }
     }
@@ -70,6 +72,25 @@ pub(crate) fn same_place(a: &Path, b: &Path) -> bool {
     a == b || a.canonicalize().is_ok_and(|a| b.canonicalize().is_ok_and(|b| a == b))
 }
 
-fn is_hidden(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::datasets::testing::rgb_jpeg;
+
+    #[test]
+    fn thumbnails_and_copies_of_systems_are_no_images() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in
+            ["a/1.jpg", "a/@eaDir/1.jpg", "a/.thumbnails/1.jpg", "a/._1.jpg", "__MACOSX/a/1.jpg", "@eadir/2.jpg"]
+        {
+            rgb_jpeg(&folder.path().join(name), 5, 4);
+        }
+        for name in ["Thumbs.db", ".DS_Store", "desktop.ini", "notes.txt"] {
+            std::fs::write(folder.path().join("a").join(name), "").unwrap();
+        }
+        let listing = Listing::read(folder.path(), true, None).unwrap();
+        assert_eq!(listing.images, [folder.path().join("a/1.jpg")]);
+        assert_eq!(listing.others, [folder.path().join("a/notes.txt")]);
+        assert_eq!(folders(folder.path()).unwrap(), [folder.path().join("a")]);
+    }
 }

@@ -18,6 +18,7 @@ use crate::datasets::labels::{self, LabelKey};
 use crate::datasets::listing::Listing;
 use crate::error::{Error, Result};
 use crate::registry::OpenContext;
+use crate::spelling::composed;
 
 /// Settings of the `mganet` data set: the MGANet authors' layout.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
@@ -83,7 +84,7 @@ pub fn open(settings: &MgaNetSettings, context: &OpenContext) -> Result<FileSet>
         let Some(label) = labelled.get(&path).and_then(|l| set.classes.iter().position(|c| c == l)) else { continue };
         let id = relative(&path, root);
         let record = Record { id, path: None, label: Some(label), group: None, split: Some(split) };
-        set.entries.push(Entry { record, path, mask });
+        set.entries.push(Entry { record, path, mask, listed: None });
     }
     let unused: Vec<&Path> = masks.paths().filter(|path| !used.contains(*path)).collect();
     if let Some(first) = unused.first() {
@@ -103,8 +104,7 @@ fn list_images(root: &Path, set: &mut FileSetBuilder) -> Result<Vec<(PathBuf, Sp
             continue;
         }
         let listing = Listing::read(&folder, false, None)?;
-        set.note_other_files(&listing);
-        for path in listing.images {
+        for path in set.images_of(listing) {
             // Labels and masks go by name, so one name must mean one image.
             let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             match seen.get(&stem) {
@@ -151,7 +151,7 @@ fn assign_labels(
     let mut labelled = BTreeMap::new();
     let mut used = std::collections::BTreeSet::new();
     for (path, _) in images {
-        let text = |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
+        let text = |part: Option<&std::ffi::OsStr>| composed(&part.unwrap_or_default().to_string_lossy());
         let (name, stem) = (text(path.file_name()), text(path.file_stem()));
         let keys = [Some(LabelKey::Name(name)), stem.parse().ok().map(LabelKey::Number), Some(LabelKey::Name(stem))];
         match keys.into_iter().flatten().find_map(|key| unused.get(&key).map(|label| (key, label.clone()))) {
@@ -159,11 +159,14 @@ fn assign_labels(
                 used.insert(key);
                 labelled.insert(path.clone(), label);
             }
-            None => set.problem(path, format!("has no label in {}", file.display())),
+            None => {
+                set.problem_of("images without a label", path, format!("has no label in {}", file.display()));
+            }
         }
     }
     for key in unused.keys().filter(|key| !used.contains(key)) {
-        set.problem(file, format!("has a label for {key}, but train/ and test/ hold no such image"));
+        let what = format!("has a label for {key}, but train/ and test/ hold no such image");
+        set.problem_of("labels without an image", file, what);
     }
     Ok(labelled)
 }
@@ -259,6 +262,17 @@ mod tests {
         assert!(load("shuffled", 2) != own[2] || own[2] == own[0]);
         assert_eq!(load("silhouette", 0), own[0], "half of the image is its own hull");
         assert_eq!(load("silhouette", 1).values().iter().filter(|v| **v == 1.0).count(), 3, "a line is its own hull");
+    }
+
+    #[test]
+    fn a_label_finds_its_file_however_letters_are_composed() {
+        let (folder, context) = layout();
+        rgb_jpeg(&folder.path().join("train/e\u{301}rable.jpg"), 8, 6);
+        let csv = "file;label\r\n2;1\r\n10;3\r\n1;1\r\n\u{e9}rable.jpg;2\r\n";
+        std::fs::write(folder.path().join("labels.csv"), csv).unwrap();
+        let set = opened(&context).unwrap();
+        let labels: Vec<_> = set.records().iter().map(|r| (r.id.as_str(), r.label)).collect();
+        assert_eq!(labels[2], ("train/e\u{301}rable.jpg", Some(1)));
     }
 
     #[test]

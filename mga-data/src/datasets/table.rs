@@ -5,6 +5,8 @@
 //! a/0001.jpg,oak,plant7,train,m/1.png              images/0002.jpg 2
 //! ```
 
+mod named_files;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -14,6 +16,10 @@ use crate::datasets::file_set::{Entry, FileSet, FileSetBuilder, relative};
 use crate::datasets::labels::class_names;
 use crate::error::{Error, Result};
 use crate::registry::OpenContext;
+use crate::spelling::trimmed;
+use crate::text_file::read_text;
+use crate::text_table::TextTable;
+use named_files::{Meant, NamedFiles};
 
 /// Settings of the `table` data set: a CSV, or lists of path and label.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
@@ -31,10 +37,14 @@ pub struct TableSettings {
     pub image_root: Option<PathBuf>,
     /// Where the paths of masks start: below the root where relative. Left out: as the images.
     pub mask_root: Option<PathBuf>,
-    /// What separates the columns of the CSV, one ASCII character.
+    /// What separates the columns of the CSV, one ASCII character. Where the table has its columns with `,`, `;`, a tab or
+    /// `|` alone, that is taken, and told.
     pub delimiter: char,
     /// Names of the columns.
     pub columns: TableColumns,
+    /// What stands for a label of test images that have none; they are predicted and not scored. Left out: -1 where test
+    /// images alone are labelled so. Test images without any label are taken so too where no test image has one.
+    pub unlabelled: Option<String>,
     /// Which fold to use, "R.F" in quotes, of a table written by `mga data split`: rows whose column `repeat_R` holds F are
     /// the test images, the others train. Rows with nothing in that column keep their `split`.
     pub fold: Option<String>,
@@ -57,6 +67,7 @@ impl Default for TableSettings {
             mask_root: None,
             delimiter: ',',
             columns: TableColumns::default(),
+            unlabelled: None,
             fold: None,
             background: Background::default(),
             background_seed: 0,
@@ -86,7 +97,8 @@ pub struct TableColumns {
 struct Row {
     line: u64,
     file: String,
-    label: String,
+    /// `None`: blank.
+    label: Option<String>,
     group: Option<String>,
     split: Option<Split>,
     mask: Option<String>,
@@ -135,25 +147,105 @@ pub fn open(settings: &TableSettings, context: &OpenContext) -> Result<FileSet> 
             ));
         }
     }
-    set.classes = class_names(rows.iter().map(|(_, row)| row.label.as_str()));
+    let place = rows.first().map_or_else(|| root.unwrap_or(Path::new(".")).to_path_buf(), |(table, _)| table.clone());
+    settle_labels(&mut rows, settings, &mut set);
+    set.classes = class_names(rows.iter().filter_map(|(_, row)| row.label.as_deref()));
     let class_index: BTreeMap<String, usize> =
         set.classes.iter().enumerate().map(|(index, name)| (name.clone(), index)).collect();
-    let place = rows.first().map_or_else(|| root.unwrap_or(Path::new(".")).to_path_buf(), |(table, _)| table.clone());
     let folders = Folders::new(settings, root, &place);
+    let (mut images, mut masks) = (NamedFiles::below(&folders.images), NamedFiles::below(&folders.masks));
+    let mut missing = Missing::default();
     for (table, row) in rows {
-        let path = folders.images.join(&row.file);
-        let mask = row.mask.as_ref().map(|mask| folders.masks.join(mask));
-        let missing = [Some(&path), mask.as_ref()].into_iter().flatten().find(|path| !path.is_file());
-        if let Some(missing) = missing {
-            set.problem(missing, format!("there is no such file, which {}:{} names", table.display(), row.line));
-            continue;
-        }
-        let label = class_index.get(&row.label).copied();
+        let mut find = |files: &mut NamedFiles<'_>, written: &str| {
+            let found = files.find(written);
+            if found.is_none() {
+                missing.add(files, &table, row.line, written);
+            }
+            found
+        };
+        let Some(path) = find(&mut images, &row.file) else { continue };
+        let mask = match &row.mask {
+            Some(mask) => match find(&mut masks, mask) {
+                Some(mask) => Some(mask),
+                None => continue,
+            },
+            None => None,
+        };
+        let label = row.label.as_ref().and_then(|label| class_index.get(label).copied());
         let id = relative(&path, &folders.root);
         let record = Record { id, path: None, label, group: row.group, split: row.split };
-        set.entries.push(Entry { record, path, mask });
+        let listed = format!("{}:{}", table.display(), row.line);
+        set.entries.push(Entry { record, path, mask, listed: Some(listed) });
+    }
+    missing.tell(&mut set);
+    for (count, what) in [
+        (images.backslashes + masks.backslashes, "backslashes for slashes: read as such"),
+        (images.composed + masks.composed, "letters and accents composed otherwise than on the disk (NFC, NFD)"),
+    ] {
+        if count > 0 {
+            set.warnings.push(format!("{}: {count} paths have {what}", place.display()));
+        }
     }
     set.finish(&place)
+}
+
+/// Files that are not there. Where something else may be meant, all of one kind are told in one line.
+#[derive(Default)]
+struct Missing {
+    unknown: Vec<(PathBuf, String)>,
+    /// By table and kind: how many, and the first.
+    meant: BTreeMap<(PathBuf, &'static str), (usize, String)>,
+}
+
+impl Missing {
+    fn add(&mut self, files: &mut NamedFiles<'_>, table: &Path, line: u64, written: &str) {
+        let meant = files.meant(written);
+        if meant == Meant::Unknown {
+            let what = format!("there is no such file, which {}:{line} names", table.display());
+            self.unknown.push((files.path(written), what));
+            return;
+        }
+        let told = self.meant.entry((table.to_path_buf(), meant.kind())).or_insert_with(|| {
+            (0, format!("line {line} has {written}, and there is no such file: {}", meant.advice()))
+        });
+        told.0 += 1;
+    }
+
+    fn tell(self, set: &mut FileSetBuilder) {
+        for ((table, kind), (count, first)) in self.meant {
+            let more = if count > 1 { format!(" ({count} rows name files {kind})") } else { String::new() };
+            set.problem(&table, first + &more);
+        }
+        for (path, what) in self.unknown {
+            set.problem_of("files that are not there", &path, what);
+        }
+    }
+}
+
+/// Takes the labels that stand for none from test images; other rows without a label are told and left out.
+fn settle_labels(rows: &mut Vec<(PathBuf, Row)>, settings: &TableSettings, set: &mut FileSetBuilder) {
+    let is_test = |row: &Row| row.split == Some(Split::Test);
+    let none = settings.unlabelled.as_deref().unwrap_or("-1");
+    let says_none = |row: &Row| row.label.as_deref() == Some(none);
+    // A class may well be called -1, but then images of it are trained on.
+    let meant = settings.unlabelled.is_some() || !rows.iter().any(|(_, row)| says_none(row) && !is_test(row));
+    let mut unlabelled = 0;
+    for (_, row) in rows.iter_mut().filter(|(_, row)| meant && is_test(row) && says_none(row)) {
+        row.label = None;
+        unlabelled += 1;
+    }
+    let without = unlabelled > 0 || !rows.iter().any(|(_, row)| is_test(row) && row.label.is_some());
+    rows.retain(|(table, row)| {
+        if row.label.is_some() {
+            return true;
+        }
+        if is_test(row) && without {
+            return true;
+        }
+        let what = format!("line {} has no label for {}", row.line, row.file);
+        set.problem_of("rows without a label", table, what);
+        false
+    });
 }
 
 /// Where paths in the table start.
@@ -182,104 +274,107 @@ fn locate(path: &Path, root: Option<&Path>) -> Result<PathBuf> {
     Err(Error::file(path, format!("there is no such table{also}")))
 }
 
-fn read_csv(table: &Path, settings: &TableSettings, set: &mut FileSetBuilder) -> Result<Vec<Row>> {
-    let unreadable = |e: csv::Error| Error::file(table, format!("is no readable CSV (UTF-8 text): {e}"));
-    let delimiter = u8::try_from(settings.delimiter).ok().filter(u8::is_ascii).ok_or_else(|| {
-        Error::settings("`data.delimiter`: expected one ASCII character, such as \",\", \";\" or \"\\t\"")
-    })?;
-    let mut reader =
-        csv::ReaderBuilder::new().delimiter(delimiter).trim(csv::Trim::All).from_path(table).map_err(unreadable)?;
-    let header: Vec<String> = reader.headers().map_err(unreadable)?.iter().map(str::to_owned).collect();
-    let find = |name: &str| header.iter().position(|column| column == name);
-    let no_column = |name: &str, setting: &str| {
-        Error::file(table, format!("has no column `{name}` ({setting}); its columns are: {}", header.join(", ")))
-    };
+fn read_csv(path: &Path, settings: &TableSettings, set: &mut FileSetBuilder) -> Result<Vec<Row>> {
     let names = &settings.columns;
-    let needed = |set: &Option<String>, usual: &str| {
-        let name = set.as_deref().unwrap_or(usual);
-        find(name).ok_or_else(|| no_column(name, &format!("`data.columns.{usual}`")))
-    };
+    let (file, label) = (names.file.as_deref().unwrap_or("file"), names.label.as_deref().unwrap_or("label"));
+    let table = TextTable::read(path, Some(settings.delimiter), &[file, label])?;
+    let (file, label) = (table.needed(file, "`data.columns.file`")?, table.needed(label, "`data.columns.label`")?);
     let optional = |set: &Option<String>, usual: &str| match set {
-        Some(_) => needed(set, usual).map(Some),
-        None => Ok(find(usual)),
+        Some(name) => table.needed(name, &format!("`data.columns.{usual}`")).map(Some),
+        None => table.column(usual),
     };
-    let (file, label) = (needed(&names.file, "file")?, needed(&names.label, "label")?);
     let (group, split) = (optional(&names.group, "group")?, optional(&names.split, "split")?);
     let mask = optional(&names.mask, "mask")?;
     set.mask_files = mask.is_some();
-    let fold = match &settings.fold {
-        None => None,
-        Some(text) => {
-            let (repeat, fold) = text.split_once('.').ok_or_else(|| {
-                Error::settings(format!("`data.fold` is \"{text}\": expected repeat and fold, such as \"0.3\""))
-            })?;
-            let name = format!("repeat_{repeat}");
-            Some((find(&name).ok_or_else(|| no_column(&name, "`data.fold`"))?, fold.to_owned()))
-        }
-    };
-
+    let fold = settings.fold.as_deref().map(|text| FoldColumn::find(text, &table)).transpose()?;
+    set.warnings.extend(table.notes.iter().cloned());
+    for (line, what) in &table.faults {
+        set.problem_of("rows that cannot be read", path, format!("line {line} {what}"));
+    }
     let mut rows = Vec::new();
-    let mut folds = BTreeSet::new();
-    for row in reader.records() {
-        let row = row.map_err(unreadable)?;
-        let line = row.position().map_or(0, csv::Position::line);
-        let cell = |column: Option<usize>| column.and_then(|c| row.get(c)).filter(|text| !text.is_empty());
-        let (Some(file), Some(label)) = (cell(Some(file)), cell(Some(label))) else {
-            let lacks = if cell(Some(file)).is_none() { "file" } else { "label" };
-            set.problem(
-                table,
-                format!(
-                    "line {line} has no {lacks}{}",
-                    cell(Some(file)).map_or_else(String::new, |f| format!(" for {f}"))
-                ),
-            );
+    let (mut folds, mut unmasked) = (BTreeSet::new(), Vec::new());
+    for row in &table.rows {
+        let line = row.line;
+        let Some(named) = row.cell(Some(file)) else {
+            set.problem_of("rows without a file", path, format!("line {line} has no file"));
             continue;
         };
-        let mut part = match cell(split).map(|text| parse_split(text).ok_or(text)).transpose() {
+        let used = [Some(file), Some(label), group, split, mask];
+        if let Some(broken) =
+            used.into_iter().filter_map(|column| row.cell(column)).find(|cell| cell.contains(['\n', '\r']))
+        {
+            let begins = broken.lines().next().unwrap_or_default();
+            let what =
+                format!("line {line} has a cell of several lines, which begins `{begins}`: is a quote not closed?");
+            set.problem_of("rows with cells of several lines", path, what);
+            continue;
+        }
+        let mut part = match row.cell(split).map(|text| Split::named(text).ok_or(text)).transpose() {
             Ok(part) => part,
             Err(text) => {
-                set.problem(table, format!("line {line} has the split `{text}`: expected train, validation or test"));
+                let what = format!("line {line} has the split `{text}`: expected train, validation or test");
+                set.problem_of("rows of unknown splits", path, what);
                 continue;
             }
         };
-        if let Some((column, wanted)) = &fold
-            && let Some(held) = cell(Some(*column))
+        if let Some(fold) = &fold
+            && let Some(held) = row.cell(Some(fold.column))
         {
-            folds.insert(held.to_owned());
-            part = Some(if held == wanted { Split::Test } else { Split::Train });
+            let held = fold_number(held);
+            part = Some(if held == fold.wanted { Split::Test } else { Split::Train });
+            folds.insert(held);
+        }
+        if mask.is_some() && row.cell(mask).is_none() {
+            unmasked.push(line);
         }
         rows.push(Row {
             line,
-            file: file.to_owned(),
-            label: label.to_owned(),
-            group: cell(group).map(str::to_owned),
+            file: named.to_owned(),
+            label: row.cell(Some(label)).map(str::to_owned),
+            group: row.cell(group).map(str::to_owned),
             split: part,
-            mask: cell(mask).map(str::to_owned),
+            mask: row.cell(mask).map(str::to_owned),
         });
     }
-    if let Some((_, wanted)) = fold.filter(|(_, wanted)| !folds.contains(wanted)) {
+    if let Some(fold) = fold.filter(|fold| !folds.contains(&fold.wanted)) {
         let known: Vec<_> = folds.into_iter().collect();
-        let text = format!("has no fold {wanted} (`data.fold`); the folds of this repeat are: {}", known.join(", "));
-        return Err(Error::file(table, text));
+        let (wanted, known) = (fold.wanted, known.join(", "));
+        let text = format!("has no fold {wanted} (`data.fold`); the folds of this repeat are: {known}");
+        return Err(Error::file(path, text));
+    }
+    if let Some(first) = unmasked.first() {
+        let (count, all) = (unmasked.len(), table.rows.len());
+        set.warnings.push(format!("{}: {count} of {all} rows have no mask (first: line {first})", path.display()));
     }
     Ok(rows)
 }
 
-fn parse_split(text: &str) -> Option<Split> {
-    match text.to_ascii_lowercase().as_str() {
-        "train" | "training" => Some(Split::Train),
-        "val" | "valid" | "validation" | "dev" => Some(Split::Validation),
-        "test" | "testing" => Some(Split::Test),
-        _ => None,
+/// The column of folds that `data.fold` asks for, and the fold in it.
+struct FoldColumn {
+    column: usize,
+    wanted: String,
+}
+
+impl FoldColumn {
+    fn find(text: &str, table: &TextTable) -> Result<Self> {
+        let (repeat, fold) = text.split_once('.').ok_or_else(|| {
+            Error::settings(format!("`data.fold` is \"{text}\": expected repeat and fold, such as \"0.3\""))
+        })?;
+        Ok(Self { column: table.needed(&format!("repeat_{repeat}"), "`data.fold`")?, wanted: fold_number(fold) })
     }
+}
+
+/// A fold's number as text: spreadsheets and data frames write 3 as `3.0`.
+fn fold_number(text: &str) -> String {
+    text.strip_suffix(".0").unwrap_or(text).to_owned()
 }
 
 /// Lines of path and label. The label is what follows the last white space, so paths may have some.
 fn read_list(list: &Path, split: Split, set: &mut FileSetBuilder) -> Result<Vec<Row>> {
-    let text = std::fs::read_to_string(list).map_err(Error::io(list))?;
+    let text = read_text(list)?;
     let mut rows = Vec::new();
-    for (line, text) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
-        let text = text.trim();
+    for (line, text) in (1..).zip(text.lines()) {
+        let text = trimmed(text);
         if text.is_empty() {
             continue;
         }
@@ -287,12 +382,15 @@ fn read_list(list: &Path, split: Split, set: &mut FileSetBuilder) -> Result<Vec<
             Some((file, label)) => rows.push(Row {
                 line,
                 file: file.trim_end().to_owned(),
-                label: label.to_owned(),
+                label: Some(label.to_owned()),
                 group: None,
                 split: Some(split),
                 mask: None,
             }),
-            None => set.problem(list, format!("line {line} is `{text}`: expected a path and a label")),
+            None => {
+                let what = format!("line {line} is `{text}`: expected a path and a label");
+                set.problem_of("lines without a label", list, what);
+            }
         }
     }
     Ok(rows)

@@ -8,6 +8,7 @@ use anyhow::Context;
 use image::codecs::jpeg::JpegEncoder;
 use mga_core::random::Generator;
 use mga_data::background::Backdrop;
+use mga_data::system_files::is_passed_over;
 use mga_data::transforms::{HorizontalFlip, RandomCrop, Size};
 use mga_data::{Loader, LoaderSettings, Mask, Picture, Pipeline, Source, Transform, decode};
 
@@ -62,7 +63,7 @@ impl Files {
         let mut files = vec![];
         for entry in listed {
             let path = entry?.path();
-            if decode::is_image_path(&path) {
+            if decode::is_image_path(&path) && !is_passed_over(&path) {
                 files.push((path.display().to_string(), path));
             }
         }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::images_bar;
 use crate::commands::experiment_args::ExperimentArgs;
 use crate::components::Components;
-use crate::data_set::{self, OpenData};
+use crate::data_set::{self, OpenData, TornGroups};
 use crate::experiment::{Experiment, MissingMask, Task};
 use crate::output;
 use crate::segmenting::training_images;
@@ -51,7 +51,7 @@ pub(super) fn run(args: Args, components: &Components) -> anyhow::Result<()> {
              experiment that trains with the segmenter's masks `mga data check` says whether it saw test images"
         );
     }
-    let data = data_set::open(&loaded, components)?;
+    let data = data_set::open(&loaded, components, TornGroups::Noted)?;
     for note in data.notes() {
         say!("note: {note}");
     }

@@ -17,11 +17,14 @@ with data.dataset = \"table\", data.file = \"folds.csv\", and data.fold = \"0.3\
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLE)]
 pub(super) struct Args {
-    /// The table: CSV with a header.
+    /// The table: CSV in UTF-8 with a header.
     table: PathBuf,
     /// The table to write; it must not exist.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    /// What separates the columns, one character, such as ";"; left out: found.
+    #[arg(long, value_name = "CHARACTER")]
+    delimiter: Option<char>,
     /// The column whose values are never on two sides, such as the plant that was photographed.
     #[arg(long, value_name = "COLUMN")]
     group: Option<String>,
@@ -51,7 +54,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     );
     let Args { folds, repeats, seed, group, stratify, .. } = args;
     let settings = FoldSettings { folds, repeats, seed, group, stratify };
-    let made = write_folds(&args.table, &args.out, &settings)?;
+    let made = write_folds(&args.table, &args.out, args.delimiter, &settings)?;
     for note in &made.notes {
         say!("note: {note}");
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use mga_data::background::Backdrop;
 use mga_data::dataset::Dataset;
+use mga_data::error::shown;
 use mga_data::masks::{MaskMaker, mask_place, resize_area};
 use mga_data::{Mask, Picture, decode};
 
@@ -35,6 +36,10 @@ impl Images {
         let (mut found, mut notes) = (Vec::new(), Vec::new());
         image_files::collect(folder, &mut found, &mut notes)?;
         anyhow::ensure!(!found.is_empty(), "{}: there is no image in this folder", folder.display());
+        // Masks are named after their images, and two such names could become one.
+        if let Some(path) = found.iter().find(|path| path.to_str().is_none()) {
+            anyhow::bail!("{}: has a name that is not UTF-8: rename it, and others like it", shown(path));
+        }
         let name = |path: &Path| {
             let parts = path.strip_prefix(folder).unwrap_or(path).components();
             parts.map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/")

@@ -112,12 +112,7 @@ fn of_folder(root: &Path, takes: &dyn Fn(&str) -> bool) -> Result<Vec<(PathBuf, 
 
 /// The split a word stands for.
 pub(super) fn split_named(word: &str) -> Option<Split> {
-    match word.to_ascii_lowercase().as_str() {
-        "train" | "training" => Some(Split::Train),
-        "validation" | "valid" | "val" | "dev" => Some(Split::Validation),
-        "test" | "testing" | "eval" => Some(Split::Test),
-        _ => None,
-    }
+    Split::named(word).or_else(|| word.eq_ignore_ascii_case("eval").then_some(Split::Test))
 }
 
 /// The split in a path: `data/train-00000-of-00002.parquet`, `plain_text/test/0000.parquet`.

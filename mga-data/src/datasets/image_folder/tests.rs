@@ -130,3 +130,127 @@ fn faults_are_told_by_path() {
         crate::registry::settings::<ImageFolderSettings>("image-folder", &serde_json::json!({ "clases": {} })).is_err()
     );
 }
+
+/// A folder with an image at each path.
+fn tree(names: &[&str]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    names.iter().for_each(|name| rgb_jpeg(&folder.path().join(name), 5, 4));
+    folder
+}
+
+fn told(set: &FileSet) -> String {
+    set.warnings().join("\n")
+}
+
+#[test]
+fn parts_are_parts_in_any_case_and_this_is_told() {
+    for [train, validation, test] in [
+        ["Train", "Val", "Test"],
+        ["TRAIN", "VALID", "TEST"],
+        ["training", "validation", "testing"],
+        ["train_set", "val_set", "test_set"],
+        ["train", "Val", "Test"],
+    ] {
+        let names = [format!("{train}/a/1.jpg"), format!("{train}/b/2.jpg"), format!("{validation}/a/3.jpg")];
+        let last = format!("{test}/b/4.jpg");
+        let folder = tree(&[&names[0], &names[1], &names[2], &last]);
+        let set = open(&ImageFolderSettings::default(), &context(&folder)).unwrap();
+        let expected = [
+            (names[0].as_str(), "a", Some(Split::Train)),
+            (names[1].as_str(), "b", Some(Split::Train)),
+            (names[2].as_str(), "a", Some(Split::Validation)),
+            (last.as_str(), "b", Some(Split::Test)),
+        ];
+        assert_eq!(rows(&set), expected);
+        let parts =
+            [format!("`{train}` is train"), format!("`{validation}` is validation"), format!("`{test}` is test")];
+        assert!(parts.iter().all(|part| told(&set).contains(part)), "{}", told(&set));
+        // The reading of release 0.1.0 can still be had.
+        let tree = open(&settings(serde_json::json!({ "layout": "tree" })), &context(&folder)).unwrap();
+        assert_eq!(tree.classes().len(), 3);
+    }
+}
+
+#[test]
+fn what_may_be_part_or_class_is_not_guessed() {
+    // No training part, or no class folders in it: they are classes, which is told where it is odd.
+    let folder = tree(&["test/a/1.jpg", "valid/a/2.jpg"]);
+    assert_eq!(open(&ImageFolderSettings::default(), &context(&folder)).unwrap().classes(), ["test", "valid"]);
+    let folder = tree(&["Train/1.jpg", "Test/2.jpg"]);
+    let set = open(&ImageFolderSettings::default(), &context(&folder)).unwrap();
+    assert_eq!(set.classes(), ["Test", "Train"]);
+    assert!(told(&set).contains("taken for classes: `Test`, `Train`; data.layout"), "{}", told(&set));
+    let folder = tree(&["Train/a/1.jpg", "Test/a/2.jpg", "Car/3.jpg"]);
+    let message = open(&ImageFolderSettings::default(), &context(&folder)).unwrap_err().to_string();
+    assert!(message.contains("`Car` is no part") && message.contains("data.layout = \"tree\""), "{message}");
+    let split = open(&settings(serde_json::json!({ "layout": "split" })), &context(&folder)).unwrap();
+    assert_eq!((split.classes().to_vec(), split.len()), (vec!["a".to_owned()], 2));
+}
+
+#[test]
+fn copies_that_systems_leave_are_no_classes() {
+    let folder = tree(&[
+        "a/1.jpg",
+        "b/2.jpg",
+        "__MACOSX/a/._1.jpg",
+        "__MACOSX/c/1.jpg",
+        "a/@eaDir/1.jpg/SYNOPHOTO_THUMB_M.jpg",
+        "a/.thumbnails/1.jpg",
+    ]);
+    std::fs::write(folder.path().join("a/Thumbs.db"), "").unwrap();
+    let set = open(&ImageFolderSettings::default(), &context(&folder)).unwrap();
+    assert_eq!((set.classes().to_vec(), set.len()), (vec!["a".to_owned(), "b".to_owned()], 2));
+    assert_eq!(set.warnings(), [""; 0]);
+}
+
+#[test]
+fn the_level_of_the_classes_is_told_and_a_setting() {
+    let folder = tree(&["Acer/rubrum/1.jpg", "Acer/saccharum/2.jpg", "Quercus/rubra/3.jpg", "Quercus/4.jpg"]);
+    let set = open(&ImageFolderSettings::default(), &context(&folder)).unwrap();
+    assert_eq!(set.classes(), ["Acer", "Quercus"]);
+    assert!(told(&set).contains("the class of `Acer/rubrum` is `Acer`"), "{}", told(&set));
+    assert!(told(&set).contains("hold 3 folders") && told(&set).contains("data.class_level = 2"), "{}", told(&set));
+    let first = open(&settings(serde_json::json!({ "class_level": 1 })), &context(&folder)).unwrap();
+    assert_eq!((rows(&first), told(&first)), (rows(&set), String::new()));
+    let second = open(&settings(serde_json::json!({ "class_level": 2 })), &context(&folder)).unwrap();
+    assert_eq!(second.classes(), ["Acer/rubrum", "Acer/saccharum", "Quercus/rubra"]);
+    assert!(told(&second).contains("1 images lie in no class folder"), "{}", told(&second));
+    let both = serde_json::json!({ "class_level": 2, "classes": { "a": "Acer" } });
+    assert!(open(&settings(both), &context(&folder)).unwrap_err().to_string().contains("data.class_level"));
+    // Not a setting that old runs have: it is not written out where it is left out.
+    let schema = serde_json::to_value(schemars::schema_for!(ImageFolderSettings)).unwrap();
+    for key in ["class_level", "unlabelled_test"] {
+        assert!(schema["properties"][key]["default"].is_null(), "{schema}");
+    }
+}
+
+#[test]
+fn test_images_in_no_class_folder_have_no_label() {
+    let folder = tree(&["train/a/1.jpg", "train/b/2.jpg", "test/3.jpg", "test/4.jpg"]);
+    let set = open(&ImageFolderSettings::default(), &context(&folder)).unwrap();
+    assert_eq!(set.len(), 2);
+    assert!(told(&set).contains("2 images lie in no class folder") && told(&set).contains("data.unlabelled_test"));
+    let set = open(&settings(serde_json::json!({ "unlabelled_test": true })), &context(&folder)).unwrap();
+    let unlabelled: Vec<_> =
+        set.records().iter().filter(|r| r.label.is_none()).map(|r| (r.id.as_str(), r.split)).collect();
+    assert_eq!(unlabelled, [("test/3.jpg", Some(Split::Test)), ("test/4.jpg", Some(Split::Test))]);
+    assert_eq!(set.classes(), ["a", "b"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn names_that_are_no_text_are_refused_and_do_not_merge() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = tree(&["oak/1.jpg", "ash/2.jpg"]);
+    let latin = |bytes: &[u8]| folder.path().join(std::ffi::OsStr::from_bytes(bytes));
+    rgb_jpeg(&latin(b"caf\xe8/1.jpg"), 5, 4);
+    rgb_jpeg(&latin(b"caf\xe9/1.jpg"), 5, 4);
+    rgb_jpeg(&latin(b"oak/\xe9.jpg"), 5, 4);
+    let message = open(&ImageFolderSettings::default(), &context(&folder)).unwrap_err().to_string();
+    for part in [r"/caf\xe8': has a name that is not UTF-8", r"/caf\xe9'", r"/oak/\xe9.jpg'", "convmv"] {
+        assert!(message.contains(part), "{part} in: {message}");
+    }
+    assert!(message.lines().all(|line| line.starts_with("$'/")), "{message}");
+    let skipping = OpenContext { skip_errors: true, ..context(&folder) };
+    assert_eq!(open(&ImageFolderSettings::default(), &skipping).unwrap().classes(), ["ash", "oak"]);
+}

@@ -125,7 +125,7 @@ fn every_faulty_line_is_told_or_skipped() {
 
     for (csv, part) in [
         ("path,label\na/1.jpg,x\n", "no column `file` (`data.columns.file`); its columns are: path, label"),
-        ("file,label\na/1.jpg,x,y\n", "no readable CSV"),
+        ("file,label\na/1.jpg,x,y\n", "t.csv: line 2 has 3 cells where the header has 2"),
         ("file,label\n", "no image here"),
     ] {
         std::fs::write(folder.path().join("t.csv"), csv).unwrap();
@@ -135,4 +135,151 @@ fn every_faulty_line_is_told_or_skipped() {
     assert!(message(&named, &context).contains("no column `m`"));
     assert!(message(&settings(serde_json::json!({ "file": "u.csv" })), &context).contains("no such table"));
     assert!(message(&TableSettings::default(), &context).contains("data.file"));
+}
+
+fn ids(set: &FileSet) -> Vec<&str> {
+    set.records().iter().map(|record| record.id.as_str()).collect()
+}
+
+#[test]
+fn tables_of_other_programs_are_read() {
+    // As spreadsheets in Europe write them, on Windows; paths with backslashes.
+    let csv = "\u{feff}file;label;group\r\na\\1.jpg;oak ;p1\r\n\r\na\\2.jpg;\u{a0}oak;p1\u{a0}\r\n;;\r\na/3.jpg; \"ash\";p2\r\n";
+    let (_folder, context) = table(csv);
+    let set = open(&plain(), &context).unwrap();
+    assert_eq!(ids(&set), ["a/1.jpg", "a/2.jpg", "a/3.jpg"]);
+    assert_eq!(set.classes(), ["ash", "oak"]);
+    assert!(set.records()[..2].iter().all(|record| record.group.as_deref() == Some("p1")));
+    let told = set.warnings().join("\n");
+    for part in
+        ["separated by `;`, not by `,`", "1 blank rows", "2 paths have backslashes", "blanks before their quotes"]
+    {
+        assert!(told.contains(part), "{part} in:\n{told}");
+    }
+    let (_folder, context) = table("file,label\r\n\r\na/1.jpg,x\r\na/2.jpg,\r\n");
+    assert!(message(&plain(), &context).contains("t.csv: line 4 has no label"), "{}", message(&plain(), &context));
+}
+
+#[test]
+fn a_table_in_another_encoding_is_named() {
+    let (folder, context) = table("");
+    std::fs::write(folder.path().join("t.csv"), b"file,label\na/1.jpg,caf\xe9\n").unwrap();
+    std::fs::write(folder.path().join("train.txt"), b"a/1.jpg caf\xe9\n").unwrap();
+    let lists = settings(serde_json::json!({ "train_list": "train.txt" }));
+    for (settings, name) in [(plain(), "t.csv"), (lists, "train.txt")] {
+        let message = message(&settings, &context);
+        for part in [name, "Windows-1252", "caf\u{e9}", "iconv -f WINDOWS-1252 -t UTF-8"] {
+            assert!(message.contains(part), "{part} in: {message}");
+        }
+    }
+}
+
+#[test]
+fn files_in_another_composition_are_found() {
+    let (folder, context) = table("file,label,mask\n\u{e9}/f\u{e9}.jpg,x,m\u{e9}.png\n");
+    rgb_jpeg(&folder.path().join("e\u{301}/fe\u{301}.jpg"), 6, 4);
+    grey_png(&folder.path().join("me\u{301}.png"), 6, 4, |_, _| 255);
+    let set = open(&plain(), &context).unwrap();
+    assert_eq!(ids(&set), ["e\u{301}/fe\u{301}.jpg"]);
+    assert!(set.image(0).is_ok() && set.has_mask(0, "folder"));
+    assert!(set.warnings()[0].contains("2 paths have letters and accents"), "{:?}", set.warnings());
+}
+
+#[test]
+fn what_may_be_meant_is_said_once() {
+    let rows: String = (1..=4).map(|i| format!("a/{i},x\n")).collect();
+    let (_folder, context) = table(&("file,label\n".to_owned() + &rows));
+    let text = message(&plain(), &context);
+    assert_eq!(text.matches("did you mean").count(), 1, "{text}");
+    assert!(text.contains("t.csv: line 2 has a/1") && text.contains("did you mean a/1.jpg?"), "{text}");
+    assert!(text.contains("4 rows name files without their extension"), "{text}");
+    let (_folder, context) = table("file,label\n/home/me/a/1.jpg,x\nC:\\me\\a\\2.jpg,y\nA/3.JPG,y\na/9.jpg,x\n");
+    let text = message(&plain(), &context);
+    for part in ["did you mean a/1.jpg?", "2 rows name files by paths of another machine", "did you mean a/3.jpg?"] {
+        assert!(text.contains(part), "{part} in: {text}");
+    }
+    assert!(text.contains("a/9.jpg: there is no such file, which") && text.lines().count() == 3, "{text}");
+    let (_folder, context) = table("file,label\n1.jpg,x\n");
+    assert!(message(&plain(), &context).contains("data.image_root = \"a\""));
+}
+
+#[test]
+fn thousands_of_bad_rows_are_summed_up() {
+    let rows: String = (0..5000).map(|i| format!("no/{i}.jpg,x\nx,\nx\n")).collect();
+    let (_folder, mut context) = table(&("file,label\n".to_owned() + &rows));
+    let text = message(&plain(), &context);
+    assert_eq!(text.lines().count(), 33, "{text}");
+    for part in
+        ["and 4990 more files that are not there", "and 4990 more rows without a label", "more rows that cannot"]
+    {
+        assert!(text.contains(part), "{part} in: {text}");
+    }
+    context.skip_errors = true;
+    assert!(message(&plain(), &context).lines().count() < 40);
+}
+
+#[test]
+fn an_image_listed_twice_names_both_lines_and_the_labels() {
+    let (folder, context) = table("file,label\na/1.jpg,x\na/2.jpg,y\n./a/1.jpg,y\na/2.jpg,y\n");
+    let text = message(&plain(), &context);
+    let t = folder.path().join("t.csv").display().to_string();
+    let differ = format!("is listed 2 times ({t}:2, {t}:4) with labels that differ, `x`, `y`");
+    let agree = format!("is listed 2 times ({t}:3, {t}:5), as `y` each time");
+    assert!(text.contains(&differ) && text.contains(&agree), "{text}");
+    std::fs::write(folder.path().join("train.txt"), "a/1.jpg 1\n").unwrap();
+    std::fs::write(folder.path().join("test.txt"), "a/1.jpg 1\n").unwrap();
+    let lists = settings(serde_json::json!({ "train_list": "train.txt", "test_list": "test.txt" }));
+    assert!(message(&lists, &context).contains("test.txt:1"), "{}", message(&lists, &context));
+}
+
+#[test]
+fn rows_without_a_mask_and_cells_of_several_lines_are_told() {
+    let (folder, context) = table("file,label,mask\na/1.jpg,x,m.png\na/2.jpg,y,\na/3.jpg,y, \n");
+    grey_png(&folder.path().join("m.png"), 6, 4, |_, _| 255);
+    let set = open(&plain(), &context).unwrap();
+    assert!(set.warnings()[0].contains("2 of 3 rows have no mask (first: line 3)"), "{:?}", set.warnings());
+    let (_folder, context) = table("file,label\na/1.jpg,\"x\na/2.jpg,y\"\na/3.jpg,x\n");
+    assert!(message(&plain(), &context).contains("line 2 has a cell of several lines, which begins `x`"));
+    let (_folder, context) = table("file,label\na/1.jpg,\"x\na/2.jpg,y\na/3.jpg,x\n");
+    assert!(message(&plain(), &context).contains("line 2 opens a quote that is never closed"));
+}
+
+#[test]
+fn folds_as_data_frames_write_them() {
+    let (_folder, context) = table("file,label,repeat_0\na/1.jpg,x,0.0\na/2.jpg,y,1.0\na/3.jpg,x,1.0\na/4.jpg,y,0.0\n");
+    let settings = TableSettings { fold: Some("0.1".into()), ..plain() };
+    let set = open(&settings, &context).unwrap();
+    let splits: Vec<_> = set.records().iter().map(|record| record.split.unwrap()).collect();
+    assert_eq!(splits, [Split::Train, Split::Test, Split::Test, Split::Train]);
+}
+
+#[test]
+fn test_images_without_labels_are_a_part_of_their_own() {
+    let labels = |csv: &str, settings: &TableSettings| {
+        let (_folder, context) = table(csv);
+        open(settings, &context)
+            .map(|set| (set.classes().to_vec(), set.records().iter().map(|r| r.label).collect::<Vec<_>>()))
+    };
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    for none in ["-1", ""] {
+        let csv =
+            format!("file,label,split\na/1.jpg,0,train\na/2.jpg,1,train\na/3.jpg,{none},test\na/4.jpg,{none},test\n");
+        let (classes, labels) = labels(&csv, &plain()).unwrap();
+        assert_eq!((classes, labels), (names(&["0", "1"]), vec![Some(0), Some(1), None, None]));
+    }
+    // Where images are trained on it, -1 is a class; and one blank label among others is a fault.
+    let (classes, _) =
+        labels("file,label,split\na/1.jpg,-1,train\na/2.jpg,1,train\na/3.jpg,-1,test\n", &plain()).unwrap();
+    assert_eq!(classes, ["-1", "1"]);
+    let mixed = "file,label,split\na/1.jpg,0,train\na/2.jpg,1,test\na/3.jpg,,test\n";
+    assert!(labels(mixed, &plain()).unwrap_err().to_string().contains("line 4 has no label"));
+    let blank = "file,label,split\na/1.jpg,,train\na/2.jpg,1,train\na/3.jpg,,test\n";
+    assert!(labels(blank, &plain()).unwrap_err().to_string().contains("line 2 has no label for a/1.jpg"));
+    // The reading of release 0.1.0 can still be had: nothing stands for no label.
+    let csv = "file,label,split\na/1.jpg,0,train\na/2.jpg,1,train\na/3.jpg,-1,test\n";
+    let settings = TableSettings { unlabelled: Some("none".into()), ..plain() };
+    assert_eq!(labels(csv, &settings).unwrap().0, ["-1", "0", "1"]);
+    let csv = csv.replace("-1", "?");
+    let settings = TableSettings { unlabelled: Some("?".into()), ..plain() };
+    assert_eq!(labels(&csv, &settings).unwrap().1, [Some(0), Some(1), None]);
 }

@@ -1,0 +1,91 @@
+//! Tables and lists as people have them, trained on with the real program.
+
+use image::{Rgb, RgbImage};
+
+use crate::tiny::{Tiny, fail, said, succeed};
+
+const EXPERIMENT: &str = r#"task = "classification"
+device = "cpu"
+threads = 1
+
+[data]
+dataset = "table"
+root = "images"
+batch_size = 4
+
+[model]
+backbone = "conv4"
+mask_guidance = false
+
+[optimiser]
+name = "adamw"
+learning_rate = 1e-3
+
+[schedule]
+name = "constant"
+epochs = 1
+
+[eval]
+select_on = "last"
+"#;
+
+/// Eight images of two classes, two of each of four plants; and what names them.
+fn eight() -> Tiny {
+    let tiny = Tiny::new(&[]);
+    std::fs::write(tiny.path("tiny.toml"), EXPERIMENT).unwrap();
+    std::fs::create_dir(tiny.path("images")).unwrap();
+    for index in 0..8u8 {
+        let picture = RgbImage::from_fn(32, 32, |x, y| Rgb([x as u8 * 8, y as u8 * 8, 30 * index]));
+        picture.save(tiny.path("images").join(format!("{index}.png"))).unwrap();
+    }
+    let list = |of: std::ops::Range<u8>| of.map(|index| format!("{index}.png {}\n", index % 2)).collect::<String>();
+    std::fs::write(tiny.path("images/train.txt"), list(0..6)).unwrap();
+    std::fs::write(tiny.path("images/test.txt"), list(6..8)).unwrap();
+    let rows: String = (0..8).map(|i| format!("{i}.png;{};x{};{}\r\n", i % 2, i / 2, i % 4 / 2)).collect();
+    std::fs::write(tiny.path("images/sound.csv"), format!("file;label;plant;repeat_0\r\n{rows}")).unwrap();
+    // Every plant is in both folds.
+    let rows: String = (0..8).map(|i| format!("{i}.png,{},x{},{}\n", i / 4, i / 2, i % 2)).collect();
+    std::fs::write(tiny.path("images/torn.csv"), format!("file,label,plant,repeat_0\n{rows}")).unwrap();
+    tiny
+}
+
+#[test]
+fn a_table_without_named_columns_and_lists_are_trained_on() {
+    let tiny = eight();
+    succeed(tiny.train("folds", &["data.file=sound.csv", "data.fold=\"0.1\""]));
+    assert_eq!(tiny.run("folds").summary["test_images"], 4);
+    succeed(tiny.train("lists", &["data.train_list=train.txt", "data.test_list=test.txt"]));
+    assert_eq!(tiny.run("lists").summary["test_images"], 2);
+    // What was resolved is an experiment of its own.
+    succeed(tiny.mga(["train", "lists/experiment.toml", "--out", "again"]));
+    assert_eq!(tiny.run("again").rest["identity.json"], tiny.run("lists").rest["identity.json"]);
+}
+
+#[test]
+fn a_fold_that_tears_groups_apart_is_refused_before_training_unless_it_is_allowed() {
+    let tiny = eight();
+    let torn = ["data.file=torn.csv", "data.fold=\"0.1\"", "data.columns.group=plant"];
+    let why = "group `x0` (2 images) is in train and test, and so are 3 groups more";
+    let message = fail(tiny.train("run", &torn), 2);
+    assert!(message.contains(why) && message.contains("data.groups_may_leak = true"), "{message}");
+    assert!(!tiny.path("run").exists());
+    let check = |more: &[&str]| {
+        let set = torn.iter().chain(more).flat_map(|set| ["--set", set]);
+        tiny.mga(["check", "tiny.toml"].into_iter().chain(set))
+    };
+    assert!(fail(check(&[]), 2).contains(why));
+    succeed(check(&["data.groups_may_leak=true"]));
+    let sweep = "base = \"tiny.toml\"\n[axes]\nseed = [1]\n\"data.file\" = [\"torn.csv\"]\n\"data.fold\" = [\"0.1\"]\n\
+                 \"data.columns.group\" = [\"plant\"]\n";
+    std::fs::write(tiny.path("sweep.toml"), sweep).unwrap();
+    assert!(fail(tiny.mga(["sweep", "sweep.toml", "--out", "sweep", "--dry-run"]), 2).contains(why));
+    let allowed = [&torn[..], &["data.groups_may_leak=true"]].concat();
+    assert!(said(&succeed(tiny.train("run", &allowed))).contains(why));
+    let resolved = std::fs::read_to_string(tiny.path("run/experiment.toml")).unwrap();
+    assert!(resolved.contains("groups_may_leak = true"), "{resolved}");
+
+    // A run that release 0.1.0 began goes on: its experiment does not know of the setting, and it has a checkpoint.
+    std::fs::write(tiny.path("run/experiment.toml"), resolved.replace("groups_may_leak = true\n", "")).unwrap();
+    std::fs::remove_file(tiny.path("run/summary.json")).unwrap();
+    assert!(said(&succeed(tiny.go_on("run"))).contains(why));
+}
