@@ -263,7 +263,7 @@ impl<'a> Planner<'a> {
             cell.experiment = Some(experiment.resolved_with(self.overrides.defaults)?);
             cell.identity = Some(identity);
             // Runs that have trained already, before this was refused, stay what they are.
-            if TornGroups::of_run(&RunFolder::at(&cell.folder)) == TornGroups::Refused {
+            if TornGroups::of_run(&RunFolder::at(cell.folder())) == TornGroups::Refused {
                 problems.extend(self.identities.torn_groups(experiment).into_iter().flat_map(|e| e.problems.clone()));
             }
             cells.push(cell);

@@ -9,7 +9,7 @@ use crate::background::Backdrop;
 use crate::dataset::{Dataset, Origin, Record};
 use crate::datasets::listing::Listing;
 use crate::decode;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 use crate::masks::same_aspect;
 use crate::picture::{Mask, Picture};
 use crate::summed_up::{some_of, summed_up};
@@ -63,7 +63,7 @@ impl FileSetBuilder {
         if let Some(first) = listing.others.first() {
             let count = listing.others.len();
             self.warnings
-                .push(format!("{count} files that are no images were passed over (first: {})", first.display()));
+                .push(format!("{count} files that are no images were passed over (first: {})", shown(first)));
         }
         let (images, nameless): (Vec<_>, Vec<_>) = listing.images.into_iter().partition(|path| path.to_str().is_some());
         nameless.iter().for_each(|path| self.nameless(path));
@@ -174,7 +174,7 @@ fn header_fault(entry: &Entry) -> Result<()> {
         path,
         format!(
             "is a mask of {mw} x {mh} for {} of {w} x {h}{turned}: expected the image's aspect; make it anew",
-            entry.path.display()
+            shown(&entry.path)
         ),
     ))
 }

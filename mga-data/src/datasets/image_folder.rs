@@ -17,7 +17,7 @@ use crate::background::{Backdrop, Background};
 use crate::dataset::{Record, Split};
 use crate::datasets::file_set::{Entry, FileSet, FileSetBuilder, MaskFolder, relative};
 use crate::datasets::listing::{Listing, folders, same_place};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 use crate::registry::OpenContext;
 
 /// Settings of the `image-folder` data set: one folder a class.
@@ -196,12 +196,12 @@ impl Nested {
 
     fn note(&self) -> Option<String> {
         let first = self.inner.first()?;
-        let class = first.parent().unwrap_or(first).display();
+        let class = shown(first.parent().unwrap_or(first));
         Some(format!(
             "the folders of classes hold {} folders more: the class of `{first}` is `{class}`, the first level. \
              data.class_level = 2 makes `{first}` a class; data.class_level = 1 says that this is meant",
             self.inner.len(),
-            first = first.display()
+            first = shown(first)
         ))
     }
 }
@@ -236,7 +236,7 @@ impl Walk<'_> {
             return Ok(vec![(self.root.to_path_buf(), None)]);
         }
         for other in others {
-            set.warnings.push(format!("{}: is none of train, val and test: passed over", other.display()));
+            set.warnings.push(format!("{}: is none of train, val and test: passed over", shown(&other)));
         }
         let mut parts: Vec<_> = parts.into_iter().map(|path| (part_of(&path), path)).collect();
         parts.sort_by_key(|(split, _)| *split);
@@ -323,7 +323,7 @@ impl Walk<'_> {
                 set.warnings.push(format!(
                     "{} images lie in no class folder: passed over (first: {}){test}",
                     loose.len(),
-                    first.display()
+                    shown(first)
                 ));
             }
             for path in level {
