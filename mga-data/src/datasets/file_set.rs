@@ -62,8 +62,7 @@ impl FileSetBuilder {
         }
         if let Some(first) = listing.others.first() {
             let count = listing.others.len();
-            self.warnings
-                .push(format!("{count} files that are no images were passed over (first: {})", shown(first)));
+            self.warnings.push(format!("{count} files that are no images were passed over (first: {})", shown(first)));
         }
         let (images, nameless): (Vec<_>, Vec<_>) = listing.images.into_iter().partition(|path| path.to_str().is_some());
         nameless.iter().for_each(|path| self.nameless(path));
