@@ -105,6 +105,15 @@ impl World {
                 }
             }
         }
+        let mut table = "file,label,plant,mask\n".to_owned();
+        for (part, class) in ["train", "val", "test"].iter().flat_map(|part| ["a", "b"].map(|class| (part, class))) {
+            let row = |i: u32| {
+                let plant = i / 2;
+                format!("{part}/{class}/{i}.png,{class},{part}-{class}-{plant},../my_masks/{part}/{class}/{i}.png\n")
+            };
+            table.extend((0..6).map(row));
+        }
+        world.write("data/my_leaves/leaves.csv", &table);
         let experiments = Path::new(env!("CARGO_MANIFEST_DIR")).join("../experiments");
         let base = std::fs::read_to_string(experiments.join("base/mga.toml")).unwrap();
         world.write("experiments/base/mga.toml", &base);
@@ -205,6 +214,8 @@ fn every_recipe_of_every_page_runs() {
     let segments: Vec<&str> = segments.iter().flat_map(|set| ["--set", *set]).collect();
     world.succeeds("the segmenter", &[&veins[..], &segments[..]].concat(), &[]);
     world.succeeds("a run", &["train", "my.toml", "--out", "runs/first", "--quiet"], &[]);
+    let folds = ["data", "split", "data/my_leaves/leaves.csv", "--out", "data/my_leaves/folds.csv"];
+    world.succeeds("folds", &[&folds[..], &["--group", "plant", "--stratify", "label"]].concat(), &[]);
 
     let pages = pages();
     let mut number = 0;
