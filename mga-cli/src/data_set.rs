@@ -597,11 +597,14 @@ mod tests {
         let components = Components::builtin();
         for entry in &components.datasets {
             let file = folder.path().join("x.toml");
-            let head = format!("[data]\ndataset = \"{}\"\nroot = \"r\"\n", entry.name);
+            let folder = folder.path().display();
             let root =
-                if entry.name == "leaves" || entry.name == "hub" { head.replace("root = \"r\"\n", "") } else { head };
-            std::fs::write(&file, format!("{root}[model]\nbackbone = \"conv4\"\n[eval]\nselect_on = \"last\"\n"))
-                .unwrap();
+                if ["leaves", "hub"].contains(&entry.name) { String::new() } else { format!("root = \"{folder}\"\n") };
+            let text = format!(
+                "[data]\ndataset = \"{}\"\n{root}[model]\nbackbone = \"conv4\"\n[eval]\nselect_on = \"last\"\n",
+                entry.name
+            );
+            std::fs::write(&file, text).unwrap();
             let first = load(&file, &Overrides::default(), &components).unwrap_or_else(|error| panic!("{error}"));
             let resolved = first.experiment.resolved_toml().unwrap_or_else(|error| panic!("{}: {error}", entry.name));
             std::fs::write(&file, &resolved).unwrap();

@@ -145,7 +145,7 @@ mod tests {
     fn names_that_are_no_text_stay_apart_and_thumbnails_are_no_images() {
         use std::os::unix::ffi::OsStrExt;
         let folder = tempfile::tempdir().unwrap();
-        png(&folder.path().join("@eaDir/1.png/SYNOPHOTO_THUMB_M.jpg"), 255);
+        png(&folder.path().join("@eaDir/1.png/SYNOPHOTO_THUMB_M.png"), 255);
         for bytes in [&b"\xe8.png"[..], b"\xe9.png"] {
             png(&folder.path().join(std::ffi::OsStr::from_bytes(bytes)), 255);
         }

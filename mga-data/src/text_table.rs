@@ -53,7 +53,7 @@ impl TextTable {
     /// what does, else by what gives most columns.
     ///
     /// # Errors
-    /// A file that cannot be read or is no UTF-8, an empty one, a quote that is never closed, a delimiter that is not one
+    /// A file that cannot be read or is in an encoding that does not tell itself, an empty one, a quote that is never closed, a delimiter that is not one
     /// ASCII character.
     pub(crate) fn read(path: &Path, delimiter: Option<char>, needed: &[&str]) -> Result<Self> {
         let text = read_text(path)?;

@@ -236,6 +236,7 @@ pub(super) const SETTINGS: &[(&str, &[Need])] = &[
     ("data.validation.seed", &[HELD_OUT]),
     ("data.split.test", ALWAYS),
     ("data.split.seed", &[SPLIT]),
+    ("data.groups_may_leak", ALWAYS),
     // Evaluation measures the attention against them, and pictures show them, without guidance too.
     ("data.masks.source", ALWAYS),
     ("data.masks.empty", &[CLASSIFICATION, GUIDED]),
@@ -270,6 +271,8 @@ pub(super) const SETTINGS: &[(&str, &[Need])] = &[
     // Of the data sets; what they decide among themselves they tell when they are opened.
     ("data.layout", ALWAYS),
     ("data.classes", ALWAYS),
+    ("data.class_level", ALWAYS),
+    ("data.unlabelled_test", ALWAYS),
     ("data.exclude", ALWAYS),
     ("data.mask_root", ALWAYS),
     ("data.background", ALWAYS),
@@ -284,6 +287,7 @@ pub(super) const SETTINGS: &[(&str, &[Need])] = &[
     ("data.image_root", ALWAYS),
     ("data.delimiter", &[TABLE_FILE]),
     ("data.columns", &[TABLE_FILE]),
+    ("data.unlabelled", ALWAYS),
     ("data.fold", &[TABLE_FILE]),
     ("data.cultivars", ALWAYS),
     ("data.train_per_class", ALWAYS),

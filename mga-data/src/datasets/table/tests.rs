@@ -166,6 +166,9 @@ fn a_table_in_another_encoding_is_named() {
     std::fs::write(folder.path().join("t.csv"), b"file,label\na/1.jpg,caf\xe9\n").unwrap();
     std::fs::write(folder.path().join("train.txt"), b"a/1.jpg caf\xe9\n").unwrap();
     let lists = settings(serde_json::json!({ "train_list": "train.txt" }));
+    let utf16: Vec<u8> = "\u{feff}file\tlabel\r\na/1.jpg\toak\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    std::fs::write(folder.path().join("excel.txt"), utf16).unwrap();
+    assert_eq!(open(&settings(serde_json::json!({ "file": "excel.txt" })), &context).unwrap().classes(), ["oak"]);
     for (settings, name) in [(plain(), "t.csv"), (lists, "train.txt")] {
         let message = message(&settings, &context);
         for part in [name, "Windows-1252", "caf\u{e9}", "iconv -f WINDOWS-1252 -t UTF-8"] {
