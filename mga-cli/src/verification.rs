@@ -270,7 +270,7 @@ mod tests {
         std::fs::write(folder.join("x.toml"), text).unwrap();
         let loaded = load(&folder.join("x.toml"), &Overrides::default(), &Components::builtin());
         let loaded = loaded.unwrap_or_else(|error| panic!("{error}"));
-        let data = data_set::open(&loaded, &Components::builtin()).unwrap();
+        let data = data_set::open(&loaded, &Components::builtin(), data_set::TornGroups::Refused).unwrap();
         (loaded.experiment, data)
     }
 

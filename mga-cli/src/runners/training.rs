@@ -347,7 +347,7 @@ mod tests {
     /// Trains into `folder`, an epoch a score, from evaluation `from` on.
     fn train(folder: &Path, scores: &[f64], from: usize, interrupted_at: usize) -> anyhow::Result<Progress> {
         let (loaded, components) = (loaded(scores.len()), Components::builtin());
-        let data = data_set::open(&loaded, &components)?;
+        let data = data_set::open(&loaded, &components, data_set::TornGroups::Refused)?;
         let classes = data.dataset.classes().to_vec();
         let model = assemble::fresh_model(&loaded, &components, classes.len(), &candle_core::Device::Cpu)?;
         let experiment = &loaded.experiment;
