@@ -2,8 +2,9 @@
 //! `huggingface_hub` uses too.
 //!
 //! A crate of its own because weights (the program) and data sets (`mga-data`) both come through it, and neither of them
-//! should depend on the other. hf-hub 1.0.0 does not serve: it caches an error's body or a truncated answer as if it were the
-//! file, cannot go on with what is there, and sends the token wherever a page of a listing says the next one lies.
+//! should depend on the other. hf-hub 1.0.0 says what the hub's answers hold; its client does not serve: it caches an error's
+//! body or a truncated answer as if it were the file, cannot go on with what is there, and sends the token wherever a page of a
+//! listing says the next one lies.
 //!
 //! ```no_run
 //! use mga_hub::{Hub, Repo};

@@ -1,5 +1,6 @@
 //! Which files a repository has: its description names all of them at once, so that no page says where the next one lies.
 
+use hf_hub::repository::RepoSibling;
 use percent_encoding::utf8_percent_encode;
 use reqwest::Response;
 use serde_json::Value;
@@ -41,11 +42,11 @@ impl Transport<'_> {
             })
         })?;
         let body = body.ok_or_else(|| malformed(format!("it lists more than {} MiB of files", LONGEST >> 20)))?;
-        let listed: Value = serde_json::from_slice(&body).map_err(|e| malformed(e.to_string()))?;
-        let files = listed.get("siblings").and_then(Value::as_array);
+        let mut described: Value = serde_json::from_slice(&body).map_err(|e| malformed(e.to_string()))?;
+        let files = described.get_mut("siblings").map(Value::take);
         let files = files.ok_or_else(|| malformed("the answer lists no files (`siblings`)".to_owned()))?;
-        let name = |file: &Value| file.get("rfilename")?.as_str().map(str::to_owned);
-        Ok(files.iter().filter_map(name).collect())
+        let files: Vec<RepoSibling> = serde_json::from_value(files).map_err(|e| malformed(format!("`siblings`: {e}")))?;
+        Ok(files.into_iter().map(|file| file.rfilename).collect())
     }
 
     /// The whole of an answer; `None` where it is more than `most` bytes.
