@@ -119,10 +119,10 @@ pub fn fresh_model(
     let entry = backbone(loaded, components)?;
     Ok(MgaModel::new(entry, model_settings(experiment, classes), store).map_err(|e| {
         let message = e.to_string();
-        let key = match () {
-            () if message.contains("of_images") => "model.input",
-            () if classes < 2 => "data",
-            () => "model.freeze_through",
+        let key = match message.contains("of_images") {
+            true => "model.input",
+            false if classes < 2 => "data",
+            false => "model.freeze_through",
         };
         loaded.error(key, message)
     })?)

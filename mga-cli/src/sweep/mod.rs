@@ -13,6 +13,7 @@ mod estimate;
 mod expand;
 mod file;
 mod identities;
+mod idle;
 mod key;
 mod plan;
 mod planner;

@@ -11,14 +11,14 @@ use super::baseline;
 use super::expand::{Point, Space, unknown_variant};
 use super::file::{Baseline, Budget, Search, SweepFile, sweep_schema};
 use super::identities::Identities;
+use super::idle::idle;
 use super::key;
 use super::plan::{Cell, CellRecord, EXPERIMENT, Plan, write_changed};
-use super::settings::repeats;
 use super::takeover;
 use crate::components::Components;
 use crate::data_set::TornGroups;
 use crate::experiment::{
-    Defaults, Document, ExperimentError, Idle, KeyPath, Loaded, Metric, Overrides, Problem, SelectOn, Severity,
+    Defaults, Document, ExperimentError, KeyPath, Loaded, Metric, Overrides, Problem, SelectOn, Severity,
     experiment_schema, load_assigned,
 };
 use crate::interrupt::Interrupt;
@@ -324,39 +324,6 @@ pub fn begun_with(out: &Path) -> Defaults {
     let runs = std::fs::read_dir(out.join("runs")).into_iter().flatten().flatten();
     let old = runs.map(|run| of(&run.path().join(EXPERIMENT))).any(|defaults| defaults == Defaults::Old);
     if old { Defaults::Old } else { Defaults::New }
-}
-
-/// What settings that do nothing come to over all cells. An axis may vary what some arms have no use for, which is said;
-/// what does nothing in any run that sets it is as bad as in an experiment by itself. Of a search, other draws may follow.
-fn idle(points: &[Point], loaded: &[Loaded], search: Search) -> Vec<Problem> {
-    let mut settings: Vec<(Idle, usize)> = Vec::new();
-    for idle in loaded.iter().flat_map(|found| &found.idle) {
-        match settings.iter_mut().find(|(known, _)| known.key == idle.key) {
-            Some((known, count)) => {
-                *count += 1;
-                if idle.problem.severity == Severity::Warning {
-                    known.problem.severity = Severity::Warning;
-                }
-            }
-            None => settings.push((idle.clone(), 1)),
-        }
-    }
-    let sets = |point: &&Point, key: &KeyPath| point.assignments.iter().any(|set| set.key.is_within(key));
-    let told = settings.into_iter().filter_map(|(Idle { key, mut problem, .. }, count)| {
-        let varied = points.iter().filter(|point| sets(point, &key)).count();
-        let of = if varied > 0 { varied } else { loaded.len() };
-        if count < of {
-            if varied == 0 || repeats(&key) || search != Search::Grid {
-                return None;
-            }
-            problem.severity = Severity::Warning;
-            problem.message = problem.message.replacen("here", &format!("in {count} of {of} runs"), 1);
-        } else if repeats(&key) || search != Search::Grid {
-            problem.severity = Severity::Warning;
-        }
-        Some(problem)
-    });
-    told.collect()
 }
 
 /// A search needs runs to spend, and a grid has no use for them; only one that learns has rounds.

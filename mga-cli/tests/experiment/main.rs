@@ -8,6 +8,7 @@ mod faults;
 mod fixture;
 mod foreign_bytes;
 mod identities;
+#[cfg(test)]
 mod idle;
 mod layers;
 #[cfg(test)]
