@@ -45,7 +45,8 @@ impl Transport<'_> {
         let mut described: Value = serde_json::from_slice(&body).map_err(|e| malformed(e.to_string()))?;
         let files = described.get_mut("siblings").map(Value::take);
         let files = files.ok_or_else(|| malformed("the answer lists no files (`siblings`)".to_owned()))?;
-        let files: Vec<RepoSibling> = serde_json::from_value(files).map_err(|e| malformed(format!("`siblings`: {e}")))?;
+        let files: Vec<RepoSibling> =
+            serde_json::from_value(files).map_err(|e| malformed(format!("`siblings`: {e}")))?;
         Ok(files.into_iter().map(|file| file.rfilename).collect())
     }
 
