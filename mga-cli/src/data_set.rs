@@ -12,7 +12,6 @@ use mga_data::source::ImagesOnly;
 use mga_data::split::{self, SplitSettings, TestSettings, ValidationSettings};
 use mga_data::{Mask, MaskSettings, MaskSource, Picture, Source, Splits, masks};
 use mga_data::{composition, groups};
-use rayon::prelude::*;
 
 use crate::assemble;
 use crate::components::Components;
@@ -95,6 +94,12 @@ impl OpenData {
     #[must_use]
     pub fn torn_groups(&self, loaded: &Loaded) -> Option<ExperimentError> {
         torn_groups(loaded, self.dataset.as_ref(), &self.splits)
+    }
+
+    /// Whether training learns from masks, or the network is shown them.
+    #[must_use]
+    pub fn train_needs_masks(&self) -> bool {
+        self.guided
     }
 
     /// What was left out or decided while opening, a line each, for people.
@@ -216,6 +221,8 @@ fn open_registered(loaded: &Loaded, components: &Components) -> std::result::Res
         root: data.root.clone(),
         skip_errors: data.on_error == OnError::Skip,
         hub: Some(components.hub.clone()),
+        masks: data.masks.reading(),
+        white_point: data.white_point,
     };
     let settings = serde_json::Value::Object(data.settings.clone());
     (entry.open)(&settings, &context).map_err(|error| {
@@ -282,7 +289,8 @@ fn supplied(
 ) -> std::result::Result<Arc<dyn Dataset>, ExperimentError> {
     let mut dataset = Arc::clone(dataset);
     if let Some(folder) = &masks.folder {
-        let files = MaskFiles::find(dataset.as_ref(), folder)
+        let how = (masks.mask_name.as_deref(), masks.mask_layout);
+        let files = MaskFiles::find(dataset.as_ref(), folder, how, masks.reading())
             .map_err(|error| loaded.error(&format!("{at}.folder"), error.to_string()))?;
         dataset = Arc::new(Supplied::new(dataset, Arc::new(files)));
     }
@@ -336,27 +344,6 @@ impl AnnotatedData {
             Err(_) if self.skips => Ok(None),
             loaded => loaded.map(Some),
         }
-    }
-
-    /// Annotated pixels of each class in the training images, and pixels that count nowhere. All of them are decoded.
-    ///
-    /// # Errors
-    /// An image or annotation that cannot be read, and is not left out.
-    pub fn training_pixels(&self) -> Result<(Vec<u64>, u64)> {
-        let classes = self.annotated.classes().len();
-        let of_image = |&index: &usize| -> Result<(Vec<u64>, u64)> {
-            let (mut counts, mut ignored) = (vec![0; classes], 0);
-            let map = self.load(index)?.and_then(|(_, map)| map);
-            for value in map.iter().flat_map(|map| map.values()) {
-                *counts.get_mut(*value as usize).unwrap_or(&mut ignored) += 1;
-            }
-            Ok((counts, ignored))
-        };
-        let add = |(mut counts, ignored): (Vec<u64>, u64), (more, also): (Vec<u64>, u64)| {
-            counts.iter_mut().zip(more).for_each(|(count, more)| *count += more);
-            (counts, ignored + also)
-        };
-        self.splits.train.par_iter().map(of_image).try_reduce(|| (vec![0; classes], 0), |a, b| Ok(add(a, b)))
     }
 }
 
@@ -510,6 +497,7 @@ fn mask_source(
         },
         of: masks.of.clone(),
         seed: masks.seed,
+        reading: masks.reading(),
     };
     MaskSource::new(settings, Arc::clone(dataset)).map_err(|error| {
         let mut message = error.to_string();

@@ -53,6 +53,7 @@ impl DescribedModel {
             ("background", preprocessing.background),
             ("background_seed", preprocessing.background_seed.map(Value::from)),
             ("resize_rounding", preprocessing.resize_rounding),
+            ("white_point", preprocessing.white_point.map(Value::from)),
         ] {
             if let Some(value) = value {
                 data[key] = value;

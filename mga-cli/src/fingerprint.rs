@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use indicatif::ProgressBar;
 use mga_data::content_hash::content_hash;
 use mga_data::dataset::{Dataset, Origin};
+use mga_data::masks::MaskReading;
 use mga_data::{Mask, MaskSource, Splits};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
@@ -82,14 +83,18 @@ fn without_reference(data: &OpenData, hashes: &FileHashes) -> anyhow::Result<(Fi
         return Ok((fingerprint, Contents { images, ..Contents::default() }));
     }
     let mut lines = vec![format!("{}\n", settings.source)];
+    // A file read in another way is another mask; as of old, nothing is written.
+    let as_of_old = settings.reading == MaskReading::default();
+    let reading = if as_of_old { String::new() } else { serde_json::to_string(&settings.reading)? + "\n" };
     let (mut masks, mut of_images) = (vec![], vec![]);
     if let Some(native) = data.masks.made_from() {
         (masks, of_images) = mask_contents(&data.masks, native, &images, hashes)?;
         lines.push(format!("{native} {}\n", settings.seed));
+        lines.push(reading.clone());
         lines.extend_from_slice(&of_images);
     }
     let hash = hash_of(&lines);
-    let mixed = if settings.source == "shuffled" { hash.clone() } else { String::new() };
+    let mixed = if settings.source == "shuffled" { hash.clone() } else { reading };
     let of_image = |index: usize| of_images.get(index).map_or("", String::as_str).to_owned() + &mixed;
     let fingerprint = put_together(data.dataset.as_ref(), &data.splits, &images, hash, of_image);
     Ok((fingerprint, Contents { images, masks, mixed }))

@@ -19,8 +19,19 @@ use crate::weights_source::WeightsFile;
 pub const FILE: &str = "identity.json";
 
 /// Settings of data sets that say where files lie; what lies there is in the fingerprint.
-pub(crate) const PATHS: [&str; 9] =
-    ["root", "mask_root", "mask_folder", "image_root", "file", "labels", "train_list", "validation_list", "test_list"];
+pub(crate) const PATHS: [&str; 11] = [
+    "root",
+    "mask_root",
+    "mask_folder",
+    "mask_name",
+    "mask_layout",
+    "image_root",
+    "file",
+    "labels",
+    "train_list",
+    "validation_list",
+    "test_list",
+];
 
 /// The parts of a run's identity. Two runs of equal `id` give the same numbers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -254,10 +265,14 @@ pub fn experiment_hash(experiment: &Experiment) -> anyhow::Result<String> {
     }
     for path in [
         &["data", "masks", "folder"][..],
+        &["data", "masks", "mask_name"],
+        &["data", "masks", "mask_layout"],
         &["data", "masks", "segmenter", "cache"],
         &["data", "annotations", "root"],
         &["eval", "reference_masks", "folder"],
         &["eval", "reference_masks", "segmenter", "cache"],
+        &["eval", "reference_masks", "mask_name"],
+        &["eval", "reference_masks", "mask_layout"],
     ] {
         remove(&mut value, path);
     }

@@ -80,11 +80,11 @@ impl Source for ImageFiles {
     }
 }
 
-/// The settings `background` and `background_seed` that data sets of files share.
+/// The settings `background` and `background_seed` that data sets of files share, and the white point.
 fn backdrop(data: &Data) -> Backdrop {
     let background = data.settings.get("background").and_then(|value| serde_json::from_value(value.clone()).ok());
     let seed = data.settings.get("background_seed").and_then(serde_json::Value::as_u64);
-    Backdrop { background: background.unwrap_or_default(), seed: seed.unwrap_or(0) }
+    Backdrop { background: background.unwrap_or_default(), seed: seed.unwrap_or(0), white_point: data.white_point }
 }
 
 /// Images below `folder`, sorted by name; hidden files and those of systems are passed over, and links to folders, which
@@ -172,5 +172,7 @@ mod tests {
             |more| ImageFiles::find(std::slice::from_ref(&path), &data(more)).unwrap().load(0).unwrap().0.pixels()[0];
         assert_eq!(pixel(""), 1.0);
         assert_eq!(pixel("background = \"black\""), 0.0);
+        image::ImageBuffer::<image::Luma<u16>, _>::from_pixel(2, 2, image::Luma([4095])).save(&path).unwrap();
+        assert_eq!((pixel("white_point = 4095"), pixel("white_point = 8190")), (1.0, 0.5));
     }
 }

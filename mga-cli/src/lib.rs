@@ -38,6 +38,7 @@ pub mod interrupt;
 pub mod launchers;
 pub mod loaders;
 pub mod mask_coverage;
+pub mod mask_files;
 pub mod mask_survey;
 pub mod network_input;
 pub mod output;

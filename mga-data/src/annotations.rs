@@ -6,18 +6,23 @@
 //! | `"labelme"` | `NAME.json` of the LabelMe program |
 //! | `"index-png"` | `NAME.png` whose numbers are the classes, 255 where a pixel counts nowhere |
 
+mod label_counts;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::label_counts::LabelCounts;
 use crate::area_resize::resize_area;
 use crate::dataset::{Dataset, Origin};
+use crate::decode::{self, Header};
 use crate::error::{Error, Result};
 use crate::label_map::read_label_map;
 use crate::labelme::{LabelMeSettings, read_labelme};
-use crate::masks::files::place;
+use crate::masks::files::{inside, place};
+use crate::masks::{MaskFinder, MaskOrientation, turned_as};
 use crate::picture::{Mask, Picture};
 use crate::source::Source;
 
@@ -46,6 +51,10 @@ pub struct AnnotationSettings {
     pub region: Option<String>,
     /// Cut images to what is annotated of them (the pixels that are not 255).
     pub crop: bool,
+    /// `labelme`, `index-png`: which pixels of photographs that EXIF turns were annotated, `upright` as they are shown or
+    /// `stored` as they are stored; left out: upright, and what nothing shows is told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub orientation: Option<MaskOrientation>,
 }
 
 /// The kind of annotations.
@@ -71,6 +80,7 @@ impl Default for AnnotationSettings {
             line_width: 3.0,
             region: None,
             crop: false,
+            orientation: None,
         }
     }
 }
@@ -140,7 +150,19 @@ impl Annotated {
                 }
             }
         });
-        format!("no image is annotated; expected {} for example", example.unwrap_or_else(|| "an image".to_owned()))
+        let near = self.near().map_or_else(String::new, |near| format!("; there is {}", near.display()));
+        format!(
+            "no image is annotated; expected {} for example{near}",
+            example.unwrap_or_else(|| "an image".to_owned())
+        )
+    }
+
+    /// A file that may be the first image's annotation, by another name.
+    fn near(&self) -> Option<PathBuf> {
+        let record = self.dataset.records().first().filter(|_| self.settings.source == AnnotationKind::IndexPng)?;
+        let root = self.settings.root.as_deref()?;
+        let usual = |place: &Path| vec![place.with_extension("png").file_name().unwrap_or_default().into()];
+        MaskFinder::new(root, "", (None, None), usual).ok()?.near(&inside(&record.id)).map(|(path, _)| path)
     }
 
     /// Whether image `index` is annotated.
@@ -171,7 +193,8 @@ impl Annotated {
             let (picture, mask) = self.dataset.image_and_mask(index, &self.masks)?;
             let mask = mask.ok_or_else(|| Error::Image { id: id(), what: "has no mask to be annotated by".into() })?;
             let mask = resize_area(&mask, picture.width(), picture.height());
-            let label = |v: &f32| u8::from(f64::from(*v) >= self.settings.threshold);
+            let class = |v: f32| u8::from(f64::from(v) >= self.settings.threshold);
+            let label = |v: &f32| if v.is_nan() { Mask::IGNORE } else { class(*v) };
             let labels: Vec<u8> = mask.values().iter().map(label).collect();
             let map = Mask::label_map(mask.width(), mask.height(), &labels);
             return Ok((picture, map.ok_or_else(|| Error::Image { id: id(), what: "has no pixels".into() })?));
@@ -181,12 +204,13 @@ impl Annotated {
         };
         let picture = self.dataset.image(index)?;
         let size = (picture.width(), picture.height());
-        let map = self.read(path, size)?;
+        let image = self.dataset.records().get(index).and_then(|record| record.path.as_deref());
+        let header = image.map(decode::header).transpose()?;
+        let stored = header.filter(|_| self.settings.orientation == Some(MaskOrientation::Stored));
+        let map = self.read(path, stored.map_or(size, |header| header.stored))?;
+        let map = stored.map_or_else(|| map.clone(), |header| turned_as(&map, header.orientation));
         if (map.width(), map.height()) != size {
-            let (w, h) = (map.width(), map.height());
-            let what =
-                format!("is a label map of {w} x {h} for an image of {} x {}: expected its size", size.0, size.1);
-            return Err(Error::file(path, what));
+            return Err(other_size(path, &map, size, header));
         }
         Ok((picture, map))
     }
@@ -225,6 +249,19 @@ impl Source for Annotated {
     fn id(&self, index: usize) -> &str {
         self.dataset.records().get(index).map_or("", |record| &record.id)
     }
+}
+
+fn other_size(path: &Path, map: &Mask, size: (usize, usize), header: Option<Header>) -> Error {
+    let ((w, h), found) = (size, (map.width(), map.height()));
+    let turned = header.is_some_and(|header| header.stored != header.upright() && header.stored == found);
+    let hint = if turned {
+        "; it fits the pixels as they are stored, before EXIF turns them: data.annotations.orientation = \"stored\" takes it \
+         so"
+    } else {
+        ""
+    };
+    let (mw, mh) = found;
+    Error::file(path, format!("is a label map of {mw} x {mh} for an image of {w} x {h}: expected its size{hint}"))
 }
 
 /// The smallest window, (top, left) and (height, width), that holds every pixel that counts.
@@ -270,7 +307,7 @@ mod tests {
         for name in ["train/a/1.jpg", "train/a/2.jpg", "test/a/3.jpg"] {
             rgb_jpeg(&folder.path().join("images").join(name), 6, 4);
         }
-        let context = OpenContext { root: Some(folder.path().join("images")), skip_errors: false, hub: None };
+        let context = OpenContext { root: Some(folder.path().join("images")), ..OpenContext::default() };
         let set = image_folder::open(&ImageFolderSettings::default(), &context).unwrap();
         (folder, Arc::new(set))
     }

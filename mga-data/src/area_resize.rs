@@ -4,12 +4,15 @@ use crate::picture::Mask;
 
 /// Resizes a mask so that every pixel is the mean of what it covers of the source, edges counted by the fraction
 /// covered. Sums over the mask keep their proportion, and thin structures such as veins fade instead of vanishing, as
-/// they would in nearest-neighbour sampling. A side of 0 is taken as 1.
+/// they would in nearest-neighbour sampling. Ignored pixels have no share. A side of 0 is taken as 1.
 pub fn resize_area(mask: &Mask, width: usize, height: usize) -> Mask {
     let (width, height) = (width.max(1), height.max(1));
     let (w, h) = (mask.width(), mask.height());
     if (w, h) == (width, height) {
         return mask.clone();
+    }
+    if mask.has_ignored() {
+        return mask.resampled(|mask| resize_area(mask, width, height));
     }
     let (columns, rows) = (spans(w, width), spans(h, height));
     // One side at a time: the weight of a source pixel is the product of what is covered of its two sides.

@@ -41,13 +41,15 @@ impl Default for Background {
     }
 }
 
-/// A background with the seed of its clutter.
+/// What stored pixels look like: what stands behind transparent ones, and what is white in 16 bits.
 #[derive(Debug, Clone, Default)]
 pub struct Backdrop {
     /// What is shown.
     pub background: Background,
     /// Seed of the cluttered scenes; without effect on plain colours.
     pub seed: u64,
+    /// The number that is white in images of 16 bits, 4095 where a camera fills twelve of them; `None`: 65535.
+    pub white_point: Option<u16>,
 }
 
 impl Backdrop {
@@ -251,7 +253,7 @@ mod tests {
     #[test]
     fn alpha_mixes_picture_and_backdrop() {
         let mut rgb = vec![0.2, 0.4, 0.6, 0.2, 0.4, 0.6, 0.2, 0.4, 0.6];
-        let backdrop = Backdrop { background: Background::Colour([255, 0, 51]), seed: 0 };
+        let backdrop = Backdrop { background: Background::Colour([255, 0, 51]), ..Backdrop::default() };
         backdrop.composite(&mut rgb, &[1.0, 0.0, 0.5], 3, 1, "");
         let expected = [0.2, 0.4, 0.6, 1.0, 0.0, 0.2, 0.6, 0.2, 0.4];
         assert!(rgb.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6), "{rgb:?}");

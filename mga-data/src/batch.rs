@@ -12,8 +12,10 @@ pub struct Batch {
     pub position: usize,
     /// `[N, 3, H, W]`, f32, `(pixel - mean) / std`.
     pub images: Tensor,
-    /// `[N, 1, H, W]`, f32 in `0..=1`; zeros where the image has no mask.
+    /// `[N, 1, H, W]`, f32 in `0..=1`; zeros where the image has no mask, or a pixel of it is to be ignored.
     pub masks: Tensor,
+    /// `[N, 1, H, W]`, f32: 1 where a pixel of the mask counts, 0 where it is to be ignored. `None`: all count.
+    pub counts: Option<Tensor>,
     /// Whether each image has a mask.
     pub has_mask: Vec<bool>,
     /// The mask of each image, `H x W`, that attention is measured against; `None` where there is none.
@@ -100,6 +102,7 @@ impl Batch {
             position: self.position,
             images: narrow(&self.images)?,
             masks: narrow(&self.masks)?,
+            counts: self.counts.as_ref().map(narrow).transpose()?,
             has_mask: vec![*has_mask],
             references: vec![self.references.get(index).cloned().flatten()],
             labels: vec![*label],
@@ -145,9 +148,16 @@ impl Batch {
             indices.push(sample.index);
             ids.push(sample.id);
         }
+        let mut counts = None;
+        if masks.iter().any(|value: &f32| value.is_nan()) {
+            let counting: Vec<f32> = masks.iter().map(|value| f32::from(u8::from(!value.is_nan()))).collect();
+            counts = Some(Tensor::from_vec(counting, (count, 1, height, width), &Device::Cpu)?);
+            masks.iter_mut().filter(|value| value.is_nan()).for_each(|value| *value = 0.0);
+        }
         Ok(Self {
             position,
             images: Tensor::from_vec(images, (count, 3, height, width), &Device::Cpu)?,
+            counts,
             masks: Tensor::from_vec(masks, (count, 1, height, width), &Device::Cpu)?,
             has_mask,
             references,
@@ -199,7 +209,20 @@ mod tests {
         assert_eq!(masks, [0.5, 0.5, 0.0, 0.0]);
         assert_eq!(batch.has_mask, [true, false]);
         assert_eq!((batch.labels, batch.indices), (vec![2, Batch::NO_LABEL], vec![2, 7]));
+        assert!(batch.counts.is_none());
         assert_eq!((batch.position, batch.ids), (3, vec!["2.png".to_owned(), "7.png".to_owned()]));
+    }
+
+    #[test]
+    fn ignored_pixels_are_0_in_the_masks_and_do_not_count() {
+        let mut ignoring = sample(0, 2, 1, Some(0.5));
+        if let Some(mask) = &mut ignoring.mask {
+            mask.values_mut()[1] = f32::NAN;
+        }
+        let batch = collate(0, vec![ignoring, sample(1, 2, 1, None)]).expect("a batch");
+        let flat = |tensor: &Tensor| tensor.flatten_all().and_then(|t| t.to_vec1::<f32>()).expect("values");
+        assert_eq!(flat(&batch.masks), [0.5, 0.0, 0.0, 0.0]);
+        assert_eq!(batch.counts.as_ref().map(flat), Some(vec![1.0, 0.0, 1.0, 1.0]));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::error::Result;
+use crate::masks::MaskContents;
 use crate::picture::{Mask, Picture};
 
 /// A part of a data set.
@@ -108,6 +109,25 @@ pub trait Dataset: Send + Sync {
     /// What the mask of image `index` from `source` is made of.
     fn mask_origin(&self, index: usize, source: &str) -> Origin {
         if self.has_mask(index, source) { Origin::Pixels } else { Origin::Absent }
+    }
+
+    /// What the file of the mask of image `index` from `source` holds. `None`: there is no such mask, or it lies in no file.
+    ///
+    /// # Errors
+    /// A file that cannot be read as a mask.
+    fn mask_contents(&self, _index: usize, _source: &str) -> Result<Option<MaskContents>> {
+        Ok(None)
+    }
+
+    /// Where the mask of image `index` from `source` was looked for, and what lies near, for the message that there is none;
+    /// empty where nothing can be said.
+    fn missing_mask(&self, _index: usize, _source: &str) -> String {
+        String::new()
+    }
+
+    /// What was noticed while masks were read, a line each.
+    fn mask_notes(&self) -> Vec<String> {
+        Vec::new()
     }
 
     /// Image and one of its masks together; overridden where both come from one file or one computation.

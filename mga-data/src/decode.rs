@@ -4,9 +4,10 @@
 //! alpha all come out as values in `0..=1`. Of an animation the first frame is taken.
 
 mod jpeg;
+pub(crate) mod stored;
 
 use std::fs::File;
-use std::io::{BufReader, Cursor, Read, Seek};
+use std::io::{BufRead, BufReader, Cursor, Read, Seek};
 use std::path::Path;
 
 use image::metadata::Orientation;
@@ -96,7 +97,12 @@ pub fn picture_and_alpha_from_bytes(
         let picture = Picture::from_bytes(width, height, image.into_rgb8().into_raw());
         return Ok((picture.ok_or_else(|| Error::file(path, "has no pixels"))?, None));
     }
+    let deep = is_sixteen_bit(image.color());
     let (mut rgb, alpha) = channels(image, path)?;
+    if let Some(white) = backdrop.white_point.filter(|_| deep) {
+        let scale = 65535.0 / f32::from(white.max(1));
+        rgb.iter_mut().for_each(|value| *value = (*value * scale).min(1.0));
+    }
     if let Some(alpha) = &alpha {
         backdrop.composite(&mut rgb, alpha, width, height, id);
     }
@@ -135,26 +141,58 @@ pub fn mask_from_bytes(bytes: &[u8], path: &Path) -> Result<Mask> {
 /// Width and height in pixels, EXIF orientation applied, from the header alone. Errors as [`picture`], as far as the
 /// header shows them.
 pub fn size(path: &Path) -> Result<(usize, usize)> {
-    let (mut file, format) = open(path)?;
+    Ok(header(path)?.upright())
+}
+
+/// What the head of an image file tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Header {
+    /// Width and height of the pixels as they are stored.
+    pub(crate) stored: (usize, usize),
+    /// How EXIF says that they are turned to stand upright.
+    pub(crate) orientation: Orientation,
+    /// Whether a channel has 16 bits of whole numbers.
+    pub(crate) deep: bool,
+}
+
+impl Header {
+    /// Width and height of the upright picture.
+    pub(crate) fn upright(&self) -> (usize, usize) {
+        let (width, height) = self.stored;
+        if swaps_sides(self.orientation) { (height, width) } else { (width, height) }
+    }
+}
+
+/// The head of the file at `path`. Errors as [`size`].
+pub(crate) fn header(path: &Path) -> Result<Header> {
+    let (file, format) = open(path)?;
+    header_of(file, format, path)
+}
+
+/// [`header`] of a file already in memory; `path` is for messages.
+pub(crate) fn header_from_bytes(bytes: &[u8], path: &Path) -> Result<Header> {
+    header_of(Cursor::new(bytes), format(bytes, path)?, path)
+}
+
+fn header_of<R: BufRead + Seek>(mut file: R, format: ImageFormat, path: &Path) -> Result<Header> {
     // The decoder would read the whole file into memory first.
-    let ((width, height), orientation, colour) = match format {
-        ImageFormat::Jpeg => {
-            let (size, orientation) = jpeg::header(&mut file).ok().flatten().ok_or_else(|| {
-                Error::file(path, "is no readable JPEG: its header is damaged or cut off; replace it")
-            })?;
-            (size, orientation, ColorType::Rgb8)
-        }
-        _ => {
-            let mut decoder =
-                ImageReader::with_format(file, format).into_decoder().map_err(unreadable(path, format))?;
-            let orientation = decoder.orientation().map_err(unreadable(path, format))?;
-            (decoder.dimensions(), orientation, decoder.color_type())
-        }
+    let ((width, height), orientation, colour) = if format == ImageFormat::Jpeg {
+        let damaged = || Error::file(path, "is no readable JPEG: its header is damaged or cut off; replace it");
+        let (size, orientation) = jpeg::header(&mut file).ok().flatten().ok_or_else(damaged)?;
+        (size, orientation, ColorType::Rgb8)
+    } else {
+        let mut decoder = ImageReader::with_format(file, format).into_decoder().map_err(unreadable(path, format))?;
+        let orientation = decoder.orientation().map_err(unreadable(path, format))?;
+        (decoder.dimensions(), orientation, decoder.color_type())
     };
     check_size(width, height, path)?;
     check_memory((width, height), colour, path)?;
-    let (width, height) = (width as usize, height as usize);
-    Ok(if swaps_sides(orientation) { (height, width) } else { (width, height) })
+    Ok(Header { stored: (width as usize, height as usize), orientation, deep: is_sixteen_bit(colour) })
+}
+
+/// Whether the colours are whole numbers of 16 bits, of which a camera may fill twelve.
+fn is_sixteen_bit(color: ColorType) -> bool {
+    matches!(color, ColorType::L16 | ColorType::La16 | ColorType::Rgb16 | ColorType::Rgba16)
 }
 
 /// Whether the file has an alpha channel, from its header alone. Errors as [`size`].
@@ -183,7 +221,7 @@ fn swaps_sides(orientation: Orientation) -> bool {
     matches!(orientation, Rotate90 | Rotate270 | Rotate90FlipH | Rotate270FlipH)
 }
 
-fn read(path: &Path) -> Result<Vec<u8>> {
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
     refuse_unsupported(path)?;
     std::fs::read(path).map_err(Error::io(path))
 }

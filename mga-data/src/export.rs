@@ -231,7 +231,12 @@ pub(crate) fn write_png(
     PngEncoder::new(&mut png)
         .write_image(&bytes, width as u32, height as u32, colour)
         .map_err(|e| Error::file(path, format!("cannot be encoded as PNG: {e}")))?;
-    whole_file::write(path, |file, _| file.write_all(&png)).map_err(Error::io(path))
+    write_whole(path, &png)
+}
+
+/// Writes a PNG file so that it is never half there.
+pub(crate) fn write_whole(path: &Path, png: &[u8]) -> Result<()> {
+    whole_file::write(path, |file, _| file.write_all(png)).map_err(Error::io(path))
 }
 
 #[cfg(test)]

@@ -14,7 +14,38 @@ use crate::picture::Mask;
 /// # Errors
 /// A file that cannot be read, is no PNG, has colours in place of indices, or holds a number that is no class.
 pub fn read_label_map(path: &Path, classes: usize) -> Result<Mask> {
-    let bytes = std::fs::read(path).map_err(Error::io(path))?;
+    let Numbers { width, height, values, .. } = read_numbers(&std::fs::read(path).map_err(Error::io(path))?, path)?;
+    let is_class = |value: u16| usize::from(value) < classes || value == u16::from(Mask::IGNORE);
+    if let Some(at) = values.iter().position(|&value| !is_class(value)) {
+        let (value, x, y) = (values[at], at % width.max(1), at / width.max(1));
+        return Err(Error::file(
+            path,
+            format!(
+                "holds {value} at column {x} of row {y}, but there are {classes} classes, numbered from 0 (and 255 for \
+                 what counts nowhere): name every class in data.annotations.classes, or save it anew"
+            ),
+        ));
+    }
+    let labels: Vec<u8> = values.iter().map(|&value| value.min(255) as u8).collect();
+    Mask::label_map(width, height, &labels).ok_or_else(|| Error::file(path, "has no pixels"))
+}
+
+/// The numbers of a PNG as they are stored.
+#[derive(Debug)]
+pub(crate) struct Numbers {
+    pub(crate) width: usize,
+    pub(crate) height: usize,
+    /// Of every pixel, row by row.
+    pub(crate) values: Vec<u16>,
+    /// The colours that the numbers stand for, where they are a palette's indices.
+    pub(crate) palette: Vec<[u8; 3]>,
+}
+
+/// The numbers of a PNG in memory; `path` is for messages.
+///
+/// # Errors
+/// No PNG, too large, or with several numbers a pixel.
+pub(crate) fn read_numbers(bytes: &[u8], path: &Path) -> Result<Numbers> {
     let unreadable = |e: png::DecodingError| Error::file(path, format!("cannot be decoded as PNG: {e}; save it anew"));
     let mut decoder = png::Decoder::new(Cursor::new(bytes));
     // The numbers as they are stored: nothing is expanded or scaled.
@@ -33,27 +64,15 @@ pub fn read_label_map(path: &Path, classes: usize) -> Result<Mask> {
             ),
         ));
     }
+    let palette = reader.info().palette.as_deref().map(|palette| palette.as_chunks::<3>().0.to_vec());
     let line = reader.output_line_size(width as u32).ok_or_else(|| Error::file(path, "is too large"))?;
     let mut buffer = vec![0; reader.output_buffer_size().ok_or_else(|| Error::file(path, "is too large"))?];
     reader.next_frame(&mut buffer).map_err(unreadable)?;
-    let mut labels = Vec::with_capacity(width * height);
+    let mut values = Vec::with_capacity(width * height);
     for row in buffer.chunks_exact(line.max(1)).take(height) {
-        for x in 0..width {
-            let value = value(row, x, depth);
-            if value as usize >= classes && value != u16::from(Mask::IGNORE) {
-                let y = labels.len() / width.max(1);
-                return Err(Error::file(
-                    path,
-                    format!(
-                        "holds {value} at column {x} of row {y}, but there are {classes} classes, numbered from 0 (and 255 \
-                         for what counts nowhere): name every class in data.annotations.classes, or save it anew"
-                    ),
-                ));
-            }
-            labels.push(value.min(255) as u8);
-        }
+        values.extend((0..width).map(|x| value(row, x, depth)));
     }
-    Mask::label_map(width, height, &labels).ok_or_else(|| Error::file(path, "has no pixels"))
+    Ok(Numbers { width, height, values, palette: palette.unwrap_or_default() })
 }
 
 /// The number at column `x` of a row of packed numbers.

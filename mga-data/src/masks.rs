@@ -11,10 +11,16 @@
 //! | `"none"` | none |
 
 mod cache;
+mod contents;
 mod controls;
 pub(crate) mod files;
+mod finder;
 mod hull;
+mod orientation;
+mod proven;
+mod reading;
 mod supplied;
+mod survey;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -24,8 +30,16 @@ use crate::dataset::{Dataset, Record};
 use crate::error::{Error, Result};
 use crate::picture::{Mask, Picture};
 pub use cache::{CachedMasks, MaskMaker};
+pub use contents::MaskContents;
 pub use files::{MaskFiles, mask_place, write_mask};
+pub(crate) use finder::png_or_same;
+pub use finder::{MaskFinder, MaskLayout};
+pub use orientation::MaskOrientation;
+pub(crate) use orientation::turned_as;
+pub use reading::MaskReading;
 pub use supplied::{MaskSupply, Supplied};
+pub(crate) use survey::other_aspect;
+pub use survey::{MaskKind, MaskSurvey, survey};
 
 /// Settings of `[data.masks]`.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
@@ -42,6 +56,8 @@ pub struct MaskSettings {
     pub of: Option<String>,
     /// Seed of "shuffled".
     pub seed: u64,
+    /// How the files of masks are read.
+    pub reading: MaskReading,
 }
 
 impl Default for MaskSettings {
@@ -52,6 +68,7 @@ impl Default for MaskSettings {
             missing: MissingMask::default(),
             of: None,
             seed: 0,
+            reading: MaskReading::default(),
         }
     }
 }
@@ -192,15 +209,25 @@ impl MaskSource {
     pub fn load(&self, index: usize) -> Result<(Picture, Option<Mask>)> {
         let (picture, mask) = self.load_optional(index)?;
         if mask.is_none() && self.settings.missing == MissingMask::Error && self.has(index, MISSING) {
-            return Err(self.fault(
-                index,
-                &format!(
-                    "has no mask from source `{}`: add one, or set data.masks.missing = \"no-loss\"",
-                    self.settings.source
-                ),
-            ));
+            return Err(self.fault(index, &self.missing(index)));
         }
         Ok((picture, mask))
+    }
+
+    /// What the files of these images' masks hold. Empty where the masks lie in no files.
+    pub fn survey(&self, images: &[usize]) -> MaskSurvey {
+        match self.made_from() {
+            Some(from) => survey(self.dataset.as_ref(), from, images, &self.settings.reading),
+            None => MaskSurvey::default(),
+        }
+    }
+
+    /// What to say of image `index`, which has no mask and needs one.
+    pub fn missing(&self, index: usize) -> String {
+        let source = &self.settings.source;
+        let looked = self.made_from().map_or_else(String::new, |from| self.dataset.missing_mask(index, from));
+        let looked = if looked.is_empty() { looked } else { format!(" ({looked})") };
+        format!("has no mask from source `{source}`{looked}: add one, or set data.masks.missing = \"no-loss\"")
     }
 
     /// [`MaskSource::load`] for evaluation, which needs no masks: a missing one is `None` whatever the settings.
@@ -257,7 +284,8 @@ impl MaskSource {
             self.note(index, MISSING);
             return Ok(None);
         };
-        let blank = mask.values().iter().all(|&v| v == 0.0);
+        // Neither what is 0 nor what is ignored says anything.
+        let blank = !mask.values().iter().any(|&v| v > 0.0);
         if blank {
             self.note(index, BLANK);
         }
@@ -282,9 +310,12 @@ impl MaskSource {
         if size == own {
             return Ok(Some(mask));
         }
-        if !same_aspect(size, own) {
+        if !self.settings.reading.stretch && !same_aspect(size, own) {
             let ((w, h), (mw, mh)) = (size, own);
-            let what = format!("is {w} x {h}, but its mask from source `{source}` is {mw} x {mh}: expected one aspect");
+            let what = format!(
+                "is {w} x {h}, but its mask from source `{source}` is {mw} x {mh}: expected one aspect; make it anew, or \
+                 set data.masks.stretch = true where masks were squeezed to another shape"
+            );
             return Err(self.fault(index, &what));
         }
         self.note(index, RESIZED);
@@ -310,7 +341,7 @@ impl MaskSource {
             let id = self.dataset.records().get(first).map_or("", |record| record.id.as_str());
             Some(format!("{} images {what} (first: {id})", 1 + images.count()))
         };
-        kinds.into_iter().filter_map(line).collect()
+        kinds.into_iter().filter_map(line).chain(self.dataset.mask_notes()).collect()
     }
 
     /// What was seen so far, image by image, to be kept with the state of a run.

@@ -101,8 +101,9 @@ impl PartialEq for Picture {
     }
 }
 
-/// A mask, values in `0..=1` (1: what the attention should look at), row-major: `[height, width]`. Or a label map
-/// ([`Mask::label_map`]): the number of each pixel's class, which transforms sample by the nearest pixel.
+/// A mask, values in `0..=1` (1: what the attention should look at), row-major: `[height, width]`; not a number where a
+/// pixel is to be ignored. Or a label map ([`Mask::label_map`]): the number of each pixel's class, which transforms sample
+/// by the nearest pixel.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mask {
     width: usize,
@@ -158,6 +159,24 @@ impl Mask {
     pub fn label_map(width: usize, height: usize, labels: &[u8]) -> Option<Self> {
         let mask = Self::new(width, height, labels.iter().map(|&label| f32::from(label)).collect())?;
         Some(Self { labels: true, ..mask })
+    }
+
+    /// Whether a pixel of a mask is to be ignored. (Label maps have [`Mask::IGNORE`] for that.)
+    pub fn has_ignored(&self) -> bool {
+        !self.labels && self.values.iter().any(|value| value.is_nan())
+    }
+
+    /// What `resample` makes of a mask with ignored pixels: a new pixel is the mean of those it covers that count, and is
+    /// itself ignored where less than half of it does.
+    pub(crate) fn resampled(&self, resample: impl Fn(&Self) -> Self) -> Self {
+        let (mut values, mut counts) = (self.clone(), self.clone());
+        values.values.iter_mut().filter(|value| value.is_nan()).for_each(|value| *value = 0.0);
+        counts.values.iter_mut().for_each(|value| *value = if value.is_nan() { 0.0 } else { 1.0 });
+        let (mut values, counts) = (resample(&values), resample(&counts));
+        for (value, &share) in values.values.iter_mut().zip(&counts.values) {
+            *value = if share >= 0.5 { (*value / share).min(1.0) } else { f32::NAN };
+        }
+        values
     }
 
     /// Whether the values are class numbers.
@@ -228,5 +247,18 @@ mod tests {
         let picture = Picture::new(2, 1, vec![0.0, 0.1, 0.2, 0.3, 0.4, 0.5]).unwrap();
         assert_eq!(picture.window((0, 1), (1, 1)).unwrap().pixels(), [0.3, 0.4, 0.5]);
         assert_eq!(mask.blank(1, 2).values(), [255.0, 255.0]);
+    }
+
+    #[test]
+    fn ignored_pixels_have_no_share_in_what_a_mask_is_resized_to() {
+        let ignored = f32::NAN;
+        let mask = Mask::new(4, 1, vec![1.0, ignored, ignored, 0.25]).unwrap();
+        assert!(mask.has_ignored() && !Mask::filled(2, 2, 1.0).has_ignored());
+        assert!(!Mask::label_map(1, 1, &[255]).unwrap().has_ignored());
+        for half in [crate::masks::resize_area(&mask, 2, 1), crate::transforms::resize_mask(mask.clone(), 1, 2)] {
+            assert_eq!(half.values(), [1.0, 0.25]);
+        }
+        let third = crate::transforms::resize_mask(Mask::new(3, 1, vec![ignored, ignored, 1.0]).unwrap(), 1, 1);
+        assert!(third.values()[0].is_nan(), "two thirds of it are ignored");
     }
 }

@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::background::{Backdrop, Background};
 use crate::dataset::Dataset;
 use crate::datasets::image_folder::{self, ImageFolderSettings};
 use crate::datasets::mganet::{self, MgaNetSettings};
 use crate::datasets::table::{self, TableSettings};
 use crate::error::{Error, Result};
+use crate::masks::MaskReading;
 
 /// What every data set is opened with, beside its own settings.
 #[derive(Debug, Clone, Default)]
@@ -18,6 +20,17 @@ pub struct OpenContext {
     pub hub: Option<mga_hub::Hub>,
     /// `data.on_error`: leave out what cannot be used and say so in [`Dataset::warnings`], instead of stopping.
     pub skip_errors: bool,
+    /// `[data.masks]`: how the numbers in mask files are read.
+    pub masks: MaskReading,
+    /// `data.white_point`: the number that is white in images of 16 bits.
+    pub white_point: Option<u16>,
+}
+
+impl OpenContext {
+    /// What the pixels of this data set look like, with the background that its own settings name.
+    pub(crate) fn backdrop(&self, background: &Background, seed: u64) -> Backdrop {
+        Backdrop { background: background.clone(), seed, white_point: self.white_point }
+    }
 }
 
 /// A data set by name.

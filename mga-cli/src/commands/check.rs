@@ -13,6 +13,7 @@ use crate::data_set::{self, OpenData, TornGroups};
 use crate::experiment::{Loaded, Task, UpdateRule};
 use crate::interrupt::Interrupt;
 use crate::loaders;
+use crate::mask_files;
 use crate::mask_survey;
 use crate::network_input::network_input;
 use crate::output::print;
@@ -52,6 +53,7 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     assemble::settle_mask_weights(&mut loaded, components)?;
     let device = assemble::device(&loaded)?;
     let data = data_set::open(&loaded, components, TornGroups::Refused)?;
+    let looked = mask_files::look(&loaded, &data, usize::MAX)?;
     let classes = data.dataset.classes();
     let weights_of_classes = class_weights(&loaded, classes, || Ok(data.training_counts()))?;
     let model = assemble::fresh_model(&loaded, components, classes.len(), &device)?;
@@ -64,12 +66,13 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
         text += &loaded.experiment.resolved_toml()?;
         text.push('\n');
     }
-    data.notes().iter().for_each(|note| text += &format!("note: {note}\n"));
+    data.notes().iter().chain(&looked.notes).for_each(|note| text += &format!("note: {note}\n"));
     text += &format!("device: {}, {} threads\n", assemble::device_name(&device), rayon::current_num_threads());
     text += &format!("weights: {}\n", weights.as_deref().unwrap_or("none, drawn from the seed"));
     text += &preprocessing_line(&loaded, own, found.as_ref());
     text += &data_lines(&loaded, &data)?;
     text += &class_weights_line(classes, weights_of_classes.as_deref());
+    looked.kinds.iter().for_each(|kind| text += &format!("mask files: {kind}\n"));
     if let Some((survey, _)) = mask_survey::survey(&loaded, &data, &Interrupt::default())? {
         survey.lines().iter().for_each(|line| text += &format!("{line}\n"));
     }

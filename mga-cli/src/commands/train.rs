@@ -19,6 +19,7 @@ use crate::gallery;
 use crate::identity::{self, Identity, Resumed, experiment_hash, weights_hash};
 use crate::interrupt::Interrupt;
 use crate::loaders;
+use crate::mask_files::{self, LOOKED_AT, Looked};
 use crate::mask_survey::{self, MaskSurvey};
 use crate::progress::{Voice, percent};
 use crate::rehearsal;
@@ -112,6 +113,8 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     }
     let device = assemble::device(&loaded)?;
     let data = data_set::open(&loaded, components, TornGroups::of_run(&folder))?;
+    // A run that began has been looked at.
+    let looked = if resume { Looked::default() } else { mask_files::look(&loaded, &data, LOOKED_AT)? };
     // A checkpoint holds all that the first weights gave, and they may be gone.
     let weights =
         if resume && folder.last().is_file() { None } else { assemble::settle_weights(&mut loaded, components)? };
@@ -148,7 +151,7 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
         folder.write("experiment.toml", &resolved)?;
     }
     folder.remove_temporary()?;
-    data.notes().iter().for_each(|warning| say(&format!("warning: {warning}")));
+    data.notes().iter().chain(&looked.notes).for_each(|warning| say(&format!("warning: {warning}")));
     say(&format!(
         "{}: {} classes, {} training, {} validation and {} test images; {} on {}; into {}",
         experiment.data.dataset,

@@ -237,8 +237,22 @@ impl Check<'_> {
         }
     }
 
+    /// A number in mask files has one meaning.
+    fn mask_files(&mut self, experiment: &Experiment) {
+        let masks = &experiment.data.masks;
+        if !self.sound(&["data.masks"]) {
+            return;
+        }
+        let reading = masks.reading();
+        if let Some((number, one, other)) = reading.named_twice() {
+            let message = format!("{number} stands in data.masks.{one} too; a number has one meaning");
+            self.error_at(&format!("data.masks.{other}"), message);
+        }
+    }
+
     fn masks(&mut self, experiment: &Experiment) {
         self.shown_masks(experiment);
+        self.mask_files(experiment);
         let no_masks = experiment.data.masks.source.as_deref() == Some("none");
         if !self.sound(&["data.masks", "model.mask_guidance"]) || !experiment.model.mask_guidance {
             return;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use mga_data::annotations::AnnotationSettings;
+use mga_data::masks::{MaskLayout, MaskOrientation, MaskReading};
 use mga_data::transforms::Rounding;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -49,6 +50,10 @@ pub struct Data {
     /// images were resized so, else `none`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resize_rounding: Option<Rounding>,
+    /// The number that is white in images of 16 bits, 4095 where a camera fills twelve of them; left out: 65535.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub white_point: Option<u16>,
     /// Threads that decode and transform images; 0: all cores. Batches do not depend on it.
     #[serde(default)]
     pub workers: usize,
@@ -166,9 +171,49 @@ pub struct Masks {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub folder: Option<PathBuf>,
+    /// What the masks in `folder` are called: "{stem}_segmentation.png", where {stem} is the image's name without extension
+    /// and {name} with it; left out: the image's name with .png.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub mask_name: Option<String>,
+    /// How `folder` is laid out: `tree`, in sub-folders as the images, or `flat`, all in the one folder; left out: `tree`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mask_layout: Option<MaskLayout>,
+    /// Numbers in mask files that mean 1: indices in files with a palette of colours, grey values otherwise. With this list
+    /// alone all others mean 0; without any list, brightness counts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub foreground: Vec<u16>,
+    /// Numbers in mask files that mean 0; alone, all others mean 1.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub background: Vec<u16>,
+    /// Numbers in mask files of pixels that are ignored: they have no share in the attention's target and loss.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ignore: Vec<u16>,
+    /// Which pixels of photographs that EXIF turns the mask files were drawn on: `upright` as they are shown, `stored` as
+    /// they are stored; left out: upright, and how many there are that nothing shows is told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub orientation: Option<MaskOrientation>,
+    /// Stretch masks of another aspect to their images, as the square outputs of some segmenters need; otherwise they are
+    /// errors.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub stretch: bool,
     /// How the segmenter named in `source` makes the masks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub segmenter: Option<SegmenterSettings>,
+}
+
+impl Masks {
+    /// How mask files are read.
+    #[must_use]
+    pub fn reading(&self) -> MaskReading {
+        MaskReading {
+            foreground: self.foreground.clone(),
+            background: self.background.clone(),
+            ignore: self.ignore.clone(),
+            orientation: self.orientation,
+            stretch: self.stretch,
+        }
+    }
 }
 
 /// What a mask that is zero everywhere means.

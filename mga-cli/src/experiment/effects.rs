@@ -101,6 +101,20 @@ const MASK_FOLDER: Need = value(
     &["data.masks.source", "data.masks.of"],
     "data.masks.source = \"folder\", or a control with data.masks.of = \"folder\"",
 );
+const FOLDER_NAMED: Need = value(
+    |e, _| e.data.masks.folder.is_some(),
+    &["data.masks.folder"],
+    "data.masks.folder; beside mask_root it is a key of [data]",
+);
+const MASK_FILES: Need = value(
+    |e, c| {
+        let made = ["none", "ones", "centre", "alpha"];
+        let rule = segmenter(e, |name| c.registry.segmenter(name).is_some() || c.registry.weightless(name).is_some());
+        !rule && !e.data.masks.source.as_deref().is_some_and(|source| made.contains(&source))
+    },
+    &["data.masks.source", "data.masks.of"],
+    "masks in files; data.masks.source makes them, or reads none",
+);
 const SEGMENTER: Need = value(
     |e, c| segmenter(e, |name| c.registry.segmenter(name).is_some() || c.registry.weightless(name).is_some()),
     &["data.masks.source", "data.masks.of"],
@@ -229,6 +243,7 @@ pub(super) const SETTINGS: &[(&str, &[Need])] = &[
     ("data.mean", ALWAYS),
     ("data.std", ALWAYS),
     ("data.resize_rounding", &[RESIZES]),
+    ("data.white_point", ALWAYS),
     ("data.workers", ALWAYS),
     ("data.prefetch", ALWAYS),
     ("data.validation.fraction", ALWAYS),
@@ -244,6 +259,13 @@ pub(super) const SETTINGS: &[(&str, &[Need])] = &[
     ("data.masks.of", &[MASKS_OF_OTHERS]),
     ("data.masks.seed", &[SHUFFLED]),
     ("data.masks.folder", &[MASK_FOLDER]),
+    ("data.masks.mask_name", &[FOLDER_NAMED]),
+    ("data.masks.mask_layout", &[FOLDER_NAMED]),
+    ("data.masks.foreground", &[MASK_FILES]),
+    ("data.masks.background", &[MASK_FILES]),
+    ("data.masks.ignore", &[MASK_FILES]),
+    ("data.masks.orientation", &[MASK_FILES]),
+    ("data.masks.stretch", &[MASK_FILES]),
     ("data.masks.segmenter", &[SEGMENTER]),
     ("data.masks.segmenter.weights", &[NETWORK]),
     ("data.masks.segmenter.classes", &[NETWORK]),
@@ -265,6 +287,7 @@ pub(super) const SETTINGS: &[(&str, &[Need])] = &[
     ("data.annotations.line_width", &[LABELME]),
     ("data.annotations.region", &[LABELME]),
     ("data.annotations.crop", ALWAYS),
+    ("data.annotations.orientation", &[ANNOTATED_BY_FILES]),
     ("data.train.transforms", ALWAYS),
     ("data.eval.transforms", ALWAYS),
     ("data.eval.batch_size", ALWAYS),
@@ -275,6 +298,8 @@ pub(super) const SETTINGS: &[(&str, &[Need])] = &[
     ("data.unlabelled_test", ALWAYS),
     ("data.exclude", ALWAYS),
     ("data.mask_root", ALWAYS),
+    ("data.mask_name", ALWAYS),
+    ("data.mask_layout", ALWAYS),
     ("data.background", ALWAYS),
     ("data.background_seed", &[CLUTTER]),
     ("data.check_files", ALWAYS),

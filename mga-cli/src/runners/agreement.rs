@@ -1,10 +1,11 @@
 //! How far attention agrees with the masks: those of `[data.masks]`, and those that the experiment names as reference.
 
 use candle_core::{DType, Device, Tensor};
-use mga_core::attention::mask_target;
 use mga_core::metrics::{MaskAgreement, MaskSummary, overlap_of_halves};
 use mga_data::{Batch, Mask};
 use serde_json::{Map, Value, json};
+
+use super::attention_target::AttentionTarget;
 
 /// What an evaluation found.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,24 +34,14 @@ impl Comparing {
     pub(super) fn add(&mut self, batch: &Batch, attention: &Tensor) -> anyhow::Result<()> {
         let (_, _, h, w) = attention.dims4()?;
         let maps = attention.to_device(&Device::Cpu)?.to_dtype(DType::F32)?.flatten_from(1)?.to_vec2::<f32>()?;
-        let targets = |masks: &Tensor| -> anyhow::Result<(Vec<Vec<f32>>, Vec<bool>)> {
-            let (target, blank) = mask_target(masks, (h, w))?;
-            Ok((target.flatten_from(1)?.to_vec2::<f32>()?, blank))
-        };
-        let (own, blank) = targets(&batch.masks)?;
-        for (index, (map, target)) in maps.iter().zip(&own).enumerate() {
-            if batch.has_mask[index] && !blank[index] {
-                self.own.add(map, target)?;
-            }
+        let own = Targets::of(AttentionTarget::of(batch, (h, w))?)?;
+        for (index, map) in maps.iter().enumerate().filter(|(index, _)| batch.has_mask[*index]) {
+            own.compare(index, map, &mut self.own)?;
         }
         for (index, (map, reference)) in maps.iter().zip(&batch.references).enumerate() {
             let Some(reference) = reference else { continue };
             self.referenced = true;
-            let size = (1, 1, reference.height(), reference.width());
-            let (target, blank) = targets(&Tensor::from_slice(reference.values(), size, &Device::Cpu)?)?;
-            if !blank[0] {
-                self.reference.add(map, &target[0])?;
-            }
+            Targets::of(AttentionTarget::of_mask(reference, (h, w))?)?.compare(0, map, &mut self.reference)?;
             if batch.has_mask[index] {
                 self.compare_masks(&batch.masks.get(index)?.flatten_all()?.to_vec1::<f32>()?, reference);
             }
@@ -59,7 +50,9 @@ impl Comparing {
     }
 
     fn compare_masks(&mut self, own: &[f32], reference: &Mask) {
-        let wide = |values: &[f32]| values.iter().map(|&value| f64::from(value)).collect::<Vec<f64>>();
+        // What is ignored is no part of either.
+        let number = |value: f32| if value.is_nan() { 0.0 } else { f64::from(value) };
+        let wide = |values: &[f32]| values.iter().map(|&value| number(value)).collect::<Vec<f64>>();
         if let Some(overlap) = overlap_of_halves(&wide(own), &wide(reference.values())) {
             self.between = (self.between.0 + overlap, self.between.1 + 1);
         }
@@ -73,6 +66,39 @@ impl Comparing {
             reference: self.referenced.then(|| self.reference.summary()),
             between: (count > 0).then(|| sum / count as f64),
         }
+    }
+}
+
+/// Targets as numbers, image by image.
+struct Targets {
+    targets: Vec<Vec<f32>>,
+    blank: Vec<bool>,
+    shares: Option<Vec<Vec<f32>>>,
+}
+
+impl Targets {
+    fn of(found: AttentionTarget) -> anyhow::Result<Self> {
+        let rows = |tensor: &Tensor| tensor.flatten_from(1)?.to_vec2::<f32>();
+        let shares = found.shares.as_ref().map(rows).transpose()?;
+        Ok(Self { targets: rows(&found.target)?, blank: found.blank, shares })
+    }
+
+    /// Adds the map of image `index`, unless its mask is blank; cells of ignored pixels are compared with nothing.
+    fn compare(&self, index: usize, map: &[f32], agreement: &mut MaskAgreement) -> anyhow::Result<()> {
+        let target = &self.targets[index];
+        if self.blank[index] {
+            return Ok(());
+        }
+        match self.shares.as_ref().map(|shares| &shares[index]) {
+            None => agreement.add(map, target)?,
+            Some(shares) => {
+                let counted = |values: &[f32]| -> Vec<f32> {
+                    values.iter().zip(shares).filter(|(_, share)| **share > 0.0).map(|(value, _)| *value).collect()
+                };
+                agreement.add(&counted(map), &counted(target))?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -151,6 +177,7 @@ mod tests {
             position: 0,
             images: Tensor::zeros((2, 3, 2, 4), DType::F32, &Device::Cpu).unwrap(),
             masks,
+            counts: None,
             has_mask: vec![true, false],
             references: vec![Mask::new(4, 2, vec![1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0]), Mask::new(4, 2, right)],
             labels: vec![0, 0],

@@ -1,13 +1,13 @@
 //! task = "classification": cross entropy, and the mean squared error between attention and mask.
 
 use candle_core::DType;
-use mga_core::attention::mask_target;
 use mga_core::ops;
 use mga_core::parameter::ParameterStore;
 use mga_core::tape::{Tape, Value};
 use mga_data::{Batch, Loader};
 use mga_models::MgaModel;
 
+use super::attention_target::AttentionTarget;
 use super::evaluation::{Evaluated, evaluate};
 use super::learner::{Learner, LossPart, Outcome};
 use crate::experiment::{EmptyMask, Experiment, Metric};
@@ -33,7 +33,6 @@ impl Learner for Classification<'_> {
     }
 
     fn loss(&self, tape: &mut Tape, batch: &Batch) -> anyhow::Result<(Value, Vec<LossPart>)> {
-        let device = self.model.store().device();
         let images = tape.constant(&network_input(self.model, batch)?)?;
         let prediction = self.model.forward(tape, images)?;
         if let Some(index) = batch.labels.iter().position(|&label| label == Batch::NO_LABEL) {
@@ -49,10 +48,11 @@ impl Learner for Classification<'_> {
         let attention = prediction.attention.filter(|_| self.experiment.model.mask_guidance);
         let Some(attention) = attention else { return Ok((entropy, parts)) };
         let (_, _, h, w) = attention.dims4()?;
-        let (target, blank) = mask_target(&batch.masks, (h, w))?;
+        let target = AttentionTarget::of(batch, (h, w))?;
         let skip = self.experiment.data.masks.empty == EmptyMask::Skip;
-        let used: Vec<bool> = batch.has_mask.iter().zip(&blank).map(|(&has, &blank)| has && !(blank && skip)).collect();
-        let mse = ops::mean_squared_error(tape, attention, &target.to_device(device)?, &used)?;
+        let used: Vec<bool> =
+            batch.has_mask.iter().zip(&target.blank).map(|(&has, &blank)| has && !(blank && skip)).collect();
+        let mse = target.squared_error(tape, attention, &used)?;
         let masks = used.iter().filter(|&&used| used).count() as f64;
         parts[1] = LossPart { name: "mask_mse", value: number(&mse)?, count: Some(masks) };
         let total = ops::scaled_sum(tape, &[(entropy, 1.0), (mse, self.experiment.objective.mask_weight)])?;

@@ -7,7 +7,7 @@ use anyhow::Context;
 use candle_core::{DType, Device};
 use indicatif::ProgressBar;
 use mga_core::parameter::{Kind, ParameterStore};
-use mga_data::annotations::Annotated;
+use mga_data::annotations::{Annotated, LabelCounts};
 use mga_data::content_hash::content_hash;
 use mga_data::{Batch, Loader, Picture, Source};
 use mga_models::weights::load_network;
@@ -30,6 +30,7 @@ use crate::fingerprint;
 use crate::gallery::OVERVIEW;
 use crate::identity::{self, Identity, experiment_hash, weights_hash};
 use crate::interrupt::Interrupt;
+use crate::mask_files::{unreadable, usable};
 use crate::pictures::{grid, save_png};
 use crate::prediction::spread;
 use crate::progress::Voice;
@@ -59,6 +60,8 @@ pub fn train(
     let experiment = &loaded.experiment;
     let device = assemble::device(loaded)?;
     let data = data_set::open_annotated(loaded, components, true, TornGroups::of_run(folder))?;
+    // A run that began has been looked at.
+    let odd = if resume { Vec::new() } else { count_labels(loaded, &data)?.1 };
     let learner = learner(loaded, components, &data, &device, true)?;
     let say = |line: &str| voice.say(line);
     if let Some(weights) = &weights {
@@ -85,7 +88,7 @@ pub fn train(
         folder.write("experiment.toml", experiment.resolved_toml()?)?;
     }
     folder.remove_temporary()?;
-    data.notes.iter().for_each(|note| say(&format!("note: {note}")));
+    data.notes.iter().chain(&odd).for_each(|note| say(&format!("note: {note}")));
     say(&format!(
         "{}: {} classes of pixels, {} training, {} validation and {} test images; {} on {}; into {}",
         experiment.data.dataset,
@@ -173,11 +176,11 @@ pub fn check(loaded: &mut Loaded, components: &Components) -> anyhow::Result<Str
     let loaded = &*loaded;
     let device = assemble::device(loaded)?;
     let data = data_set::open_annotated(loaded, components, true, TornGroups::Refused)?;
+    let (counts, notes) = count_labels(loaded, &data)?;
     let learner = learner(loaded, components, &data, &device, true)?;
     let weights = found.as_ref().map(|found| load_weights(loaded, components, &learner, found)).transpose()?;
-    let mut text: String = data.notes.iter().map(|note| format!("note: {note}\n")).collect();
+    let mut text: String = data.notes.iter().chain(&notes).map(|note| format!("note: {note}\n")).collect();
     rehearse(loaded, components, &data, &learner, &device)?;
-    let (counts, ignored) = data.training_pixels()?;
     let splits = &data.splits;
     text += &format!(
         "device: {}, {} threads\nweights: {}\n{}data: {}; {} training, {} validation and {} test images are annotated\n",
@@ -190,16 +193,38 @@ pub fn check(loaded: &mut Loaded, components: &Components) -> anyhow::Result<Str
         splits.validation.len(),
         splits.test.len()
     );
-    let all = counts.iter().sum::<u64>().max(1);
-    for (class, count) in learner.classes.iter().zip(&counts) {
+    let all = counts.classes.iter().sum::<u64>().max(1);
+    for (class, count) in learner.classes.iter().zip(&counts.classes) {
         text += &format!("  {class}: {:.2} % of the annotated training pixels\n", 100.0 * *count as f64 / all as f64);
     }
-    text += &format!("  not annotated: {ignored} pixels\n");
+    text += &format!("  not annotated: {} pixels\n", counts.ignored);
     text += &class_weights_line(&learner.classes, learner.class_weights.as_deref());
     let trained = learner.store.entries().iter().filter(|entry| entry.kind() == Kind::Weight);
     let parameters: usize = trained.map(|entry| entry.tensor().elem_count()).sum();
     text += &format!("model: {}, {parameters} parameters, all trained\n", loaded.experiment.model.backbone);
     Ok(text)
+}
+
+/// Counts the annotated pixels of every part: those of the training images, and what is worth a look.
+fn count_labels(loaded: &Loaded, data: &AnnotatedData) -> anyhow::Result<(LabelCounts, Vec<String>)> {
+    const KEY: &str = "data.annotations";
+    let parts =
+        [("training", &data.splits.train), ("validation", &data.splits.validation), ("test", &data.splits.test)];
+    let (mut training, mut notes) = (LabelCounts::default(), Vec::new());
+    let all: Vec<usize> = parts.iter().flat_map(|(_, images)| images.iter().copied()).collect();
+    notes.extend(usable(loaded, KEY, data.annotated.survey_masks(&all, &loaded.experiment.data.masks.reading()))?);
+    for (part, images) in parts.into_iter().filter(|(_, images)| !images.is_empty()) {
+        let counts = data.annotated.count(images);
+        notes.extend(unreadable(loaded, KEY, &format!("annotated {part} images"), &counts.unreadable)?);
+        notes.extend(data.annotated.odd(&counts, part));
+        if part == "training" {
+            if let Some(message) = data.annotated.no_foreground(&counts) {
+                return Err(loaded.error(KEY, message).into());
+            }
+            training = counts;
+        }
+    }
+    Ok((training, notes))
 }
 
 fn learner<'a>(
@@ -217,7 +242,7 @@ fn learner<'a>(
     let classes = data.annotated.classes().to_vec();
     let mut store = ParameterStore::new(experiment.seed, DType::F32, device);
     let network = (entry.build)(store.root(), classes.len())?;
-    let counts = || Ok(data.training_pixels()?.0);
+    let counts = || Ok(data.annotated.count(&data.splits.train).classes);
     let class_weights = if trains { class_weights(loaded, &classes, counts)? } else { None };
     Ok(Segmentation { experiment, store, network, classes, class_weights })
 }

@@ -4,6 +4,7 @@ mod agreement;
 mod bad_input;
 #[cfg(test)]
 mod checked;
+mod mask_files;
 mod noted;
 #[cfg(test)]
 mod photographs;

@@ -63,6 +63,7 @@ fn a_name_is_all_that_known_and_described_weights_need() {
             background: None,
             background_seed: None,
             resize_rounding: Some("8-bit".into()),
+            white_point: None,
         },
         experiment: String::new(),
     };

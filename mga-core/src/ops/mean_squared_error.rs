@@ -1,6 +1,6 @@
 //! Mean squared error against a fixed target.
 
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 
 use super::precision::widened;
 use crate::error::{Error, Result};
@@ -36,6 +36,29 @@ pub fn mean_squared_error(tape: &mut Tape, x: Value, target: &Tensor, use_row: &
     }))
 }
 
+/// `sum w (x - target)^2 / sum w` over every number, with weights `w` of the shape of `x`: how much each number counts.
+/// A scalar; 0 where nothing counts. Of equal weights in whole rows it is [`mean_squared_error`] of those rows.
+///
+/// # Errors
+/// Shapes that differ.
+pub fn weighted_mean_squared_error(tape: &mut Tape, x: Value, target: &Tensor, weights: &Tensor) -> Result<Value> {
+    if x.dims() != target.dims() || x.dims() != weights.dims() {
+        let what = format!("x {:?}, target {:?}, weights {:?}", x.dims(), target.dims(), weights.dims());
+        return Err(Error::shape("weighted_mean_squared_error", what));
+    }
+    let difference = (widened(x.tensor())? - widened(target)?)?;
+    let weights = widened(weights)?.to_dtype(difference.dtype())?;
+    let sum = weights.sum_all()?.to_dtype(DType::F64)?.to_vec0::<f64>()?;
+    let sum = if sum > 0.0 { sum } else { 1.0 };
+    let weighted = (&difference * weights)?;
+    let loss = ((&weighted * &difference)?.sum_all()? / sum)?;
+    let (slot, dtype) = (x.slot(), x.tensor().dtype());
+    Ok(tape.record(&[&x], loss, move |dy, gradients| {
+        let dx = weighted.broadcast_mul(&(dy.tensor() * (2.0 / sum))?)?;
+        gradients.add(slot, Gradient::new(dx.to_dtype(dtype)?))
+    }))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,5 +77,37 @@ mod tests {
                 mean_squared_error(tape, v[0].clone(), &target, &rows)
             });
         }
+    }
+    #[test]
+    fn weighted_gradients_are_right_and_nothing_may_count() -> Result<()> {
+        let weights = Tensor::new(&[0.0, 1.0, 0.25, 0.5, 1.0, 0.0], &Device::Cpu)?.reshape((1, 1, 3, 2))?;
+        let weights = Tensor::cat(&[&weights, &(&weights * 0.5)?], 0)?;
+        for weights in [weights.clone(), weights.zeros_like()?] {
+            check(&[&[2, 1, 3, 2]], |tape, v| {
+                let target = Tensor::new(0.3, &Device::Cpu)?.broadcast_as(v[0].dims())?.contiguous()?;
+                weighted_mean_squared_error(tape, v[0].clone(), &target, &weights)
+            });
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn weights_leave_out_what_does_not_count() -> Result<()> {
+        let row = |values: &[f32]| Tensor::new(values, &Device::Cpu)?.reshape((2, 1, 1, 2));
+        let (x, target) = (row(&[1.0, 9.0, 0.5, 0.0])?, row(&[0.0, 0.0, 0.0, 0.0])?);
+        let loss = |weights: &[f32]| -> Result<f32> {
+            let mut tape = Tape::eval();
+            let x = tape.constant(&x)?;
+            let loss = weighted_mean_squared_error(&mut tape, x, &target, &row(weights)?)?;
+            Ok(loss.tensor().to_vec0()?)
+        };
+        assert_eq!(loss(&[1.0, 0.0, 0.5, 0.5])?, (1.0 + 0.125) / 2.0);
+        assert_eq!(loss(&[0.0; 4])?, 0.0);
+        // Whole rows are what the unweighted loss takes.
+        let mut tape = Tape::eval();
+        let value = tape.constant(&x)?;
+        let rows = mean_squared_error(&mut tape, value, &target, &[false, true])?.tensor().to_vec0::<f32>()?;
+        assert_eq!(loss(&[0.0, 0.0, 1.0, 1.0])?, rows);
+        Ok(())
     }
 }

@@ -72,7 +72,7 @@ pub use hard_swish::hard_swish;
 pub use layer_norm::layer_norm;
 pub use linear::linear;
 pub use max_pool2d::{Pool2dSettings, max_pool2d};
-pub use mean_squared_error::mean_squared_error;
+pub use mean_squared_error::{mean_squared_error, weighted_mean_squared_error};
 pub use pixel_cross_entropy::{LabelMaps, pixel_cross_entropy};
 pub use rearrange::{mirror, permute, reshape};
 pub use relu::relu;

@@ -1,6 +1,7 @@
 //! Looking a data set over before trusting numbers from it: what cannot be read, what is on two sides of a split, how
 //! classes, sizes and masks are distributed.
 
+mod depth;
 mod duplicates;
 mod report;
 
@@ -16,6 +17,7 @@ use crate::source::{Source, caught};
 use crate::split::Splits;
 use duplicates::{Print, Printer};
 
+pub use depth::nearly_black;
 pub use report::{ClassCounts, DataReport, Duplicates, Masks, NearDuplicate, Placed, Sizes, Spread, Unreadable};
 
 /// How closely to look.
@@ -146,8 +148,10 @@ pub fn inspect(
 fn facts_of(source: &dyn Source, index: usize, printer: &Printer) -> Result<Facts> {
     let (picture, mask) = source.load(index)?;
     let mask = mask.map(|mask| {
-        let sum: f64 = mask.values().iter().map(|&v| f64::from(v)).sum();
-        MaskFacts { coverage: sum / mask.values().len() as f64, blank: mask.values().iter().all(|&v| v <= 0.0) }
+        // Ignored pixels have no share.
+        let counting = || mask.values().iter().filter(|v| !v.is_nan());
+        let sum: f64 = counting().map(|&v| f64::from(v)).sum();
+        MaskFacts { coverage: sum / counting().count().max(1) as f64, blank: !counting().any(|&v| v > 0.0) }
     });
     Ok(Facts { width: picture.width(), height: picture.height(), print: printer.print(picture), mask })
 }

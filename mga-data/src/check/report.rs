@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::dataset::Split;
 use crate::groups::SharedGroup;
+use crate::masks::MaskSurvey;
 use crate::summed_up::{some_of, summed_up};
 
 /// Everything known about a data set and its splits.
@@ -94,6 +95,9 @@ pub struct Masks {
     pub blank: Vec<String>,
     /// Images without a mask.
     pub missing: Vec<String>,
+    /// What the files of the masks hold, where they lie in files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub files: Option<MaskSurvey>,
 }
 
 /// An image that cannot be decoded.
@@ -169,6 +173,7 @@ impl DataReport {
         });
         let torn = self.shared_groups.iter().map(|shared| ("groups in several parts", shared.to_string()));
         let mut problems = summed_up(unreadable.chain(across).chain(contrary).chain(torn));
+        problems.extend(self.masks.files.iter().flat_map(|files| files.problems.clone()));
         let untrained = self.named_classes(|class| class.train == 0 && class.validation + class.test > 0);
         if !untrained.is_empty() {
             problems.push(format!("classes without a training image: {}", some_of(&untrained)));
@@ -204,6 +209,7 @@ impl DataReport {
                 some_of(&self.masks.blank)
             ));
         }
+        notes.extend(self.masks.files.iter().flat_map(|files| files.notes.clone()));
         let trained = || self.classes.iter().map(|class| class.train).filter(|&count| count > 0);
         if let (Some(least), Some(most)) = (trained().min(), trained().max())
             && most > 10 * least
@@ -254,6 +260,8 @@ impl fmt::Display for DataReport {
         } else {
             writeln!(f, "\n{} images with a mask", self.masks.images)?;
         }
+        let lines = self.masks.files.iter().flat_map(MaskSurvey::lines);
+        lines.into_iter().try_for_each(|line| writeln!(f, "  {line}"))?;
         for (title, lines) in [("problems", self.problems()), ("notes", self.notes())] {
             writeln!(f, "\n{} {title}", lines.len())?;
             lines.iter().try_for_each(|line| writeln!(f, "  {line}"))?;

@@ -10,10 +10,9 @@ use crate::dataset::{Dataset, Origin, Record};
 use crate::datasets::listing::Listing;
 use crate::decode;
 use crate::error::{Error, Result, shown};
-use crate::masks::same_aspect;
+use crate::masks::{MaskContents, MaskFinder, MaskReading, other_aspect};
 use crate::picture::{Mask, Picture};
 use crate::summed_up::{some_of, summed_up};
-use crate::system_files::is_passed_over;
 
 /// One image on its way into a [`FileSet`].
 #[derive(Debug)]
@@ -32,6 +31,10 @@ pub(crate) struct FileSetBuilder {
     pub(crate) entries: Vec<Entry>,
     /// Whether there is a `"folder"` of masks, though not every image need have one.
     pub(crate) mask_files: bool,
+    /// How the masks are found by the places of their images; none where a table names them.
+    pub(crate) finder: Option<MaskFinder>,
+    /// How the files of masks are read.
+    pub(crate) reading: MaskReading,
     pub(crate) backdrop: Backdrop,
     pub(crate) check_files: bool,
     /// What stops the opening, or is left out where `skip_errors`; each with what its kind is called where many are summed
@@ -78,6 +81,7 @@ impl FileSetBuilder {
     /// Checks names and, where asked for, headers, and makes the data set. `place` is named where nothing is found.
     pub(crate) fn finish(mut self, place: &Path) -> Result<FileSet> {
         self.drop_duplicates();
+        self.check_places(place);
         if self.check_files {
             self.check_headers();
         }
@@ -101,6 +105,9 @@ impl FileSetBuilder {
         }
         let mask_sources: &[&str] = if self.mask_files { &["folder", "alpha"] } else { &["alpha"] };
         Ok(FileSet {
+            root: place.to_path_buf(),
+            finder: self.finder,
+            reading: self.reading,
             classes: self.classes,
             records,
             paths,
@@ -151,29 +158,53 @@ impl FileSetBuilder {
         }
     }
 
+    /// Tells images without a mask, and refuses those that share one where masks are found by name.
+    fn check_places(&mut self, root: &Path) {
+        let Some(finder) = &self.finder else { return };
+        let without = || self.entries.iter().filter(|entry| entry.mask.is_none());
+        if let Some(first) = without().next() {
+            let (count, all) = (without().count(), self.entries.len());
+            let place = first.path.strip_prefix(root).unwrap_or(&first.path);
+            let (id, missing) = (&first.record.id, finder.missing(place));
+            self.warnings.push(format!("{count} of {all} images have no mask (first: {id}; {missing})"));
+        }
+        if !finder.is_flat() {
+            return;
+        }
+        let mut taken: BTreeMap<&Path, &Path> = BTreeMap::new();
+        for Entry { path, mask, .. } in &self.entries {
+            if let Some(mask) = mask
+                && let Some(other) = taken.insert(mask, path)
+            {
+                let what = format!("would have the mask of {}, {}: rename one", shown(other), shown(mask));
+                self.problems.push(("images that share a mask", Error::file(path, what).to_string()));
+            }
+        }
+    }
+
     fn check_headers(&mut self) {
-        let faults: Vec<Option<String>> =
-            self.entries.par_iter().map(|entry| header_fault(entry).err().map(|e| e.to_string())).collect();
+        let fault = |entry| header_fault(entry, &self.reading).err().map(|e| e.to_string());
+        let faults: Vec<Option<String>> = self.entries.par_iter().map(fault).collect();
         let mut ok = faults.iter().map(Option::is_none);
         self.entries.retain(|_| ok.next().unwrap_or(true));
         self.problems.extend(faults.into_iter().flatten().map(|fault| ("images or masks that cannot be used", fault)));
     }
 }
 
-fn header_fault(entry: &Entry) -> Result<()> {
-    let picture = decode::size(&entry.path)?;
+fn header_fault(entry: &Entry, reading: &MaskReading) -> Result<()> {
+    let picture = decode::header(&entry.path)?;
     let Some(path) = &entry.mask else { return Ok(()) };
     let mask = decode::size(path)?;
-    if same_aspect(picture, mask) {
+    if reading.fits(&picture, mask) {
         return Ok(());
     }
-    let ((w, h), (mw, mh)) = (picture, mask);
-    let turned = if same_aspect(picture, (mh, mw)) { " (on its side: is the image turned by EXIF?)" } else { "" };
+    let ((w, h), (mw, mh)) = (picture.upright(), mask);
     Err(Error::file(
         path,
         format!(
-            "is a mask of {mw} x {mh} for {} of {w} x {h}{turned}: expected the image's aspect; make it anew",
-            shown(&entry.path)
+            "is a mask of {mw} x {mh} for {} of {w} x {h}: expected the image's aspect; {}",
+            shown(&entry.path),
+            other_aspect(&picture, mask)
         ),
     ))
 }
@@ -182,6 +213,9 @@ fn header_fault(entry: &Entry) -> Result<()> {
 /// this folder.
 #[derive(Debug)]
 pub struct FileSet {
+    root: PathBuf,
+    finder: Option<MaskFinder>,
+    reading: MaskReading,
     classes: Vec<String>,
     records: Vec<Record>,
     paths: Vec<PathBuf>,
@@ -224,7 +258,10 @@ impl Dataset for FileSet {
 
     fn mask(&self, index: usize, source: &str) -> Result<Option<Mask>> {
         match source {
-            "folder" => self.mask_path(index).map(decode::mask).transpose(),
+            "folder" => {
+                let image = self.paths.get(index).map(PathBuf::as_path);
+                self.mask_path(index).map(|path| self.reading.mask_of(path, image)).transpose()
+            }
             // The picture beneath is not wanted, so nothing is drawn behind it.
             "alpha" => Ok(decode::picture_and_alpha(self.at(index)?.1, &Backdrop::default(), "")?.1),
             other => Err(crate::masks::unknown_source(other, self.mask_sources)),
@@ -244,6 +281,20 @@ impl Dataset for FileSet {
             ("folder", Some(path)) => Origin::File(path.to_path_buf()),
             ("alpha", _) => Origin::Image,
             _ => Origin::Absent,
+        }
+    }
+
+    fn mask_contents(&self, index: usize, source: &str) -> Result<Option<MaskContents>> {
+        let path = self.mask_path(index).filter(|_| source == "folder");
+        path.map(|path| self.reading.contents(&decode::read(path)?, path)).transpose()
+    }
+
+    fn missing_mask(&self, index: usize, source: &str) -> String {
+        let path = self.paths.get(index).filter(|_| source == "folder");
+        match (&self.finder, path) {
+            (Some(finder), Some(path)) => finder.missing(path.strip_prefix(&self.root).unwrap_or(path)),
+            (None, Some(_)) => "its row in the table names none".to_owned(),
+            _ => String::new(),
         }
     }
 
@@ -269,33 +320,4 @@ pub(crate) fn relative(path: &Path, root: &Path) -> String {
         .map(|part| part.as_os_str().to_string_lossy())
         .collect();
     parts.join("/").replacen("//", "/", 1)
-}
-
-/// The files of one folder that are masks, found by the name of the image: `STEM.png` first, the same name else.
-#[derive(Debug)]
-pub(crate) struct MaskFolder(BTreeSet<PathBuf>);
-
-impl MaskFolder {
-    /// Lists `folder`; one that does not exist has no masks.
-    pub(crate) fn list(folder: &Path) -> Result<Self> {
-        if !folder.is_dir() {
-            return Ok(Self(BTreeSet::new()));
-        }
-        let entries = std::fs::read_dir(folder).map_err(Error::io(folder))?;
-        let paths = entries.map(|entry| entry.map(|e| e.path()).map_err(Error::io(folder)));
-        let wanted = |path: &PathBuf| decode::is_image_path(path) && !is_passed_over(path);
-        Ok(Self(paths.filter(|path| path.as_ref().map_or(true, wanted)).collect::<Result<_>>()?))
-    }
-
-    /// The mask of the image called `name`.
-    pub(crate) fn of(&self, folder: &Path, image: &Path) -> Option<PathBuf> {
-        let name = image.file_name()?;
-        let png = |extension: &str| folder.join(name).with_extension(extension);
-        [png("png"), png("PNG"), folder.join(name)].into_iter().find(|path| self.0.contains(path))
-    }
-
-    /// Every mask file, sorted.
-    pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
-        self.0.iter().map(PathBuf::as_path)
-    }
 }

@@ -21,6 +21,7 @@ use crate::background::{Backdrop, Background};
 use crate::dataset::{Dataset, Origin, Record, Split};
 use crate::decode;
 use crate::error::{Error, Result};
+use crate::masks::{MaskContents, MaskReading, turned_as};
 use crate::picture::{Mask, Picture};
 use crate::registry::{DatasetEntry, OpenContext, settings};
 
@@ -75,6 +76,7 @@ struct HubSet {
     tables: Vec<Table>,
     groups: Groups,
     backdrop: Backdrop,
+    reading: MaskReading,
     image: String,
     mask: Option<String>,
 }
@@ -100,7 +102,8 @@ fn open(own: &HubSettings, context: &OpenContext) -> Result<HubSet> {
         records: vec![],
         places: vec![],
         groups: Groups::default(),
-        backdrop: Backdrop { background: own.background.clone(), seed: own.background_seed },
+        backdrop: context.backdrop(&own.background, own.background_seed),
+        reading: context.masks.clone(),
         image,
         mask: own.mask_column.clone(),
         tables: vec![],
@@ -198,9 +201,25 @@ impl Dataset for HubSet {
         let Some(column) = self.mask.as_deref().filter(|_| source == "column") else { return Ok(None) };
         let id = self.records.get(index).map_or("", |record| record.id.as_str());
         match self.bytes(index, column)? {
-            Some(bytes) => decode::mask_from_bytes(bytes.data(), id.as_ref()).map(Some),
+            Some(bytes) => {
+                let mask = self.reading.mask_from_bytes(bytes.data(), id.as_ref())?;
+                // The image is only needed where the mask lies as it is stored.
+                if !self.reading.as_stored() {
+                    return Ok(Some(mask));
+                }
+                let image = self.bytes(index, &self.image)?;
+                let turned = image.map(|image| decode::header_from_bytes(image.data(), id.as_ref())).transpose()?;
+                Ok(Some(turned.map_or_else(|| mask.clone(), |image| turned_as(&mask, image.orientation))))
+            }
             None => Ok(None),
         }
+    }
+
+    fn mask_contents(&self, index: usize, source: &str) -> Result<Option<MaskContents>> {
+        let Some(column) = self.mask.as_deref().filter(|_| source == "column") else { return Ok(None) };
+        let id = self.records.get(index).map_or("", |record| record.id.as_str());
+        let bytes = self.bytes(index, column)?;
+        bytes.map(|bytes| self.reading.contents(bytes.data(), id.as_ref())).transpose()
     }
 
     fn has_mask(&self, index: usize, source: &str) -> bool {

@@ -13,11 +13,12 @@ use std::path::{Path, PathBuf};
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
 
-use crate::background::{Backdrop, Background};
+use crate::background::Background;
 use crate::dataset::{Record, Split};
-use crate::datasets::file_set::{Entry, FileSet, FileSetBuilder, MaskFolder, relative};
+use crate::datasets::file_set::{Entry, FileSet, FileSetBuilder, relative};
 use crate::datasets::listing::{Listing, folders, same_place};
 use crate::error::{Error, Result, shown};
+use crate::masks::{MaskFinder, MaskLayout, png_or_same};
 use crate::registry::OpenContext;
 
 /// Settings of the `image-folder` data set: one folder a class.
@@ -44,6 +45,11 @@ pub struct ImageFolderSettings {
     /// A tree laid out as the root, of masks called `STEM.png` or as the image (mask source "folder"); below the root
     /// where relative.
     pub mask_root: Option<PathBuf>,
+    /// What masks are called instead: "{stem}_segmentation.png", where {stem} is the image's name without extension and
+    /// {name} with it.
+    pub mask_name: Option<String>,
+    /// "tree": masks lie in sub-folders as the images; "flat": all in `mask_root` itself. Left out: "tree".
+    pub mask_layout: Option<MaskLayout>,
     /// What stands behind transparent pixels: "white", "black", "grey", "clutter", or [red, green, blue] of 0 to 255.
     pub background: Background,
     /// Seed of the cluttered backgrounds.
@@ -61,6 +67,8 @@ impl Default for ImageFolderSettings {
             unlabelled_test: None,
             exclude: Vec::new(),
             mask_root: None,
+            mask_name: None,
+            mask_layout: None,
             background: Background::default(),
             background_seed: 0,
             check_files: true,
@@ -117,18 +125,16 @@ pub fn open(settings: &ImageFolderSettings, context: &OpenContext) -> Result<Fil
         return Err(Error::file(path, "there is no such folder; check `data.mask_root`"));
     }
     let mut set = FileSetBuilder {
-        backdrop: Backdrop { background: settings.background.clone(), seed: settings.background_seed },
+        backdrop: context.backdrop(&settings.background, settings.background_seed),
+        reading: context.masks.clone(),
         check_files: settings.check_files,
         mask_files: mask_root.is_some(),
         skip_errors: context.skip_errors,
         ..FileSetBuilder::default()
     };
-    let mut walk = Walk {
-        root,
-        mask_root: mask_root.as_deref(),
-        exclude: Exclude::new(&settings.exclude)?,
-        masks: BTreeMap::new(),
-    };
+    let mut walk = Walk { root, mask_root: mask_root.as_deref(), exclude: Exclude::new(&settings.exclude)? };
+    let how = (settings.mask_name.as_deref(), settings.mask_layout);
+    let mut finder = mask_root.as_ref().map(|folder| MaskFinder::new(folder, "data.", how, png_or_same)).transpose()?;
 
     let mut found: Vec<Found> = Vec::new();
     let mut expected: BTreeSet<String> = settings.classes.keys().cloned().collect();
@@ -149,7 +155,8 @@ pub fn open(settings: &ImageFolderSettings, context: &OpenContext) -> Result<Fil
     set.classes = class_names(&expected, &found, root, &mut set);
     for Found { class, split, path } in found {
         let label = class.and_then(|class| set.classes.binary_search(&class).ok());
-        let mask = walk.mask_of(&path)?;
+        let place = path.strip_prefix(root).unwrap_or(&path);
+        let mask = finder.as_mut().map(|finder| finder.find(place)).transpose()?.flatten();
         let id = relative(&path, root);
         let record = Record { id, path: None, label, group: None, split };
         set.entries.push(Entry { record, path, mask, listed: None });
@@ -157,6 +164,7 @@ pub fn open(settings: &ImageFolderSettings, context: &OpenContext) -> Result<Fil
     for pattern in walk.exclude.unused() {
         set.warnings.push(format!("`data.exclude` has the pattern `{pattern}`, which no image matches"));
     }
+    set.finder = finder;
     set.finish(root)
 }
 
@@ -218,7 +226,6 @@ struct Walk<'a> {
     root: &'a Path,
     mask_root: Option<&'a Path>,
     exclude: Exclude,
-    masks: BTreeMap<PathBuf, MaskFolder>,
 }
 
 impl Walk<'_> {
@@ -369,17 +376,6 @@ impl Walk<'_> {
 
     fn is_mask_root(&self, path: &Path) -> bool {
         self.mask_root.is_some_and(|root| same_place(root, path))
-    }
-
-    /// The mask at the image's place in the mirrored tree.
-    fn mask_of(&mut self, image: &Path) -> Result<Option<PathBuf>> {
-        let Some(mask_root) = self.mask_root else { return Ok(None) };
-        let parent = image.strip_prefix(self.root).unwrap_or(image).parent().unwrap_or(Path::new(""));
-        let folder = mask_root.join(parent);
-        if !self.masks.contains_key(&folder) {
-            self.masks.insert(folder.clone(), MaskFolder::list(&folder)?);
-        }
-        Ok(self.masks.get(&folder).and_then(|masks| masks.of(&folder, image)))
     }
 }
 

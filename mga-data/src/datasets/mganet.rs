@@ -11,12 +11,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::background::{Backdrop, Background};
+use crate::background::Background;
 use crate::dataset::{Record, Split};
-use crate::datasets::file_set::{Entry, FileSet, FileSetBuilder, MaskFolder, relative};
+use crate::datasets::file_set::{Entry, FileSet, FileSetBuilder, relative};
 use crate::datasets::labels::{self, LabelKey};
 use crate::datasets::listing::Listing;
 use crate::error::{Error, Result};
+use crate::masks::{MaskFinder, png_or_same};
 use crate::registry::OpenContext;
 use crate::spelling::composed;
 
@@ -26,6 +27,9 @@ use crate::spelling::composed;
 pub struct MgaNetSettings {
     /// Folder of the masks below the root: `STEM.png`, or the image's own file name.
     pub mask_folder: PathBuf,
+    /// What masks are called instead: "{stem}_mask.png", where {stem} is the image's name without extension and {name} with
+    /// it.
+    pub mask_name: Option<String>,
     /// File of the labels below the root, `.pkl` or `.csv`. Left out: `labels.pkl`, or else `labels.csv`.
     pub labels: Option<PathBuf>,
     /// What stands behind transparent pixels: "white", "black", "grey", "clutter", or [red, green, blue] of 0 to 255.
@@ -40,6 +44,7 @@ impl Default for MgaNetSettings {
     fn default() -> Self {
         Self {
             mask_folder: PathBuf::from("l2_mask"),
+            mask_name: None,
             labels: None,
             background: Background::default(),
             background_seed: 0,
@@ -61,7 +66,8 @@ pub fn open(settings: &MgaNetSettings, context: &OpenContext) -> Result<FileSet>
         Error::settings("data set `mganet` needs `data.root`: the folder that holds train/, test/ and labels.pkl")
     })?;
     let mut set = FileSetBuilder {
-        backdrop: Backdrop { background: settings.background.clone(), seed: settings.background_seed },
+        backdrop: context.backdrop(&settings.background, settings.background_seed),
+        reading: context.masks.clone(),
         check_files: settings.check_files,
         mask_files: true,
         skip_errors: context.skip_errors,
@@ -73,23 +79,25 @@ pub fn open(settings: &MgaNetSettings, context: &OpenContext) -> Result<FileSet>
     set.classes = classes(&labelled, &label_file, &mut set)?;
 
     let folder = root.join(&settings.mask_folder);
-    let masks = MaskFolder::list(&folder)?;
+    let how = (settings.mask_name.as_deref(), None);
+    let mut finder = MaskFinder::new(&folder, "data.", how, png_or_same)?.always_flat();
     if !folder.is_dir() {
         set.warnings.push(format!("{}: there is no folder of masks here", folder.display()));
     }
     let mut used = std::collections::BTreeSet::new();
     for (path, split) in images {
-        let mask = masks.of(&folder, &path);
+        let mask = finder.find(path.strip_prefix(root).unwrap_or(&path))?;
         used.extend(mask.clone());
         let Some(label) = labelled.get(&path).and_then(|l| set.classes.iter().position(|c| c == l)) else { continue };
         let id = relative(&path, root);
         let record = Record { id, path: None, label: Some(label), group: None, split: Some(split) };
         set.entries.push(Entry { record, path, mask, listed: None });
     }
-    let unused: Vec<&Path> = masks.paths().filter(|path| !used.contains(*path)).collect();
+    let unused: Vec<PathBuf> = finder.files()?.into_iter().filter(|path| !used.contains(path)).collect();
     if let Some(first) = unused.first() {
         set.warnings.push(format!("{} masks belong to no image (first: {})", unused.len(), first.display()));
     }
+    set.finder = folder.is_dir().then_some(finder);
     set.finish(root)
 }
 

@@ -10,7 +10,7 @@ mod named_files;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::background::{Backdrop, Background};
+use crate::background::Background;
 use crate::dataset::{Record, Split};
 use crate::datasets::file_set::{Entry, FileSet, FileSetBuilder, relative};
 use crate::datasets::labels::class_names;
@@ -119,7 +119,8 @@ pub fn open(settings: &TableSettings, context: &OpenContext) -> Result<FileSet> 
         lists.into_iter().filter_map(|(path, split)| path.as_deref().map(|path| (path, split))).collect();
     let root = context.root.as_deref();
     let mut set = FileSetBuilder {
-        backdrop: Backdrop { background: settings.background.clone(), seed: settings.background_seed },
+        backdrop: context.backdrop(&settings.background, settings.background_seed),
+        reading: context.masks.clone(),
         check_files: settings.check_files,
         skip_errors: context.skip_errors,
         ..FileSetBuilder::default()

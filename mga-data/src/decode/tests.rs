@@ -149,6 +149,26 @@ fn sixteen_bits_grey_and_alpha() {
 }
 
 #[test]
+fn twelve_bits_in_sixteen_are_white_where_it_is_said() {
+    let deep = ImageBuffer::<Rgb<u16>, _>::from_pixel(2, 1, Rgb([4095u16, 2048, 9000]));
+    let bytes = encode(deep, ImageFormat::Png);
+    let read = |white_point, bytes: &[u8]| {
+        let backdrop = Backdrop { white_point, ..Backdrop::default() };
+        picture_and_alpha_from_bytes(bytes, Path::new("deep.png"), &backdrop, "").unwrap().0
+    };
+    let close = |picture: &Picture, expected: [f32; 3]| {
+        assert!(picture.pixels().iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-5), "{picture:?}");
+    };
+    close(&read(None, &bytes), [4095.0 / 65535.0, 2048.0 / 65535.0, 9000.0 / 65535.0]);
+    close(&read(Some(4095), &bytes), [1.0, 2048.0 / 4095.0, 1.0]);
+    // Eight bits are eight bits.
+    let plain = encode(RgbImage::from_pixel(2, 1, Rgb([51, 102, 204])), ImageFormat::Png);
+    close(&read(Some(4095), &plain), [0.2, 0.4, 0.8]);
+    assert!(header_from_bytes(&bytes, Path::new("")).unwrap().deep);
+    assert!(!header_from_bytes(&plain, Path::new("")).unwrap().deep);
+}
+
+#[test]
 fn a_palette_with_transparency_becomes_colour_and_alpha() {
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, 2, 1);
@@ -157,7 +177,7 @@ fn a_palette_with_transparency_becomes_colour_and_alpha() {
     encoder.set_palette(vec![255, 0, 0, 0, 255, 0]);
     encoder.set_trns(vec![255, 0]);
     encoder.write_header().unwrap().write_image_data(&[0b0100_0000]).unwrap();
-    let black = Backdrop { background: Background::Named(NamedBackground::Black), seed: 0 };
+    let black = Backdrop { background: Background::Named(NamedBackground::Black), ..Backdrop::default() };
     let (picture, alpha) = picture_and_alpha_from_bytes(&bytes, Path::new("p.png"), &black, "").unwrap();
     assert_eq!(picture.pixels(), [1.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
     assert_eq!(alpha.unwrap().values(), [1.0, 0.0]);

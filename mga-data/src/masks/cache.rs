@@ -1,14 +1,16 @@
 //! Masks made by a segmenter while an experiment runs, each once: on disk by image content, and by all that makes them.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::files::write_mask;
+use super::files::as_written;
+use super::proven;
 use super::supplied::MaskSupply;
 use crate::content_hash::content_hash;
 use crate::dataset::{Dataset, Origin};
 use crate::decode;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::picture::{Mask, Picture};
 
 /// Makes masks of pictures: the same picture gives the same mask, on any thread, every time.
@@ -28,16 +30,30 @@ pub trait MaskMaker: Send + Sync {
 }
 
 /// A [`MaskMaker`]'s masks, kept in a folder.
+///
+/// Each file carries a hash over its image's content and its pixels, so that a picture put in its place, another image's
+/// mask or a damaged one is not taken for what was made. Files of mga 0.1.0 carry none: they are taken as they are, which
+/// is told.
 pub struct CachedMasks {
     maker: Arc<dyn MaskMaker>,
     folder: PathBuf,
+    noticed: Mutex<Noticed>,
+}
+
+/// Files that people should know of.
+#[derive(Default)]
+struct Noticed {
+    /// Made by mga 0.1.0, without a hash.
+    unproven: BTreeSet<PathBuf>,
+    /// Not what was written, and made anew.
+    changed: BTreeSet<PathBuf>,
 }
 
 impl CachedMasks {
     /// Keeps masks below `cache`, in a folder of the maker's identity.
     pub fn new(maker: Arc<dyn MaskMaker>, cache: &Path) -> Self {
         let folder = cache.join(format!("{}-{}", maker.name(), maker.identity()));
-        Self { maker, folder }
+        Self { maker, folder, noticed: Mutex::default() }
     }
 
     /// Where the masks of this maker lie.
@@ -45,22 +61,37 @@ impl CachedMasks {
         &self.folder
     }
 
-    /// The mask of a picture: from the disk where it is there, else made and kept. Either way it is what the file holds,
-    /// 8 bits a pixel, so that the first run sees what later ones see. A file that cannot be read is made anew.
+    /// The mask of a picture: from the disk where it is there as it was written, else made and kept. Either way it is what
+    /// the file holds, 8 bits a pixel, so that the first run sees what later ones see.
     ///
     /// # Errors
     /// What the segmenter cannot do; a folder that cannot be written to.
     pub fn of(&self, picture: &Picture) -> Result<Mask> {
         let hash = content_hash(picture);
         // Two levels: some file systems slow down with a hundred thousand files in one folder.
-        let path = self.folder.join(hash.get(..2).unwrap_or_default()).join(format!("{hash}.png"));
-        if path.is_file()
-            && let Ok(mask) = decode::mask(&path)
-            && (mask.width(), mask.height()) == (picture.width(), picture.height())
-        {
-            return Ok(mask);
+        let folder = self.folder.join(hash.get(..2).unwrap_or_default());
+        let (path, old) = (folder.join(format!("{hash}.mask.png")), folder.join(format!("{hash}.png")));
+        let fits = |mask: &Mask| (mask.width(), mask.height()) == (picture.width(), picture.height());
+        if path.is_file() {
+            if let Some(mask) = proven::read(&path, &hash).filter(fits) {
+                return Ok(mask);
+            }
+            self.noticed().changed.insert(path.clone());
+        } else if old.is_file() {
+            if let Some(mask) = decode::mask(&old).ok().filter(fits) {
+                self.noticed().unproven.insert(old);
+                return Ok(mask);
+            }
+            self.noticed().changed.insert(old);
         }
-        write_mask(&path, &self.maker.make(picture)?)
+        let mask = as_written(&self.maker.make(picture)?);
+        std::fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
+        proven::write(&path, &hash, &mask)?;
+        Ok(mask)
+    }
+
+    fn noticed(&self) -> MutexGuard<'_, Noticed> {
+        self.noticed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -82,6 +113,28 @@ impl MaskSupply for CachedMasks {
             Some(picture) => self.of(picture).map(Some),
             None => self.of(&dataset.image(index)?).map(Some),
         }
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let noticed = self.noticed();
+        let mut notes = Vec::new();
+        if let Some(first) = noticed.changed.first() {
+            notes.push(format!(
+                "{} masks of the cache were not what was made for their images, changed or damaged, and were made anew \
+                 (first: {})",
+                noticed.changed.len(),
+                first.display()
+            ));
+        }
+        if !noticed.unproven.is_empty() {
+            notes.push(format!(
+                "{} masks of the cache are of mga 0.1.0, without a hash that would show a change, and were taken as they \
+                 are; delete {} to have them made anew",
+                noticed.unproven.len(),
+                self.folder.display()
+            ));
+        }
+        notes
     }
 }
 
@@ -128,18 +181,50 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_file_is_made_anew() {
+    fn what_was_not_made_for_the_image_is_made_anew_and_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let maker = Arc::new(Red(AtomicUsize::new(0), "1234"));
+        let cache = CachedMasks::new(Arc::<Red>::clone(&maker), folder.path());
+        let (picture, other) = (Picture::filled(3, 2, 0.5), Picture::filled(3, 2, 0.25));
+        let mask = cache.of(&picture).unwrap();
+        cache.of(&other).unwrap();
+        assert!(cache.notes().is_empty());
+        let path = |picture: &Picture| {
+            let hash = content_hash(picture);
+            cache.folder().join(&hash[..2]).join(format!("{hash}.mask.png"))
+        };
+        let mut foreign = Vec::new();
+        let grey = image::GrayImage::from_pixel(3, 2, image::Luma([9]));
+        grey.write_to(&mut std::io::Cursor::new(&mut foreign), image::ImageFormat::Png).unwrap();
+        let whole = std::fs::read(path(&picture)).unwrap();
+        // Empty, cut short, another picture, the mask of another image.
+        for contents in [vec![], whole[..whole.len() / 2].to_vec(), foreign, std::fs::read(path(&other)).unwrap()] {
+            let made = maker.0.load(Ordering::SeqCst);
+            std::fs::write(path(&picture), contents).unwrap();
+            assert_eq!(cache.of(&picture).unwrap(), mask);
+            assert_eq!(maker.0.load(Ordering::SeqCst), made + 1);
+            assert_eq!(std::fs::read(path(&picture)).unwrap(), whole);
+        }
+        let notes = cache.notes();
+        assert!(notes.len() == 1 && notes[0].starts_with("1 masks of the cache were not"), "{notes:?}");
+    }
+
+    #[test]
+    fn masks_of_the_first_release_are_taken_and_told() {
         let folder = tempfile::tempdir().unwrap();
         let maker = Arc::new(Red(AtomicUsize::new(0), "1234"));
         let cache = CachedMasks::new(Arc::<Red>::clone(&maker), folder.path());
         let picture = Picture::filled(3, 2, 0.5);
-        let mask = cache.of(&picture).unwrap();
         let hash = content_hash(&picture);
-        let path = cache.folder().join(&hash[..2]).join(format!("{hash}.png"));
-        for contents in [&b""[..], &std::fs::read(&path).unwrap()[..20]] {
-            std::fs::write(&path, contents).unwrap();
-            assert_eq!(cache.of(&picture).unwrap(), mask);
-        }
-        assert_eq!(maker.0.load(Ordering::SeqCst), 3);
+        let old = cache.folder().join(&hash[..2]).join(format!("{hash}.png"));
+        let mask = super::super::write_mask(&old, &Mask::filled(3, 2, 0.2)).unwrap();
+        assert_eq!((cache.of(&picture).unwrap(), cache.of(&picture).unwrap()), (mask.clone(), mask));
+        assert_eq!(maker.0.load(Ordering::SeqCst), 0);
+        let notes = cache.notes();
+        assert!(notes.len() == 1 && notes[0].contains("1 masks of the cache are of mga 0.1.0"), "{notes:?}");
+        // One that cannot be read is made anew, beside it.
+        std::fs::write(&old, b"torn").unwrap();
+        cache.of(&picture).unwrap();
+        assert_eq!(maker.0.load(Ordering::SeqCst), 1);
     }
 }

@@ -5,8 +5,9 @@ use std::path::{Component, Path, PathBuf};
 
 use image::ExtendedColorType;
 
-use super::MaskSupply;
-use crate::dataset::{Dataset, Origin, Record};
+use super::finder::{MaskFinder, MaskLayout};
+use super::{MaskContents, MaskReading, MaskSupply};
+use crate::dataset::{Dataset, Origin};
 use crate::decode;
 use crate::error::{Error, Result};
 use crate::export::write_png;
@@ -20,6 +21,11 @@ pub fn mask_place(id: &str) -> PathBuf {
 
 /// `id` as a relative path with another extension, which is put behind what is no image's extension.
 pub(crate) fn place(id: &str, extension: &str) -> PathBuf {
+    with_extension(&inside(id), extension)
+}
+
+/// `id` as a relative path, never outside the folder it is put below.
+pub(crate) fn inside(id: &str) -> PathBuf {
     let id = id.replace('\\', "/");
     let mut place = PathBuf::new();
     for part in Path::new(&id).components() {
@@ -32,6 +38,10 @@ pub(crate) fn place(id: &str, extension: &str) -> PathBuf {
     if place.as_os_str().is_empty() {
         place.push("image");
     }
+    place
+}
+
+fn with_extension(place: &Path, extension: &str) -> PathBuf {
     if decode::is_image_path(&place) {
         return place.with_extension(extension);
     }
@@ -39,42 +49,18 @@ pub(crate) fn place(id: &str, extension: &str) -> PathBuf {
     place.with_file_name(format!("{name}.{extension}"))
 }
 
-/// The place of every record's mask.
-///
-/// # Errors
-/// Two images whose masks would lie in one file, by name.
-pub(crate) fn places(records: &[Record]) -> Result<Vec<PathBuf>> {
-    let mut taken: BTreeMap<PathBuf, &str> = BTreeMap::new();
-    let mut places = Vec::with_capacity(records.len());
-    for record in records {
-        let place = mask_place(&record.id);
-        if let Some(other) = taken.insert(place.clone(), &record.id) {
-            return Err(Error::settings(format!(
-                "the masks of `{other}` and `{}` would both be {}; rename one of the images",
-                record.id,
-                place.display()
-            )));
-        }
-        places.push(place);
-    }
-    Ok(places)
-}
-
 /// Writes a mask as an 8-bit grey PNG, by rename, and gives it back as it will be read.
 ///
 /// A file whose largest value is 1 of 255 would be read as a mask of zeros and ones, so such a faint trace is written as 0.
 ///
 /// # Errors
-/// The file or its folder cannot be written.
+/// The file or its folder cannot be written; a mask with ignored pixels, which a file of masks has no place for.
 pub fn write_mask(path: &Path, mask: &Mask) -> Result<Mask> {
-    let levels = |mask: &Mask| -> Vec<f32> {
-        mask.values().iter().map(|v| ((v.clamp(0.0, 1.0) * 255.0 + 0.5).floor()) / 255.0).collect()
-    };
-    let mut written = mask.clone();
-    written.values_mut().copy_from_slice(&levels(mask));
-    if written.values().iter().all(|&v| v < 1.5 / 255.0) {
-        written.values_mut().fill(0.0);
+    if mask.has_ignored() {
+        let what = "cannot be written: a mask with ignored pixels (data.masks.ignore) has no place for them in a file";
+        return Err(Error::file(path, what));
     }
+    let written = as_written(mask);
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
     }
@@ -82,33 +68,64 @@ pub fn write_mask(path: &Path, mask: &Mask) -> Result<Mask> {
     Ok(written)
 }
 
-/// Masks of a data set in a folder of their own, named by [`mask_place`].
+/// A mask as 8 bits a pixel hold it.
+pub(super) fn as_written(mask: &Mask) -> Mask {
+    let mut written = mask.clone();
+    written.values_mut().iter_mut().for_each(|v| *v = ((v.clamp(0.0, 1.0) * 255.0 + 0.5).floor()) / 255.0);
+    if written.values().iter().all(|&v| v < 1.5 / 255.0) {
+        written.values_mut().fill(0.0);
+    }
+    written
+}
+
+/// Masks of a data set in a folder of their own, named by [`mask_place`] or by a pattern.
 #[derive(Debug)]
 pub struct MaskFiles {
     files: Vec<Option<PathBuf>>,
+    places: Vec<PathBuf>,
+    finder: MaskFinder,
+    reading: MaskReading,
 }
 
 impl MaskFiles {
-    /// Looks for the masks of `dataset` in `folder`, of which not every image need have one.
+    /// Looks for the masks of `dataset` in `folder`, of which not every image need have one; by `name`, a pattern with
+    /// `{stem}` or `{name}` in it, where there is one.
     ///
     /// # Errors
-    /// No such folder, no mask in it for any image, or two images with one mask.
-    pub fn find(dataset: &dyn Dataset, folder: &Path) -> Result<Self> {
+    /// No such folder, no mask in it for any image, a pattern that cannot be used, or two images with one mask.
+    pub fn find(
+        dataset: &dyn Dataset,
+        folder: &Path,
+        (name, layout): (Option<&str>, Option<MaskLayout>),
+        reading: MaskReading,
+    ) -> Result<Self> {
         if !folder.is_dir() {
             let what =
                 "there is no such folder of masks; `mga masks EXPERIMENT --segmenter NAME --out FOLDER` makes one";
             return Err(Error::file(folder, what));
         }
-        let found = |place: &PathBuf| Some(folder.join(place)).filter(|path| path.is_file());
-        let files: Vec<_> = places(dataset.records())?.iter().map(found).collect();
-        if let (true, Some(record)) = (files.iter().all(Option::is_none), dataset.records().first()) {
-            let first = mask_place(&record.id);
-            return Err(Error::file(
-                folder,
-                format!("holds no mask of any image of the data set; expected {} for example", first.display()),
-            ));
+        let usual = |place: &Path| vec![with_extension(Path::new(place.file_name().unwrap_or_default()), "png")];
+        let mut finder = MaskFinder::new(folder, "data.masks.", (name, layout), usual)?;
+        let records = dataset.records();
+        let places: Vec<PathBuf> = records.iter().map(|record| inside(&record.id)).collect();
+        let files = places.iter().map(|place| finder.find(place)).collect::<Result<Vec<_>>>()?;
+        let mut taken: BTreeMap<&Path, &str> = BTreeMap::new();
+        for (record, file) in records.iter().zip(&files) {
+            if let Some(file) = file
+                && let Some(other) = taken.insert(file, &record.id)
+            {
+                return Err(Error::settings(format!(
+                    "the masks of `{other}` and `{}` would both be {}; rename one of the images",
+                    record.id,
+                    file.display()
+                )));
+            }
         }
-        Ok(Self { files })
+        if let (true, Some(place)) = (files.iter().all(Option::is_none), places.first()) {
+            let what = format!("holds no mask of any image of the data set; of the first, {}", finder.missing(place));
+            return Err(Error::file(folder, what));
+        }
+        Ok(Self { files, places, finder, reading })
     }
 }
 
@@ -125,8 +142,19 @@ impl MaskSupply for MaskFiles {
         self.files.get(index).cloned().flatten().map_or(Origin::Absent, Origin::File)
     }
 
-    fn mask(&self, index: usize, _: &dyn Dataset, _: Option<&crate::Picture>) -> Result<Option<Mask>> {
-        self.files.get(index).and_then(Option::as_deref).map(decode::mask).transpose()
+    fn mask(&self, index: usize, dataset: &dyn Dataset, _: Option<&crate::Picture>) -> Result<Option<Mask>> {
+        let image = dataset.records().get(index).and_then(|record| record.path.as_deref());
+        let file = self.files.get(index).and_then(Option::as_deref);
+        file.map(|file| self.reading.mask_of(file, image)).transpose()
+    }
+
+    fn contents(&self, index: usize) -> Result<Option<MaskContents>> {
+        let file = self.files.get(index).and_then(Option::as_deref);
+        file.map(|file| self.reading.contents(&decode::read(file)?, file)).transpose()
+    }
+
+    fn missing(&self, index: usize) -> String {
+        self.places.get(index).map_or_else(String::new, |place| self.finder.missing(place))
     }
 }
 
@@ -162,5 +190,7 @@ mod tests {
         }
         // Nothing but the result is left.
         assert_eq!(std::fs::read_dir(folder.path().join("a/b")).unwrap().count(), 1);
+        let ignoring = Mask::new(1, 1, vec![f32::NAN]).unwrap();
+        assert!(write_mask(&path, &ignoring).unwrap_err().to_string().contains("ignored pixels"));
     }
 }

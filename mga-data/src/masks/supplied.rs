@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::dataset::{Dataset, Origin, Record};
 use crate::error::Result;
+use crate::masks::MaskContents;
 use crate::picture::{Mask, Picture};
 
 /// Where the additional masks come from. Shared by the loader's threads.
@@ -22,6 +23,24 @@ pub trait MaskSupply: Send + Sync {
     /// # Errors
     /// An image or mask that cannot be read or made.
     fn mask(&self, index: usize, dataset: &dyn Dataset, picture: Option<&Picture>) -> Result<Option<Mask>>;
+
+    /// What the file of the mask of image `index` holds; `None`: it lies in no file.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    fn contents(&self, _index: usize) -> Result<Option<MaskContents>> {
+        Ok(None)
+    }
+
+    /// Where the mask of image `index` was looked for, for the message that there is none.
+    fn missing(&self, _index: usize) -> String {
+        String::new()
+    }
+
+    /// What was noticed while masks were read, a line each.
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// The data set `inner`, whose first mask source is the supply's. A source of the same name of its own is hidden.
@@ -84,6 +103,21 @@ impl Dataset for Supplied {
             return Ok((picture, mask));
         }
         self.inner.image_and_mask(index, source)
+    }
+
+    fn mask_contents(&self, index: usize, source: &str) -> Result<Option<MaskContents>> {
+        if source == self.supply.name() {
+            return self.supply.contents(index);
+        }
+        self.inner.mask_contents(index, source)
+    }
+
+    fn missing_mask(&self, index: usize, source: &str) -> String {
+        if source == self.supply.name() { self.supply.missing(index) } else { self.inner.missing_mask(index, source) }
+    }
+
+    fn mask_notes(&self) -> Vec<String> {
+        [self.supply.notes(), self.inner.mask_notes()].concat()
     }
 
     fn warnings(&self) -> &[String] {

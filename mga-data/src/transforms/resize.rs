@@ -114,11 +114,14 @@ pub fn resize_bytes(picture: Picture, height: usize, width: usize, interpolation
 }
 
 /// Resizes a mask: along each axis by area average where it shrinks, linearly where it grows; a label map by the nearest
-/// pixel. Sides of zero are taken as one.
+/// pixel. Ignored pixels have no share. Sides of zero are taken as one.
 pub fn resize_mask(mask: Mask, height: usize, width: usize) -> Mask {
     let (height, width) = (height.max(1), width.max(1));
     if (mask.height(), mask.width()) == (height, width) {
         return mask;
+    }
+    if mask.has_ignored() {
+        return mask.resampled(|mask| resize_mask(mask.clone(), height, width));
     }
     let mut out = mask.blank(width, height);
     if mask.is_label_map() {

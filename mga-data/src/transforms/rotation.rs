@@ -27,7 +27,7 @@ impl Degrees {
 
 /// Turns image and mask counter-clockwise about their centre by an angle drawn uniformly, with bilinear interpolation;
 /// the size stays. Corners that come in from outside are zero (after normalisation) in the image, or `fill`, and 0 in
-/// the mask.
+/// the mask. A mask's pixel that any ignored one has a share in is ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rotation {

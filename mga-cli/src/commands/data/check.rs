@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use mga_data::check::{CheckSettings, DataReport, inspect};
+use mga_data::check::{CheckSettings, DataReport, inspect, nearly_black};
 use mga_data::content_hash::content_hash;
 use serde_json::{Value, json};
 
@@ -59,8 +59,19 @@ pub(super) fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let bar = images_bar(data.splits.parts().iter().map(|(_, images)| images.len()).sum());
     let (records, classes) = (data.dataset.records(), data.dataset.classes());
     let progress = |done: usize| bar.set_position(done as u64);
-    let report = inspect(data.eval_source().as_ref(), records, classes, &data.splits, &settings, &progress)?;
+    let mut report = inspect(data.eval_source().as_ref(), records, classes, &data.splits, &settings, &progress)?;
     bar.finish_and_clear();
+    let all: Vec<usize> = data.splits.parts().iter().flat_map(|(_, images)| images.iter().copied()).collect();
+    report.masks.files = Some(data.masks.survey(&all)).filter(|survey| survey.of > 0);
+    for note in data.masks.dataset().mask_notes() {
+        eprintln!("note: {note}");
+    }
+    if loaded.experiment.data.white_point.is_none() {
+        // What cannot be read is in the report.
+        if let Ok(Some(note)) = nearly_black(data.dataset.as_ref(), &all) {
+            eprintln!("note: {note}");
+        }
+    }
     let unmasked = unmasked(&loaded.experiment, &data, &report);
     let seen = seen_by_the_segmenter(&loaded.experiment, &data)?;
     let added: Vec<String> = unmasked.into_iter().chain(seen).collect();
@@ -91,9 +102,12 @@ fn unmasked(experiment: &Experiment, data: &OpenData, report: &DataReport) -> Op
     let stops = |index: &&usize| without.contains(source.id(**index)) && source.load(**index).is_err();
     let mut images = data.splits.train.iter().filter(stops);
     let first = images.next()?;
+    let looked =
+        data.masks.made_from().map_or_else(String::new, |from| data.masks.dataset().missing_mask(*first, from));
+    let looked = if looked.is_empty() { looked } else { format!(" ({looked})") };
     Some(format!(
         "{} training images have no mask, where data.masks.missing = \"error\" (\"no-loss\" trains on them without); the \
-         first: {}",
+         first: {}{looked}",
         1 + images.count(),
         source.id(*first)
     ))

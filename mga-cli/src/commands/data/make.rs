@@ -99,7 +99,7 @@ fn open(name: &str, set: &[String], components: &Components) -> anyhow::Result<A
         }
         None => None,
     };
-    let context = OpenContext { root, skip_errors: false, hub: Some(components.hub.clone()) };
+    let context = OpenContext { root, hub: Some(components.hub.clone()), ..OpenContext::default() };
     Ok((entry.open)(&Value::Object(settings), &context)?)
 }
 

@@ -105,7 +105,10 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     };
     images.notes().iter().for_each(|note| say!("note: {note}"));
     let origin = match name.as_str() {
-        "file" | "alpha" => Origin::Own(if name == "file" { "folder" } else { "alpha" }),
+        "file" | "alpha" => Origin::Own {
+            source: if name == "file" { "folder" } else { "alpha" },
+            reading: loaded.as_ref().map(|loaded| loaded.experiment.data.masks.reading()).unwrap_or_default(),
+        },
         name => Origin::Made(Box::new(Maker::open(name, &settings, components, &device)?)),
     };
     // On a processor images are worked on side by side; a GPU takes one at a time.

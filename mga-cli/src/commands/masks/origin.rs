@@ -7,9 +7,11 @@ use anyhow::Context;
 use mga_data::background::Backdrop;
 use mga_data::dataset::Dataset;
 use mga_data::error::shown;
-use mga_data::masks::{MaskMaker, mask_place, resize_area};
+use mga_data::masks::{MaskMaker, MaskReading, mask_place, resize_area, same_aspect};
 use mga_data::{Mask, Picture, decode};
+use sha2::{Digest, Sha256};
 
+use crate::file_hashes::hex;
 use crate::image_files;
 use crate::segmenting::{Maker, Provenance};
 
@@ -112,8 +114,13 @@ impl Images {
 
 /// Where masks come from.
 pub(super) enum Origin {
-    /// The images' own, of that source: `file` and `alpha`.
-    Own(&'static str),
+    /// The images' own: `file` and `alpha`.
+    Own {
+        /// The data set's name of them.
+        source: &'static str,
+        /// How files are read.
+        reading: MaskReading,
+    },
     /// A segmenter's.
     Made(Box<Maker>),
 }
@@ -122,22 +129,31 @@ impl Origin {
     pub(super) fn provenance(&self) -> Provenance {
         match self {
             Self::Made(maker) => maker.provenance().clone(),
-            Self::Own(source) => Provenance {
+            Self::Own { source, reading } => Provenance {
                 segmenter: (if *source == "folder" { "file" } else { source }).to_owned(),
-                identity: format!("own-{source}"),
+                // Files read in another way are other masks.
+                identity: match serde_json::to_string(reading) {
+                    Ok(read) if *reading != MaskReading::default() => {
+                        format!("own-{source}-{}", hex(&Sha256::digest(read)[..8]))
+                    }
+                    _ => format!("own-{source}"),
+                },
                 weights: None,
                 weights_name: None,
                 weights_sha256: None,
-                settings: serde_json::json!({}),
+                settings: match serde_json::to_value(reading) {
+                    Ok(read) if *reading != MaskReading::default() => read,
+                    _ => serde_json::json!({}),
+                },
                 trained_on: None,
             },
         }
     }
 
     pub(super) fn mask(&self, images: &Images, index: usize, picture: &Picture) -> anyhow::Result<Mask> {
-        let source = match self {
+        let (source, reading) = match self {
             Self::Made(maker) => return Ok(maker.make(picture)?),
-            Self::Own(source) => source,
+            Self::Own { source, reading } => (source, reading),
         };
         let mask = match images {
             Images::Dataset(dataset) if dataset.mask_sources().contains(source) => dataset.mask(index, source)?,
@@ -153,6 +169,15 @@ impl Origin {
             }
         };
         let mask = mask.with_context(|| format!("has no mask from `{source}`"))?;
+        let (size, own) = ((picture.width(), picture.height()), (mask.width(), mask.height()));
+        anyhow::ensure!(
+            reading.stretch || same_aspect(size, own),
+            "is {} x {}, but its mask is {} x {}: expected one aspect; data.masks.stretch = true stretches it",
+            size.0,
+            size.1,
+            own.0,
+            own.1
+        );
         Ok(resize_area(&mask, picture.width(), picture.height()))
     }
 }

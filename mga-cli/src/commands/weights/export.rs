@@ -102,6 +102,7 @@ fn describe(loaded: &Loaded, model: &MgaModel, classes: Vec<String>) -> anyhow::
             background: experiment.data.settings.get("background").cloned(),
             background_seed: experiment.data.settings.get("background_seed").and_then(Value::as_u64),
             resize_rounding: experiment.data.resize_rounding.map(serde_json::to_value).transpose()?,
+            white_point: experiment.data.white_point,
         },
         experiment: experiment_hash(experiment)?,
     })

@@ -91,6 +91,38 @@ fn masks_lie_in_a_mirrored_tree() {
 }
 
 #[test]
+fn masks_have_names_of_their_own_and_missing_ones_are_told_with_every_place() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["a/1.jpg", "a/2.jpg", "b/3.jpg"] {
+        rgb_jpeg(&folder.path().join(name), 5, 4);
+    }
+    for name in ["a/1_segmentation.png", "a/2_segmentation.png", "b/3_segmentation.png"] {
+        grey_png(&folder.path().join("masks").join(name), 5, 4, |_, _| 255);
+    }
+    let opened = |json| open(&settings(json), &context(&folder)).unwrap();
+    let without = opened(serde_json::json!({ "mask_root": "masks" }));
+    let told = without.warnings().join("\n");
+    let pattern = "data.mask_name = \"{stem}_segmentation.png\"";
+    for part in ["3 of 3 images have no mask", "masks/a/1.png", "masks/a/1.jpg", "1_segmentation.png", pattern] {
+        assert!(told.contains(part), "no {part} in: {told}");
+    }
+    assert!(without.missing_mask(2, "folder").contains("masks/b/3.png"));
+    let named = opened(serde_json::json!({ "mask_root": "masks", "mask_name": "{stem}_segmentation.png" }));
+    assert!((0..3).all(|index| named.has_mask(index, "folder")) && named.warnings().is_empty());
+    // All in one folder: names have to differ.
+    for name in ["1.png", "2.png"] {
+        grey_png(&folder.path().join("flat").join(name), 5, 4, |_, _| 255);
+    }
+    let flat = serde_json::json!({ "mask_root": "flat", "mask_layout": "flat" });
+    rgb_jpeg(&folder.path().join("b/1.jpg"), 5, 4);
+    let shared = open(&settings(flat.clone()), &context(&folder)).unwrap_err().to_string();
+    assert!(shared.contains("b/1.jpg: would have the mask of") && shared.contains("flat/1.png"), "{shared}");
+    std::fs::remove_file(folder.path().join("b/1.jpg")).unwrap();
+    let flat = opened(flat);
+    assert_eq!((0..3).map(|index| flat.has_mask(index, "folder")).collect::<Vec<_>>(), [true, true, false]);
+}
+
+#[test]
 fn alpha_is_a_mask_over_the_background() {
     let folder = tempfile::tempdir().unwrap();
     alpha_png(&folder.path().join("a/1.png"), 4, 2, [255, 0, 0], |x, _| if x < 2 { 255 } else { 0 });

@@ -51,6 +51,9 @@ pub struct Preprocessing {
     /// What becomes of the values of resized images, as in `data.resize_rounding`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resize_rounding: Option<serde_json::Value>,
+    /// What is white in images of 16 bits, as in `data.white_point`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub white_point: Option<u16>,
 }
 
 /// A trained classifier, described.
@@ -130,6 +133,7 @@ mod tests {
                 background: None,
                 background_seed: None,
                 resize_rounding: Some(serde_json::json!("8-bit")),
+                white_point: None,
             },
             experiment: "0123".to_owned(),
         }

@@ -216,6 +216,7 @@ mod tests {
                 background: None,
                 background_seed: None,
                 resize_rounding: None,
+                white_point: None,
             },
             experiment: String::new(),
         }
