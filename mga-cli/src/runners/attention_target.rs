@@ -83,6 +83,7 @@ mod tests {
             label: Some(0),
             picture: Picture::filled(2, 2, 0.5),
             mask: mask.and_then(|values| Mask::new(2, 2, values.to_vec())),
+            reference: None,
         };
         let samples = masks.iter().enumerate().map(sample).collect();
         Batch::collate(0, samples, &Normalisation::new([0.0; 3], [1.0; 3])).unwrap()

@@ -132,7 +132,7 @@ pub fn open(settings: &ImageFolderSettings, context: &OpenContext) -> Result<Fil
         skip_errors: context.skip_errors,
         ..FileSetBuilder::default()
     };
-    let mut walk = Walk { root, mask_root: mask_root.as_deref(), exclude: Exclude::new(&settings.exclude)? };
+    let walk = Walk { root, mask_root: mask_root.as_deref(), exclude: Exclude::new(&settings.exclude)? };
     let how = (settings.mask_name.as_deref(), settings.mask_layout);
     let mut finder = mask_root.as_ref().map(|folder| MaskFinder::new(folder, "data.", how, png_or_same)).transpose()?;
 
