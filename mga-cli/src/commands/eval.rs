@@ -77,7 +77,7 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     }
     let device = assemble::device(&loaded)?;
     let data = data_set::open_to_evaluate(&loaded, components)?;
-    data.notes().iter().for_each(|note| eprintln!("note: {note}"));
+    data.notes().iter().for_each(|note| say!("note: {note}"));
     let classes = data.dataset.classes();
     let model = assemble::fresh_model(&loaded, components, classes.len(), &device)?;
     match weights_of(&args.run, args.weights.as_deref()) {
@@ -127,7 +127,7 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
         }
     }
     for warning in data.reference.iter().flat_map(|reference| reference.warnings()) {
-        eprintln!("warning: reference masks: {warning}");
+        say!("warning: reference masks: {warning}");
     }
     for skipped in loader.skipped() {
         say!("skipped: {skipped}");

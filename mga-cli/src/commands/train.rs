@@ -113,8 +113,6 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     }
     let device = assemble::device(&loaded)?;
     let data = data_set::open(&loaded, components, TornGroups::of_run(&folder))?;
-    // A run that began has been looked at.
-    let looked = if resume { Looked::default() } else { mask_files::look(&loaded, &data, LOOKED_AT)? };
     // A checkpoint holds all that the first weights gave, and they may be gone.
     let weights =
         if resume && folder.last().is_file() { None } else { assemble::settle_weights(&mut loaded, components)? };
@@ -139,6 +137,8 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     };
     let whole = Remembered::of_user("whole-images", &verification::decoding_settings(experiment));
     verification::verify(experiment, &data, &contents, &whole, voice, &interrupt)?;
+    // A run that began has been looked at. After all that cannot be read was told at once.
+    let looked = if resume { Looked::default() } else { mask_files::look(&loaded, &data, LOOKED_AT)? };
     if resume {
         resumed.write(&folder, voice)?;
     } else {

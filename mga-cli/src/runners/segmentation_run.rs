@@ -60,8 +60,6 @@ pub fn train(
     let experiment = &loaded.experiment;
     let device = assemble::device(loaded)?;
     let data = data_set::open_annotated(loaded, components, true, TornGroups::of_run(folder))?;
-    // A run that began has been looked at.
-    let odd = if resume { Vec::new() } else { count_labels(loaded, &data)?.1 };
     let learner = learner(loaded, components, &data, &device, true)?;
     let say = |line: &str| voice.say(line);
     if let Some(weights) = &weights {
@@ -71,6 +69,8 @@ pub fn train(
     let hashes = FileHashes::of_user();
     let bar = if voice.quiet { ProgressBar::hidden() } else { images_bar(0) };
     let fingerprint = fingerprint::of_annotated(&data, &hashes, &bar)?;
+    // A run that began has been looked at. After all that cannot be read was told at once.
+    let odd = if resume { Vec::new() } else { count_labels(loaded, &data)?.1 };
     if !resume {
         rehearse(loaded, components, &data, &learner, &device)?;
     }

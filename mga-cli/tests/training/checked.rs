@@ -271,7 +271,11 @@ fn check_says_what_training_would_come_to() {
         ),
         (
             &["data.masks.missing='error'"],
-            &["data.masks", "1 of 9 training images have no mask from `folder` (train/c/2.png)", "no-loss"],
+            &[
+                "data.masks",
+                "1 of 9 training images have no mask; the first, train/c/2.png, has no mask from source `folder`",
+                "no-loss",
+            ],
         ),
         (&["objective.class_weights=[1, 2]"], &["objective.class_weights", "2 weights for 3 classes", "a, b, c"]),
         (&["objective.class_weights=[0, 0, 0]"], &["objective.class_weights", "all are 0"]),

@@ -4,6 +4,7 @@ mod agreement;
 mod bad_input;
 #[cfg(test)]
 mod checked;
+#[cfg(test)]
 mod mask_files;
 mod noted;
 #[cfg(test)]
@@ -20,7 +21,9 @@ mod threads;
 // `cfg(test)` tells clippy that its helpers may unwrap.
 #[cfg(test)]
 mod tiny;
+#[cfg(test)]
 #[cfg(unix)]
 mod unheard;
+#[cfg(test)]
 mod unlabelled;
 mod verified;

@@ -42,7 +42,7 @@ pub(crate) fn inside(id: &str) -> PathBuf {
 }
 
 fn with_extension(place: &Path, extension: &str) -> PathBuf {
-    if decode::is_image_path(&place) {
+    if decode::is_image_path(place) {
         return place.with_extension(extension);
     }
     let name = place.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();

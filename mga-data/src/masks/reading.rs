@@ -120,9 +120,7 @@ impl MaskReading {
                 (stored.brightness(number) * unit).min(1.0)
             } else if self.foreground.contains(&number) {
                 1.0
-            } else if self.background.contains(&number) {
-                0.0
-            } else if self.background.is_empty() {
+            } else if self.background.is_empty() || self.background.contains(&number) {
                 0.0
             } else if self.foreground.is_empty() {
                 1.0

@@ -64,12 +64,12 @@ pub(super) fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let all: Vec<usize> = data.splits.parts().iter().flat_map(|(_, images)| images.iter().copied()).collect();
     report.masks.files = Some(data.masks.survey(&all)).filter(|survey| survey.of > 0);
     for note in data.masks.dataset().mask_notes() {
-        eprintln!("note: {note}");
+        say!("note: {note}");
     }
     if loaded.experiment.data.white_point.is_none() {
         // What cannot be read is in the report.
         if let Ok(Some(note)) = nearly_black(data.dataset.as_ref(), &all) {
-            eprintln!("note: {note}");
+            say!("note: {note}");
         }
     }
     let unmasked = unmasked(&loaded.experiment, &data, &report);

@@ -141,13 +141,12 @@ impl<'a> NamedFiles<'a> {
     /// The names in a folder below the root, sorted.
     fn names(&mut self, folder: &Path) -> &[String] {
         let folder = self.root.join(folder);
-        let listed = self.listed.entry(folder).or_insert_with_key(|folder| {
+        self.listed.entry(folder).or_insert_with_key(|folder| {
             let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
             let mut names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
             names.sort();
             names
-        });
-        listed
+        })
     }
 }
 
