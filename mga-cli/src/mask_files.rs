@@ -31,9 +31,7 @@ pub fn look(loaded: &Loaded, data: &OpenData, most: usize) -> anyhow::Result<Loo
     let experiment = &loaded.experiment;
     let all: Vec<usize> = data.splits.parts().iter().flat_map(|(_, images)| images.iter().copied()).collect();
     let survey = data.masks.survey(&spread(&all, most));
-    if let Some(message) = unmasked(experiment, data) {
-        return Err(loaded.error("data.masks", message).into());
-    }
+    all_there(loaded, data)?;
     if survey.of == 0 && data.masks.settings().reading.lists_numbers() && data.masks.made_from().is_some() {
         let message = "foreground, background and ignore name numbers in mask files, and these masks lie in no files";
         return Err(loaded.error("data.masks", message).into());
@@ -45,6 +43,17 @@ pub fn look(loaded: &Loaded, data: &OpenData, most: usize) -> anyhow::Result<Loo
         looked.notes.extend(nearly_black(data.dataset.as_ref(), &train).ok().flatten());
     }
     Ok(looked)
+}
+
+/// Refuses training images without a mask that need one, before anything is decoded.
+///
+/// # Errors
+/// There are such images.
+pub fn all_there(loaded: &Loaded, data: &OpenData) -> anyhow::Result<()> {
+    match unmasked(&loaded.experiment, data) {
+        Some(message) => Err(loaded.error("data.masks", message).into()),
+        None => Ok(()),
+    }
 }
 
 /// The notes of a survey of masks that can be used.

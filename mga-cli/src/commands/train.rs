@@ -113,6 +113,9 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     }
     let device = assemble::device(&loaded)?;
     let data = data_set::open(&loaded, components, TornGroups::of_run(&folder))?;
+    if !resume {
+        mask_files::all_there(&loaded, &data)?;
+    }
     // A checkpoint holds all that the first weights gave, and they may be gone.
     let weights =
         if resume && folder.last().is_file() { None } else { assemble::settle_weights(&mut loaded, components)? };

@@ -37,7 +37,7 @@ const BLOCKS: &[(&str, &str, Way)] = &[
             "data.masks.segmenter.foreground=[1]",
         ]),
     ),
-    ("docs/masks.md", "mask_layout = \"flat\"", Way::Train(&["data.mask_root=../flat_masks"])),
+    ("docs/masks.md", "mask_layout = \"flat\"", Way::Train(&["data.root=data/few", "data.mask_root=../flat_masks"])),
     ("docs/masks.md", "ignore = [3]", Way::Train(&["data.masks.folder=data/trimaps"])),
     ("docs/method.md", "[eval.reference_masks]", Way::Train(&["eval.reference_masks.folder=data/my_masks"])),
     ("docs/masks.md", "task = \"segmentation\"", Way::Train(&["model.backbone=unet_small", "model.weights=none"])),
@@ -93,7 +93,9 @@ impl World {
                 for index in 0..6u32 {
                     world.image(&format!("data/{tree}/{part}/{class}/{index}.png"), index);
                     world.mask(&format!("data/my_masks/{part}/{class}/{index}.png"));
-                    world.mask(&format!("data/flat_masks/{index}_segmentation.png"));
+                    // In one folder of masks, every name is there once.
+                    world.image(&format!("data/few/{part}/{class}/{part}{class}{index}.png"), index);
+                    world.mask(&format!("data/flat_masks/{part}{class}{index}_segmentation.png"));
                     let trimap = GrayImage::from_fn(16, 16, |x, _| Luma([1 + (x / 6) as u8]));
                     trimap.save(world.path(&format!("data/trimaps/{part}/{class}/{index}.png"))).unwrap();
                     let shape = |label: &str, x: u32| {

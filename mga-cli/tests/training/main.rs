@@ -26,4 +26,5 @@ mod tiny;
 mod unheard;
 #[cfg(test)]
 mod unlabelled;
+#[cfg(test)]
 mod verified;

@@ -9,7 +9,7 @@ use mga_core::{Error, Result};
 use super::header::Header;
 use super::load::{LoadReport, in_file, load_file, load_where};
 use super::read::read_tensors;
-use super::rename::{ours, rename};
+use super::rename::{ours, rename, unwrapped};
 use crate::registry::Registry;
 use crate::segmenter::Trunk;
 
@@ -56,7 +56,9 @@ fn load_trunk(
     let (mut own, mut not_needed) = (HashMap::new(), 0);
     let (tensors, checked) = read_tensors(path, &|name| inside(store, name, trunk, renames).is_some())?;
     for (name, tensor) in tensors {
-        let short = inside(store, &name, trunk, renames).unwrap_or_else(|| rename(&name, renames));
+        // What has no place in the trunk may be wrapped like the rest.
+        let bare = || unwrapped(&name).last().map_or_else(|| name.clone(), |bare| rename(bare, renames));
+        let short = inside(store, &name, trunk, renames).unwrap_or_else(bare);
         // What classifies whole images, and says where they are looked at, has no place here.
         if ["classifier", "attention"].iter().any(|part| under(&short, part)) {
             not_needed += 1;
