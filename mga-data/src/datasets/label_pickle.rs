@@ -1,7 +1,7 @@
 //! A pickled `dict` of labels, as the `mganet` layout has it, from a file that nobody vouches for.
 //!
 //! The pickle crate recurses over what is nested and copies what is referred to, so a few bytes could ask for all of the
-//! stack or the memory. A table of labels is one `dict` of numbers and short texts: [`check`] walks the instructions once,
+//! stack or the memory. A table of labels is one `dict` of numbers and short texts: `check` walks the instructions once,
 //! executes nothing, and refuses what goes beyond that.
 
 use std::path::Path;
