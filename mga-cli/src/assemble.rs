@@ -12,6 +12,7 @@ use mga_models::{BackboneEntry, MgaModel, ModelSettings, weights};
 
 use crate::components::Components;
 use crate::experiment::{Attention, Experiment, Input, Loaded, Masks};
+use crate::tasks::Job;
 use crate::weights_source::{self, WeightsFile};
 
 /// The device of `device = "auto" | "cpu" | "cuda" | "cuda:N"`. There is no silent fallback: a GPU that is asked for and
@@ -201,14 +202,8 @@ fn hub_error(loaded: &Loaded, key: &str, named: &str, error: anyhow::Error) -> a
 }
 
 /// Puts found weights into a fresh model; says what was loaded, and lists what was not.
-pub fn load_weights(
-    loaded: &Loaded,
-    components: &Components,
-    model: &MgaModel,
-    weights: &WeightsFile,
-) -> anyhow::Result<String> {
-    let report = load_file(loaded, components, model, &weights.path)
-        .map_err(|e| loaded.error("model.weights", format!("{e:#}")))?;
+pub fn load_weights(loaded: &Loaded, job: &dyn Job, weights: &WeightsFile) -> anyhow::Result<String> {
+    let report = job.load_weights(&weights.path).map_err(|e| loaded.error("model.weights", format!("{e:#}")))?;
     let data = &loaded.experiment.data;
     let unsaid = if weights.preprocessing.is_none() && data.mean.is_none() {
         "\nnote: nothing says how their images were normalised; mean and deviation are ImageNet's where the experiment \

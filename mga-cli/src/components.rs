@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use anyhow::Context;
 use mga_data::registry::DatasetEntry;
 use mga_data::{Pipeline, Transform};
 use mga_hub::{Hub, Settings};
@@ -9,6 +10,8 @@ use mga_models::{BackboneEntry, Registry, SegmenterEntry};
 use schemars::{Schema, json_schema};
 
 use crate::download_bar::DownloadBar;
+use crate::experiment::Experiment;
+use crate::tasks::{self, Task};
 
 /// A backbone as the experiment file and `mga list` know it.
 #[derive(Debug, Clone)]
@@ -45,6 +48,8 @@ fn transform_problems(value: &serde_json::Value) -> Vec<String> {
 /// Every registered component.
 #[derive(Clone)]
 pub struct Components {
+    /// What models learn, for `task`.
+    pub tasks: Vec<Arc<dyn Task>>,
     /// Backbones as they are built, for `model.backbone`.
     pub registry: Registry,
     /// Data sets, for `data.dataset`.
@@ -65,6 +70,7 @@ impl Components {
     pub fn builtin() -> Self {
         let registry = Registry::builtin();
         Self {
+            tasks: tasks::builtin(),
             datasets: mga_data::registry::builtin(),
             backbones: known(&registry),
             registry,
@@ -72,6 +78,27 @@ impl Components {
             transforms: crate::experiment::schema_of::<Transform>(),
             transform_problems,
         }
+    }
+
+    /// Returns the task of that name.
+    #[must_use]
+    pub fn task(&self, name: &str) -> Option<&dyn Task> {
+        self.tasks.iter().find(|task| task.name() == name).map(AsRef::as_ref)
+    }
+
+    /// Returns the task of an experiment that was loaded.
+    ///
+    /// # Errors
+    /// No such task: of an experiment that was loaded with other components.
+    pub fn task_of(&self, experiment: &Experiment) -> anyhow::Result<&dyn Task> {
+        self.task(&experiment.task).with_context(|| format!("no task `{}` is registered", experiment.task))
+    }
+
+    /// The same program with one task more.
+    #[must_use]
+    pub fn with_task(mut self, task: Arc<dyn Task>) -> Self {
+        self.tasks.push(task);
+        self
     }
 
     /// The same program with one backbone more: `mga_cli::run(&Components::builtin().with_backbone(ENTRY), ...)`.

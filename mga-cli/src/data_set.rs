@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use mga_data::annotations::Annotated;
 use mga_data::dataset::{Dataset, Record};
 use mga_data::error::{Error, Result};
 use mga_data::export::UNFINISHED;
@@ -17,9 +16,8 @@ use crate::assemble;
 use crate::components::Components;
 use crate::experiment::{Data, EmptyMask, Experiment, ExperimentError, Loaded, Masks, MissingMask, OnError};
 use crate::run_folder::RunFolder;
-use crate::runners::class_weights::label_counts;
 use crate::segmenting::{Maker, cache_folder};
-use crate::verification::decoding_settings;
+use crate::tasks::label_counts;
 
 /// An experiment's data set. Nothing is decoded yet.
 pub struct OpenData {
@@ -204,7 +202,10 @@ fn reason(error: &ExperimentError) -> &str {
     error.problems.first().map_or("", |problem| problem.message.as_str())
 }
 
-fn open_registered(loaded: &Loaded, components: &Components) -> std::result::Result<Arc<dyn Dataset>, ExperimentError> {
+pub(crate) fn open_registered(
+    loaded: &Loaded,
+    components: &Components,
+) -> std::result::Result<Arc<dyn Dataset>, ExperimentError> {
     let data = &loaded.experiment.data;
     let Some(entry) = components.datasets.iter().find(|entry| entry.name == data.dataset) else {
         return Err(loaded.error("data.dataset", format!("no data set `{}` is registered", data.dataset)));
@@ -250,7 +251,7 @@ fn open_images(
 
 /// Why an experiment whose groups are on both sides of its split is not to be begun; `None` where none is, or where it
 /// allows them.
-fn torn_groups(loaded: &Loaded, dataset: &dyn Dataset, splits: &Splits) -> Option<ExperimentError> {
+pub(crate) fn torn_groups(loaded: &Loaded, dataset: &dyn Dataset, splits: &Splits) -> Option<ExperimentError> {
     if loaded.experiment.data.groups_may_leak {
         return None;
     }
@@ -262,14 +263,14 @@ fn torn_groups(loaded: &Loaded, dataset: &dyn Dataset, splits: &Splits) -> Optio
 }
 
 /// What there is to say of groups with images on both sides of the split.
-fn torn_note(dataset: &dyn Dataset, splits: &Splits) -> Option<String> {
+pub(crate) fn torn_note(dataset: &dyn Dataset, splits: &Splits) -> Option<String> {
     let shared = groups::shared(dataset.records(), splits);
     let first = shared.first()?;
     let more = if shared.len() > 1 { format!(", and so are {} groups more", shared.len() - 1) } else { String::new() };
     Some(format!("{first}{more}: images of one group on both sides of a split flatter the test"))
 }
 
-fn split_settings(data: &Data) -> SplitSettings {
+pub(crate) fn split_settings(data: &Data) -> SplitSettings {
     let validation = &data.validation;
     let validation = (validation.fraction.is_some() || validation.per_class.is_some()).then_some(ValidationSettings {
         fraction: validation.fraction,
@@ -281,7 +282,7 @@ fn split_settings(data: &Data) -> SplitSettings {
 
 /// The data set with the masks that the table `at`, `data.masks` say, takes from elsewhere: from a folder, or from a
 /// segmenter.
-fn supplied(
+pub(crate) fn supplied(
     loaded: &Loaded,
     components: &Components,
     dataset: &Arc<dyn Dataset>,
@@ -316,97 +317,6 @@ fn is_segmenter(name: &str, components: &Components) -> bool {
     components.registry.weightless(name).is_some() || components.registry.segmenter(name).is_some()
 }
 
-/// What segmentation trains on: images with label maps.
-pub struct AnnotatedData {
-    /// The data set's images.
-    pub dataset: Arc<dyn Dataset>,
-    /// Those of them that are annotated.
-    pub annotated: Arc<Annotated>,
-    /// Which annotated images train, select and test.
-    pub splits: Splits,
-    /// No masks: what the training loop notes of them is nothing.
-    pub masks: Arc<MaskSource>,
-    /// What was left out or decided while opening, a line each, for people.
-    pub notes: Vec<String>,
-    /// Whether what cannot be read is left out (`data.on_error`).
-    pub skips: bool,
-    /// What decoding depends on beside the files.
-    pub decoding: String,
-}
-
-impl AnnotatedData {
-    /// Image and label map of `index`; `None`: it cannot be read, and is left out.
-    ///
-    /// # Errors
-    /// It cannot be read, and is not left out.
-    pub fn load(&self, index: usize) -> Result<Option<(Picture, Option<Mask>)>> {
-        match self.annotated.load(index) {
-            Err(_) if self.skips => Ok(None),
-            loaded => loaded.map(Some),
-        }
-    }
-}
-
-impl AnnotatedData {
-    /// As [`OpenData::torn_groups`].
-    #[must_use]
-    pub fn torn_groups(&self, loaded: &Loaded) -> Option<ExperimentError> {
-        torn_groups(loaded, self.dataset.as_ref(), &self.splits)
-    }
-}
-
-/// Opens the annotated images of an experiment with task = "segmentation".
-///
-/// # Errors
-/// As [`open`]; annotations that are not there. With `train`: nothing to train on.
-pub fn open_annotated(
-    loaded: &Loaded,
-    components: &Components,
-    train: bool,
-    torn: TornGroups,
-) -> anyhow::Result<AnnotatedData> {
-    let dataset = open_registered(loaded, components)?;
-    let data = &loaded.experiment.data;
-    let Some(settings) = data.annotations.clone() else {
-        return Err(loaded.error("data.annotations", "missing; segmentation learns from annotated images").into());
-    };
-    let dataset = supplied(loaded, components, &dataset, ("data.masks", &data.masks))?;
-    let first = || dataset.mask_sources().first().map_or_else(String::new, |source| (*source).to_owned());
-    let source = data.masks.source.clone().map_or_else(first, own_name);
-    let wrong = |message: String| loaded.error("data.annotations", message);
-    let annotated = Annotated::open(Arc::clone(&dataset), settings, &source).map_err(|e| wrong(e.to_string()))?;
-    // Only annotated images are split: a share of them for validation, not of all there are.
-    let chosen: Vec<usize> = (0..dataset.len()).filter(|&index| annotated.has(index)).collect();
-    let records: Vec<_> = chosen.iter().filter_map(|&index| dataset.records().get(index).cloned()).collect();
-    let within = split::assign(&records, dataset.classes(), &split_settings(data))
-        .map_err(|error| loaded.error("data.validation", error.to_string()))?;
-    let back = |indices: &[usize]| indices.iter().filter_map(|&at| chosen.get(at).copied()).collect::<Vec<_>>();
-    let splits = Splits {
-        train: back(&within.train),
-        validation: back(&within.validation),
-        test: back(&within.test),
-        notes: Vec::new(),
-    };
-    if train && splits.train.is_empty() {
-        return Err(wrong("no annotated image is left to train on".to_owned()).into());
-    }
-    if train {
-        loaded.check_validation(splits.validation.len())?;
-    }
-    let mut notes = [dataset.warnings(), within.notes.as_slice()].concat();
-    if let Some(error) = torn_groups(loaded, dataset.as_ref(), &splits).filter(|_| torn == TornGroups::Refused) {
-        return Err(error.into());
-    }
-    notes.extend(torn_note(dataset.as_ref(), &splits));
-    if chosen.len() < dataset.len() {
-        notes.push(format!("{} of {} images are annotated; the others are left out", chosen.len(), dataset.len()));
-    }
-    let none = MaskSettings { source: "none".to_owned(), ..MaskSettings::default() };
-    let masks = Arc::new(MaskSource::new(none, Arc::clone(&dataset))?);
-    let (skips, decoding) = (data.on_error == OnError::Skip, decoding_settings(&loaded.experiment));
-    Ok(AnnotatedData { dataset, annotated: Arc::new(annotated), splits, masks, notes, skips, decoding })
-}
-
 /// The images of an experiment, whatever their masks and splits.
 ///
 /// # Errors
@@ -416,7 +326,7 @@ pub fn open_dataset(loaded: &Loaded, components: &Components) -> anyhow::Result<
 }
 
 /// The data set's name of a source: `file` is what segmenters call masks in files.
-fn own_name(source: String) -> String {
+pub(crate) fn own_name(source: String) -> String {
     if source == "file" { "folder".to_owned() } else { source }
 }
 

@@ -11,9 +11,10 @@ use mga_data::{Mask, MaskSource, Splits};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use crate::data_set::{AnnotatedData, OpenData};
+use crate::data_set::OpenData;
 use crate::file_hashes::{FileHashes, hex};
 use crate::remembered::Remembered;
+use crate::tasks::segmentation::AnnotatedData;
 use crate::verification::label_maps;
 
 /// Hashes of a data set as an experiment uses it.

@@ -57,6 +57,7 @@ pub mod runners;
 pub mod segmenting;
 pub mod status;
 pub mod sweep;
+pub mod tasks;
 pub mod tensorboard;
 pub mod terminal_text;
 pub mod verification;

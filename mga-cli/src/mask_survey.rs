@@ -15,8 +15,8 @@ use crate::mask_coverage::{Coverage, Extent};
 use crate::pictures::{ContactSheet, PAIRS_PER_ROW, save_png};
 use crate::prediction::spread;
 use crate::run_folder::RunFolder;
-use crate::runners::guidance;
 use crate::status::Interrupted;
+use crate::tasks::classification::guidance;
 
 /// Its file in a run's folder.
 pub const FILE: &str = "masks.json";

@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use crate::checkpoint::Progress;
-use crate::experiment::{Experiment, Metric};
+use crate::experiment::{Experiment, Metric, Unit};
 use crate::output::print;
 use crate::run_folder::RunFolder;
 use crate::terminal_text::VisibleText;
@@ -61,13 +61,14 @@ impl Voice {
         }
     }
 
-    /// What reports the progress of a run of this experiment.
+    /// What reports the progress of a run of this experiment, whose task has these metrics.
     #[must_use]
-    pub fn report(self, experiment: &Experiment) -> Arc<dyn ProgressReport> {
+    pub fn report(self, experiment: &Experiment, metrics: &[Metric]) -> Arc<dyn ProgressReport> {
         if self.json {
             Arc::new(JsonLines::new(experiment.schedule.epochs))
         } else {
-            Arc::new(Terminal::new(experiment.schedule.epochs, experiment.eval.metric, self.quiet))
+            let metric = metrics.iter().find(|metric| metric.name == experiment.eval.metric).copied();
+            Arc::new(Terminal::new(experiment.schedule.epochs, metric, self.quiet))
         }
     }
 
@@ -93,7 +94,7 @@ impl Voice {
 pub struct Terminal {
     bar: ProgressBar,
     epochs: usize,
-    metric: Metric,
+    metric: Option<Metric>,
     live: bool,
     quiet: bool,
     last: Mutex<Last>,
@@ -111,7 +112,7 @@ struct Last {
 impl Terminal {
     /// For a run of `epochs` epochs that `metric` selects; `quiet` shows nothing.
     #[must_use]
-    pub fn new(epochs: usize, metric: Metric, quiet: bool) -> Self {
+    pub fn new(epochs: usize, metric: Option<Metric>, quiet: bool) -> Self {
         let live = std::io::stderr().is_terminal() && !quiet;
         let bar = if live { ProgressBar::new(0) } else { ProgressBar::hidden() };
         let template = "{prefix} [{bar:24}] {pos}/{len} {msg} {elapsed} (left {eta})";
@@ -157,7 +158,7 @@ impl ProgressReport for Terminal {
         let mut last = self.last();
         if ended.score.is_some() {
             let (now, best) = (score(self.metric, ended.score), score(self.metric, ended.best));
-            last.scores = format!("  {} {now} (best {best})", name(self.metric));
+            last.scores = format!("  {} {now} (best {best})", self.metric.map_or("score", |metric| metric.name));
         }
         if self.quiet {
             return;
@@ -229,15 +230,12 @@ impl ProgressReport for JsonLines {
     }
 }
 
-/// The name of a metric, as in the experiment.
-fn name(metric: Metric) -> String {
-    serde_json::to_value(metric).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
-}
-
 /// A score, of which higher is better, as people read its metric.
-fn score(metric: Metric, value: Option<f64>) -> String {
+fn score(metric: Option<Metric>, value: Option<f64>) -> String {
     match metric {
-        Metric::CrossEntropy => value.map_or_else(|| "-".to_owned(), |value| format!("{:.4}", -value)),
+        Some(metric) if metric.unit == Unit::Number => {
+            value.map_or_else(|| "-".to_owned(), |value| format!("{:.4}", metric.score(value)))
+        }
         _ => percent(value),
     }
 }
@@ -254,10 +252,11 @@ mod tests {
 
     #[test]
     fn scores_read_as_their_metric() {
-        assert_eq!(
-            (score(Metric::Top1, Some(0.935)), name(Metric::MeanIou)),
-            ("93.5 %".to_owned(), "mean_iou".to_owned())
-        );
-        assert_eq!((score(Metric::CrossEntropy, Some(-0.25)), percent(None)), ("0.2500".to_owned(), "-".to_owned()));
+        let metric = |name: &str| {
+            let metrics = crate::tasks::builtin().into_iter().flat_map(|task| task.metrics()).copied();
+            metrics.into_iter().find(|metric| metric.name == name)
+        };
+        assert_eq!(score(metric("top1"), Some(0.935)), "93.5 %");
+        assert_eq!((score(metric("cross_entropy"), Some(-0.25)), percent(None)), ("0.2500".to_owned(), "-".to_owned()));
     }
 }

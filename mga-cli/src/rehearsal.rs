@@ -4,87 +4,16 @@
 
 mod sizes;
 
-use candle_core::{DType, Tensor};
 use mga_core::optim::{Optimiser, OptimiserSettings, ScheduleSettings};
 use mga_core::parameter::ParameterStore;
-use mga_core::tape::Tape;
-use mga_data::Source;
-use mga_models::MgaModel;
-use rayon::prelude::*;
 
-use crate::components::Components;
-use crate::data_set::{AnnotatedData, OpenData};
-use crate::experiment::{ExperimentError, Loaded, MissingMask, OnError, Problem, SelectOn};
-use crate::runners::segmentation::Segmentation;
-use crate::{assemble, loaders};
-use sizes::{Part, Sizes};
+use crate::experiment::{ExperimentError, Loaded, Problem, SelectOn};
+use crate::loaders;
+use sizes::Part;
+pub(crate) use sizes::Sizes;
 
 /// How many images a message names.
 const NAMED: usize = 3;
-
-/// Refuses what training this classifier would come to later. The model is left as it is.
-///
-/// # Errors
-/// Everything that is wrong, at the settings that it is about; an image that cannot be looked at.
-pub fn classifier(loaded: &Loaded, components: &Components, data: &OpenData, model: &MgaModel) -> anyhow::Result<()> {
-    let mut found = Found { loaded, problems: Vec::new() };
-    let splits = &data.splits;
-    found.optimiser(model.store());
-    found.selection(splits.test.len());
-    found.labels(data);
-    found.masks(data);
-    let channels = model.settings().input.channels();
-    let input = |n: usize, (height, width): (usize, usize)| -> anyhow::Result<Tensor> {
-        Ok(Tensor::zeros((n, channels, height, width), DType::F32, model.store().device())?)
-    };
-    let looks = |size| -> anyhow::Result<()> {
-        let mut tape = Tape::eval();
-        let images = tape.constant(&input(1, size)?)?;
-        model.forward(&mut tape, images)?;
-        Ok(())
-    };
-    // A step moves the running statistics, so it is another model that makes it.
-    let trains_alone = |size| -> anyhow::Result<()> {
-        let device = model.store().device();
-        let other = assemble::fresh_model(loaded, components, model.settings().classes, device)?;
-        let mut tape = Tape::train(0, 0);
-        let images = tape.constant(&input(1, size)?)?;
-        other.forward(&mut tape, images)?;
-        Ok(())
-    };
-    let sizes = Sizes::of_dataset(loaded, data.dataset.as_ref());
-    found.batches(&sizes, &splits.train, &[&splits.validation, &splits.test], &looks, &trains_alone)?;
-    found.end()
-}
-
-/// Refuses what training this segmentation network would come to later. The network is left as it is.
-///
-/// # Errors
-/// Everything that is wrong, at the settings that it is about.
-pub fn segmenter<'a>(
-    loaded: &Loaded,
-    data: &AnnotatedData,
-    learner: &Segmentation<'_>,
-    another: impl Fn() -> anyhow::Result<Segmentation<'a>>,
-) -> anyhow::Result<()> {
-    let mut found = Found { loaded, problems: Vec::new() };
-    let splits = &data.splits;
-    found.optimiser(&learner.store);
-    found.selection(splits.test.len());
-    let sizes = found.annotations(data);
-    let pass = |learner: &Segmentation<'_>, mut tape: Tape, (height, width): (usize, usize)| -> anyhow::Result<()> {
-        let images = Tensor::zeros((1, 3, height, width), DType::F32, learner.store.device())?;
-        let images = tape.constant(&images)?;
-        learner.network.forward(&mut tape, images)?;
-        Ok(())
-    };
-    let looks = |size| pass(learner, Tape::eval(), size);
-    let trains_alone = |size| pass(&another()?, Tape::train(0, 0), size);
-    if let Some(sizes) = sizes {
-        found.batches(&sizes, &splits.train, &[&splits.validation, &splits.test], &looks, &trains_alone)?;
-    }
-    found.end()
-}
 
 /// The optimiser that the experiment asks for, of these parameters.
 ///
@@ -106,24 +35,40 @@ pub fn optimiser(loaded: &Loaded, store: &ParameterStore) -> Result<Box<dyn Opti
 }
 
 /// A forward pass over one image of a size.
-type Pass<'a> = &'a dyn Fn((usize, usize)) -> anyhow::Result<()>;
+pub(crate) type Pass<'a> = &'a dyn Fn((usize, usize)) -> anyhow::Result<()>;
 
 /// What is wrong, all of it.
-struct Found<'a> {
+pub(crate) struct Rehearsal<'a> {
     loaded: &'a Loaded,
     problems: Vec<Problem>,
 }
 
-impl Found<'_> {
-    fn error(&mut self, key: &str, message: impl Into<String>) {
+impl<'a> Rehearsal<'a> {
+    /// Nothing is found yet.
+    pub(crate) fn of(loaded: &'a Loaded) -> Self {
+        Self { loaded, problems: Vec::new() }
+    }
+
+    /// The experiment.
+    pub(crate) fn loaded(&self) -> &'a Loaded {
+        self.loaded
+    }
+
+    /// An error at the setting `key`.
+    pub(crate) fn error(&mut self, key: &str, message: impl Into<String>) {
         self.problems.extend(self.loaded.error(key, message).problems);
     }
 
-    fn end(self) -> anyhow::Result<()> {
+    /// Ends in everything that was found.
+    ///
+    /// # Errors
+    /// Something was.
+    pub(crate) fn end(self) -> anyhow::Result<()> {
         if self.problems.is_empty() { Ok(()) } else { Err(ExperimentError { problems: self.problems }.into()) }
     }
 
-    fn optimiser(&mut self, store: &ParameterStore) {
+    /// Learning rates name layers that are there; the schedule can be computed.
+    pub(crate) fn optimiser(&mut self, store: &ParameterStore) {
         let rate = self.loaded.experiment.optimiser.learning_rate();
         self.problems.extend(optimiser(self.loaded, store).err().into_iter().flat_map(|error| error.problems));
         let schedule = serde_json::to_value(&self.loaded.experiment.schedule);
@@ -134,87 +79,15 @@ impl Found<'_> {
         }
     }
 
-    fn selection(&mut self, test: usize) {
+    /// There are test images where the experiment selects on them.
+    pub(crate) fn selection(&mut self, test: usize) {
         if self.loaded.experiment.eval.select_on == SelectOn::Test && test == 0 {
             self.error("eval.select_on", "`test`, but there are no test images; expected `validation` or `last`");
         }
     }
 
-    /// Images that train and select carry a label.
-    fn labels(&mut self, data: &OpenData) {
-        let records = data.dataset.records();
-        let mut parts = vec![("training", &data.splits.train), ("validation", &data.splits.validation)];
-        if self.loaded.experiment.eval.select_on == SelectOn::Test {
-            parts.push(("test", &data.splits.test));
-        }
-        for (part, indices) in parts {
-            let without =
-                indices.iter().filter_map(|&index| records.get(index)).filter(|record| record.label.is_none());
-            let without: Vec<&str> = without.map(|record| record.id.as_str()).collect();
-            if !without.is_empty() {
-                let message = format!(
-                    "{} of {} {part} images carry no label ({}); leave them out, or label them",
-                    without.len(),
-                    indices.len(),
-                    first(&without)
-                );
-                self.error("data.dataset", message);
-            }
-        }
-    }
-
-    /// Every image has the mask that it cannot do without.
-    fn masks(&mut self, data: &OpenData) {
-        let experiment = &self.loaded.experiment;
-        let shown = experiment.model.input.needs_masks();
-        let guided = experiment.model.mask_guidance && experiment.data.masks.missing == MissingMask::Error;
-        if experiment.data.on_error == OnError::Skip || !(guided || shown) {
-            return;
-        }
-        let mut parts = vec![("training", &data.splits.train)];
-        if shown {
-            parts.extend([("validation", &data.splits.validation), ("test", &data.splits.test)]);
-        }
-        for (part, indices) in parts {
-            let without = indices.iter().filter(|&&index| data.masks.lacks(index));
-            let without: Vec<&str> =
-                without.filter_map(|&index| Some(data.dataset.records().get(index)?.id.as_str())).collect();
-            if !without.is_empty() {
-                let (lacking, all, named) = (without.len(), indices.len(), first(&without));
-                let source = &data.masks.settings().source;
-                let way = if shown {
-                    "model.input shows the network a mask with every image"
-                } else {
-                    "add them, or set data.masks.missing = \"no-loss\""
-                };
-                let message = format!("{lacking} of {all} {part} images have no mask from `{source}` ({named}); {way}");
-                self.error("data.masks", message);
-            }
-        }
-    }
-
-    /// Every annotation can be read and fits its image; gives the images' sizes as they come to the transforms.
-    fn annotations(&mut self, data: &AnnotatedData) -> Option<Sizes<'static>> {
-        let splits = &data.splits;
-        let all: Vec<usize> =
-            [&splits.train, &splits.validation, &splits.test].into_iter().flatten().copied().collect();
-        let read = all.par_iter().map(|&index| match data.annotated.load(index) {
-            Ok((picture, _)) => Ok((index, (picture.height(), picture.width()))),
-            Err(error) => Err(error.to_string()),
-        });
-        let read: Vec<Result<_, String>> = read.collect();
-        let wrong: Vec<&str> = read.iter().filter_map(|read| read.as_ref().err().map(String::as_str)).collect();
-        if !wrong.is_empty() && !data.skips {
-            let message = format!("{} of {} images cannot be used: {}", wrong.len(), all.len(), first(&wrong));
-            self.error("data.annotations", message);
-            return None;
-        }
-        let sizes = read.iter().flatten().copied().collect();
-        Some(Sizes::known(data.dataset.records().iter().map(|record| record.id.clone()).collect(), sizes))
-    }
-
     /// Batches are of one size, large enough for the network, and for its batch norms.
-    fn batches(
+    pub(crate) fn batches(
         &mut self,
         sizes: &Sizes,
         train: &[usize],
@@ -306,7 +179,7 @@ impl Found<'_> {
 }
 
 /// The first few, for a message.
-fn first(names: &[&str]) -> String {
+pub(crate) fn first(names: &[&str]) -> String {
     let more = if names.len() > NAMED { ", …" } else { "" };
     format!("{}{more}", names.iter().take(NAMED).copied().collect::<Vec<_>>().join(", "))
 }

@@ -18,7 +18,7 @@ use mga_data::{Source, decode};
 use rayon::prelude::*;
 
 use crate::commands::data::images_bar;
-use crate::data_set::{AnnotatedData, OpenData};
+use crate::data_set::OpenData;
 use crate::experiment::{Experiment, OnError, Verify};
 use crate::file_hashes::FileHashes;
 use crate::fingerprint::{Contents, resolve, values_hash};
@@ -27,6 +27,7 @@ use crate::interrupt::Interrupt;
 use crate::progress::Voice;
 use crate::remembered::{Remembered, key};
 use crate::status::Interrupted;
+use crate::tasks::segmentation::AnnotatedData;
 
 /// Changes when the decoders do: what an older program found whole is looked over again.
 const VERSION: &str = "1";

@@ -3,18 +3,12 @@
 use std::path::PathBuf;
 
 use crate::assemble;
-use crate::checkpoint;
 use crate::commands::train::load_run;
 use crate::components::Components;
-use crate::data_set;
-use crate::experiment::Task;
 use crate::interrupt::Interrupt;
-use crate::loaders;
 use crate::output::print;
 use crate::run_folder::RunFolder;
-use crate::runners::evaluation::evaluate;
-use crate::runners::segmentation_run;
-use crate::weights_source;
+use crate::runners::evaluate::{EvaluatedSplit, Weights, evaluate};
 
 /// Evaluate a run folder, or an experiment with weights.
 #[derive(Debug, clap::Args)]
@@ -58,78 +52,23 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     // Before the work, not after it.
     let out = args.out.as_ref().map(RunFolder::at);
     out.as_ref().map(RunFolder::make).transpose()?;
-    if loaded.experiment.task == Task::Segmentation {
-        let weights = weights_of(&args.run, args.weights.as_deref()).map(|(path, _)| path);
-        let out = args.out.as_deref();
-        anyhow::ensure!(
-            !args.logits,
-            "--logits is for classifiers; `mga masks` writes what a segmenter says of each pixel"
-        );
-        let line = segmentation_run::evaluate_split(
-            &mut loaded,
-            components,
-            weights.as_deref(),
-            &args.split,
-            out,
-            &interrupt,
-        )?;
-        return Ok(print(serde_json::to_string_pretty(&line)? + "\n")?);
-    }
-    let device = assemble::device(&loaded)?;
-    let data = data_set::open_to_evaluate(&loaded, components)?;
-    data.notes().iter().for_each(|note| say!("note: {note}"));
-    let classes = data.dataset.classes();
-    let model = assemble::fresh_model(&loaded, components, classes.len(), &device)?;
-    match weights_of(&args.run, args.weights.as_deref()) {
-        Some((path, true)) => {
-            let restored = checkpoint::load(&path, &model, None)?;
-            restored.note.iter().for_each(|note| say!("note: {note}"));
-        }
-        Some((path, false)) => {
-            let found = weights_source::of_file(&path)?;
-            assemble::normalise_as(&mut loaded, &found);
-            let report = assemble::load_file(&loaded, components, &model, &found.path)?;
-            anyhow::ensure!(
-                report.reinitialised.is_empty(),
-                "{}: what it lacks would be drawn at random, so there is nothing to evaluate; train it with `mga train \
-                 --weights`\n{report}",
-                found.path.display()
-            );
-            say!("{report}");
-        }
-        None => match assemble::settle_weights(&mut loaded, components)? {
-            Some(weights) => say!("{}", assemble::load_weights(&loaded, components, &model, &weights)?),
-            None => anyhow::bail!("no weights to evaluate: name a file with --weights, or a run folder"),
-        },
-    }
-    let indices = match args.split.as_str() {
-        "train" => &data.splits.train,
-        "validation" => &data.splits.validation,
-        _ => &data.splits.test,
+    let found = weights_of(&args.run, args.weights.as_deref());
+    let weights = match &found {
+        Some((path, true)) => Weights::Checkpoint(path),
+        Some((path, false)) => Weights::File(path),
+        None => Weights::Named,
     };
-    anyhow::ensure!(!indices.is_empty(), "the data set has no {} images", args.split);
-    let loader = loaders::evaluation(&loaded, &data, indices)?;
-    let result = evaluate(&model, &loader, classes, &interrupt, |_| ())?;
-    result.notes(&args.split).iter().for_each(|note| say!("note: {note}"));
-    if result.unlabelled > 0 {
-        say!(
-            "note: {} of {} images have no label; they are predicted and not scored",
-            result.unlabelled,
-            indices.len()
-        );
-    }
-    let json = result.to_json(&args.split, None);
+    let EvaluatedSplit { outcome, skipped } =
+        evaluate(&mut loaded, components, weights, &args.split, &interrupt, &|line| say!("{line}"))?;
+    let json = outcome.line(&args.split, None);
     if let Some(folder) = &out {
-        result.write(folder, classes)?;
+        outcome.write(folder)?;
         folder.write_json("evaluation.json", &json)?;
         if args.logits {
-            result.write_logits(folder, classes.len())?;
+            outcome.write_logits(folder)?;
         }
     }
-    for warning in data.reference.iter().flat_map(|reference| reference.warnings()) {
-        say!("warning: reference masks: {warning}");
-    }
-    for skipped in loader.skipped() {
+    for skipped in skipped {
         say!("skipped: {skipped}");
     }
     Ok(print(serde_json::to_string_pretty(&json)? + "\n")?)

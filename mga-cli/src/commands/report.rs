@@ -60,10 +60,11 @@ fn at_least_100(text: &str) -> Result<usize, String> {
 ///
 /// # Errors
 /// No runs; a baseline or a metric that is not there; a folder that cannot be written to.
-pub fn run(args: Args, _components: &Components) -> anyhow::Result<()> {
+pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let results = results::read(&args.folders)?;
     let resampling = Resampling { resamples: args.resamples, ..Resampling::default() };
-    let request = Request { baseline: args.baseline, metric: args.metric, resampling };
+    let counted = components.tasks.iter().map(|task| (task.name().to_owned(), task.counted().to_owned())).collect();
+    let request = Request { baseline: args.baseline, metric: args.metric, resampling, counted };
     let report = build(&results, &request)?;
     let mut text = if args.json { serde_json::to_string_pretty(&report)? + "\n" } else { terminal::text(&report) };
     if let Some(out) = &args.out {

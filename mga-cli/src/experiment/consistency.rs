@@ -4,19 +4,19 @@ use std::path::Path;
 
 use mga_hub::Repo;
 
+use super::check::Check;
 use super::data::{EmptyMask, Masks, MissingMask};
 use super::effects::reads_files;
 use super::evaluation::SelectOn;
 use super::key_path::KeyPath;
 use super::load::Sources;
-use super::model::Attention;
 use super::nearest::nearest;
-use super::objective::ClassWeights;
 use super::optimiser::UpdateRule;
 use super::problem::Problem;
-use super::settings::{Experiment, Task};
+use super::settings::Experiment;
+use super::task::{NetworkKind, TaskRules};
 use super::training::Training;
-use super::validate::About;
+use super::wording::one_of;
 use crate::components::Components;
 use crate::weights_folder::weight_file;
 use crate::weights_source::default_name;
@@ -34,7 +34,7 @@ pub(super) fn problems(
     unsound: &[KeyPath],
     weights_read: bool,
 ) -> Vec<Problem> {
-    let mut check = Check { sources, unsound, problems: Vec::new() };
+    let mut check = Check::new(sources, unsound);
     check.device(experiment);
     check.data(experiment, components);
     check.task(experiment, components);
@@ -44,39 +44,10 @@ pub(super) fn problems(
     check.optimiser(experiment);
     check.selection(experiment);
     check.transforms(experiment, components);
-    check.problems
-}
-
-struct Check<'a> {
-    sources: &'a Sources,
-    unsound: &'a [KeyPath],
-    problems: Vec<Problem>,
+    check.found()
 }
 
 impl Check<'_> {
-    /// Whether nothing in these tables or settings was found faulty.
-    fn sound(&self, keys: &[&str]) -> bool {
-        keys.iter().all(|key| {
-            let key = KeyPath::dotted(key);
-            !self.unsound.iter().any(|fault| fault.is_within(&key) || key.is_within(fault))
-        })
-    }
-
-    fn error(&mut self, key: KeyPath, message: impl Into<String>) {
-        let place = self.sources.place(&key, About::Value);
-        self.problems.push(Problem::error(place, key, message));
-    }
-
-    fn error_at(&mut self, key: &str, message: impl Into<String>) {
-        self.error(KeyPath::dotted(key), message);
-    }
-
-    fn warn_at(&mut self, key: &str, message: impl Into<String>) {
-        let key = KeyPath::dotted(key);
-        let place = self.sources.place(&key, About::Value);
-        self.problems.push(Problem::warning(place, key, message));
-    }
-
     fn device(&mut self, experiment: &Experiment) {
         let device = experiment.device.as_str();
         let ordinal = device.strip_prefix("cuda:").map(str::parse::<usize>);
@@ -125,59 +96,41 @@ impl Check<'_> {
 
     /// Classifiers and segmentation networks share the key of their name; the task tells which it must be.
     fn task(&mut self, experiment: &Experiment, components: &Components) {
+        let Some(task) = components.task(&experiment.task) else { return };
         if !self.sound(&["task", "model.backbone"]) {
             return;
         }
-        let name = experiment.model.backbone.as_str();
-        let network = components.registry.segmenter(name);
-        let of_segmentation = experiment.eval.metric.is_of_segmentation();
-        if experiment.task == Task::Classification {
-            if network.is_some() && components.registry.backbone(name).is_none() {
-                let message =
-                    format!("`{name}` is a segmentation network; set task = \"segmentation\", or name a backbone");
-                self.error_at("model.backbone", message);
-            }
-            if of_segmentation {
-                self.error_at("eval.metric", "belongs to task = \"segmentation\"; expected top1 or another of classes");
-            }
-            return;
+        self.network(task, &experiment.model.backbone, components);
+        let metric = experiment.eval.metric.as_str();
+        if !task.metrics().iter().any(|own| own.name == metric) {
+            let others = components.tasks.iter().filter(|task| task.metrics().iter().any(|own| own.name == metric));
+            let others: Vec<String> = others.map(|task| format!("task = \"{}\"", task.name())).collect();
+            let own: Vec<&str> = task.metrics().iter().map(|own| own.name).collect();
+            let message = format!("belongs to {}; expected {}", others.join(" and "), one_of(&own));
+            self.error_at("eval.metric", message);
         }
-        match network {
-            None => {
+        task.problems(experiment, components, self);
+    }
+
+    fn network(&mut self, task: &dyn TaskRules, name: &str, components: &Components) {
+        let (backbone, network) = (components.registry.backbone(name), components.registry.segmenter(name));
+        let message = match (task.network(), backbone, network) {
+            (NetworkKind::Backbone, None, Some(_)) => {
+                let others = components.tasks.iter().filter(|task| task.network() == NetworkKind::Segmenter);
+                let others: Vec<String> = others.map(|task| format!("\"{}\"", task.name())).collect();
+                let others = others.join(" or ");
+                format!("`{name}` is a segmentation network; set task = {others}, or name a backbone")
+            }
+            (NetworkKind::Segmenter, _, None) => {
                 let known: Vec<&str> = components.trained_segmenters().map(|entry| entry.name).collect();
-                let message = format!("`{name}` classifies images; segmentation trains one of {}", known.join(", "));
-                self.error_at("model.backbone", message);
+                format!("`{name}` classifies images; {} trains one of {}", task.name(), known.join(", "))
             }
-            Some(entry) if !entry.trainable => {
-                self.error_at("model.backbone", format!("`{name}` can be applied, but not trained here"));
+            (NetworkKind::Segmenter, _, Some(entry)) if !entry.trainable => {
+                format!("`{name}` can be applied, but not trained here")
             }
-            Some(_) => {}
-        }
-        if !of_segmentation {
-            self.error_at("eval.metric", "belongs to task = \"classification\"; expected mean_iou or boundary_f");
-        }
-        let Some(annotations) = &experiment.data.annotations else {
-            let message = "missing; segmentation learns from annotated images: [data.annotations] says where they are";
-            self.error_at("data.annotations", message);
-            return;
+            _ => return,
         };
-        let classes = annotations.classes.len();
-        if let Some(ClassWeights::Each(weights)) = &experiment.objective.class_weights
-            && weights.len() != classes
-        {
-            let message = format!("{} weights for the {classes} classes of data.annotations.classes", weights.len());
-            self.error_at("objective.class_weights", message);
-        }
-        for (set, key) in [
-            (experiment.model.mask_guidance, "model.mask_guidance"),
-            (experiment.model.input.needs_masks(), "model.input"),
-            (experiment.model.attention != Attention::None, "model.attention"),
-            (experiment.model.freeze_through != "none", "model.freeze_through"),
-        ] {
-            if set {
-                self.error_at(key, "belongs to task = \"classification\"; leave it out");
-            }
-        }
+        self.error_at("model.backbone", message);
     }
 
     /// What belongs to mask sources that are made or found outside the data set.

@@ -1,6 +1,8 @@
 //! Where each setting of the experiment file acts, a line a setting; a test fails for a setting that no line names. So what
 //! an experiment sets for nothing can be said ([`super::idle`]).
 //!
+//! The settings of one task alone are told by the task ([`super::TaskRules::own_settings`]).
+//!
 //! A line holds for its key and, unless they have lines of their own, for all keys inside it.
 
 use super::consistency::{WITHOUT_VALIDATION, takes_validation};
@@ -8,7 +10,7 @@ use super::data::Data;
 use super::evaluation::SelectOn;
 use super::model::Attention;
 use super::schedule::Shape;
-use super::settings::{Experiment, Task};
+use super::settings::Experiment;
 use crate::components::Components;
 
 /// What has to hold for a setting to act.
@@ -26,8 +28,6 @@ pub(super) struct Need {
 /// What is lost where a setting does not act.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Loss {
-    /// The task knows no such setting: whatever its value, something else was meant.
-    Foreign,
     /// The value; where it is the one that leaving the setting out gives, nothing.
     Value,
     /// No number changes, only time, memory or what is looked at: a warning at most.
@@ -40,18 +40,6 @@ const fn value(holds: fn(&Experiment, &Components) -> bool, by: &'static [&'stat
     Need { holds, by, words, loss: Loss::Value }
 }
 
-const CLASSIFICATION: Need = Need {
-    holds: |e, _| e.task == Task::Classification,
-    by: &["task"],
-    words: "task = \"classification\"",
-    loss: Loss::Foreign,
-};
-const SEGMENTATION: Need = Need {
-    holds: |e, _| e.task == Task::Segmentation,
-    by: &["task"],
-    words: "task = \"segmentation\"",
-    loss: Loss::Foreign,
-};
 const AUXILIARY_HEAD: Need = value(
     |e, _| !matches!(e.model.backbone.as_str(), "unet_small") && !e.model.backbone.starts_with("segformer"),
     &["model.backbone"],
@@ -254,8 +242,8 @@ pub(super) const SETTINGS: &[(&str, &[Need])] = &[
     ("data.groups_may_leak", ALWAYS),
     // Evaluation measures the attention against them, and pictures show them, without guidance too.
     ("data.masks.source", ALWAYS),
-    ("data.masks.empty", &[CLASSIFICATION, GUIDED]),
-    ("data.masks.missing", &[CLASSIFICATION, GUIDED]),
+    ("data.masks.empty", &[GUIDED]),
+    ("data.masks.missing", &[GUIDED]),
     ("data.masks.of", &[MASKS_OF_OTHERS]),
     ("data.masks.seed", &[SHUFFLED]),
     ("data.masks.folder", &[MASK_FOLDER]),
@@ -279,7 +267,7 @@ pub(super) const SETTINGS: &[(&str, &[Need])] = &[
     ("data.masks.segmenter.std", &[NETWORK]),
     ("data.masks.segmenter.options", &[RULE]),
     ("data.masks.segmenter.cache", ALWAYS),
-    ("data.annotations", &[SEGMENTATION]),
+    ("data.annotations", ALWAYS),
     ("data.annotations.source", ALWAYS),
     ("data.annotations.root", &[ANNOTATED_BY_FILES]),
     ("data.annotations.classes", ALWAYS),
@@ -338,16 +326,16 @@ pub(super) const SETTINGS: &[(&str, &[Need])] = &[
     ("model.attention", ALWAYS),
     ("model.mask_guidance", ALWAYS),
     ("model.freeze_through", ALWAYS),
-    ("model.residual_weights", &[CLASSIFICATION, RESIDUAL]),
-    ("model.freeze_norm", &[CLASSIFICATION, FROZEN]),
-    ("model.dropout", &[CLASSIFICATION]),
-    ("objective.mask_weight", &[CLASSIFICATION, MASK_LOSS]),
-    ("objective.label_smoothing", &[CLASSIFICATION]),
+    ("model.residual_weights", &[RESIDUAL]),
+    ("model.freeze_norm", &[FROZEN]),
+    ("model.dropout", ALWAYS),
+    ("objective.mask_weight", &[MASK_LOSS]),
+    ("objective.label_smoothing", ALWAYS),
     // Whether those of a classifier count is told where it is settled.
     ("objective.class_weights", ALWAYS),
-    ("objective.weigh_classes", &[CLASSIFICATION, WEIGHTS_OF_CLASSES]),
-    ("objective.dice_weight", &[SEGMENTATION]),
-    ("objective.auxiliary_weight", &[SEGMENTATION, AUXILIARY_HEAD]),
+    ("objective.weigh_classes", &[WEIGHTS_OF_CLASSES]),
+    ("objective.dice_weight", ALWAYS),
+    ("objective.auxiliary_weight", &[AUXILIARY_HEAD]),
     ("optimiser.name", ALWAYS),
     ("optimiser.learning_rate", ALWAYS),
     ("optimiser.momentum", ALWAYS),
@@ -375,7 +363,7 @@ pub(super) const SETTINGS: &[(&str, &[Need])] = &[
     ("eval.every", ALWAYS),
     ("eval.select_on", ALWAYS),
     ("eval.metric", &[SELECTED]),
-    ("eval.reference_masks", &[CLASSIFICATION]),
+    ("eval.reference_masks", ALWAYS),
     ("eval.reference_masks.empty", &[LEARNT]),
     ("eval.reference_masks.missing", &[LEARNT]),
     ("eval.reference_masks.folder", &[REFERENCE_FOLDER]),

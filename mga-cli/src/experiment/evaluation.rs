@@ -15,7 +15,8 @@ pub struct Evaluation {
     /// What the reported checkpoint is selected on.
     pub select_on: SelectOn,
     /// The number that selects the best checkpoint; left out: `top1`, of task = "segmentation" `mean_iou`.
-    pub metric: Metric,
+    #[schemars(schema_with = "super::schema::metric")]
+    pub metric: String,
     /// Masks that attention is measured against besides those of `[data.masks]`, set as those are: the same for every arm
     /// of a sweep, whatever masks it learns from, if any. Nothing is learnt from them.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -35,37 +36,8 @@ pub enum SelectOn {
     Test,
 }
 
-/// The number that selects the best checkpoint. Ties go to the earlier epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Metric {
-    /// Share of images whose first guess is right.
-    #[default]
-    Top1,
-    /// Share of images whose label is among the first five guesses.
-    Top5,
-    /// Mean over the classes of the share that is right.
-    BalancedAccuracy,
-    /// Mean over the classes of F1.
-    MacroF1,
-    /// Mean cross entropy; lower is better.
-    CrossEntropy,
-    /// Segmentation: mean over the classes of intersection over union.
-    MeanIou,
-    /// Segmentation: mean over the classes of the boundary F-measure.
-    BoundaryF,
-}
-
-impl Metric {
-    /// Whether it is one of task = "segmentation".
-    #[must_use]
-    pub fn is_of_segmentation(self) -> bool {
-        matches!(self, Self::MeanIou | Self::BoundaryF)
-    }
-}
-
 impl Default for Evaluation {
     fn default() -> Self {
-        Self { every: 1, select_on: SelectOn::default(), metric: Metric::default(), reference_masks: None }
+        Self { every: 1, select_on: SelectOn::default(), metric: "top1".to_owned(), reference_masks: None }
     }
 }

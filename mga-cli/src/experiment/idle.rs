@@ -8,6 +8,7 @@ use super::load::{Author, Sources};
 use super::problem::{Problem, Severity};
 use super::schema_reading::fill_defaults;
 use super::settings::Experiment;
+use super::task::TaskRules;
 use super::validate::About;
 use crate::components::Components;
 
@@ -38,23 +39,39 @@ pub(super) fn idle(
             continue;
         }
         let Some((author, layer)) = sources.author(&key) else { continue };
-        let unmet = |need: &&Need| !(need.holds)(experiment, components);
-        let Some(need) = needs.iter().find(unmet).filter(|_| author != Author::Resolved) else { continue };
-        if need.loss == Loss::Value && is_default(merged, &key, schema) {
+        if author == Author::Resolved {
             continue;
         }
+        let unmet = |need: &&Need| !(need.holds)(experiment, components);
+        let (words, by, costs_only) = match (of_other_tasks(&key, experiment, components), needs.iter().find(unmet)) {
+            // Whatever its value, something else was meant.
+            (Some(tasks), _) => (tasks, &["task"][..], false),
+            (None, Some(need)) if need.loss == Loss::Value && is_default(merged, &key, schema) => continue,
+            (None, Some(need)) => (need.words.to_owned(), need.by, need.loss == Loss::Cost),
+            (None, None) => continue,
+        };
         // Who turns a method off leaves the settings of the method as they are.
-        let decided =
-            need.by.iter().filter_map(|by| sources.author(&KeyPath::dotted(by))).map(|(_, layer)| layer).max();
+        let decided = by.iter().filter_map(|by| sources.author(&KeyPath::dotted(by))).map(|(_, layer)| layer).max();
         let turned_off = decided.is_some_and(|decided| decided > layer);
         let own = author == Author::Own;
-        let severity = if own && !turned_off && need.loss != Loss::Cost { Severity::Error } else { Severity::Warning };
+        let severity = if own && !turned_off && !costs_only { Severity::Error } else { Severity::Warning };
         let place = sources.place(&key, About::Key);
-        let message = format!("does nothing here: it counts only with {}", need.words);
+        let message = format!("does nothing here: it counts only with {words}");
         let problem = Problem { severity, place, key: key.clone(), message };
         found.push(Idle { key, problem, own });
     }
     found
+}
+
+/// The tasks that use the setting, in words, where the experiment's is none of them; `None`: it is, or every task does.
+fn of_other_tasks(key: &KeyPath, experiment: &Experiment, components: &Components) -> Option<String> {
+    let uses = |task: &dyn TaskRules| task.own_settings().iter().any(|own| key.is_within(&KeyPath::dotted(own)));
+    let users: Vec<&str> = components.tasks.iter().filter(|task| uses(task.as_ref())).map(|task| task.name()).collect();
+    if users.is_empty() || users.contains(&experiment.task.as_str()) {
+        return None;
+    }
+    let named: Vec<String> = users.iter().map(|name| format!("\"{name}\"")).collect();
+    Some(format!("task = {}", named.join(" or ")))
 }
 
 /// The value at `key`.

@@ -8,17 +8,15 @@ use serde_json::{Value, json};
 use super::assigned::{self, Assignment};
 use super::consistency;
 use super::defaults::Defaults;
-use super::evaluation::Metric;
 use super::extends::read_chain;
 use super::idle::Idle;
 use super::key_path::{KeyPath, Segment};
 use super::layer::{ENVIRONMENT_PREFIX, Layer};
 use super::merge::{merge, to_json};
-use super::model::Attention;
 use super::problem::{ExperimentError, Place, Problem, Severity, SourceFile};
 use super::schema::{experiment_schema, leftovers};
 use super::schema_reading::fill_defaults;
-use super::settings::{Experiment, Task};
+use super::settings::Experiment;
 use super::validate::{About, Fault, faults};
 use crate::components::Components;
 
@@ -254,11 +252,14 @@ pub fn load_assigned(
     let written = value.clone();
     fill_defaults(schema, schema, &mut value);
     let experiment = serde_json::from_value::<Experiment>(value).map(|mut experiment| {
-        if experiment.task == Task::Segmentation {
-            segmentation_defaults(&mut experiment, &sources);
+        if let Some(task) = components.task(&experiment.task) {
+            let is_written = |key: &str| sources.written(&KeyPath::dotted(key)).is_some();
+            if let Some(metric) = task.metrics().first().filter(|_| !is_written("eval.metric")) {
+                experiment.eval.metric = metric.name.to_owned();
+            }
+            task.defaults(&mut experiment, &is_written, components);
         }
-        freezing_default(&mut experiment, &sources, components);
-        problems.extend(weighing_default(&mut experiment, &sources, overrides.defaults));
+        problems.extend(weighing_default(&mut experiment, &sources, overrides.defaults, components));
         experiment
     });
     let mut idle: Vec<Idle> = Vec::new();
@@ -293,36 +294,18 @@ pub fn load_assigned(
     }
 }
 
-/// What segmentation does otherwise where nothing is said: there is no attention, and mean IoU selects.
-fn segmentation_defaults(experiment: &mut Experiment, sources: &Sources) {
-    let left_out = |key: &str| sources.written(&KeyPath::dotted(key)).is_none();
-    if left_out("eval.metric") {
-        experiment.eval.metric = Metric::MeanIou;
-    }
-    if left_out("model.mask_guidance") {
-        experiment.model.mask_guidance = false;
-    }
-    if left_out("model.attention") {
-        experiment.model.attention = Attention::None;
-    }
-}
-
-/// Some backbones freeze their early stages where they start from weights and nothing is said.
-fn freezing_default(experiment: &mut Experiment, sources: &Sources, components: &Components) {
-    let model = &mut experiment.model;
-    let own = components.registry.backbone(&model.backbone).and_then(|entry| entry.freeze_through);
-    if let Some(stage) = own.filter(|_| experiment.task == Task::Classification && model.weights != "none")
-        && sources.written(&KeyPath::dotted("model.freeze_through")).is_none()
-    {
-        model.freeze_through = stage.to_owned();
-    }
-}
-
 /// The class weights of a classifier count, but in experiments that release 0.1.0 resolved, and in sweeps that it began: it
 /// did nothing with them.
-fn weighing_default(experiment: &mut Experiment, sources: &Sources, sweep: Defaults) -> Option<Problem> {
-    let (task, key) = (experiment.task, KeyPath::dotted("objective.class_weights"));
-    let (author, _) = sources.author(&key).filter(|_| task == Task::Classification)?;
+fn weighing_default(
+    experiment: &mut Experiment,
+    sources: &Sources,
+    sweep: Defaults,
+    components: &Components,
+) -> Option<Problem> {
+    let key = KeyPath::dotted("objective.class_weights");
+    // Tasks to which release 0.1.0 gave the weights have no such setting.
+    let asks = components.task(&experiment.task)?.own_settings().contains(&"objective.weigh_classes");
+    let (author, _) = sources.author(&key).filter(|_| asks)?;
     if sources.written(&KeyPath::dotted("objective.weigh_classes")).is_some() {
         return None;
     }

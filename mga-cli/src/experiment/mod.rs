@@ -1,6 +1,7 @@
 //! The experiment file: settings, loading, checking and the schema.
 
 mod assigned;
+mod check;
 mod consistency;
 mod data;
 mod defaults;
@@ -23,15 +24,17 @@ mod schema;
 mod schema_reading;
 mod segmenter;
 mod settings;
+mod task;
 mod training;
 mod validate;
 mod wording;
 
 pub use assigned::{Assignment, setting_path};
+pub use check::Check;
 pub use data::{Data, EmptyMask, EvalData, Masks, MissingMask, OnError, TestSplit, TrainData, Validation, Verify};
 pub use defaults::{Defaults, resolved_header};
 pub use document::Document;
-pub use evaluation::{Evaluation, Metric, SelectOn};
+pub use evaluation::{Evaluation, SelectOn};
 pub use idle::Idle;
 pub use key_path::{KeyPath, Segment};
 pub use layer::ENVIRONMENT_PREFIX;
@@ -44,5 +47,6 @@ pub use problem::{ExperimentError, Place, Problem, Severity, SourceFile};
 pub use schedule::{Polynomial, Schedule, Shape, Step};
 pub use schema::{document_schema, experiment_schema, schema_of};
 pub use segmenter::{ClassName, SegmenterSettings};
-pub use settings::{Experiment, Task};
+pub use settings::Experiment;
+pub use task::{Better, Metric, NetworkKind, TaskRules, Unit};
 pub use training::Training;

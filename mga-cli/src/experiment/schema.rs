@@ -19,6 +19,30 @@ pub(super) fn transforms(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "array", "items": { "$ref": "#/definitions/Transform" } })
 }
 
+/// Schema of `task`; which tasks there are comes from the components.
+pub(super) fn task(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "$ref": "#/definitions/Task" })
+}
+
+/// Schema of `eval.metric`; which metrics there are comes from the tasks.
+pub(super) fn metric(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "$ref": "#/definitions/Metric" })
+}
+
+/// The schema of a text that names one of these; each is a name and what it is.
+fn named<'a>(description: &str, all: impl Iterator<Item = (&'a str, &'a str)>) -> Value {
+    let mut known: Vec<&str> = Vec::new();
+    let mut named = Vec::new();
+    for (name, about) in all {
+        // Two tasks can share a metric.
+        if !known.contains(&name) {
+            known.push(name);
+            named.push(json!({ "type": "string", "const": name, "description": about }));
+        }
+    }
+    json!({ "oneOf": named, "description": description })
+}
+
 /// The JSON schema of the experiment file, with the data sets, backbones and transforms of `components`.
 ///
 /// A table whose settings depend on a name in it (`data.dataset`, `model.backbone`, `optimiser.name`,
@@ -37,6 +61,11 @@ pub fn experiment_schema(components: &Components) -> Value {
         .collect();
     name_alternatives(&mut definitions, "Data", "dataset", data_sets);
     name_alternatives(&mut definitions, "Model", "backbone", components.backbones_by_settings());
+    let tasks = components.tasks.iter().map(|task| (task.name(), task.about()));
+    definitions.insert("Task".to_owned(), named("What a model learns.", tasks));
+    let metrics = components.tasks.iter().flat_map(|task| task.metrics()).map(|metric| (metric.name, metric.about));
+    let about = "The number that selects the best checkpoint. Ties go to the earlier epoch.";
+    definitions.insert("Metric".to_owned(), named(about, metrics));
     let transform = embed(&components.transforms, "transform", &mut definitions);
     definitions.insert("Transform".to_owned(), transform);
 

@@ -25,8 +25,9 @@ pub struct Experiment {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// What the model learns.
-    #[serde(default)]
-    pub task: Task,
+    #[serde(default = "classification")]
+    #[schemars(schema_with = "super::schema::task")]
+    pub task: String,
     /// Seed of everything random in the run but for what has a seed of its own.
     #[serde(default)]
     pub seed: u64,
@@ -57,15 +58,8 @@ pub struct Experiment {
     pub eval: Evaluation,
 }
 
-/// What a model learns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Task {
-    /// One label an image.
-    #[default]
-    Classification,
-    /// One class a pixel, from the annotated images of `[data.annotations]`; `model.backbone` is a segmentation network.
-    Segmentation,
+fn classification() -> String {
+    "classification".to_owned()
 }
 
 fn auto() -> String {

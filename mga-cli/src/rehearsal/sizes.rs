@@ -15,7 +15,7 @@ const STRIDE: usize = 64;
 const LARGE: usize = 4 * STRIDE;
 
 /// Where images' sizes, height and width, are known from.
-pub(super) enum Sizes<'a> {
+pub(crate) enum Sizes<'a> {
     /// Each is known.
     Known { ids: Vec<String>, sizes: BTreeMap<usize, (usize, usize)> },
     /// From a data set.
@@ -39,13 +39,13 @@ pub(super) struct Image {
 }
 
 impl<'a> Sizes<'a> {
-    pub(super) fn of_dataset(loaded: &Loaded, dataset: &'a dyn Dataset) -> Self {
+    pub(crate) fn of_dataset(loaded: &Loaded, dataset: &'a dyn Dataset) -> Self {
         let data = &loaded.experiment.data;
         let one_size = OF_ONE_SIZE.contains(&data.dataset.as_str());
         Self::Dataset { dataset, one_size, skip: data.on_error == OnError::Skip }
     }
 
-    pub(super) fn known(ids: Vec<String>, sizes: BTreeMap<usize, (usize, usize)>) -> Self {
+    pub(crate) fn known(ids: Vec<String>, sizes: BTreeMap<usize, (usize, usize)>) -> Self {
         Self::Known { ids, sizes }
     }
 

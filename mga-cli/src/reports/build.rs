@@ -1,6 +1,6 @@
 //! From the records of runs to the report.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mga_core::statistics::Resampling;
 
@@ -26,6 +26,8 @@ pub struct Request {
     pub metric: Option<String>,
     /// The bootstrap over images.
     pub resampling: Resampling,
+    /// What the confusion matrices of each task count, in the plural; of others it is test images.
+    pub counted: BTreeMap<String, String>,
 }
 
 /// Chance of an interval to cover.
@@ -153,10 +155,17 @@ pub fn build(results: &Results, request: &Request) -> anyhow::Result<Report> {
         methods: vec![],
         notes,
         confidence: CONFIDENCE,
+        counted: of_confusions(records, request),
         search,
     };
     report.methods = methods(&report, &finished, request.resampling.resamples);
     Ok(report)
+}
+
+/// What the confusion matrices of these runs count, in the plural.
+fn of_confusions(records: &[Record], request: &Request) -> String {
+    let mut tasks = records.iter().filter_map(|record| record.setting("task")?.as_str());
+    tasks.find_map(|task| request.counted.get(task).cloned()).unwrap_or_else(|| "test images".to_owned())
 }
 
 /// Marks the arms of the best mean on validation images, each among those that differ in what is drawn alone, and whose runs

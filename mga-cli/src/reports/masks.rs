@@ -4,7 +4,7 @@ use mga_core::statistics;
 
 use super::model::{ArmGuidance, ArmMasks};
 use crate::results::Record;
-use crate::runners::guidance::Guidance;
+use crate::tasks::classification::guidance::Guidance;
 
 /// Of an arm's runs, as indices into `records`, of which some count; `None` where no run has looked at its masks.
 pub(super) fn arm_masks(records: &[Record], runs: &[usize], counted: impl Fn(usize) -> bool) -> Option<ArmMasks> {

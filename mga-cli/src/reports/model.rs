@@ -35,6 +35,9 @@ pub struct Report {
     pub confidence: f64,
     /// Compute of all runs in seconds, failed attempts included as far as they were timed.
     pub seconds: f64,
+    /// What confusion matrices count, in the plural.
+    #[serde(skip)]
+    pub counted: String,
     /// What was searched, where the runs are of a random or TPE search.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<SearchReport>,

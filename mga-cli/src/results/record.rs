@@ -15,8 +15,8 @@ use super::summary::Summary;
 use crate::folder_lock::FolderLock;
 use crate::identity::{self, Identity};
 use crate::mask_survey::{self, MaskSurvey};
-use crate::runners::evaluation::NOT_FINITE;
-use crate::runners::guidance::Guidance;
+use crate::tasks::classification::NOT_FINITE;
+use crate::tasks::classification::guidance::Guidance;
 
 /// The note on a finished run that cannot say what its numbers depend on.
 pub const NO_IDENTITY: &str = "there is no identity.json";

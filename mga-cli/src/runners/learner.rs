@@ -1,10 +1,12 @@
 //! What a training run asks of the thing it trains, whatever the task.
 
+use candle_core::DType;
 use mga_core::parameter::ParameterStore;
 use mga_core::tape::{Tape, Value};
 use mga_data::{Batch, Loader};
 
 use crate::interrupt::Interrupt;
+use crate::run_folder::RunFolder;
 
 /// A model with its loss and its evaluation.
 pub trait Learner {
@@ -53,6 +55,30 @@ pub trait Outcome {
 
     /// The numbers for people, behind an epoch's loss.
     fn shown(&self) -> String;
+
+    /// The numbers for people at the end of a run, a line each.
+    fn lines(&self) -> String;
+
+    /// How many images were scored.
+    fn images(&self) -> u64;
+
+    /// How many images carry no label: they are predicted and not scored.
+    fn unlabelled(&self) -> usize {
+        0
+    }
+
+    /// Writes what is known of each image and class into a folder: `confusion.csv`, and `predictions.csv` where images have
+    /// a class.
+    ///
+    /// # Errors
+    /// The folder cannot be written to.
+    fn write(&self, folder: &RunFolder) -> anyhow::Result<()>;
+
+    /// Writes `logits.safetensors`: the scores of every image.
+    ///
+    /// # Errors
+    /// The task has no scores of images; the folder cannot be written to.
+    fn write_logits(&self, folder: &RunFolder) -> anyhow::Result<()>;
 }
 
 /// The parts of an optimiser step, over its micro-batches.
@@ -81,6 +107,11 @@ impl StepParts {
             Some(count) => (name, (count > 0.0).then(|| sum / count)),
         })
     }
+}
+
+/// A scalar of the tape as a number.
+pub(crate) fn number(value: &Value) -> anyhow::Result<f64> {
+    Ok(value.tensor().to_dtype(DType::F64)?.to_vec0::<f64>()?)
 }
 
 #[cfg(test)]

@@ -1,15 +1,10 @@
-//! What runs an experiment: the training loop, what the tasks train with it, and the evaluation of a split.
+//! What runs an experiment, whatever its task: checking it, training, evaluating a split, timing a few steps.
 
-pub mod agreement;
-pub mod attention_target;
-pub mod class_weights;
-pub mod classification;
-pub mod evaluation;
-pub mod guidance;
+pub mod check;
+pub mod evaluate;
+mod finish;
 pub mod learner;
-pub mod segmentation;
-pub mod segmentation_evaluation;
-pub mod segmentation_run;
 mod suspect;
 pub mod timing;
+pub mod train;
 pub mod training;

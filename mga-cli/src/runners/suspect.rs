@@ -3,8 +3,7 @@
 use mga_core::tape::Tape;
 use mga_data::Batch;
 
-use super::classification::number;
-use super::learner::Learner;
+use super::learner::{Learner, number};
 
 /// What to look at.
 #[derive(Debug, PartialEq, Eq)]

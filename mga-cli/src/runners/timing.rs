@@ -5,13 +5,11 @@ use std::time::{Duration, Instant};
 use mga_core::optim::OptimiserSettings;
 use mga_core::tape::Tape;
 
-use super::class_weights::class_weights;
-use super::classification::Classification;
-use super::learner::Learner;
 use crate::components::Components;
-use crate::data_set::{self, TornGroups};
-use crate::experiment::{Loaded, SelectOn, Task};
+use crate::data_set::TornGroups;
+use crate::experiment::{Loaded, SelectOn};
 use crate::interrupt::Interrupt;
+use crate::tasks::Purpose;
 use crate::{assemble, loaders};
 
 /// Steps that are not counted: the first fills memory.
@@ -28,26 +26,22 @@ pub struct Timed {
     pub steps: usize,
 }
 
-/// Times steps of a classification run for about `limit`, and some batches of its evaluation. Nothing is written. `None`
-/// for other tasks.
+/// Times steps of a run for about `limit`, and some batches of its evaluation. Nothing is written.
 ///
 /// # Errors
 /// Wrong data; what the model refuses.
-pub fn time(loaded: &Loaded, components: &Components, limit: Duration) -> anyhow::Result<Option<Timed>> {
+pub fn time(loaded: &Loaded, components: &Components, limit: Duration) -> anyhow::Result<Timed> {
     let experiment = &loaded.experiment;
-    if experiment.task != Task::Classification {
-        return Ok(None);
-    }
     let begun = Instant::now();
     let device = assemble::device(loaded)?;
-    let data = data_set::open(loaded, components, TornGroups::Noted)?;
-    let classes = data.dataset.classes().to_vec();
-    let model = assemble::fresh_model(loaded, components, classes.len(), &device)?;
-    let class_weights = class_weights(loaded, &classes, || Ok(data.training_counts()))?;
-    let learner = Classification { experiment, model: &model, classes, class_weights };
+    let data = components.task_of(experiment)?.open(loaded, components, Purpose::Train(TornGroups::Noted))?;
+    let learner = data.build(loaded, components, &device, true)?;
+    let (splits, loader) = (data.splits(), |indices: &[usize], train| {
+        loaders::of_source(loaded, data.source(train), indices.to_vec(), train)
+    });
     let settings: OptimiserSettings = serde_json::from_value(serde_json::to_value(&experiment.optimiser)?)?;
     let mut optimiser = settings.build(learner.store())?;
-    let train = loaders::training(loaded, &data)?;
+    let train = loader(&splits.train, true)?;
     let opened = begun.elapsed().as_secs_f64();
 
     let (mut started, mut steps) = (Instant::now(), 0);
@@ -69,12 +63,12 @@ pub fn time(loaded: &Loaded, components: &Components, limit: Duration) -> anyhow
     let step =
         if steps == 0 { started.elapsed().as_secs_f64() } else { started.elapsed().as_secs_f64() / steps as f64 };
 
-    let (validation, test) = (data.splits.validation.len(), data.splits.test.len());
-    let some = if validation > 0 { &data.splits.validation } else { &data.splits.test };
+    let (validation, test) = (splits.validation.len(), splits.test.len());
+    let some = if validation > 0 { &splits.validation } else { &splits.test };
     let some = some.get(..some.len().min(EVALUATED * experiment.data.eval.batch_size)).unwrap_or_default();
     let started = Instant::now();
     if !some.is_empty() {
-        learner.evaluate(&loaders::evaluation(loaded, &data, some)?, &Interrupt::default(), &mut |_| ())?;
+        learner.evaluate(&loader(some, false)?, &Interrupt::default(), &mut |_| ())?;
     }
     let image = started.elapsed().as_secs_f64() / some.len().max(1) as f64;
 
@@ -85,5 +79,5 @@ pub fn time(loaded: &Loaded, components: &Components, limit: Duration) -> anyhow
     let at_the_end = test * if experiment.eval.select_on == SelectOn::Last { 1 } else { 2 };
     let training = step * (epochs * train.batches_per_epoch()) as f64;
     let seconds = opened + training + image * (evaluated + at_the_end) as f64;
-    Ok(Some(Timed { seconds, steps }))
+    Ok(Timed { seconds, steps })
 }

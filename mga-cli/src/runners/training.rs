@@ -9,8 +9,7 @@ use mga_core::parameter::ParameterId;
 use mga_core::tape::Tape;
 use mga_data::{Batch, Loader, MaskSource};
 
-use super::classification::number;
-use super::learner::{Learner, StepParts};
+use super::learner::{Learner, StepParts, number};
 use super::suspect::{Suspect, suspect};
 use crate::checkpoint::{self, Progress};
 use crate::experiment::{Experiment, SelectOn};
@@ -272,16 +271,16 @@ mod tests {
     use mga_data::Batch;
     use serde_json::json;
 
-    use super::super::classification::Classification;
     use super::super::learner::{LossPart, Outcome};
     use super::*;
     use crate::components::Components;
     use crate::experiment::{Loaded, Overrides, load};
-    use crate::{assemble, data_set, loaders};
+    use crate::tasks::classification::Classifier;
+    use crate::{data_set, loaders};
 
     /// A classifier whose evaluations come out as they are set.
     struct Scripted<'a> {
-        own: Classification<'a>,
+        own: Classifier<'a>,
         scores: &'a [f64],
         /// Evaluations so far.
         evaluated: AtomicUsize,
@@ -330,6 +329,22 @@ mod tests {
         fn shown(&self) -> String {
             String::new()
         }
+
+        fn lines(&self) -> String {
+            String::new()
+        }
+
+        fn images(&self) -> u64 {
+            1
+        }
+
+        fn write(&self, _: &RunFolder) -> anyhow::Result<()> {
+            Ok(())
+        }
+
+        fn write_logits(&self, _: &RunFolder) -> anyhow::Result<()> {
+            Ok(())
+        }
     }
 
     fn loaded(epochs: usize) -> Loaded {
@@ -348,10 +363,8 @@ mod tests {
     fn train(folder: &Path, scores: &[f64], from: usize, interrupted_at: usize) -> anyhow::Result<Progress> {
         let (loaded, components) = (loaded(scores.len()), Components::builtin());
         let data = data_set::open(&loaded, &components, data_set::TornGroups::Refused)?;
-        let classes = data.dataset.classes().to_vec();
-        let model = assemble::fresh_model(&loaded, &components, classes.len(), &candle_core::Device::Cpu)?;
+        let own = Classifier::new(&loaded, &components, &data, &candle_core::Device::Cpu, true)?;
         let experiment = &loaded.experiment;
-        let own = Classification { experiment, model: &model, classes, class_weights: None };
         let folder = RunFolder::at(folder);
         if from == 0 {
             folder.create()?;
@@ -365,7 +378,7 @@ mod tests {
             masks: Arc::clone(&data.masks),
             folder,
             interrupt: Interrupt::default(),
-            report: voice.report(experiment),
+            report: voice.report(experiment, &[]),
             voice,
             identity: String::new(),
         }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::components::Components;
-use crate::experiment::{Experiment, Overrides, SelectOn, Task, load};
+use crate::experiment::{Experiment, NetworkKind, Overrides, SelectOn, load};
 use crate::run_folder::RunFolder;
 use crate::weights_source::{self, WeightsFile};
 
@@ -68,7 +68,7 @@ pub(super) fn find(named: &str, segmenter: &str, components: &Components) -> any
     );
     let experiment = run_experiment(path, components)?;
     anyhow::ensure!(
-        experiment.task == Task::Segmentation,
+        components.task_of(&experiment)?.network() == NetworkKind::Segmenter,
         "{shown}: this run trained a classifier; expected one with task = \"segmentation\""
     );
     let folder = RunFolder::at(path);

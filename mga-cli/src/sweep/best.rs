@@ -6,14 +6,14 @@ use serde_json::Value;
 
 use super::plan::{Cell, CellRecord, Plan};
 use super::search::rounded;
-use crate::experiment::Metric;
 
 /// The scores of a sweep's arms, as far as they are known.
 #[derive(Debug, Default)]
 pub(super) struct Scores {
     arms: Vec<Arm>,
     of_run: BTreeMap<String, f64>,
-    metric: Metric,
+    metric: String,
+    lower_is_better: bool,
 }
 
 /// Runs of equal settings; of a search, a draw.
@@ -41,7 +41,8 @@ pub(super) struct Best {
 impl Scores {
     /// Takes the arms of a plan; what is known of its runs stays.
     pub(super) fn planned(&mut self, plan: &Plan) {
-        self.metric = plan.metric;
+        self.metric.clone_from(&plan.metric);
+        self.lower_is_better = plan.lower_is_better;
         self.arms.clear();
         let mut places: BTreeMap<String, usize> = BTreeMap::new();
         for cell in &plan.cells {
@@ -91,9 +92,8 @@ impl Scores {
     pub(super) fn told(&self) -> Option<String> {
         let Best { mean, runs, of, name, .. } = self.best()?;
         // Scores are higher the better.
-        let shown = if self.metric == Metric::CrossEntropy { -mean } else { mean };
-        let metric = serde_json::to_value(self.metric).ok();
-        let metric = metric.as_ref().and_then(Value::as_str).unwrap_or("score").replace('_', " ");
+        let shown = if self.lower_is_better { -mean } else { mean };
+        let metric = self.metric.replace('_', " ");
         let over = match (runs, of) {
             (1, 1) => "one run".to_owned(),
             _ if runs == of => format!("mean of {runs} runs"),
@@ -137,7 +137,7 @@ mod tests {
 
     use super::*;
 
-    fn plan(cells: &[(&str, usize, u64)], metric: Metric) -> Plan {
+    fn plan(cells: &[(&str, usize, u64)], metric: &str) -> Plan {
         let cell = |&(key, draw, seed): &(&str, usize, u64)| {
             let record = json!({ "sweep": "s", "variant": null, "settings": { "optimiser.learning_rate": draw as f64 / 10.0 },
                 "replicate": { "seed": seed }, "order": 0, "baseline": false, "draw": draw, "id": key });
@@ -147,7 +147,8 @@ mod tests {
             name: "s".to_owned(),
             folder: "/nowhere".into(),
             search: Default::default(),
-            metric,
+            metric: metric.to_owned(),
+            lower_is_better: metric == "cross_entropy",
             launcher: Default::default(),
             cells: cells.iter().map(cell).collect(),
         }
@@ -156,7 +157,7 @@ mod tests {
     #[test]
     fn the_best_mean_wins_over_the_luckiest_run() {
         let mut scores = Scores::default();
-        scores.planned(&plan(&[("a1", 0, 1), ("a2", 0, 2), ("b1", 1, 1), ("b2", 1, 2)], Metric::Top1));
+        scores.planned(&plan(&[("a1", 0, 1), ("a2", 0, 2), ("b1", 1, 1), ("b2", 1, 2)], "top1"));
         assert_eq!(scores.told(), None);
         scores.of_run = [("a1", 0.9), ("a2", 0.5), ("b1", 0.8)].map(|(key, score)| (key.to_owned(), score)).into();
         // One seed alone, however lucky, is no draw's mean.
@@ -169,10 +170,10 @@ mod tests {
     #[test]
     fn parts_and_single_runs_are_named_as_such() {
         let mut scores = Scores::default();
-        scores.planned(&plan(&[("a1", 0, 1), ("a2", 0, 2)], Metric::CrossEntropy));
+        scores.planned(&plan(&[("a1", 0, 1), ("a2", 0, 2)], "cross_entropy"));
         scores.of_run.insert("a1".to_owned(), -0.5);
         assert_eq!(scores.told().unwrap(), "cross entropy 0.5000, mean of 1 of 2 runs, draw 0");
-        scores.planned(&plan(&[("a1", 0, 1)], Metric::Top1));
+        scores.planned(&plan(&[("a1", 0, 1)], "top1"));
         assert_eq!(scores.told().unwrap(), "top1 -0.5000, one run, draw 0");
     }
 }

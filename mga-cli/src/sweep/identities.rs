@@ -1,19 +1,22 @@
 //! Who planned runs are: their data opened and their weights found, each once for all cells that name them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use indicatif::ProgressBar;
+use mga_data::dataset::Dataset;
 use serde_json::json;
 
 use crate::assemble;
 use crate::components::Components;
-use crate::data_set::{self, OpenData, TornGroups};
-use crate::experiment::{Experiment, ExperimentError, Loaded, Task};
+use crate::data_set::TornGroups;
+use crate::experiment::{Experiment, ExperimentError, Loaded};
 use crate::file_hashes::FileHashes;
-use crate::fingerprint::{self, Fingerprint};
+use crate::fingerprint::Fingerprint;
 use crate::identity::{Identity, weights_hash};
 use crate::interrupt::Interrupt;
+use crate::progress::Voice;
 use crate::status::Interrupted;
+use crate::tasks::{Purpose, TaskData};
 use crate::weights_source::WeightsFile;
 
 /// All that decides which data an experiment is run on.
@@ -31,7 +34,7 @@ pub(super) struct Identities<'a> {
     torn: BTreeMap<String, ExperimentError>,
     weights: BTreeMap<(String, String), (Option<WeightsFile>, String)>,
     /// Open data whose masks a segmenter makes, where they are to be made; by their settings without the splits.
-    masks: Option<BTreeMap<String, OpenData>>,
+    masks: Option<BTreeMap<String, (&'static str, Arc<dyn Dataset>)>>,
 }
 
 impl<'a> Identities<'a> {
@@ -55,25 +58,24 @@ impl<'a> Identities<'a> {
         if !self.fingerprints.contains_key(&memo) {
             // Masks' segmenters are opened to ask who they are; the machine that plans need not have the GPU.
             let device = std::mem::replace(&mut loaded.experiment.device, "cpu".to_owned());
-            let fingerprint = match loaded.experiment.task {
-                Task::Classification => data_set::open(loaded, self.components, TornGroups::Noted).and_then(|data| {
-                    self.torn.extend(data.torn_groups(loaded).map(|error| (memo.clone(), error)));
-                    let fingerprint = fingerprint::of_data(&data, &self.hashes);
-                    self.keep(&loaded.experiment, data)?;
-                    fingerprint
-                }),
-                Task::Segmentation => data_set::open_annotated(loaded, self.components, true, TornGroups::Noted)
-                    .and_then(|data| {
-                        self.torn.extend(data.torn_groups(loaded).map(|error| (memo.clone(), error)));
-                        fingerprint::of_annotated(&data, &self.hashes, &ProgressBar::hidden())
-                    }),
-            };
+            let fingerprint = self.fingerprint(loaded, &memo);
             loaded.experiment.device = device;
             self.fingerprints.insert(memo.clone(), fingerprint?);
         }
         let fingerprint = self.fingerprints.get(&memo).cloned();
         let fingerprint = fingerprint.ok_or_else(|| anyhow::anyhow!("no fingerprint of the data"))?;
         Identity::new(&loaded.experiment, &fingerprint, &weights)
+    }
+
+    /// The fingerprint of an experiment's data.
+    fn fingerprint(&mut self, loaded: &Loaded, memo: &str) -> anyhow::Result<Fingerprint> {
+        let task = self.components.task_of(&loaded.experiment)?;
+        let data = task.open(loaded, self.components, Purpose::Train(TornGroups::Noted))?;
+        self.torn.extend(data.torn_groups(loaded).map(|error| (memo.to_owned(), error)));
+        let quiet = Voice { quiet: true, json: false };
+        let (fingerprint, _) = data.fingerprint(&self.hashes, quiet)?;
+        self.keep(&loaded.experiment, data.as_ref())?;
+        Ok(fingerprint)
     }
 
     /// Why a run of the experiment, whose identity was given, is not to be begun: groups of its data are on both sides of
@@ -87,17 +89,15 @@ impl<'a> Identities<'a> {
         self.masks = Some(BTreeMap::new());
     }
 
-    fn keep(&mut self, experiment: &Experiment, data: OpenData) -> anyhow::Result<()> {
-        let Some(kept) = self.masks.as_mut().filter(|_| data_set::segmenter_of(&data, self.components).is_some())
-        else {
-            return Ok(());
-        };
+    fn keep(&mut self, experiment: &Experiment, data: &dyn TaskData) -> anyhow::Result<()> {
+        let maker = data.mask_maker(self.components);
+        let Some((kept, maker)) = self.masks.as_mut().zip(maker) else { return Ok(()) };
         let mut settings = serde_json::to_value(&experiment.data)?;
         if let Some(settings) = settings.as_object_mut() {
             // The masks are of all images, however those are split.
             settings.retain(|key, _| key != "validation" && key != "split");
         }
-        kept.entry(settings.to_string()).or_insert(data);
+        kept.entry(settings.to_string()).or_insert(maker);
         Ok(())
     }
 
@@ -108,9 +108,7 @@ impl<'a> Identities<'a> {
     /// A signal.
     pub(super) fn make_masks(&mut self, interrupt: &Interrupt) -> anyhow::Result<Vec<String>> {
         let mut told = Vec::new();
-        for data in self.masks.take().unwrap_or_default().into_values() {
-            let Some(segmenter) = data_set::segmenter_of(&data, self.components) else { continue };
-            let dataset = data.masks.dataset();
+        for (segmenter, dataset) in self.masks.take().unwrap_or_default().into_values() {
             let (mut failed, mut first) = (0, String::new());
             // One after the other: a network shares the cores by itself, and many at once would need the memory of many.
             for index in 0..dataset.len() {

@@ -8,7 +8,6 @@ use serde_json::{Map, Value};
 
 use super::file::Search;
 use super::state::{Standing, State};
-use crate::experiment::Metric;
 use crate::identity::Identity;
 use crate::launchers::settings::LauncherSettings;
 use crate::output::write_file;
@@ -78,7 +77,10 @@ struct Line {
 struct Listed {
     sweep: String,
     search: Search,
-    metric: Metric,
+    metric: String,
+    /// Whether a lower value of it is better, as of a cross entropy.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    lower_is_better: bool,
     #[serde(default)]
     launcher: LauncherSettings,
     cells: Vec<Line>,
@@ -94,7 +96,9 @@ pub struct Plan {
     /// How cells are found. Of a TPE search the cells are those drawn so far.
     pub search: Search,
     /// What selects, and what a search improves.
-    pub metric: Metric,
+    pub metric: String,
+    /// Whether a lower value of it is better.
+    pub lower_is_better: bool,
     /// `[launcher]` of the sweep file.
     pub launcher: LauncherSettings,
     /// The runs.
@@ -248,6 +252,7 @@ impl Plan {
             folder: folder.to_path_buf(),
             search: listed.search,
             metric: listed.metric,
+            lower_is_better: listed.lower_is_better,
             launcher: listed.launcher,
             cells: cells.collect::<anyhow::Result<_>>()?,
         })
@@ -270,7 +275,8 @@ impl Plan {
         let listed = Listed {
             sweep: self.name.clone(),
             search: self.search,
-            metric: self.metric,
+            metric: self.metric.clone(),
+            lower_is_better: self.lower_is_better,
             launcher: self.launcher.clone(),
             cells: self.cells.iter().map(line).collect(),
         };

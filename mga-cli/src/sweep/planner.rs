@@ -18,7 +18,7 @@ use super::takeover;
 use crate::components::Components;
 use crate::data_set::TornGroups;
 use crate::experiment::{
-    Defaults, Document, ExperimentError, KeyPath, Loaded, Metric, Overrides, Problem, SelectOn, Severity,
+    Better, Defaults, Document, ExperimentError, KeyPath, Loaded, Overrides, Problem, SelectOn, Severity,
     experiment_schema, load_assigned,
 };
 use crate::interrupt::Interrupt;
@@ -44,7 +44,8 @@ pub struct Planner<'a> {
 /// The cells of a draw list, and the number that selects in them.
 struct Resolved {
     cells: Vec<Cell>,
-    metric: Metric,
+    metric: String,
+    lower_is_better: bool,
 }
 
 impl<'a> Planner<'a> {
@@ -162,12 +163,13 @@ impl<'a> Planner<'a> {
                 Some(all.as_slice())
             }
         };
-        let Resolved { cells, metric } = self.resolve(out, draws)?;
+        let Resolved { cells, metric, lower_is_better } = self.resolve(out, draws)?;
         Ok(Plan {
             name: self.name.clone(),
             folder: out.to_path_buf(),
             search: self.file.search,
             metric,
+            lower_is_better,
             launcher: self.file.launcher.clone(),
             cells,
         })
@@ -270,8 +272,10 @@ impl<'a> Planner<'a> {
         }
         self.settle(problems)?;
         takeover::find(out, &mut cells);
-        let metric = loaded.first().map_or(Metric::default(), |found| found.experiment.eval.metric);
-        Ok(Resolved { cells, metric })
+        let metric = loaded.first().map(|found| found.experiment.eval.metric.clone()).unwrap_or_default();
+        let metrics = self.components.tasks.iter().flat_map(|task| task.metrics());
+        let lower_is_better = metrics.filter(|known| known.name == metric).any(|known| known.better == Better::Lower);
+        Ok(Resolved { cells, metric, lower_is_better })
     }
 
     /// Keeps warnings, each once; errors end the planning.

@@ -235,6 +235,7 @@ mod tests {
                 folder: self.0.path().to_path_buf(),
                 search: Default::default(),
                 metric: Default::default(),
+                lower_is_better: false,
                 launcher: Default::default(),
                 cells,
             }

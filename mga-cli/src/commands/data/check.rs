@@ -10,7 +10,7 @@ use super::images_bar;
 use crate::commands::experiment_args::ExperimentArgs;
 use crate::components::Components;
 use crate::data_set::{self, OpenData, TornGroups};
-use crate::experiment::{Experiment, MissingMask, Task};
+use crate::experiment::{Experiment, MissingMask, NetworkKind};
 use crate::output;
 use crate::segmenting::training_images;
 
@@ -45,7 +45,7 @@ pub(super) struct Args {
 /// A wrong experiment, or problems with its data.
 pub(super) fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let loaded = args.experiment.load(components)?;
-    if loaded.experiment.task == Task::Segmentation {
+    if components.task_of(&loaded.experiment)?.network() != NetworkKind::Backbone {
         anyhow::bail!(
             "`mga data check` looks over the images of classifiers; `mga check` counts what is annotated, and of an \
              experiment that trains with the segmenter's masks `mga data check` says whether it saw test images"

@@ -41,8 +41,7 @@ pub(super) fn figures(report: &Report, records: &[Record]) -> (Vec<Figure>, Vec<
         }
         arms.extend(of_arm);
     }
-    let pixels = records.iter().any(|record| record.setting("task").is_some_and(|task| task == "segmentation"));
-    let unit = if pixels { "pixels" } else { "test images" };
+    let unit = report.counted.as_str();
     let mut figures: Vec<Figure> = by_class(report, &arms, unit).into_iter().collect();
     figures.extend(arms.iter().map(|of_arm| confusion(report, of_arm, unit)));
     (figures, notes)

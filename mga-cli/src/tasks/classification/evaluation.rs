@@ -7,9 +7,9 @@ use mga_data::{Batch, Loader};
 use mga_models::MgaModel;
 use serde::Serialize;
 
+use super::METRICS;
 use super::agreement::{Agreement, Comparing};
 use crate::csv_file::CsvFile;
-use crate::experiment::Metric;
 use crate::interrupt::Interrupt;
 use crate::network_input::network_input;
 use crate::run_folder::RunFolder;
@@ -51,16 +51,19 @@ pub struct Evaluated {
 
 impl Evaluated {
     /// The number that selects checkpoints; higher is better.
-    pub fn score(&self, metric: Metric) -> Option<f64> {
-        match metric {
-            Metric::Top1 => self.classes.top1,
-            Metric::Top5 => self.classes.top5,
-            Metric::BalancedAccuracy => self.classes.balanced_accuracy,
-            Metric::MacroF1 => self.classes.macro_f1,
-            Metric::CrossEntropy => self.classes.cross_entropy.map(|v| -v),
-            // Of segmentation: no experiment that was loaded asks a classifier for them.
-            Metric::MeanIou | Metric::BoundaryF => None,
-        }
+    pub fn score(&self, metric: &str) -> Option<f64> {
+        let scores = &self.classes;
+        let value = match metric {
+            "top1" => scores.top1,
+            "top5" => scores.top5,
+            "balanced_accuracy" => scores.balanced_accuracy,
+            "macro_f1" => scores.macro_f1,
+            "cross_entropy" => scores.cross_entropy,
+            // No experiment that was loaded asks a classifier for another.
+            _ => None,
+        };
+        let metric = METRICS.iter().find(|known| known.name == metric)?;
+        value.map(|value| metric.score(value))
     }
 
     /// Its line in `metrics.jsonl` and `summary.json`.

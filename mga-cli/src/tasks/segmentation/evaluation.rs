@@ -7,20 +7,19 @@ use mga_core::tape::Tape;
 use mga_data::{Batch, Loader};
 use serde_json::{Map, Value, json};
 
-use super::classification::number;
-use super::evaluation::NOT_FINITE;
-use super::learner::Outcome;
-use super::segmentation::{IGNORE, Segmentation, labels};
+use super::job::{IGNORE, Segmenter, labels};
 use crate::csv_file::CsvFile;
-use crate::experiment::Metric;
 use crate::interrupt::Interrupt;
 use crate::progress::percent;
 use crate::run_folder::RunFolder;
+use crate::runners::learner::{Outcome, number};
 use crate::status::Interrupted;
+use crate::tasks::TaskData;
+use crate::tasks::classification::NOT_FINITE;
 
 /// What came of evaluating a split.
 #[derive(Debug, Clone)]
-pub struct Segmented {
+pub(super) struct Segmented {
     /// Overlaps and boundaries.
     pub summary: SegmentationSummary,
     /// Mean over batches of the cross entropy, without class weights.
@@ -28,42 +27,13 @@ pub struct Segmented {
     /// Pixels by label (row) and prediction (column).
     pub confusion: Vec<Vec<u64>>,
     classes: Vec<String>,
-    metric: Metric,
+    metric: String,
 }
 
 impl Segmented {
-    /// Writes `confusion.csv`: pixels by label (row) and prediction (column).
-    ///
-    /// # Errors
-    /// The folder cannot be written to.
-    pub fn write(&self, folder: &RunFolder) -> anyhow::Result<()> {
-        let mut confusion = CsvFile::new();
-        confusion.row(std::iter::once("label").chain(self.classes.iter().map(String::as_str)))?;
-        for (class, counts) in self.classes.iter().zip(&self.confusion) {
-            confusion.row(std::iter::once(class.clone()).chain(counts.iter().map(u64::to_string)))?;
-        }
-        folder.write("confusion.csv", confusion.text()?)
-    }
-
     /// The cross entropy where it is no finite number.
     fn not_finite(&self) -> Option<f64> {
         self.cross_entropy.filter(|value| !value.is_finite())
-    }
-
-    /// The numbers for people, a line each.
-    #[must_use]
-    pub fn lines(&self) -> String {
-        let s = &self.summary;
-        let mut text = format!(
-            "  mean IoU           {}\n  boundary F         {}\n  pixel accuracy     {}\n",
-            percent(s.mean_iou),
-            percent(s.boundary_f),
-            percent(s.pixel_accuracy)
-        );
-        for ((class, iou), f) in self.classes.iter().zip(&s.class_iou).zip(&s.class_boundary_f) {
-            text += &format!("  {class:17}  IoU {}, boundary F {}\n", percent(*iou), percent(*f));
-        }
-        text
     }
 }
 
@@ -89,11 +59,42 @@ impl Outcome for Segmented {
     }
 
     fn score(&self) -> Option<f64> {
-        if self.metric == Metric::BoundaryF { self.summary.boundary_f } else { self.summary.mean_iou }
+        if self.metric == "boundary_f" { self.summary.boundary_f } else { self.summary.mean_iou }
     }
 
     fn shown(&self) -> String {
         format!("mIoU {}  boundary F {}", percent(self.summary.mean_iou), percent(self.summary.boundary_f))
+    }
+
+    fn lines(&self) -> String {
+        let s = &self.summary;
+        let mut text = format!(
+            "  mean IoU           {}\n  boundary F         {}\n  pixel accuracy     {}\n",
+            percent(s.mean_iou),
+            percent(s.boundary_f),
+            percent(s.pixel_accuracy)
+        );
+        for ((class, iou), f) in self.classes.iter().zip(&s.class_iou).zip(&s.class_boundary_f) {
+            text += &format!("  {class:17}  IoU {}, boundary F {}\n", percent(*iou), percent(*f));
+        }
+        text
+    }
+
+    fn images(&self) -> u64 {
+        self.summary.images
+    }
+
+    fn write(&self, folder: &RunFolder) -> anyhow::Result<()> {
+        let mut confusion = CsvFile::new();
+        confusion.row(std::iter::once("label").chain(self.classes.iter().map(String::as_str)))?;
+        for (class, counts) in self.classes.iter().zip(&self.confusion) {
+            confusion.row(std::iter::once(class.clone()).chain(counts.iter().map(u64::to_string)))?;
+        }
+        folder.write("confusion.csv", confusion.text()?)
+    }
+
+    fn write_logits(&self, _: &RunFolder) -> anyhow::Result<()> {
+        anyhow::bail!("--logits is for classifiers; `mga masks` writes what a segmenter says of each pixel")
     }
 }
 
@@ -101,13 +102,13 @@ impl Outcome for Segmented {
 ///
 /// # Errors
 /// An interruption; an image that is not annotated.
-pub fn evaluate(
-    learner: &Segmentation<'_>,
+pub(super) fn evaluate(
+    learner: &Segmenter<'_>,
     loader: &Loader,
     interrupt: &Interrupt,
     seen: &mut dyn FnMut(usize),
 ) -> anyhow::Result<Segmented> {
-    let mut metrics = SegmentationMetrics::new(learner.classes.len(), IGNORE);
+    let mut metrics = SegmentationMetrics::new(learner.data.classes().len(), IGNORE);
     let (mut entropy, mut images) = (0.0, 0.0);
     for batch in loader.epoch(0, 0) {
         if interrupt.is_raised() {
@@ -131,13 +132,13 @@ pub fn evaluate(
         summary: metrics.summary(),
         cross_entropy: (images > 0.0).then(|| entropy / images),
         confusion: metrics.confusion().rows().map(<[u64]>::to_vec).collect(),
-        classes: learner.classes.clone(),
-        metric: learner.experiment.eval.metric,
+        classes: learner.data.classes().to_vec(),
+        metric: learner.loaded.experiment.eval.metric.clone(),
     })
 }
 
 /// The network's logits for a batch, `[N, K, H, W]`, on the CPU.
-pub(super) fn logits(learner: &Segmentation<'_>, batch: &Batch) -> anyhow::Result<Tensor> {
+pub(super) fn logits(learner: &Segmenter<'_>, batch: &Batch) -> anyhow::Result<Tensor> {
     let mut tape = Tape::eval();
     let images = tape.constant(&batch.images.to_device(learner.store.device())?)?;
     let logits = learner.network.forward(&mut tape, images)?.logits;

@@ -7,13 +7,13 @@ use mga_core::tape::{Tape, Value};
 use mga_data::{Batch, Mask};
 
 /// The target of a batch's attention, on the CPU.
-pub struct AttentionTarget {
+pub(super) struct AttentionTarget {
     /// `[N, 1, h, w]` in 0 to 1, each image over its own maximum.
-    pub target: Tensor,
+    pub(super) target: Tensor,
     /// Which images' masks are 0 in every cell.
-    pub blank: Vec<bool>,
+    pub(super) blank: Vec<bool>,
     /// How much of each cell counts, `[N, 1, h, w]`; `None`: all of all.
-    pub shares: Option<Tensor>,
+    pub(super) shares: Option<Tensor>,
 }
 
 impl AttentionTarget {
@@ -21,7 +21,7 @@ impl AttentionTarget {
     ///
     /// # Errors
     /// Masks of a wrong shape: none that a loader gave.
-    pub fn of(batch: &Batch, size: (usize, usize)) -> anyhow::Result<Self> {
+    pub(super) fn of(batch: &Batch, size: (usize, usize)) -> anyhow::Result<Self> {
         Self::of_masks(&batch.masks, batch.counts.as_ref(), size)
     }
 
@@ -29,7 +29,7 @@ impl AttentionTarget {
     ///
     /// # Errors
     /// None that is to be expected.
-    pub fn of_mask(mask: &Mask, size: (usize, usize)) -> anyhow::Result<Self> {
+    pub(super) fn of_mask(mask: &Mask, size: (usize, usize)) -> anyhow::Result<Self> {
         let shape = (1, 1, mask.height(), mask.width());
         let tensor = |number: fn(f32) -> f32| {
             Tensor::from_vec(
@@ -56,7 +56,7 @@ impl AttentionTarget {
     ///
     /// # Errors
     /// An attention of another size.
-    pub fn squared_error(&self, tape: &mut Tape, attention: Value, used: &[bool]) -> anyhow::Result<Value> {
+    pub(super) fn squared_error(&self, tape: &mut Tape, attention: Value, used: &[bool]) -> anyhow::Result<Value> {
         let device = attention.tensor().device().clone();
         let target = self.target.to_device(&device)?;
         let Some(shares) = &self.shares else {

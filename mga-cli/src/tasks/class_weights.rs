@@ -1,22 +1,22 @@
 //! What the classes weigh in the loss, in numbers (`objective.class_weights`).
 
-use crate::experiment::{ByCount, ClassWeights, Loaded, Task};
+use crate::experiment::{ByCount, ClassWeights, Loaded};
 
-/// The weights of `classes`, in their order; `None`: all weigh the same. `counts` are what each class is trained on: images,
-/// of segmentation annotated pixels. They are counted only where they are asked for.
+/// The weights of `classes`, in their order; `None`: all weigh the same. `count` is whether those of the experiment count.
+/// `counts` are what each class is trained on: images, of segmentation annotated pixels. They are counted only where they
+/// are asked for.
 ///
 /// # Errors
 /// Weights that are not one for each class, or 0 for all; a class that nothing trains, of which there is no count to balance;
 /// what `counts` says.
-pub fn class_weights(
+pub(super) fn class_weights(
     loaded: &Loaded,
+    count: bool,
     classes: &[String],
     counts: impl FnOnce() -> anyhow::Result<Vec<u64>>,
 ) -> anyhow::Result<Option<Vec<f64>>> {
     const KEY: &str = "objective.class_weights";
-    let experiment = &loaded.experiment;
-    let counted = experiment.task == Task::Segmentation || experiment.objective.weigh_classes;
-    let weights = match experiment.objective.class_weights.as_ref().filter(|_| counted) {
+    let weights = match loaded.experiment.objective.class_weights.as_ref().filter(|_| count) {
         None => return Ok(None),
         Some(ClassWeights::Each(weights)) if weights.len() != classes.len() => {
             let (found, expected) = (weights.len(), classes.len());
@@ -56,6 +56,18 @@ pub fn label_counts(labels: impl IntoIterator<Item = Option<usize>>, classes: us
         }
     }
     counts
+}
+
+/// What the classes weigh in the loss, where they do not weigh the same.
+pub(super) fn class_weights_line(classes: &[String], weights: Option<&[f64]>) -> String {
+    let Some(weights) = weights else { return String::new() };
+    let named = classes.iter().zip(weights).map(|(class, weight)| format!("{class} {}", rounded(*weight)));
+    format!("class weights in the loss: {}\n", named.collect::<Vec<_>>().join(", "))
+}
+
+/// With four digits at most behind the point.
+fn rounded(weight: f64) -> f64 {
+    (weight * 1e4).round() / 1e4
 }
 
 #[cfg(test)]

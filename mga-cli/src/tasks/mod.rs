@@ -1,0 +1,23 @@
+//! Tasks: what a model can learn, each a plugin of its own.
+//!
+//! The order of a run is the same for all ([`crate::runners`]): a [`Task`] opens the data of an experiment, the open data
+//! ([`TaskData`]) build a model with its loss and evaluation ([`Job`]), and the job is trained, evaluated and reported on.
+//! To add a task, write its file and a line in [`builtin`]; nothing else names one.
+
+mod class_weights;
+pub mod classification;
+mod job;
+pub mod segmentation;
+mod task;
+
+use std::sync::Arc;
+
+pub use class_weights::label_counts;
+pub use job::{Closing, Job};
+pub use task::{Purpose, Task, TaskData};
+
+/// The tasks of this workspace.
+#[must_use]
+pub fn builtin() -> Vec<Arc<dyn Task>> {
+    vec![Arc::new(classification::Classification), Arc::new(segmentation::Segmentation)]
+}
