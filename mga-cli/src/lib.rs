@@ -1,10 +1,8 @@
 //! The `mga` program as a library: a downstream crate registers its components and calls [`run`].
 //!
 //! ```no_run
-//! use mga_cli::Components;
-//!
 //! fn main() -> std::process::ExitCode {
-//!     mga_cli::run(&Components::builtin(), std::env::args_os())
+//!     mga_cli::run(&mga_cli::components(), std::env::args_os())
 //! }
 //! ```
 
@@ -15,62 +13,24 @@
 mod say;
 
 pub mod allocator;
-pub mod assemble;
-#[cfg(test)]
-mod awkward;
-pub mod checkpoint;
 pub mod commands;
-pub mod components;
-pub mod csv_file;
-pub mod data_set;
-pub mod deletion;
-pub mod described_model;
 pub mod download_bar;
-pub mod environment;
-pub mod experiment;
-pub mod file_hashes;
-pub mod fingerprint;
-pub mod folder_lock;
-pub mod gallery;
-pub mod identity;
-pub mod image_files;
-pub mod interrupt;
-pub mod launchers;
-pub mod loaders;
-pub mod mask_coverage;
-pub mod mask_files;
-pub mod mask_survey;
-pub mod network_input;
 pub mod output;
-pub mod pictures;
-pub mod plots;
-pub mod prediction;
-pub mod preprocessing;
 pub mod progress;
-pub mod rehearsal;
-pub mod remembered;
-pub mod reports;
-pub mod results;
-pub mod run_folder;
-pub mod run_table;
-pub mod runners;
-pub mod segmenting;
+mod signals;
 pub mod status;
-pub mod sweep;
-pub mod tasks;
-pub mod tensorboard;
+mod sweep_report;
 pub mod terminal_text;
-pub mod verification;
-pub mod weights_config;
-pub mod weights_folder;
-pub mod weights_source;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
+use mga_experiment::Components;
+use mga_hub::{Hub, Settings};
 
-pub use components::{BackboneComponent, Components};
+use crate::download_bar::DownloadBar;
 
 /// Mask guided attention for fine-grained image classification, as experiments declared in TOML.
 #[derive(Debug, Parser)]
@@ -84,12 +44,19 @@ pub struct Cli {
     pub command: commands::Command,
 }
 
+/// Returns all components of this workspace; what is downloaded is shown on standard error.
+#[must_use]
+pub fn components() -> Components {
+    mga_train::components(Hub::new(Settings::from_env(), Arc::new(DownloadBar::default())))
+}
+
 /// Runs the program with what it was built with and the arguments of the process, the program's name first.
 ///
 /// Exits with 0; 1 if the work failed; 2 for a wrong command line or experiment; 130 if it was interrupted.
 pub fn run(components: &Components, arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     allocator::keep_memory();
     status::report_panics();
+    say::listen_to_notes();
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| match Cli::try_parse_from(arguments) {
         Ok(cli) if cli.offline => cli.command.run(&components.clone().offline()),
         Ok(cli) => cli.command.run(components),

@@ -1,5 +1,5 @@
 //! The `mga` program with the components of this workspace.
 
 fn main() -> std::process::ExitCode {
-    mga_cli::run(&mga_cli::Components::builtin(), std::env::args_os())
+    mga_cli::run(&mga_cli::components(), std::env::args_os())
 }

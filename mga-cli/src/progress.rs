@@ -7,42 +7,15 @@ use std::time::Instant;
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
+use mga_experiment::{Experiment, Metric, Unit};
+use mga_train::Trained;
+use mga_train::checkpoint::Progress;
+use mga_train::progress::{Counter, EpochEnd, Listener, ProgressReport, percent};
 use serde_json::{Value, json};
 
-use crate::checkpoint::Progress;
-use crate::experiment::{Experiment, Metric, Unit};
+use crate::commands::data::images_bar;
 use crate::output::print;
-use crate::run_folder::RunFolder;
 use crate::terminal_text::VisibleText;
-
-/// Hears of a run's progress.
-pub trait ProgressReport: Send + Sync {
-    /// An optimiser step was made; `batches` is the epoch's number of micro-batches.
-    fn step(&self, progress: &Progress, batches: usize, loss: f64, images_per_second: f64);
-    /// An evaluation of `images` images begins.
-    fn evaluating(&self, split: &str, images: usize);
-    /// `images` more were evaluated.
-    fn evaluated(&self, images: usize);
-    /// An epoch is over.
-    fn epoch(&self, ended: &EpochEnd<'_>);
-}
-
-/// An epoch that is over.
-#[derive(Debug, Clone, Copy)]
-pub struct EpochEnd<'a> {
-    /// Its number, from 0.
-    pub epoch: usize,
-    /// The numbers of its evaluation, for people; `None`: it was not evaluated.
-    pub shown: Option<&'a str>,
-    /// The same as the line in `metrics.jsonl`.
-    pub line: Option<&'a Value>,
-    /// The number that selects; higher is better.
-    pub score: Option<f64>,
-    /// The best so far, with this epoch.
-    pub best: Option<f64>,
-    /// Whether this epoch's is the best so far.
-    pub better: bool,
-}
 
 /// What a command says of a run, and to whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -54,39 +27,56 @@ pub struct Voice {
 }
 
 impl Voice {
-    /// A line on standard error.
-    pub fn say(self, line: &str) {
+    /// What came of a finished run: the text, or its `summary.json` as a line.
+    ///
+    /// # Errors
+    /// Standard output cannot be written; the summary cannot be read.
+    pub fn result(self, trained: &Trained) -> anyhow::Result<()> {
+        if !self.json {
+            return Ok(print(&trained.text)?);
+        }
+        let path = trained.folder.summary();
+        let failed = || format!("{}: cannot be read", path.display());
+        let mut line: Value =
+            serde_json::from_slice(&std::fs::read(&path).with_context(failed)?).with_context(failed)?;
+        line["kind"] = json!("result");
+        line["folder"] = json!(trained.folder.path());
+        Ok(print(line.to_string() + "\n")?)
+    }
+}
+
+impl Listener for Voice {
+    fn say(&self, line: &str) {
         if !self.quiet {
             say!("{line}");
         }
     }
 
-    /// What reports the progress of a run of this experiment, whose task has these metrics.
-    #[must_use]
-    pub fn report(self, experiment: &Experiment, metrics: &[Metric]) -> Arc<dyn ProgressReport> {
+    fn images(&self, images: usize) -> Box<dyn Counter> {
+        Box::new(ImagesBar(if self.quiet || images == 0 { ProgressBar::hidden() } else { images_bar(images) }))
+    }
+
+    fn run(&self, experiment: &Experiment, metric: Option<Metric>) -> Arc<dyn ProgressReport> {
         if self.json {
             Arc::new(JsonLines::new(experiment.schedule.epochs))
         } else {
-            let metric = metrics.iter().find(|metric| metric.name == experiment.eval.metric).copied();
             Arc::new(Terminal::new(experiment.schedule.epochs, metric, self.quiet))
         }
     }
+}
 
-    /// What came of a finished run: the text, or its `summary.json` as a line.
-    ///
-    /// # Errors
-    /// Standard output cannot be written; the summary cannot be read.
-    pub fn result(self, text: String, folder: &RunFolder) -> anyhow::Result<()> {
-        if !self.json {
-            return Ok(print(text)?);
-        }
-        let path = folder.summary();
-        let failed = || format!("{}: cannot be read", path.display());
-        let mut line: Value =
-            serde_json::from_slice(&std::fs::read(&path).with_context(failed)?).with_context(failed)?;
-        line["kind"] = json!("result");
-        line["folder"] = json!(folder.path());
-        Ok(print(line.to_string() + "\n")?)
+/// A bar that is gone when it is dropped.
+struct ImagesBar(ProgressBar);
+
+impl Counter for ImagesBar {
+    fn one_more(&self) {
+        self.0.inc(1);
+    }
+}
+
+impl Drop for ImagesBar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
     }
 }
 
@@ -240,12 +230,6 @@ fn score(metric: Option<Metric>, value: Option<f64>) -> String {
     }
 }
 
-/// A fraction as people read it.
-#[must_use]
-pub fn percent(value: Option<f64>) -> String {
-    value.map_or_else(|| "-".to_owned(), |value| format!("{:.1} %", 100.0 * value))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -253,7 +237,7 @@ mod tests {
     #[test]
     fn scores_read_as_their_metric() {
         let metric = |name: &str| {
-            let metrics = crate::tasks::builtin().into_iter().flat_map(|task| task.metrics()).copied();
+            let metrics = mga_train::tasks::builtin().into_iter().flat_map(|task| task.metrics()).copied();
             metrics.into_iter().find(|metric| metric.name == name)
         };
         assert_eq!(score(metric("top1"), Some(0.935)), "93.5 %");

@@ -2,28 +2,20 @@
 
 use std::io;
 
-use crate::experiment::ExperimentError;
+use mga_experiment::ExperimentError;
+use mga_train::interrupt::{INTERRUPTED, Interrupted};
+
 use crate::output::Closed;
 
 /// Status of work that failed.
 pub const FAILED: u8 = 1;
 /// Status of a wrong command line or experiment.
 pub const MISUSED: u8 = 2;
-/// Status of work that was interrupted and can be resumed.
-pub const INTERRUPTED: u8 = 130;
 
 /// A command line that cannot be read; also the way to `--help` and `--version`.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct Usage(pub clap::Error);
-
-/// The work was interrupted by a signal, saved, and can be resumed.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct Interrupted(
-    /// What was saved, and how to resume.
-    pub String,
-);
 
 /// Says what came of a command, and gives the exit status for it.
 pub fn report(outcome: anyhow::Result<()>) -> u8 {
@@ -63,9 +55,9 @@ pub fn report_panics() {
 #[cfg(test)]
 mod tests {
     use anyhow::Context;
+    use mga_experiment::{KeyPath, Problem};
 
     use super::*;
-    use crate::experiment::{KeyPath, Problem};
 
     #[test]
     fn each_kind_of_failure_has_its_status() {

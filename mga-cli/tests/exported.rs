@@ -159,7 +159,7 @@ fn a_published_classifier_needs_its_backbones_name_alone() {
     }
     let said = done(folder, &predict(&["--backbone", "resnet18", "--json"]));
     let said: Value = serde_json::from_str(&said).unwrap();
-    let names: Vec<&str> = include_str!("../src/imagenet_classes.txt").lines().collect();
+    let names: Vec<&str> = include_str!("../../crates/mga-train/src/imagenet_classes.txt").lines().collect();
     let index = said[0]["index"].as_u64().unwrap() as usize;
     assert_eq!(said[0]["predicted"], names[index]);
 

@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use mga_cli::Components;
 
 // `cfg(test)` tells clippy that it may unwrap.
 #[cfg(test)]
@@ -15,7 +14,7 @@ fn mga(arguments: &[&str]) -> Output {
 fn the_committed_schema_is_fresh() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../experiments/schema.json");
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
-    let current = mga_cli::commands::schema::text(&Components::builtin()).unwrap();
+    let current = mga_cli::commands::schema::text(&mga_train::builtin()).unwrap();
     assert!(
         committed == current,
         "experiments/schema.json is not what this program would write; refresh it with\n  \

@@ -159,10 +159,10 @@ fn names_of_classes_and_files_are_spelt_out() {
     let run = folder.path().join("\u{1b}[4mrun");
     let table = std::fs::read_to_string(run.join("predictions.csv")).unwrap();
     assert!(table.contains(",'=1+1,") && !table.contains(",=1+1"), "{table}");
-    let read = mga_cli::results::Predictions::read(&run).unwrap();
+    let read = mga_report::results::Predictions::read(&run).unwrap();
     assert!(
         read.classes().contains(&"=1+1") && read.0.iter().any(|row| row.path.contains("/\u{1b}]0;leaf")),
         "{read:?}"
     );
-    assert_eq!(mga_cli::results::Confusion::read(&run).unwrap().classes.len(), 3);
+    assert_eq!(mga_report::results::Confusion::read(&run).unwrap().classes.len(), 3);
 }

@@ -35,6 +35,14 @@ pub fn write<E: From<io::Error>>(path: &Path, write: impl FnOnce(&mut File, &Pat
     written
 }
 
+/// Writes a file with these contents by rename, so that a reader finds the old ones or the new, whenever the program ends.
+///
+/// # Errors
+/// The folder is not there or cannot be written to.
+pub fn write_all(path: &Path, contents: &[u8]) -> io::Result<()> {
+    write(path, |file, _| io::Write::write_all(file, contents))
+}
+
 /// Writes the folder at `path`, which may be there if it is empty: `write` is given an empty folder, which is then renamed.
 ///
 /// # Errors

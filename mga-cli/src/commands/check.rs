@@ -1,10 +1,11 @@
 //! `mga check`: everything that can be said of an experiment before it trains.
 
+use mga_experiment::Components;
+use mga_train::assemble;
+use mga_train::runners::check::check;
+
 use super::experiment_args::ExperimentArgs;
-use crate::assemble;
-use crate::components::Components;
 use crate::output::print;
-use crate::runners::check::check;
 
 /// Resolve an experiment, check it and its data, and say what will train.
 #[derive(Debug, clap::Args)]

@@ -2,8 +2,8 @@
 
 use clap::CommandFactory;
 use clap_complete::Shell;
+use mga_experiment::Components;
 
-use crate::components::Components;
 use crate::output;
 
 const EXAMPLE: &str = "\

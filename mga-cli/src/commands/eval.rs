@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
-use crate::assemble;
+use mga_experiment::Components;
+use mga_train::assemble;
+use mga_train::run_folder::RunFolder;
+use mga_train::runners::evaluate::{EvaluatedSplit, Weights, evaluate};
+
 use crate::commands::train::load_run;
-use crate::components::Components;
-use crate::interrupt::Interrupt;
 use crate::output::print;
-use crate::run_folder::RunFolder;
-use crate::runners::evaluate::{EvaluatedSplit, Weights, evaluate};
+use crate::signals;
 
 /// Evaluate a run folder, or an experiment with weights.
 #[derive(Debug, clap::Args)]
@@ -39,7 +40,7 @@ pub struct Args {
 /// # Errors
 /// A wrong experiment, data or weights.
 pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
-    let interrupt = Interrupt::listen()?;
+    let interrupt = signals::listen()?;
     if let Some(out) = args.out.as_ref().filter(|out| RunFolder::at(out).holds_run()) {
         anyhow::bail!(
             "{}: there is a run in this folder, whose own predictions.csv and confusion.csv would be replaced; name another \

@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::components::Components;
-use crate::experiment::{ExperimentError, Loaded, Overrides, load};
+use mga_experiment::{Components, ExperimentError, Loaded, Overrides, load};
 
 /// An experiment file, and settings over it.
 #[derive(Debug, Clone, clap::Args)]

@@ -4,20 +4,21 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
+use mga_experiment::{Components, OnError, nearest};
+use mga_train::assemble;
+use mga_train::csv_file::CsvFile;
+use mga_train::data_set;
+use mga_train::deletion::{Deletion, Fill};
+use mga_train::gallery::{Explained, Explanation, explain};
+use mga_train::image_files::ImageFiles;
+use mga_train::loaders;
+use mga_train::network_input::needs_no_masks;
+use mga_train::prediction::{Chosen, spread};
 use serde_json::{Value, json};
 
 use super::model_args::ModelArgs;
-use crate::components::Components;
-use crate::csv_file::CsvFile;
-use crate::data_set;
-use crate::deletion::{Deletion, Fill};
-use crate::experiment::{OnError, nearest};
-use crate::gallery::{Explained, Explanation, explain};
-use crate::image_files::ImageFiles;
-use crate::interrupt::Interrupt;
-use crate::network_input::needs_no_masks;
-use crate::prediction::{Chosen, spread};
-use crate::{assemble, loaders, output};
+use crate::output;
+use crate::signals;
 
 const EXAMPLE: &str = "\
 Examples:
@@ -32,6 +33,24 @@ stretched over each map's own range.
 With --deletion, pixels are taken away in the order of each map, the most important first; the score is the area under the
 class's probability (RISE, Petsiuk et al. 2018), from 0 to 1, lower is better. `random` is the same in random order.
 deletion.json holds the curves.";
+
+/// What stands in place of pixels that are taken away.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum FillArg {
+    /// The colour that normalisation makes 0, as in RISE.
+    Mean,
+    /// Black.
+    Black,
+}
+
+impl From<FillArg> for Fill {
+    fn from(argument: FillArg) -> Self {
+        match argument {
+            FillArg::Mean => Self::Mean,
+            FillArg::Black => Self::Black,
+        }
+    }
+}
 
 /// Arguments of `mga explain`.
 #[derive(Debug, clap::Args)]
@@ -61,8 +80,8 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..), requires = "deletion")]
     steps: u32,
     /// What stands in place of pixels that are taken away.
-    #[arg(long, value_enum, default_value_t = Fill::Mean, requires = "deletion")]
-    fill: Fill,
+    #[arg(long, value_enum, default_value_t = FillArg::Mean, requires = "deletion")]
+    fill: FillArg,
 }
 
 /// Runs the command.
@@ -70,7 +89,7 @@ pub struct Args {
 /// # Errors
 /// A wrong experiment, weights that do not fit or have no attention, images that cannot be read.
 pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
-    let interrupt = Interrupt::listen()?;
+    let interrupt = signals::listen()?;
     let loaded = args.model.load(components, !args.images.is_empty())?;
     let (loader, classes) = if args.images.is_empty() {
         let data = data_set::open_to_evaluate(&loaded, components)?;
@@ -97,7 +116,7 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
         needs_no_masks(&model, "images named on the command line have none; leave them out, and take a --split")?;
     }
     let normalisation = assemble::normalisation(&loaded.experiment);
-    let deletion = args.deletion.then_some(Deletion { steps: args.steps as usize, fill: args.fill });
+    let deletion = args.deletion.then_some(Deletion { steps: args.steps as usize, fill: args.fill.into() });
     let explanation = Explanation { class: chosen(&args.class, &classes)?, deletion };
     let predictions = explain(&model, &loader, normalisation, &args.out, explanation, &interrupt)?;
     let skipped = loader.skipped();

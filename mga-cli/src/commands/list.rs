@@ -1,9 +1,9 @@
 //! `mga list`: what an experiment can name.
 
+use mga_experiment::Components;
+use mga_experiment::experiment_schema;
 use serde_json::{Value, json};
 
-use crate::components::Components;
-use crate::experiment::experiment_schema;
 use crate::output;
 
 const EXAMPLE: &str = "\
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn every_component_has_a_line() {
-        let groups = groups(&Components::builtin());
+        let groups = groups(&mga_train::builtin());
         let names = |title: &str| -> Vec<&str> {
             let group = groups.iter().find(|group| group.title == title).unwrap();
             group.components.iter().map(|component| component.name.as_str()).collect()

@@ -20,7 +20,7 @@ pub mod sweep_task;
 pub mod train;
 pub mod weights;
 
-use crate::components::Components;
+use mga_experiment::Components;
 
 /// What the program can do.
 #[derive(Debug, clap::Subcommand)]

@@ -2,14 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
+use mga_experiment::Components;
+use mga_experiment::weight_file;
+use mga_experiment::{ExperimentError, KeyPath, Loaded};
 use mga_models::MgaModel;
+use mga_train::assemble;
+use mga_train::checkpoint;
+use mga_train::data_set;
+use mga_train::run_folder::RunFolder;
 
 use super::train::load_run;
-use crate::components::Components;
-use crate::experiment::{ExperimentError, KeyPath, Loaded};
-use crate::run_folder::RunFolder;
-use crate::weights_folder::weight_file;
-use crate::{assemble, checkpoint, data_set};
 
 /// A trained model.
 #[derive(Debug, Clone, clap::Args)]
@@ -133,6 +135,6 @@ impl ModelArgs {
 fn is_about(error: &anyhow::Error, key: &str) -> bool {
     let key = KeyPath::dotted(key);
     let problems = error.downcast_ref::<ExperimentError>().map(|error| error.problems.as_slice()).unwrap_or_default();
-    let errors = || problems.iter().filter(|problem| problem.severity == crate::experiment::Severity::Error);
+    let errors = || problems.iter().filter(|problem| problem.severity == mga_experiment::Severity::Error);
     errors().next().is_some() && errors().all(|problem| problem.key == key)
 }

@@ -5,22 +5,23 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use candle_core::{Device, Tensor};
+use mga_experiment::{Components, Loaded, OnError};
 use mga_models::{MgaModel, weights};
+use mga_train::assemble;
+use mga_train::csv_file::CsvFile;
+use mga_train::described_model::DescribedModel;
+use mga_train::image_files::ImageFiles;
+use mga_train::interrupt::Interrupted;
+use mga_train::loaders;
+use mga_train::network_input::needs_no_masks;
+use mga_train::pictures::{FileNames, save_png};
+use mga_train::prediction::{Prediction, predict};
+use mga_train::weights_source::{is_name, of_file};
 use serde_json::json;
 
 use super::model_args::ModelArgs;
-use crate::components::Components;
-use crate::csv_file::CsvFile;
-use crate::described_model::DescribedModel;
-use crate::experiment::{Loaded, OnError};
-use crate::image_files::ImageFiles;
-use crate::interrupt::Interrupt;
-use crate::network_input::needs_no_masks;
-use crate::pictures::{FileNames, save_png};
-use crate::prediction::{Prediction, predict};
-use crate::status::Interrupted;
-use crate::weights_source::{is_name, of_file};
-use crate::{assemble, loaders, output};
+use crate::output;
+use crate::signals;
 
 const EXAMPLE: &str = "\
 Examples:
@@ -69,7 +70,7 @@ pub struct Args {
 /// A wrong experiment, weights that do not fit. Images that cannot be read or that the network cannot take are named, the
 /// others are predicted, and the command fails at the end (unless `data.on_error = "skip"`).
 pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
-    let interrupt = Interrupt::listen()?;
+    let interrupt = signals::listen()?;
     let (loaded, classes, model) = described(&args, components)?;
     needs_no_masks(&model, "`mga predict` has images alone; `mga eval RUN` evaluates it on its data set, with masks")?;
     let files = ImageFiles::find(&args.images, &loaded.experiment.data)?;

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use mga_core::statistics::Resampling;
+use mga_experiment::Components;
+use mga_report::results;
+use mga_report::{Report, Request, build, html, latex, markdown, spreadsheet, terminal};
+use mga_train::TaskComponents;
 
-use crate::components::Components;
 use crate::output::{print, write_file};
-use crate::reports::{Report, Request, build, html, latex, markdown, spreadsheet, terminal};
-use crate::results;
 
 const EXAMPLE: &str = "\
 Example:
@@ -63,7 +64,8 @@ fn at_least_100(text: &str) -> Result<usize, String> {
 pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let results = results::read(&args.folders)?;
     let resampling = Resampling { resamples: args.resamples, ..Resampling::default() };
-    let counted = components.tasks.iter().map(|task| (task.name().to_owned(), task.counted().to_owned())).collect();
+    let counted =
+        components.all_tasks().iter().map(|task| (task.name().to_owned(), task.counted().to_owned())).collect();
     let request = Request { baseline: args.baseline, metric: args.metric, resampling, counted };
     let report = build(&results, &request)?;
     let mut text = if args.json { serde_json::to_string_pretty(&report)? + "\n" } else { terminal::text(&report) };

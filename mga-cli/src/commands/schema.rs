@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
+use mga_experiment::Components;
+use mga_experiment::experiment_schema;
+use mga_sweep::sweep_schema;
 
-use crate::components::Components;
-use crate::experiment::experiment_schema;
 use crate::output;
-use crate::sweep::sweep_schema;
 
 const EXAMPLE: &str = "\
 Example:

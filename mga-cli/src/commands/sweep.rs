@@ -5,21 +5,20 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use mga_core::whole_file;
+use mga_experiment::{Components, Defaults, Overrides};
+use mga_sweep::{
+    Cell, Crew, Draws, Estimate, Plan, Planner, Search, Standing, State, begun_with, duration, gpus, shares,
+    takes_any_gpu,
+};
+use mga_train::folder_lock::FolderLock;
+use mga_train::interrupt::{Interrupt, Interrupted};
+use mga_train::run_folder::RunFolder;
 use serde_json::json;
 
 use super::sweep_slurm::{self, Request};
-use crate::components::Components;
-use crate::experiment::{Defaults, Overrides};
-use crate::folder_lock::FolderLock;
-use crate::interrupt::Interrupt;
-use crate::launchers::Launcher;
 use crate::output::print;
-use crate::run_folder::RunFolder;
-use crate::status::Interrupted;
-use crate::sweep::{
-    Cell, Crew, Draws, Estimate, Plan, Planner, Report, Search, Standing, State, begun_with, duration, gpus, shares,
-    takes_any_gpu,
-};
+use crate::signals;
+use crate::sweep_report::Report;
 
 const EXAMPLE: &str = "\
 Example:
@@ -29,6 +28,16 @@ Example:
 
 What is finished is not run again, whatever ended the sweep and whatever its run was called before: a value, an axis or a
 variant added to the file runs only what is new.";
+
+/// Who starts the runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+enum Launcher {
+    /// This command, on this machine.
+    #[default]
+    Local,
+    /// SLURM, as a job array; this command submits it and ends.
+    Slurm,
+}
 
 /// Run an experiment under many settings.
 #[derive(Debug, clap::Args)]
@@ -70,7 +79,7 @@ pub struct Args {
 /// # Errors
 /// A wrong sweep file or experiment; another sweep in the folder; runs that failed; a signal.
 pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
-    let interrupt = Interrupt::listen()?;
+    let interrupt = signals::listen()?;
     let slurm = args.launcher == Launcher::Slurm;
     anyhow::ensure!(slurm || !args.emit, "--emit writes the scripts of --launcher slurm; name both");
     anyhow::ensure!(

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context;
+use mga_sweep::launchers::slurm::{FOLDER, Scripts, Task, submit, tasks};
+use mga_sweep::{Cell, Plan, Standing, State};
 use serde_json::json;
 
-use crate::launchers::slurm::{FOLDER, Scripts, Task, submit, tasks};
-use crate::sweep::{Cell, Plan, Report, Standing, State};
+use crate::sweep_report::Report;
 
 /// How the runs are submitted.
 pub(super) struct Request {

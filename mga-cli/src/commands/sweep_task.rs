@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::assemble;
-use crate::components::Components;
-use crate::experiment::{Overrides, load};
-use crate::interrupt::Interrupt;
+use mga_experiment::{Components, Overrides, load};
+use mga_sweep::{Plan, Share, Standing, run_cell};
+use mga_train::assemble;
+use mga_train::interrupt::Interrupted;
+use mga_train::runners::timing;
+
 use crate::output::print;
-use crate::runners::timing;
-use crate::status::Interrupted;
-use crate::sweep::{Plan, Share, Standing, run_cell};
+use crate::signals;
 
 const EXAMPLE: &str = "\
 Example:
@@ -41,7 +41,7 @@ pub struct Args {
 /// # Errors
 /// No such run; a run that failed; a signal.
 pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
-    let interrupt = Interrupt::listen()?;
+    let interrupt = signals::listen()?;
     let plan = Plan::open(&args.folder)?;
     let cell = plan.cell(&args.run)?;
     if args.time {

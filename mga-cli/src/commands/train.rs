@@ -4,16 +4,16 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
+use mga_experiment::{Components, Loaded, Overrides, load};
+use mga_train::assemble;
+use mga_train::progress::Listener;
+use mga_train::run_folder::RunFolder;
+use mga_train::runners::train::train;
+use mga_train::weights_source::as_setting;
 
 use super::experiment_args::ExperimentArgs;
-use crate::assemble;
-use crate::components::Components;
-use crate::experiment::{Loaded, Overrides, load};
-use crate::interrupt::Interrupt;
 use crate::progress::Voice;
-use crate::run_folder::RunFolder;
-use crate::runners::train::train;
-use crate::weights_source::as_setting;
+use crate::signals;
 
 /// Train an experiment.
 #[derive(Debug, clap::Args)]
@@ -54,7 +54,7 @@ pub struct Args {
 /// # Errors
 /// A wrong experiment, data or weights; a loss that is not finite; a signal.
 pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
-    let interrupt = Interrupt::listen()?;
+    let interrupt = signals::listen()?;
     let (mut loaded, folder, resume) = match (&args.resume, &args.experiment) {
         (Some(folder), _) => {
             let folder = RunFolder::at(folder);
@@ -84,7 +84,8 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
         voice.say(&finished(&folder));
     }
     assemble::use_threads(loaded.experiment.threads);
-    train(&mut loaded, components, &folder, resume, voice, &interrupt)
+    let trained = train(&mut loaded, components, &folder, resume, &voice, &interrupt)?;
+    voice.result(&trained)
 }
 
 /// What is done with a run that is finished already, and how it is trained for longer.

@@ -1,7 +1,8 @@
 //! What mga says about each kind of fault in an experiment: exact texts, all faults in one run.
 
+use mga_experiment::{Overrides, load};
+
 use crate::fixture::{SMALLEST, faults, folder, loaded, overrides, plain};
-use mga_cli::experiment::{Overrides, load};
 
 /// The faults of one file.
 fn of(text: &str) -> String {

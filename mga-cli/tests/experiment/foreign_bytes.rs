@@ -4,9 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use mga_cli::Components;
-use mga_cli::experiment::{Overrides, experiment_schema, load_assigned};
-use mga_cli::sweep::Planner;
+use mga_experiment::{Overrides, experiment_schema, load_assigned};
+use mga_sweep::Planner;
 
 use crate::mutation::Mutations;
 
@@ -23,7 +22,7 @@ fn damaged_experiments_never_end_in_a_panic() {
     seeds.push(
         b"\xef\xbb\xbfseed = 0x1F\nname = '''a'''\n[data]\ndataset = \"table\"\nstd = [1e-3, inf, nan]\n".to_vec(),
     );
-    let components = Components::builtin();
+    let components = mga_train::builtin();
     let schema = experiment_schema(&components);
     let (file, mut mutations) = (folder.path().join("x.toml"), Mutations::of(&seeds));
     let (begun, mut round) = (Instant::now(), 0);

@@ -4,9 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use mga_cli::Components;
-use mga_cli::experiment::{Overrides, load};
-use mga_cli::identity::experiment_hash;
+use mga_experiment::{Overrides, load};
+use mga_train::identity::experiment_hash;
 
 /// `experiment` of the identity of every file, as release 0.1.0 computed it. Lines are never changed; files that were
 /// added later, and files whose settings were changed on purpose, have none here.
@@ -30,7 +29,7 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
 
 #[test]
 fn experiments_of_release_0_1_0_keep_their_identities() {
-    let components = Components::builtin();
+    let components = mga_train::builtin();
     let mut all = vec![];
     files(&experiments(), &mut all);
     let mut identities = BTreeMap::new();

@@ -3,8 +3,7 @@
 
 use std::path::Path;
 
-use mga_cli::Components;
-use mga_cli::experiment::{ClassWeights, ExperimentError, Loaded, Overrides, Severity, load};
+use mga_experiment::{ClassWeights, ExperimentError, Loaded, Overrides, Severity, load};
 
 use crate::fixture::{folder, overrides};
 
@@ -15,7 +14,7 @@ const SEGMENT: &str = "task = 'segmentation'\neval.select_on = 'last'\ndata.data
 
 fn read(files: &[(&str, &str)], overrides: &Overrides) -> Result<Loaded, ExperimentError> {
     let folder = folder(files);
-    load(&folder.path().join(files.last().unwrap().0), overrides, &Components::builtin())
+    load(&folder.path().join(files.last().unwrap().0), overrides, &mga_train::builtin())
 }
 
 /// What is said of keys that do nothing: severity and key.
@@ -161,7 +160,7 @@ fn every_shipped_experiment_passes() {
     let files = ["", "leaves", "mga"].into_iter().flat_map(|folder| std::fs::read_dir(root.join(folder)).unwrap());
     let mut read = 0;
     for path in files.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|e| e == "toml")) {
-        let problems = match load(&path, &Overrides::default(), &Components::builtin()) {
+        let problems = match load(&path, &Overrides::default(), &mga_train::builtin()) {
             Ok(loaded) => loaded.warnings,
             Err(error) => error.problems,
         };

@@ -1,8 +1,9 @@
 //! Which layer of an experiment wins, and that a resolved one runs again.
 
-use crate::fixture::{SMALLEST, experiment, faults, folder, loaded, overrides};
-use mga_cli::experiment::{Attention, Defaults, Overrides, Shape, UpdateRule};
+use mga_experiment::{Attention, Defaults, Overrides, Shape, UpdateRule};
 use serde_json::json;
+
+use crate::fixture::{SMALLEST, experiment, faults, folder, loaded, overrides};
 
 #[test]
 fn defaults_are_the_authors_settings() {
@@ -189,11 +190,7 @@ fn settings_know_where_they_were_written() {
 #[test]
 fn the_design_s_own_example_is_sound() {
     let folder = folder(&[("x.toml", include_str!("design.toml"))]);
-    let loaded = mga_cli::experiment::load(
-        &folder.path().join("x.toml"),
-        &Overrides::default(),
-        &mga_cli::Components::builtin(),
-    );
+    let loaded = mga_experiment::load(&folder.path().join("x.toml"), &Overrides::default(), &mga_train::builtin());
     let loaded = loaded.unwrap_or_else(|error| panic!("{error}"));
     assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
     assert_eq!(loaded.experiment.data.train.transforms.len(), 3);

@@ -1,6 +1,6 @@
 //! What a report says when something is amiss: baselines, seeds, identities, predictions, folders.
 
-use mga_cli::reports::{Request, model::Verdict, terminal};
+use mga_report::{Request, model::Verdict, terminal};
 use serde_json::json;
 
 use crate::fixture::{Run, Sweep, flags, write};

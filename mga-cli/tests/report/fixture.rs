@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use mga_cli::reports::{Report, Request, build};
-use mga_cli::results;
 use mga_core::random::Generator;
 use mga_core::statistics::Resampling;
+use mga_report::results;
+use mga_report::{Report, Request, build};
 use serde_json::{Value, json};
 
 /// Test images of every run.

@@ -1,8 +1,8 @@
 //! Over folds the corrected resampled t test decides.
 
-use mga_cli::reports::model::{Over, TTestKind};
-use mga_cli::reports::{html, latex, markdown, spreadsheet, terminal};
-use mga_cli::results;
+use mga_report::model::{Over, TTestKind};
+use mga_report::results;
+use mga_report::{html, latex, markdown, spreadsheet, terminal};
 use serde_json::json;
 
 use crate::fixture::{Run, Sweep, flags};

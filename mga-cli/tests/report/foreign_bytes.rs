@@ -4,10 +4,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use mga_cli::reports::{Request, build, markdown};
-use mga_cli::results;
-use mga_cli::sweep::Plan;
 use mga_core::statistics::Resampling;
+use mga_report::results;
+use mga_report::{Request, build, markdown};
+use mga_sweep::Plan;
 
 use crate::mutation::Mutations;
 

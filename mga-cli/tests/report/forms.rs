@@ -1,7 +1,7 @@
 //! Every form of a report with something of everything in it.
 
-use mga_cli::reports::model::Arm;
-use mga_cli::reports::{Report, latex, markdown, spreadsheet, terminal};
+use mga_report::model::Arm;
+use mga_report::{Report, latex, markdown, spreadsheet, terminal};
 
 use crate::fixture::{Run, Sweep, write};
 

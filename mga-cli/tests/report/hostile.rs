@@ -2,8 +2,8 @@
 
 use std::process::{Command, Output};
 
-use mga_cli::reports::{latex, markdown, spreadsheet};
-use mga_cli::results::Predictions;
+use mga_report::results::Predictions;
+use mga_report::{latex, markdown, spreadsheet};
 use serde_json::json;
 
 use crate::fixture::{Run, Sweep, write};

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use mga_cli::reports::{Report, html, latex, markdown, spreadsheet, terminal};
-use mga_cli::results;
+use mga_report::results;
+use mga_report::{Report, html, latex, markdown, spreadsheet, terminal};
 use serde_json::{Value, json};
 
 use crate::fixture::{Run, Sweep, flags, write};

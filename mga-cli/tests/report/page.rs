@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use mga_cli::reports::html;
-use mga_cli::results;
+use mga_report::html;
+use mga_report::results;
 use serde_json::json;
 
 use crate::fixture::{Run, Sweep, write};

@@ -1,7 +1,7 @@
 //! A search's report says what it selected by, what it chose, and what mattered; test scores choose nothing.
 
-use mga_cli::reports::{Report, html, latex, markdown, spreadsheet, terminal};
-use mga_cli::results;
+use mga_report::results;
+use mga_report::{Report, html, latex, markdown, spreadsheet, terminal};
 use serde_json::json;
 
 use crate::fixture::{Run, Sweep, write};

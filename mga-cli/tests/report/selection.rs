@@ -1,6 +1,6 @@
 //! Selection on the test images is marked, and the gap it makes is told.
 
-use mga_cli::reports::{Report, model::FlagKind, terminal};
+use mga_report::{Report, model::FlagKind, terminal};
 use serde_json::json;
 
 use crate::fixture::{Run, Sweep};

@@ -1,8 +1,7 @@
 //! A sweep that release 0.1 began keeps the defaults of 0.1, so that its runs stay the runs they are.
 
-use mga_cli::Components;
-use mga_cli::experiment::{Defaults, Overrides};
-use mga_cli::sweep::{Planner, begun_with};
+use mga_experiment::{Defaults, Overrides};
+use mga_sweep::{Planner, begun_with};
 
 use crate::fixture::{BASE, Folder, SWEEP};
 
@@ -18,7 +17,7 @@ fn folder() -> Folder {
 
 /// The keys of the runs that are planned into `out`, which gets the sweep's files.
 fn planned(folder: &Folder, out: &str, defaults: Defaults) -> Vec<String> {
-    let components = Components::builtin();
+    let components = mga_train::builtin();
     let overrides = Overrides { defaults, ..Overrides::default() };
     let mut planner = Planner::read(&folder.path("sweep.toml"), overrides, &components).unwrap();
     let mut plan = planner.plan(&folder.path(out), None).unwrap();

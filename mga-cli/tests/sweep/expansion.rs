@@ -1,6 +1,6 @@
 //! Which runs a sweep file asks for, and in which order.
 
-use mga_cli::sweep::Plan;
+use mga_sweep::Plan;
 use serde_json::json;
 
 use crate::fixture::{Folder, SWEEP, readable};

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use mga_cli::Components;
-use mga_cli::experiment::Overrides;
-use mga_cli::sweep::{Plan, Planner};
+use mga_experiment::Overrides;
+use mga_sweep::{Plan, Planner};
 use serde_json::Value;
 
 /// Runs of two epochs of four steps, a checkpoint after each.
@@ -92,7 +91,7 @@ impl Folder {
 
     /// The plan of the sweep file, or what is wrong with it, without this machine's paths.
     pub(crate) fn plan(&self) -> Result<(Plan, Vec<String>), String> {
-        let components = Components::builtin();
+        let components = mga_train::builtin();
         let told = |error: anyhow::Error| format!("{error:#}").replace(&format!("{}/", self.0.path().display()), "");
         let planner = Planner::read(&self.path("sweep.toml"), Overrides::default(), &components);
         let mut planner = planner.map_err(|error| told(error.into()))?;

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use image::{GrayImage, Luma, Rgb, RgbImage};
-use mga_cli::{Cli, Components};
+use mga_cli::Cli;
 use mga_core::random::Generator;
+use mga_experiment::Components;
 
 /// Experiments drawn at most, and for how long.
 const DRAWN: u64 = 60;
@@ -172,7 +173,7 @@ fn mga(components: &Components, arguments: &[&Path]) -> Result<(), String> {
 fn what_passes_check_trains_and_what_does_not_is_refused_before_anything_is_written() {
     let folder = tempfile::tempdir().unwrap();
     pictures(folder.path());
-    let components = Components::builtin().offline();
+    let components = mga_train::builtin().offline();
     let begun = Instant::now();
     let (mut passed, mut refused) = (0, 0);
     for seed in 0..DRAWN {
@@ -213,7 +214,7 @@ fn check_says_what_training_would_come_to() {
     let folder = tempfile::tempdir().unwrap();
     pictures(folder.path());
     let root = folder.path().display().to_string();
-    let components = Components::builtin().offline();
+    let components = mga_train::builtin().offline();
     let annotated = [
         "task='segmentation'",
         "model.backbone='unet_small'",

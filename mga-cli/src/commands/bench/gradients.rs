@@ -6,9 +6,9 @@ use std::path::Path;
 use anyhow::Context;
 use candle_core::{DType, Device, Tensor};
 use mga_core::tape::Tape;
+use mga_experiment::Components;
 
 use super::steps::{Batch, Setting, Work, model};
-use crate::components::Components;
 
 /// Relative distance (L2, over all gradients together) that rounding in f32 may make.
 const ALLOWED: f64 = 1e-5;
@@ -26,7 +26,8 @@ pub(super) fn check(setting: &Setting, work: Work, file: &Path, components: &Com
     let entry =
         |name: &str| entries.get(name).with_context(|| format!("{}: has no entry `{name}`", file.display())).cloned();
     let images = entry("images")?;
-    let device = crate::assemble::device_called(&setting.device).map_err(|why| anyhow::anyhow!("--device: {why}"))?;
+    let device =
+        mga_train::assemble::device_called(&setting.device).map_err(|why| anyhow::anyhow!("--device: {why}"))?;
     let model = model(setting, images.dtype(), &device, components, Some(0.0))?;
     let state: HashMap<String, Tensor> = entries
         .iter()

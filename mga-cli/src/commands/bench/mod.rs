@@ -6,9 +6,10 @@ mod steps;
 
 use std::path::PathBuf;
 
-use crate::components::Components;
-use crate::output;
+use mga_experiment::Components;
 use steps::{Setting, Work};
+
+use crate::output;
 
 const EXAMPLE: &str = "\
 Examples:
@@ -96,7 +97,7 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
         Bench::Infer(network) => (Work::Infer, network, None, None),
         Bench::Load(load) => return load::run(load),
     };
-    crate::assemble::use_threads(network.threads);
+    mga_train::assemble::use_threads(network.threads);
     let json = network.json;
     let setting = Setting {
         backbone: network.backbone,

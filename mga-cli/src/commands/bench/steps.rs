@@ -9,9 +9,8 @@ use mga_core::optim::{OptimiserSettings, SgdSettings, UpdateRule};
 use mga_core::parameter::ParameterStore;
 use mga_core::random::Generator;
 use mga_core::tape::{Tape, Value};
+use mga_experiment::Components;
 use mga_models::{Input, MgaModel, ModelSettings};
-
-use crate::components::Components;
 
 /// Classes of the timed classifier.
 pub(super) const CLASSES: usize = 100;
@@ -154,7 +153,8 @@ pub(super) fn time(setting: &Setting, work: Work, components: &Components) -> an
     if setting.batch == 0 || setting.least.0 == 0 {
         anyhow::bail!("--batch and --steps must be at least 1");
     }
-    let device = crate::assemble::device_called(&setting.device).map_err(|why| anyhow::anyhow!("--device: {why}"))?;
+    let device =
+        mga_train::assemble::device_called(&setting.device).map_err(|why| anyhow::anyhow!("--device: {why}"))?;
     let model = model(setting, DType::F32, &device, components, None)?;
     let batch = Batch::noise(setting, &device)?;
     let rule = UpdateRule::Sgd(SgdSettings { learning_rate: 1e-4, ..SgdSettings::default() });

@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 
 use mga_data::check::{CheckSettings, DataReport, inspect, nearly_black};
 use mga_data::content_hash::content_hash;
+use mga_experiment::{Components, Experiment, MissingMask, NetworkKind};
+use mga_train::TaskComponents;
+use mga_train::data_set::{self, OpenData, TornGroups};
+use mga_train::segmenting::training_images;
 use serde_json::{Value, json};
 
 use super::images_bar;
 use crate::commands::experiment_args::ExperimentArgs;
-use crate::components::Components;
-use crate::data_set::{self, OpenData, TornGroups};
-use crate::experiment::{Experiment, MissingMask, NetworkKind};
 use crate::output;
-use crate::segmenting::training_images;
 
 const EXAMPLE: &str = "\
 Example:

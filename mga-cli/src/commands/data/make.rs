@@ -6,13 +6,13 @@ use std::sync::Arc;
 use mga_data::dataset::Dataset;
 use mga_data::export::export;
 use mga_data::registry::OpenContext;
+use mga_experiment::Components;
+use mga_experiment::nearest;
+use mga_train::data_set;
 use serde_json::{Map, Value};
 
 use super::images_bar;
 use crate::commands::experiment_args::ExperimentArgs;
-use crate::components::Components;
-use crate::data_set;
-use crate::experiment::nearest;
 use crate::output;
 use crate::status::Usage;
 

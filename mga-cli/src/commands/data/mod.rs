@@ -5,8 +5,7 @@ mod make;
 mod split;
 
 use indicatif::{ProgressBar, ProgressStyle};
-
-use crate::components::Components;
+use mga_experiment::Components;
 
 const EXAMPLE: &str = "\
 Examples:

@@ -9,13 +9,12 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use mga_core::whole_file::write_all;
 use mga_data::Mask;
+use mga_train::mask_coverage::Extent;
+use mga_train::segmenting::{Provenance, RECORD};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-
-use crate::mask_coverage::Extent;
-use crate::output::write_file;
-use crate::segmenting::{Provenance, RECORD};
 
 /// One line for each mask.
 const LINES: &str = "about/images.jsonl";
@@ -76,7 +75,7 @@ impl MaskFolder {
         }
         std::fs::create_dir_all(&about).with_context(|| format!("{shown}: cannot be made"))?;
         let record = serde_json::to_string_pretty(provenance)? + "\n";
-        write_file(&path.join(RECORD), record.as_bytes()).with_context(|| format!("{shown}: cannot be written to"))?;
+        write_all(&path.join(RECORD), record.as_bytes()).with_context(|| format!("{shown}: cannot be written to"))?;
         let lines = path.join(LINES);
         let unreadable = || format!("{}: cannot be read", lines.display());
         let text =
@@ -88,7 +87,7 @@ impl MaskFolder {
             tidy += &(serde_json::to_string(line)? + "\n");
         }
         if tidy != text {
-            write_file(&lines, tidy.as_bytes()).with_context(unreadable)?;
+            write_all(&lines, tidy.as_bytes()).with_context(unreadable)?;
         }
         let file = OpenOptions::new().create(true).append(true).open(&lines).with_context(unreadable)?;
         let written = whole.into_iter().map(|line| (line.id.clone(), line)).collect();
@@ -135,8 +134,9 @@ fn hash(path: &Path) -> anyhow::Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use mga_data::masks::write_mask;
+
+    use super::*;
 
     fn provenance(identity: &str) -> Provenance {
         Provenance {

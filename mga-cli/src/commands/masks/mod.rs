@@ -11,21 +11,20 @@ use anyhow::Context;
 use candle_core::Device;
 use mga_data::content_hash::content_hash;
 use mga_data::masks::write_mask;
+use mga_experiment::{ClassName, Components, Loaded, Overrides, SegmenterSettings, load};
+use mga_train::assemble;
+use mga_train::data_set;
+use mga_train::interrupt::{Interrupt, Interrupted};
+use mga_train::run_folder::RunFolder;
+use mga_train::segmenting::Maker;
+use mga_train::weights_source::as_setting;
 use rayon::prelude::*;
 use serde_json::Value;
 
 use self::folder::{MaskFolder, Written};
 use self::origin::{Images, Origin};
-use crate::assemble;
-use crate::components::Components;
-use crate::data_set;
-use crate::experiment::{ClassName, Loaded, Overrides, SegmenterSettings, load};
-use crate::interrupt::Interrupt;
 use crate::output::print;
-use crate::run_folder::RunFolder;
-use crate::segmenting::Maker;
-use crate::status::Interrupted;
-use crate::weights_source::as_setting;
+use crate::signals;
 
 const EXAMPLE: &str = "\
 Examples:
@@ -91,7 +90,7 @@ pub struct Args {
 /// # Errors
 /// Images, segmenter or weights that cannot be used; a folder that holds something else; a signal.
 pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
-    let interrupt = Interrupt::listen()?;
+    let interrupt = signals::listen()?;
     let loaded = if args.images.is_dir() { None } else { Some(experiment(&args, components)?) };
     let name = segmenter_name(&args, loaded.as_ref(), components)?;
     let settings = settings(&args, loaded.as_ref())?;

@@ -9,11 +9,10 @@ use mga_data::dataset::Dataset;
 use mga_data::error::shown;
 use mga_data::masks::{MaskMaker, MaskReading, mask_place, resize_area, same_aspect};
 use mga_data::{Mask, Picture, decode};
+use mga_train::file_hashes::hex;
+use mga_train::image_files;
+use mga_train::segmenting::{Maker, Provenance};
 use sha2::{Digest, Sha256};
-
-use crate::file_hashes::hex;
-use crate::image_files;
-use crate::segmenting::{Maker, Provenance};
 
 /// Images with names, perhaps with classes.
 pub(super) enum Images {

@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context;
+use mga_core::whole_file::write_all;
 use mga_data::{Picture, decode};
+use mga_train::mask_coverage::{Coverage, Extent};
+use mga_train::pictures::{ContactSheet, save_png};
+use mga_train::prediction::spread;
 use serde_json::json;
 
 use super::folder::MaskFolder;
 use super::origin::Images;
-use crate::mask_coverage::{Coverage, Extent};
-use crate::output::write_file;
-use crate::pictures::{ContactSheet, save_png};
-use crate::prediction::spread;
 
 /// Images on the contact sheet.
 const SHOWN: usize = 24;
@@ -39,7 +39,7 @@ pub(super) fn write(images: &Images, folder: &MaskFolder, kept: usize) -> anyhow
     let by_class: serde_json::Map<_, _> = classes.iter().map(|(class, of)| (class.clone(), json!(of))).collect();
     let summary = json!({ "coverage": all, "classes": by_class, "blank": blank, "odd": odd });
     let path = about.join("summary.json");
-    write_file(&path, (serde_json::to_string_pretty(&summary)? + "\n").as_bytes())
+    write_all(&path, (serde_json::to_string_pretty(&summary)? + "\n").as_bytes())
         .with_context(|| format!("{}: cannot be written", path.display()))?;
     let sheet = about.join("contact-sheet.png");
     if let Some(picture) = contact_sheet(images, folder)? {

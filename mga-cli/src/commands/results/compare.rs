@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
+use mga_report::results::{Evaluation, Record, flatten};
 use serde_json::{Map, Value, json};
 
 use crate::output::print;
-use crate::results::{Evaluation, Record, flatten};
 
 /// Arguments of `mga results compare`.
 #[derive(Debug, clap::Args)]

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
+use mga_report::results::read;
+use mga_report::run_table::{RunTable, to_csv, to_parquet};
 
 use crate::output::{print, write_file};
-use crate::results::read;
-use crate::run_table::{RunTable, to_csv, to_parquet};
 
 const EXAMPLE: &str = "\
 Example:

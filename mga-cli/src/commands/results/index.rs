@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
+use mga_report::results::{Note, read};
+use mga_report::run_table::{RunTable, write_index};
+
 use crate::output::print;
-use crate::results::{Note, read};
-use crate::run_table::{RunTable, write_index};
 
 const EXAMPLE: &str = "\
 Example:

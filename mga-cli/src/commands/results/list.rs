@@ -3,11 +3,11 @@
 use std::cmp::Ordering;
 use std::path::PathBuf;
 
+use mga_report::results::{Results, State, read};
+use mga_report::run_table::{Column, Condition, RunTable};
 use serde_json::{Value, json};
 
 use crate::output::print;
-use crate::results::{Results, State, read};
-use crate::run_table::{Column, Condition, RunTable};
 
 const EXAMPLE: &str = "\
 Example:
@@ -157,8 +157,9 @@ fn sort(rows: &mut [usize], column: &Column, descending: bool) {
 
 #[cfg(test)]
 mod tests {
+    use mga_report::run_table::Kind;
+
     use super::*;
-    use crate::run_table::Kind;
 
     #[test]
     fn missing_values_are_last_either_way() {

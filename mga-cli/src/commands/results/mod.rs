@@ -5,7 +5,7 @@ mod export;
 mod index;
 mod list;
 
-use crate::results::Results;
+use mga_report::results::Results;
 
 const EXAMPLE: &str = "\
 Examples:

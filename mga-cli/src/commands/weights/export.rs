@@ -4,23 +4,22 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use mga_core::whole_file;
+use mga_experiment::MODEL;
+use mga_experiment::{Components, Loaded};
 use mga_models::MgaModel;
 use mga_models::weights::{
     AttentionDescription, ModelDescription, Preprocessing, model_py, rename_back, save_file, timm_name,
 };
+use mga_train::assemble::normalisation_wide;
+use mga_train::identity::experiment_hash;
+use mga_train::loaders;
+use mga_train::network_input::needs_no_masks;
+use mga_train::run_folder::RunFolder;
 use serde_json::{Value, json};
 
 use super::model_card::model_card;
-use crate::assemble::normalisation_wide;
 use crate::commands::model_args::ModelArgs;
-use crate::components::Components;
-use crate::described_model::MODEL_FILE;
-use crate::experiment::Loaded;
-use crate::identity::experiment_hash;
-use crate::loaders;
-use crate::network_input::needs_no_masks;
 use crate::output::{print, write_file};
-use crate::run_folder::RunFolder;
 
 const EXAMPLE: &str = "\
 Example:
@@ -120,7 +119,7 @@ fn write(
     // torchvision's name of the classifier where ours is another: `fc`.
     let named = |name: String| rename_back(&name, &renames, |from| from == "fc");
     let tensors: Vec<_> = model.store().tensors().into_iter().map(|(name, tensor)| (named(name), tensor)).collect();
-    save_file(&tensors, description.to_metadata()?, &folder.join(MODEL_FILE))?;
+    save_file(&tensors, description.to_metadata()?, &folder.join(MODEL))?;
     let size = loaders::pipeline(loaded, "data.eval.transforms", &description.preprocessing.transforms)?.output_size();
     let config = config(description, model, size);
     let write = |name: &str, text: &str| {
@@ -170,7 +169,7 @@ fn config(description: &ModelDescription, model: &MgaModel, size: Option<(usize,
 /// Removes what killed exports of version 0.1.0 left beside their folders. Theirs is what has such a name, and nothing in it
 /// but what an export writes.
 fn remove_leftovers(parent: &Path) {
-    const FILES: [&str; 4] = [MODEL_FILE, "config.json", "README.md", "model.py"];
+    const FILES: [&str; 4] = [MODEL, "config.json", "README.md", "model.py"];
     for entry in std::fs::read_dir(parent).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         let random = name.strip_prefix(".export-").unwrap_or_default();

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use indicatif::BinaryBytes;
+use mga_experiment::Components;
 use mga_models::weights::not_safetensors;
 use serde_json::json;
 
 use super::pull;
-use crate::components::Components;
 use crate::output::print;
 
 /// Arguments of `mga weights inspect`.

@@ -1,12 +1,12 @@
 //! `mga weights list`: the registry and the cache.
 
 use indicatif::BinaryBytes;
+use mga_experiment::Components;
 use mga_hub::{CachedRepo, Kind};
+use mga_train::weights_source::short;
 use serde_json::json;
 
-use crate::components::Components;
 use crate::output::print;
-use crate::weights_source::short;
 
 /// Arguments of `mga weights list`.
 #[derive(Debug, clap::Args)]

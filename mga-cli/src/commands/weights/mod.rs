@@ -7,7 +7,7 @@ mod list;
 mod model_card;
 mod pull;
 
-use crate::components::Components;
+use mga_experiment::Components;
 
 const EXAMPLE: &str = "\
 Examples:

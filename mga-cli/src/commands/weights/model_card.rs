@@ -1,11 +1,10 @@
 //! The README.md of an exported folder: what the network is, what was measured, how it is used.
 
+use mga_experiment::Loaded;
 use mga_models::weights::{ModelDescription, timm_name};
+use mga_report::escape::markdown;
+use mga_train::progress::percent;
 use serde_json::Value;
-
-use crate::experiment::Loaded;
-use crate::progress::percent;
-use crate::reports::escape::markdown;
 
 /// The card. Numbers are those of the run's `summary.json` alone.
 pub(super) fn model_card(loaded: &Loaded, description: &ModelDescription, summary: &Value, program: bool) -> String {
@@ -104,8 +103,9 @@ fn one_line(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use serde_json::json;
+
+    use super::*;
 
     #[test]
     fn the_selected_epoch_is_reported_and_how_it_was_selected() {

@@ -1,8 +1,9 @@
 //! `mga weights pull`: weights into the cache.
 
-use crate::components::Components;
+use mga_experiment::Components;
+use mga_train::weights_source::{self, WeightsFile};
+
 use crate::output::print;
-use crate::weights_source::{self, WeightsFile};
 
 /// Arguments of `mga weights pull`.
 #[derive(Debug, clap::Args)]

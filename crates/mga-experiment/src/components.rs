@@ -1,0 +1,186 @@
+//! What an experiment can name. A program is built with these components, and a downstream crate adds its own.
+
+use std::sync::Arc;
+
+use mga_data::registry::DatasetEntry;
+use mga_data::{Pipeline, Transform};
+use mga_hub::Hub;
+use mga_models::{BackboneEntry, Registry, SegmenterEntry};
+use schemars::{Schema, json_schema};
+
+use crate::task::TaskRules;
+
+/// A backbone as the experiment file and `mga list` know it.
+#[derive(Debug, Clone)]
+pub struct BackboneComponent {
+    /// The name in `model.backbone`.
+    pub name: String,
+    /// One line for `mga list`.
+    pub about: String,
+    /// JSON schema of its own settings, the keys that stand beside `backbone` in `[model]`; `None`: it has none.
+    pub schema: Option<Schema>,
+    /// The stages that `model.freeze_through` can name, in order; empty: not checked while loading.
+    pub stages: Vec<String>,
+    /// The published weights known by name; any other repository of the hub can be named too.
+    pub weights: Vec<String>,
+}
+
+fn known(registry: &Registry) -> Vec<BackboneComponent> {
+    let component = |entry: &BackboneEntry| BackboneComponent {
+        name: entry.name.to_owned(),
+        about: entry.about.to_owned(),
+        schema: None,
+        stages: Vec::new(),
+        weights: registry.weights().iter().filter(|w| w.component == entry.name).map(|w| w.name.to_owned()).collect(),
+    };
+    registry.backbones().iter().map(component).collect()
+}
+
+fn transform_problems(value: &serde_json::Value) -> Vec<String> {
+    let checked = serde_json::from_value::<Transform>(value.clone()).map_err(|e| e.to_string());
+    let checked = checked.and_then(|transform| Pipeline::new(vec![transform]).map_err(|e| e.to_string()));
+    checked.err().into_iter().collect()
+}
+
+/// Every registered component.
+#[derive(Clone)]
+pub struct Components {
+    /// What models learn, for `task`: the part of a task that the experiment file depends on.
+    pub tasks: Vec<Arc<dyn TaskRules>>,
+    /// Components of the kinds that other crates define, such as the tasks at work.
+    pub kinds: mga_registry::Registry,
+    /// Backbones as they are built, for `model.backbone`.
+    pub registry: Registry,
+    /// Data sets, for `data.dataset`.
+    pub datasets: Vec<DatasetEntry>,
+    /// Backbones, for `model.backbone`.
+    pub backbones: Vec<BackboneComponent>,
+    /// JSON schema of one transform: a `oneOf` of tables by their `op`.
+    pub transforms: Schema,
+    /// Where weights and data sets are downloaded from, and the cache they are kept in.
+    pub hub: Hub,
+    /// What is wrong with a transform that fits the schema, such as a range the wrong way round.
+    pub transform_problems: fn(&serde_json::Value) -> Vec<String>,
+}
+
+impl Components {
+    /// Returns the backbones, segmenters, data sets and transforms of this workspace, and no task: those are registered by
+    /// the crate that runs them. Weights and data sets are downloaded through `hub`.
+    #[must_use]
+    pub fn without_tasks(hub: Hub) -> Self {
+        let registry = Registry::builtin();
+        Self {
+            tasks: Vec::new(),
+            kinds: mga_registry::Registry::default(),
+            datasets: mga_data::registry::builtin(),
+            backbones: known(&registry),
+            registry,
+            hub,
+            transforms: crate::schema_of::<Transform>(),
+            transform_problems,
+        }
+    }
+
+    /// Returns what the experiment file depends on of the task of that name.
+    #[must_use]
+    pub fn task(&self, name: &str) -> Option<&dyn TaskRules> {
+        self.tasks.iter().find(|task| task.name() == name).map(AsRef::as_ref)
+    }
+
+    /// The same program with one backbone more: `components.with_backbone(ENTRY)`.
+    #[must_use]
+    pub fn with_backbone(mut self, entry: BackboneEntry) -> Self {
+        self.registry = self.registry.with_backbone(entry);
+        self.backbones = known(&self.registry);
+        self
+    }
+
+    /// The same program with published weights more, for a backbone of its own say.
+    #[must_use]
+    pub fn with_weights(mut self, weights: mga_models::weights::PublishedWeights) -> Self {
+        self.registry = self.registry.with_weights(weights);
+        self.backbones = known(&self.registry);
+        self
+    }
+
+    /// The same program, opening no connection.
+    #[must_use]
+    pub fn offline(mut self) -> Self {
+        self.hub = self.hub.offline();
+        self
+    }
+
+    /// Backbones that share their settings together: names, description, schema of the settings.
+    pub(crate) fn backbones_by_settings(&self) -> Vec<(Vec<String>, String, Schema)> {
+        let mut groups: Vec<(Vec<String>, String, Schema)> = Vec::new();
+        for backbone in &self.backbones {
+            let schema = backbone.schema.clone().unwrap_or_else(|| json_schema!({ "type": "object" }));
+            match groups.iter_mut().find(|(_, _, other)| *other == schema) {
+                Some((names, about, _)) => {
+                    names.push(backbone.name.clone());
+                    about.push_str("; ");
+                    about.push_str(&backbone.about);
+                }
+                None => groups.push((vec![backbone.name.clone()], backbone.about.clone(), schema)),
+            }
+        }
+        let networks: Vec<&SegmenterEntry> = self.trained_segmenters().collect();
+        let alone = |name: &str| !self.backbones.iter().any(|backbone| backbone.name == name);
+        let names: Vec<String> =
+            networks.iter().map(|entry| entry.name.to_owned()).filter(|name| alone(name)).collect();
+        if !names.is_empty() {
+            let about = networks.iter().map(|entry| entry.about).collect::<Vec<_>>().join("; ");
+            groups.push((names, about, json_schema!({ "type": "object" })));
+        }
+        groups
+    }
+
+    /// Segmentation networks that `model.backbone` can name with task = "segmentation".
+    pub fn trained_segmenters(&self) -> impl Iterator<Item = &SegmenterEntry> {
+        self.registry.segmenters().iter().filter(|entry| entry.trainable)
+    }
+}
+
+/// The components of this workspace without its tasks, for the tests.
+#[cfg(test)]
+pub(crate) fn bare() -> Components {
+    Components::without_tasks(Hub::new(mga_hub::Settings::from_env(), Arc::new(mga_hub::Silent)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment_schema;
+
+    #[test]
+    fn no_setting_of_a_component_hides_behind_one_that_all_share() {
+        let components = bare();
+        let schema = experiment_schema(&components);
+        let shared = |table: &str| schema["definitions"][table]["properties"].as_object().unwrap().clone();
+        assert!(shared("Data").contains_key("batch_size") && shared("Model").contains_key("attention"));
+        let data_sets = components.datasets.iter().map(|entry| ("Data", entry.name.to_owned(), (entry.schema)()));
+        let backbones = components.backbones.iter().filter_map(|b| Some(("Model", b.name.clone(), b.schema.clone()?)));
+        for (table, name, schema) in data_sets.chain(backbones) {
+            let own = schema.get("properties").and_then(|own| own.as_object()).cloned().unwrap_or_default();
+            let hidden: Vec<_> = own.keys().filter(|key| shared(table).contains_key(*key)).collect();
+            assert!(hidden.is_empty(), "{name}: {hidden:?}");
+        }
+    }
+
+    #[test]
+    fn backbones_of_equal_settings_share_an_alternative() {
+        let backbone = |name: &str, schema| BackboneComponent {
+            name: name.to_owned(),
+            about: format!("{name}."),
+            schema,
+            stages: Vec::new(),
+            weights: Vec::new(),
+        };
+        let own = json_schema!({ "type": "object", "properties": { "growth": { "type": "integer" } } });
+        let backbones = vec![backbone("a", None), backbone("b", Some(own)), backbone("c", None)];
+        let groups = Components { backbones, ..bare() }.backbones_by_settings();
+        let names: Vec<String> = groups.iter().map(|(names, ..)| names.join(" ")).collect();
+        assert_eq!(names[..2], ["a c", "b"]);
+        assert!(names[2].split(' ').any(|name| name == "unet_small"), "{names:?}");
+    }
+}

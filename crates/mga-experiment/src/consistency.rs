@@ -1,0 +1,377 @@
+//! What is wrong with settings that are each right: settings that contradict each other, and files that are not there.
+
+use std::path::Path;
+
+use mga_hub::Repo;
+
+use super::check::Check;
+use super::data::{EmptyMask, Masks, MissingMask};
+use super::effects::reads_files;
+use super::evaluation::SelectOn;
+use super::key_path::KeyPath;
+use super::load::Sources;
+use super::nearest::nearest;
+use super::optimiser::UpdateRule;
+use super::problem::Problem;
+use super::settings::Experiment;
+use super::task::{NetworkKind, TaskRules};
+use super::training::Training;
+use super::weight_file::{default_name, weight_file};
+use super::wording::one_of;
+use crate::Components;
+
+/// Data sets that bring no validation images of their own. Of the others that is known only once they are opened:
+/// there the runner asks [`super::Loaded::check_validation`].
+pub(super) const WITHOUT_VALIDATION: [&str; 5] = ["mganet", "cifar10", "mnist", "fashion-mnist", "leaves"];
+
+/// Everything that is wrong with `experiment` as a whole. `unsound` are settings that were already found faulty;
+/// what depends on them is left alone. With `weights_read` it does not matter whether `model.weights` is there.
+pub(super) fn problems(
+    experiment: &Experiment,
+    sources: &Sources,
+    components: &Components,
+    unsound: &[KeyPath],
+    weights_read: bool,
+) -> Vec<Problem> {
+    let mut check = Check::new(sources, unsound);
+    check.device(experiment);
+    check.data(experiment, components);
+    check.task(experiment, components);
+    check.masks(experiment);
+    check.segmenter(experiment, components);
+    check.model(experiment, components, weights_read);
+    check.optimiser(experiment);
+    check.selection(experiment);
+    check.transforms(experiment, components);
+    check.found()
+}
+
+impl Check<'_> {
+    fn device(&mut self, experiment: &Experiment) {
+        let device = experiment.device.as_str();
+        let ordinal = device.strip_prefix("cuda:").map(str::parse::<usize>);
+        let known = ["auto", "cpu", "cuda"].contains(&device) || matches!(ordinal, Some(Ok(_)));
+        if self.sound(&["device"]) && !known {
+            self.error_at("device", format!("unknown device `{device}`; expected `auto`, `cpu`, `cuda` or `cuda:N`"));
+        }
+    }
+
+    fn data(&mut self, experiment: &Experiment, components: &Components) {
+        let data = &experiment.data;
+        let entry = components.datasets.iter().find(|entry| entry.name == data.dataset);
+        match &data.root {
+            // A folder that is not looked into need not be there.
+            Some(root) if self.sound(&["data.root"]) && reads_files(experiment) => match root.metadata() {
+                Ok(found) if found.is_dir() => {}
+                Ok(_) => self.error_at("data.root", format!("{} is not a folder", root.display())),
+                Err(_) => {
+                    let message = format!("no such folder: {} ({})", root.display(), started_in(root));
+                    self.error_at("data.root", message);
+                }
+            },
+            None if self.sound(&["data"]) && entry.is_some_and(|entry| entry.needs_root) => {
+                let message = format!("missing; data set `{}` reads a folder, expected its path", data.dataset);
+                self.error_at("data.root", message);
+            }
+            _ => {}
+        }
+        if let Some(file) = data.settings.get("file").and_then(serde_json::Value::as_str)
+            && self.sound(&["data.file", "data.root"])
+            && !Path::new(file).exists()
+            && !data.root.as_ref().is_some_and(|root| root.join(file).exists())
+        {
+            self.error_at("data.file", format!("no such file: {file} ({})", started_in(Path::new(file))));
+        }
+        if self.sound(&["data.mean", "data.std"]) && data.mean.is_some() != data.std.is_some() {
+            let (given, absent) = if data.mean.is_some() { ("mean", "std") } else { ("std", "mean") };
+            let message = format!("needs `data.{absent}` beside it; leave out both for the weights' own");
+            self.error_at(&format!("data.{given}"), message);
+        }
+        if self.sound(&["data.validation"]) && data.validation.fraction.is_some() && data.validation.per_class.is_some()
+        {
+            self.error_at("data.validation.per_class", "stands beside `fraction`; keep one of the two");
+        }
+    }
+
+    /// Classifiers and segmentation networks share the key of their name; the task tells which it must be.
+    fn task(&mut self, experiment: &Experiment, components: &Components) {
+        let Some(task) = components.task(&experiment.task) else { return };
+        if !self.sound(&["task", "model.backbone"]) {
+            return;
+        }
+        self.network(task, &experiment.model.backbone, components);
+        let metric = experiment.eval.metric.as_str();
+        if !task.metrics().iter().any(|own| own.name == metric) {
+            let others = components.tasks.iter().filter(|task| task.metrics().iter().any(|own| own.name == metric));
+            let others: Vec<String> = others.map(|task| format!("task = \"{}\"", task.name())).collect();
+            let own: Vec<&str> = task.metrics().iter().map(|own| own.name).collect();
+            let message = format!("belongs to {}; expected {}", others.join(" and "), one_of(&own));
+            self.error_at("eval.metric", message);
+        }
+        task.problems(experiment, components, self);
+    }
+
+    fn network(&mut self, task: &dyn TaskRules, name: &str, components: &Components) {
+        let (backbone, network) = (components.registry.backbone(name), components.registry.segmenter(name));
+        let message = match (task.network(), backbone, network) {
+            (NetworkKind::Backbone, None, Some(_)) => {
+                let others = components.tasks.iter().filter(|task| task.network() == NetworkKind::Segmenter);
+                let others: Vec<String> = others.map(|task| format!("\"{}\"", task.name())).collect();
+                let others = others.join(" or ");
+                format!("`{name}` is a segmentation network; set task = {others}, or name a backbone")
+            }
+            (NetworkKind::Segmenter, _, None) => {
+                let known: Vec<&str> = components.trained_segmenters().map(|entry| entry.name).collect();
+                format!("`{name}` classifies images; {} trains one of {}", task.name(), known.join(", "))
+            }
+            (NetworkKind::Segmenter, _, Some(entry)) if !entry.trainable => {
+                format!("`{name}` can be applied, but not trained here")
+            }
+            _ => return,
+        };
+        self.error_at("model.backbone", message);
+    }
+
+    /// What belongs to mask sources that are made or found outside the data set.
+    fn segmenter(&mut self, experiment: &Experiment, components: &Components) {
+        self.segmenter_of("data.masks", &experiment.data.masks, components);
+        if let Some(reference) = &experiment.eval.reference_masks {
+            self.segmenter_of("eval.reference_masks", reference, components);
+        }
+    }
+
+    /// The same of one table of masks.
+    fn segmenter_of(&mut self, table: &str, masks: &Masks, components: &Components) {
+        if !self.sound(&[table]) {
+            return;
+        }
+        let source = masks.source.as_deref();
+        let network = source.is_some_and(|name| components.registry.segmenter(name).is_some());
+        let Some(settings) = &masks.segmenter else {
+            if network {
+                let message = format!(
+                    "a segmentation network needs its weights: set {table}.segmenter.weights, as \"file:PATH\" or by name"
+                );
+                self.error_at(&format!("{table}.source"), message);
+            }
+            return;
+        };
+        if network && settings.weights.is_none() {
+            let message = "missing; a segmentation network needs its weights, as \"file:PATH\" or by name";
+            self.error_at(&format!("{table}.segmenter.weights"), message);
+        }
+        if settings.tile > 0 && settings.overlap >= settings.tile {
+            let message = format!("expected less than {table}.segmenter.tile, {}", settings.tile);
+            self.error_at(&format!("{table}.segmenter.overlap"), message);
+        }
+    }
+
+    /// A network that is shown masks needs one for every image.
+    fn shown_masks(&mut self, experiment: &Experiment) {
+        let masks = &experiment.data.masks;
+        if !experiment.model.input.needs_masks() || !self.sound(&["data.masks", "model.input"]) {
+            return;
+        }
+        if masks.source.as_deref() == Some("none") && !experiment.model.mask_guidance {
+            let message = "`none`, but `model.input` shows the network a mask with every image; \
+                           name a source, or set model.input = \"image\"";
+            self.error_at("data.masks.source", message);
+        }
+        if masks.missing == MissingMask::NoLoss {
+            let message = "`no-loss` lets images go without a mask, but `model.input` shows the network a mask with \
+                           every image; expected `error`";
+            self.error_at("data.masks.missing", message);
+        }
+        if masks.empty == EmptyMask::Skip {
+            let message = "`skip` takes blank masks away, but `model.input` shows the network a mask with every image; \
+                           expected `ones`, which shows them as they are";
+            self.error_at("data.masks.empty", message);
+        }
+    }
+
+    /// A number in mask files has one meaning.
+    fn mask_files(&mut self, experiment: &Experiment) {
+        let masks = &experiment.data.masks;
+        if !self.sound(&["data.masks"]) {
+            return;
+        }
+        let reading = masks.reading();
+        if let Some((number, one, other)) = reading.named_twice() {
+            let message = format!("{number} stands in data.masks.{one} too; a number has one meaning");
+            self.error_at(&format!("data.masks.{other}"), message);
+        }
+    }
+
+    fn masks(&mut self, experiment: &Experiment) {
+        self.shown_masks(experiment);
+        self.mask_files(experiment);
+        let no_masks = experiment.data.masks.source.as_deref() == Some("none");
+        if !self.sound(&["data.masks", "model.mask_guidance"]) || !experiment.model.mask_guidance {
+            return;
+        }
+        if no_masks {
+            let message = "`none`, but `model.mask_guidance` trains the attention towards masks; \
+                           name a source, or set model.mask_guidance = false";
+            self.error_at("data.masks.source", message);
+        } else if self.sound(&["objective"]) && experiment.objective.mask_weight == 0.0 {
+            self.warn_at(
+                "objective.mask_weight",
+                "0 loads masks without learning from them; model.mask_guidance = false leaves them out",
+            );
+        }
+    }
+
+    fn model(&mut self, experiment: &Experiment, components: &Components, weights_read: bool) {
+        let model = &experiment.model;
+        let backbone = components.backbones.iter().find(|backbone| backbone.name == model.backbone);
+        if self.sound(&["model.weights", "model.backbone"]) && !weights_read {
+            self.weights(&model.weights, &model.backbone, components);
+        }
+        let stages: Vec<&str> =
+            backbone.iter().flat_map(|backbone| backbone.stages.iter().map(String::as_str)).collect();
+        let stage = model.freeze_through.as_str();
+        if self.sound(&["model.freeze_through"]) && stage != "none" && !stages.is_empty() && !stages.contains(&stage) {
+            let meant = nearest(stage, stages.iter().copied()).map(|meant| format!(", did you mean `{meant}`?"));
+            let message = format!(
+                "{} has no stage `{stage}`{} expected `none` or one of {}",
+                model.backbone,
+                meant.as_deref().unwrap_or(";"),
+                stages.join(", ")
+            );
+            self.error_at("model.freeze_through", message);
+        }
+    }
+
+    fn weights(&mut self, weights: &str, backbone: &str, components: &Components) {
+        let registry = &components.registry;
+        if let Some(file) = weights.strip_prefix("file:") {
+            let path = Path::new(file);
+            let fault = match path.is_dir() {
+                true => weight_file(path).err().map(|error| error.to_string()),
+                false => (!path.is_file()).then(|| format!("no such file: {file} ({})", started_in(path))),
+            };
+            if let Some(message) = fault {
+                self.error_at("model.weights", message);
+            }
+            return;
+        }
+        let fault = match weights {
+            "none" => None,
+            "imagenet" if registry.backbone(backbone).is_none() && registry.segmenter(backbone).is_none() => None,
+            "imagenet" => default_name(backbone, registry).err().map(|error| error.to_string()),
+            file if Path::new(file).is_file() => Some(format!("`{file}` is a file; write \"file:{file}\"")),
+            name if !name.contains('/') => {
+                let published = registry.weights().iter().filter(|weights| registry.starts(weights, backbone));
+                let known = || ["none", "imagenet"].into_iter().chain(published.clone().map(|weights| weights.name));
+                let meant = nearest(name, known()).map(|meant| format!(", did you mean `{meant}`?"));
+                let known: Vec<String> = known().map(|name| format!("`{name}`")).collect();
+                let end = meant.as_deref().unwrap_or(";");
+                let known = known.join(", ");
+                Some(format!("unknown weights `{name}`{end} expected {known}, owner/name of the hub, or `file:PATH`"))
+            }
+            // Whether there is such a repository shows when it is asked for.
+            name => match Repo::model(name) {
+                Err(error) => Some(error.to_string()),
+                Ok(repo) => registry
+                    .published(&repo.id())
+                    .filter(|weights| {
+                        let known = registry.backbone(backbone).is_some() || registry.segmenter(backbone).is_some();
+                        known && !registry.starts(weights, backbone)
+                    })
+                    .map(|weights| {
+                        format!(
+                            "`{}` holds weights of {}, model.backbone is {backbone}",
+                            weights.name, weights.component
+                        )
+                    }),
+            },
+        };
+        if let Some(message) = fault {
+            self.error_at("model.weights", message);
+        }
+    }
+
+    fn optimiser(&mut self, experiment: &Experiment) {
+        if let UpdateRule::Sgd(sgd) = &experiment.optimiser.rule
+            && self.sound(&["optimiser"])
+            && sgd.nesterov
+            && sgd.momentum == 0.0
+        {
+            self.error_at("optimiser.nesterov", "needs a momentum above 0; set optimiser.momentum");
+        }
+        let schedule = &experiment.schedule;
+        if self.sound(&["schedule"]) && schedule.warmup_epochs > schedule.epochs {
+            let message = format!("expected at most schedule.epochs, {}", schedule.epochs);
+            self.error_at("schedule.warmup_epochs", message);
+        }
+        let start = experiment.optimiser.learning_rate();
+        if self.sound(&["schedule", "optimiser"]) && schedule.min_learning_rate > start {
+            let message = format!("expected at most optimiser.learning_rate, {start}");
+            self.error_at("schedule.min_learning_rate", message);
+        }
+    }
+
+    fn selection(&mut self, experiment: &Experiment) {
+        let Training { early_stopping, .. } = experiment.train;
+        if !self.sound(&["data", "eval", "train"]) {
+            return;
+        }
+        match experiment.eval.select_on {
+            SelectOn::Validation => {
+                if WITHOUT_VALIDATION.contains(&experiment.data.dataset.as_str()) && !takes_validation(experiment) {
+                    self.error_at("eval.select_on", no_validation());
+                }
+            }
+            SelectOn::Last if early_stopping > 0 => {
+                let message = "stops when the selected number no longer improves, \
+                               but eval.select_on = \"last\" selects on none; set 0, or select on validation";
+                self.error_at("train.early_stopping", message);
+            }
+            SelectOn::Test => self.warn_at(
+                "eval.select_on",
+                "`test` reports the epoch that is best on the very images it is measured on; tables flag it",
+            ),
+            SelectOn::Last => {}
+        }
+    }
+
+    fn transforms(&mut self, experiment: &Experiment, components: &Components) {
+        let lists = [
+            ("data.train.transforms", &experiment.data.train.transforms),
+            ("data.eval.transforms", &experiment.data.eval.transforms),
+        ];
+        for (key, transforms) in lists {
+            if !self.sound(&[key]) {
+                continue;
+            }
+            for (i, transform) in transforms.iter().enumerate() {
+                for message in (components.transform_problems)(transform) {
+                    self.error(KeyPath::dotted(key).index(i), message);
+                }
+            }
+        }
+    }
+}
+
+/// Whether the experiment takes validation images from train.
+pub(super) fn takes_validation(experiment: &Experiment) -> bool {
+    let validation = &experiment.data.validation;
+    validation.fraction.is_some() || validation.per_class.is_some()
+}
+
+/// What to do about missing validation images.
+pub(super) fn no_validation() -> &'static str {
+    "`validation`, but there are no validation images: set data.validation.fraction (or per_class) to take some from \
+     train, or eval.select_on = \"last\""
+}
+
+/// Relative paths count from where mga is started, which is the usual mistake.
+fn started_in(path: &Path) -> String {
+    if path.is_absolute() {
+        return "an absolute path".to_owned();
+    }
+    match std::env::current_dir() {
+        Ok(folder) => format!("looked from {}", folder.display()),
+        Err(_) => "paths count from where mga is started".to_owned(),
+    }
+}

@@ -1,0 +1,376 @@
+//! Where each setting of the experiment file acts, a line a setting; a test fails for a setting that no line names. So what
+//! an experiment sets for nothing can be said ([`super::idle`]).
+//!
+//! The settings of one task alone are told by the task ([`super::TaskRules::own_settings`]).
+//!
+//! A line holds for its key and, unless they have lines of their own, for all keys inside it.
+
+use super::consistency::{WITHOUT_VALIDATION, takes_validation};
+use super::data::Data;
+use super::evaluation::SelectOn;
+use super::model::Attention;
+use super::schedule::Shape;
+use super::settings::Experiment;
+use crate::Components;
+
+/// What has to hold for a setting to act.
+pub(super) struct Need {
+    /// Whether it does.
+    pub(super) holds: fn(&Experiment, &Components) -> bool,
+    /// The settings that decide it.
+    pub(super) by: &'static [&'static str],
+    /// The same in words, behind "counts only with".
+    pub(super) words: &'static str,
+    /// How much is lost where it does not hold.
+    pub(super) loss: Loss,
+}
+
+/// What is lost where a setting does not act.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Loss {
+    /// The value; where it is the one that leaving the setting out gives, nothing.
+    Value,
+    /// No number changes, only time, memory or what is looked at: a warning at most.
+    Cost,
+}
+
+const ALWAYS: &[Need] = &[];
+
+const fn value(holds: fn(&Experiment, &Components) -> bool, by: &'static [&'static str], words: &'static str) -> Need {
+    Need { holds, by, words, loss: Loss::Value }
+}
+
+const AUXILIARY_HEAD: Need = value(
+    |e, _| !matches!(e.model.backbone.as_str(), "unet_small") && !e.model.backbone.starts_with("segformer"),
+    &["model.backbone"],
+    "a network that has an auxiliary head, such as deeplabv3_resnet50",
+);
+const RESIDUAL: Need =
+    value(|e, _| e.model.attention == Attention::Residual, &["model.attention"], "model.attention = \"residual\"");
+const GUIDED: Need = value(|e, _| e.model.mask_guidance, &["model.mask_guidance"], "model.mask_guidance = true");
+const MASK_LOSS: Need = Need { holds: |e, _| e.model.mask_guidance || e.objective.mask_weight == 0.0, ..GUIDED };
+const WEIGHTS_OF_CLASSES: Need =
+    value(|e, _| e.objective.class_weights.is_some(), &["objective.class_weights"], "objective.class_weights");
+const FROM_WEIGHTS: Need = value(|e, _| e.model.weights != "none", &["model.weights"], "model.weights");
+const FROZEN: Need = value(|e, _| e.model.freeze_through != "none", &["model.freeze_through"], "model.freeze_through");
+const DENSE: Need = Need {
+    holds: |e, _| e.model.backbone.starts_with("densenet"),
+    by: &["model.backbone"],
+    words: "a DenseNet",
+    loss: Loss::Cost,
+};
+const FILES: Need = value(|e, _| reads_files(e), &["data.dataset"], "a data set of files: `leaves` draws its images");
+const RESIZES: Need = value(
+    |e, _| e.data.train.transforms.iter().chain(&e.data.eval.transforms).any(resizes),
+    &["data.train.transforms", "data.eval.transforms"],
+    "a transform that resizes",
+);
+const HELD_OUT: Need = value(
+    |e, _| takes_validation(e),
+    &["data.validation.fraction", "data.validation.per_class"],
+    "data.validation.fraction or per_class",
+);
+const SPLIT: Need = value(|e, _| e.data.split.test.is_some(), &["data.split.test"], "data.split.test");
+const MASKS_OF_OTHERS: Need = value(
+    |e, _| is_made_of_masks(&e.data),
+    &["data.masks.source"],
+    "a control that is made from masks: \"shuffled\", \"inverted\" or \"silhouette\"",
+);
+const SHUFFLED: Need = value(
+    |e, _| e.data.masks.source.as_deref() == Some("shuffled"),
+    &["data.masks.source"],
+    "data.masks.source = \"shuffled\"",
+);
+const MASK_FOLDER: Need = value(
+    |e, _| match e.data.masks.source.as_deref() {
+        Some("folder" | "file") => true,
+        _ => is_made_of_masks(&e.data) && e.data.masks.of.as_deref() == Some("folder"),
+    },
+    &["data.masks.source", "data.masks.of"],
+    "data.masks.source = \"folder\", or a control with data.masks.of = \"folder\"",
+);
+const FOLDER_NAMED: Need = value(
+    |e, _| e.data.masks.folder.is_some(),
+    &["data.masks.folder"],
+    "data.masks.folder; beside mask_root it is a key of [data]",
+);
+const MASK_FILES: Need = value(
+    |e, c| {
+        let made = ["none", "ones", "centre", "alpha"];
+        let rule = segmenter(e, |name| c.registry.segmenter(name).is_some() || c.registry.weightless(name).is_some());
+        !rule && !e.data.masks.source.as_deref().is_some_and(|source| made.contains(&source))
+    },
+    &["data.masks.source", "data.masks.of"],
+    "masks in files; data.masks.source makes them, or reads none",
+);
+const SEGMENTER: Need = value(
+    |e, c| segmenter(e, |name| c.registry.segmenter(name).is_some() || c.registry.weightless(name).is_some()),
+    &["data.masks.source", "data.masks.of"],
+    "a segmenter's name in data.masks.source, such as \"otsu\"; `mga list` shows them",
+);
+const NETWORK: Need = value(
+    |e, c| segmenter(e, |name| c.registry.segmenter(name).is_some()),
+    &["data.masks.source", "data.masks.of"],
+    "a segmentation network in data.masks.source; this one is a rule",
+);
+const RULE: Need = value(
+    |e, c| segmenter(e, |name| c.registry.weightless(name).is_some()),
+    &["data.masks.source", "data.masks.of"],
+    "a rule such as \"otsu\" in data.masks.source; this one is a network",
+);
+/// No experiment learns from its reference masks.
+const LEARNT: Need = value(
+    |_, _| false,
+    &["eval.reference_masks.source"],
+    "data.masks, which is learnt from; an image without a reference mask, or with a blank one, is not compared",
+);
+const REFERENCE_FOLDER: Need = value(
+    |e, _| reference(e, |name| name == "folder" || name == "file"),
+    &["eval.reference_masks.source"],
+    "eval.reference_masks.source = \"folder\"",
+);
+const REFERENCE_SEGMENTER: Need = value(
+    |e, c| reference(e, |name| c.registry.segmenter(name).is_some() || c.registry.weightless(name).is_some()),
+    &["eval.reference_masks.source", "eval.reference_masks.of"],
+    "a segmenter's name in eval.reference_masks.source, such as \"otsu\"; `mga list` shows them",
+);
+const ANNOTATED_BY_FILES: Need = value(
+    |e, _| annotations(e) != "masks",
+    &["data.annotations.source"],
+    "data.annotations.source = \"labelme\" or \"index-png\"",
+);
+const ANNOTATED_BY_MASKS: Need =
+    value(|e, _| annotations(e) == "masks", &["data.annotations.source"], "data.annotations.source = \"masks\"");
+const LABELME: Need =
+    value(|e, _| annotations(e) == "labelme", &["data.annotations.source"], "data.annotations.source = \"labelme\"");
+const CLUTTER: Need = value(
+    |e, _| e.data.settings.get("background").is_some_and(|background| background == "clutter"),
+    &["data.background"],
+    "data.background = \"clutter\"",
+);
+const TABLE_FILE: Need =
+    value(|e, _| e.data.settings.get("file").is_some_and(|file| !file.is_null()), &["data.file"], "data.file");
+const FALLING: Need = value(
+    |e, _| e.schedule.shape != Shape::Constant,
+    &["schedule.name"],
+    "a schedule that falls: \"constant\" does not",
+);
+const STEPS: Need = Need {
+    holds: |e, _| match &e.schedule.shape {
+        Shape::Step(step) => step.every < e.schedule.epochs,
+        _ => true,
+    },
+    by: &["schedule.epochs", "schedule.every"],
+    words: "more than schedule.every epochs",
+    loss: Loss::Cost,
+};
+const SELECTED: Need = Need {
+    holds: |e, _| e.eval.select_on != SelectOn::Last || may_have_validation(e),
+    by: &["eval.select_on", "data.validation.fraction", "data.validation.per_class"],
+    words: "images to evaluate while training: set data.validation.fraction, or eval.select_on",
+    loss: Loss::Cost,
+};
+
+/// As far as it is known before the data set is open.
+fn may_have_validation(experiment: &Experiment) -> bool {
+    takes_validation(experiment) || !WITHOUT_VALIDATION.contains(&experiment.data.dataset.as_str())
+}
+
+fn resizes(transform: &serde_json::Value) -> bool {
+    let op = transform.get("op").and_then(serde_json::Value::as_str);
+    matches!(op, Some("resize" | "shorter-side" | "random-resized-crop"))
+}
+
+/// Whether the masks are those of a control that is made from masks.
+fn is_made_of_masks(data: &Data) -> bool {
+    match data.masks.source.as_deref() {
+        Some("shuffled" | "inverted") => true,
+        // `leaves` knows the outline itself.
+        Some("silhouette") => data.dataset != "leaves",
+        _ => false,
+    }
+}
+
+/// Whether the masks, or those that a control is made from, come from a segmenter of that kind.
+fn segmenter(experiment: &Experiment, is: impl Fn(&str) -> bool) -> bool {
+    let masks = &experiment.data.masks;
+    let of = masks.of.as_deref().filter(|_| is_made_of_masks(&experiment.data));
+    masks.source.as_deref().into_iter().chain(of).any(is)
+}
+
+/// Whether the reference masks come from such a source, or are made from its masks.
+fn reference(experiment: &Experiment, is: impl Fn(&str) -> bool) -> bool {
+    let masks = experiment.eval.reference_masks.as_ref();
+    masks.is_some_and(|masks| masks.source.iter().chain(&masks.of).any(|name| is(name)))
+}
+
+fn annotations(experiment: &Experiment) -> &'static str {
+    use mga_data::annotations::AnnotationKind;
+    match experiment.data.annotations.as_ref().map(|annotations| annotations.source) {
+        Some(AnnotationKind::Labelme) => "labelme",
+        Some(AnnotationKind::IndexPng) => "index-png",
+        Some(AnnotationKind::Masks) | None => "masks",
+    }
+}
+
+/// Every setting and what it needs to act; the order is that in which needs are told.
+pub(super) const SETTINGS: &[(&str, &[Need])] = &[
+    ("name", ALWAYS),
+    ("description", ALWAYS),
+    ("task", ALWAYS),
+    ("seed", ALWAYS),
+    ("device", ALWAYS),
+    ("threads", ALWAYS),
+    ("data.dataset", ALWAYS),
+    ("data.root", &[FILES]),
+    ("data.on_error", ALWAYS),
+    ("data.verify", ALWAYS),
+    ("data.batch_size", ALWAYS),
+    ("data.shuffle", ALWAYS),
+    ("data.drop_last", ALWAYS),
+    ("data.mean", ALWAYS),
+    ("data.std", ALWAYS),
+    ("data.resize_rounding", &[RESIZES]),
+    ("data.white_point", ALWAYS),
+    ("data.workers", ALWAYS),
+    ("data.prefetch", ALWAYS),
+    ("data.validation.fraction", ALWAYS),
+    ("data.validation.per_class", ALWAYS),
+    ("data.validation.seed", &[HELD_OUT]),
+    ("data.split.test", ALWAYS),
+    ("data.split.seed", &[SPLIT]),
+    ("data.groups_may_leak", ALWAYS),
+    // Evaluation measures the attention against them, and pictures show them, without guidance too.
+    ("data.masks.source", ALWAYS),
+    ("data.masks.empty", &[GUIDED]),
+    ("data.masks.missing", &[GUIDED]),
+    ("data.masks.of", &[MASKS_OF_OTHERS]),
+    ("data.masks.seed", &[SHUFFLED]),
+    ("data.masks.folder", &[MASK_FOLDER]),
+    ("data.masks.mask_name", &[FOLDER_NAMED]),
+    ("data.masks.mask_layout", &[FOLDER_NAMED]),
+    ("data.masks.foreground", &[MASK_FILES]),
+    ("data.masks.background", &[MASK_FILES]),
+    ("data.masks.ignore", &[MASK_FILES]),
+    ("data.masks.orientation", &[MASK_FILES]),
+    ("data.masks.stretch", &[MASK_FILES]),
+    ("data.masks.segmenter", &[SEGMENTER]),
+    ("data.masks.segmenter.weights", &[NETWORK]),
+    ("data.masks.segmenter.classes", &[NETWORK]),
+    ("data.masks.segmenter.foreground", &[NETWORK]),
+    ("data.masks.segmenter.threshold", ALWAYS),
+    ("data.masks.segmenter.tile", &[NETWORK]),
+    ("data.masks.segmenter.overlap", &[NETWORK]),
+    ("data.masks.segmenter.scales", &[NETWORK]),
+    ("data.masks.segmenter.flip", &[NETWORK]),
+    ("data.masks.segmenter.mean", &[NETWORK]),
+    ("data.masks.segmenter.std", &[NETWORK]),
+    ("data.masks.segmenter.options", &[RULE]),
+    ("data.masks.segmenter.cache", ALWAYS),
+    ("data.annotations", ALWAYS),
+    ("data.annotations.source", ALWAYS),
+    ("data.annotations.root", &[ANNOTATED_BY_FILES]),
+    ("data.annotations.classes", ALWAYS),
+    ("data.annotations.threshold", &[ANNOTATED_BY_MASKS]),
+    ("data.annotations.line_width", &[LABELME]),
+    ("data.annotations.region", &[LABELME]),
+    ("data.annotations.crop", ALWAYS),
+    ("data.annotations.orientation", &[ANNOTATED_BY_FILES]),
+    ("data.train.transforms", ALWAYS),
+    ("data.eval.transforms", ALWAYS),
+    ("data.eval.batch_size", ALWAYS),
+    // Of the data sets; what they decide among themselves they tell when they are opened.
+    ("data.layout", ALWAYS),
+    ("data.classes", ALWAYS),
+    ("data.class_level", ALWAYS),
+    ("data.unlabelled_test", ALWAYS),
+    ("data.exclude", ALWAYS),
+    ("data.mask_root", ALWAYS),
+    ("data.mask_name", ALWAYS),
+    ("data.mask_layout", ALWAYS),
+    ("data.background", ALWAYS),
+    ("data.background_seed", &[CLUTTER]),
+    ("data.check_files", ALWAYS),
+    ("data.mask_folder", ALWAYS),
+    ("data.labels", ALWAYS),
+    ("data.file", ALWAYS),
+    ("data.train_list", ALWAYS),
+    ("data.validation_list", ALWAYS),
+    ("data.test_list", ALWAYS),
+    ("data.image_root", ALWAYS),
+    ("data.delimiter", &[TABLE_FILE]),
+    ("data.columns", &[TABLE_FILE]),
+    ("data.unlabelled", ALWAYS),
+    ("data.fold", &[TABLE_FILE]),
+    ("data.cultivars", ALWAYS),
+    ("data.train_per_class", ALWAYS),
+    ("data.test_per_class", ALWAYS),
+    ("data.size", ALWAYS),
+    ("data.difficulty", ALWAYS),
+    ("data.rotation", ALWAYS),
+    ("data.seed", ALWAYS),
+    ("data.test_seed", ALWAYS),
+    ("data.repo", ALWAYS),
+    ("data.files", ALWAYS),
+    ("data.image_column", ALWAYS),
+    ("data.label_column", ALWAYS),
+    ("data.class_column", ALWAYS),
+    ("data.split_column", ALWAYS),
+    ("data.group_column", ALWAYS),
+    ("data.mask_column", ALWAYS),
+    ("model.backbone", ALWAYS),
+    ("model.weights", ALWAYS),
+    ("model.strict", &[FROM_WEIGHTS]),
+    // Segmentation refuses what it cannot do of these.
+    ("model.input", ALWAYS),
+    ("model.attention", ALWAYS),
+    ("model.mask_guidance", ALWAYS),
+    ("model.freeze_through", ALWAYS),
+    ("model.residual_weights", &[RESIDUAL]),
+    ("model.freeze_norm", &[FROZEN]),
+    ("model.dropout", ALWAYS),
+    ("objective.mask_weight", &[MASK_LOSS]),
+    ("objective.label_smoothing", ALWAYS),
+    // Whether those of a classifier count is told where it is settled.
+    ("objective.class_weights", ALWAYS),
+    ("objective.weigh_classes", &[WEIGHTS_OF_CLASSES]),
+    ("objective.dice_weight", ALWAYS),
+    ("objective.auxiliary_weight", &[AUXILIARY_HEAD]),
+    ("optimiser.name", ALWAYS),
+    ("optimiser.learning_rate", ALWAYS),
+    ("optimiser.momentum", ALWAYS),
+    ("optimiser.nesterov", ALWAYS),
+    ("optimiser.weight_decay", ALWAYS),
+    ("optimiser.beta1", ALWAYS),
+    ("optimiser.beta2", ALWAYS),
+    ("optimiser.eps", ALWAYS),
+    ("optimiser.learning_rates", ALWAYS),
+    ("schedule.name", ALWAYS),
+    ("schedule.epochs", ALWAYS),
+    ("schedule.warmup_epochs", ALWAYS),
+    ("schedule.min_learning_rate", &[FALLING]),
+    ("schedule.every", &[STEPS]),
+    ("schedule.gamma", &[STEPS]),
+    ("schedule.power", ALWAYS),
+    ("train.accumulate", ALWAYS),
+    ("train.clip_norm", ALWAYS),
+    // With select_on = "last" it is a contradiction, and refused as one.
+    ("train.early_stopping", ALWAYS),
+    ("train.recompute", &[DENSE]),
+    ("train.checkpoint_every", ALWAYS),
+    ("train.log_every", ALWAYS),
+    // Scheduled for nothing where there is nothing to evaluate: no loss.
+    ("eval.every", ALWAYS),
+    ("eval.select_on", ALWAYS),
+    ("eval.metric", &[SELECTED]),
+    ("eval.reference_masks", ALWAYS),
+    ("eval.reference_masks.empty", &[LEARNT]),
+    ("eval.reference_masks.missing", &[LEARNT]),
+    ("eval.reference_masks.folder", &[REFERENCE_FOLDER]),
+    ("eval.reference_masks.segmenter", &[REFERENCE_SEGMENTER]),
+];
+
+/// Whether the data set lies in files below `data.root`.
+pub(super) fn reads_files(experiment: &Experiment) -> bool {
+    experiment.data.dataset != "leaves"
+}

@@ -1,0 +1,147 @@
+//! Settings that do nothing: found by [`super::effects`], and told where they were written.
+
+use serde_json::Value;
+
+use super::effects::{Loss, Need, SETTINGS};
+use super::key_path::{KeyPath, Segment};
+use super::load::{Author, Sources};
+use super::problem::{Problem, Severity};
+use super::schema_reading::fill_defaults;
+use super::settings::Experiment;
+use super::task::TaskRules;
+use super::validate::About;
+use crate::Components;
+
+/// A setting that does nothing in this experiment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Idle {
+    /// The setting.
+    pub key: KeyPath,
+    /// Said where the setting was written: an error where the experiment itself has it, a warning where a file that it
+    /// extends has it, or where something stronger turned off what it belongs to.
+    pub problem: Problem,
+    /// Whether the experiment's own file, or something over it, has it.
+    pub own: bool,
+}
+
+/// The settings of `experiment` that do nothing; `merged` is all that was written, without defaults.
+pub(super) fn idle(
+    experiment: &Experiment,
+    merged: &Value,
+    sources: &Sources,
+    components: &Components,
+    schema: &Value,
+) -> Vec<Idle> {
+    let mut found: Vec<Idle> = Vec::new();
+    for (name, needs) in SETTINGS {
+        let key = KeyPath::dotted(name);
+        if at(merged, &key).is_none() || found.iter().any(|idle| key.is_within(&idle.key)) {
+            continue;
+        }
+        let Some((author, layer)) = sources.author(&key) else { continue };
+        if author == Author::Resolved {
+            continue;
+        }
+        let unmet = |need: &&Need| !(need.holds)(experiment, components);
+        let (words, by, costs_only) = match (of_other_tasks(&key, experiment, components), needs.iter().find(unmet)) {
+            // Whatever its value, something else was meant.
+            (Some(tasks), _) => (tasks, &["task"][..], false),
+            (None, Some(need)) if need.loss == Loss::Value && is_default(merged, &key, schema) => continue,
+            (None, Some(need)) => (need.words.to_owned(), need.by, need.loss == Loss::Cost),
+            (None, None) => continue,
+        };
+        // Who turns a method off leaves the settings of the method as they are.
+        let decided = by.iter().filter_map(|by| sources.author(&KeyPath::dotted(by))).map(|(_, layer)| layer).max();
+        let turned_off = decided.is_some_and(|decided| decided > layer);
+        let own = author == Author::Own;
+        let severity = if own && !turned_off && !costs_only { Severity::Error } else { Severity::Warning };
+        let place = sources.place(&key, About::Key);
+        let message = format!("does nothing here: it counts only with {words}");
+        let problem = Problem { severity, place, key: key.clone(), message };
+        found.push(Idle { key, problem, own });
+    }
+    found
+}
+
+/// The tasks that use the setting, in words, where the experiment's is none of them; `None`: it is, or every task does.
+fn of_other_tasks(key: &KeyPath, experiment: &Experiment, components: &Components) -> Option<String> {
+    let uses = |task: &dyn TaskRules| task.own_settings().iter().any(|own| key.is_within(&KeyPath::dotted(own)));
+    let users: Vec<&str> = components.tasks.iter().filter(|task| uses(task.as_ref())).map(|task| task.name()).collect();
+    if users.is_empty() || users.contains(&experiment.task.as_str()) {
+        return None;
+    }
+    let named: Vec<String> = users.iter().map(|name| format!("\"{name}\"")).collect();
+    Some(format!("task = {}", named.join(" or ")))
+}
+
+/// The value at `key`.
+fn at<'a>(value: &'a Value, key: &KeyPath) -> Option<&'a Value> {
+    key.segments().iter().try_fold(value, |value, segment| match segment {
+        Segment::Key(key) => value.get(key),
+        Segment::Index(index) => value.get(index),
+    })
+}
+
+/// Whether the value at `key` is the one that leaving it out gives.
+fn is_default(merged: &Value, key: &KeyPath, schema: &Value) -> bool {
+    let mut without = merged.clone();
+    let Some((Segment::Key(last), tables)) = key.segments().split_last() else { return false };
+    let table = tables.iter().try_fold(&mut without, |value, segment| match segment {
+        Segment::Key(key) => value.get_mut(key),
+        Segment::Index(index) => value.get_mut(index),
+    });
+    if let Some(table) = table.and_then(Value::as_object_mut) {
+        table.shift_remove(last);
+    }
+    fill_defaults(schema, schema, &mut without);
+    at(&without, key).is_some() && at(&without, key) == at(merged, key)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::super::schema::experiment_schema;
+    use super::super::schema_reading::{array, resolve};
+    use super::*;
+
+    /// Every setting below `schema`: tables are gone into, open ones and arrays are one setting.
+    fn settings(root: &Value, schema: &Value, path: &str, all: &mut BTreeSet<String>) {
+        let schema = resolve(root, schema);
+        let parts = [schema].into_iter().chain(array(schema, "oneOf").map(|part| resolve(root, part)));
+        let mut tables = parts.filter_map(|part| part.get("properties")?.as_object()).peekable();
+        let inner = array(schema, "anyOf").find(|part| resolve(root, part).get("properties").is_some());
+        match (tables.peek().is_some(), inner) {
+            (true, _) => {
+                for (key, schema) in tables.flatten().filter(|(_, schema)| !schema.is_boolean()) {
+                    settings(root, schema, &format!("{path}.{key}"), all);
+                }
+            }
+            (false, Some(inner)) => settings(root, inner, path, all),
+            (false, None) => {
+                all.insert(path.trim_start_matches('.').to_owned());
+            }
+        }
+    }
+
+    #[test]
+    fn every_setting_of_the_schema_has_a_line_and_every_line_a_setting() {
+        let components = super::super::components::bare();
+        let schema = experiment_schema(&components);
+        let mut all = BTreeSet::new();
+        settings(&schema, &schema, "", &mut all);
+        all.remove("extends");
+        assert!(all.contains("data.masks.segmenter.tile") && all.contains("schedule.gamma"), "{all:?}");
+        let within = |key: &str, other: &str| KeyPath::dotted(key).is_within(&KeyPath::dotted(other));
+        let missing: Vec<_> = all.iter().filter(|key| !SETTINGS.iter().any(|(line, _)| within(key, line))).collect();
+        assert!(missing.is_empty(), "say in experiment/effects.rs where these settings act: {missing:?}");
+        let gone: Vec<_> =
+            SETTINGS.iter().map(|(line, _)| line).filter(|line| !all.iter().any(|key| within(key, line))).collect();
+        assert!(gone.is_empty(), "no such settings any more: {gone:?}");
+        let keys: BTreeSet<_> = SETTINGS.iter().map(|(line, _)| line).collect();
+        assert_eq!(keys.len(), SETTINGS.len(), "a setting has two lines");
+        for by in SETTINGS.iter().flat_map(|(_, needs)| needs.iter()).flat_map(|need| need.by) {
+            assert!(all.contains(*by), "{by} decides, and is no setting");
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! What the experiment file asks of a task: its name, its settings, its metrics, and what is wrong with an experiment of it.
+
+use super::check::Check;
+use super::settings::Experiment;
+use crate::Components;
+
+/// The part of a task that the experiment file depends on. How it trains is another matter.
+pub trait TaskRules: Send + Sync {
+    /// The name in `task = "…"`.
+    fn name(&self) -> &'static str;
+
+    /// One sentence for the schema and `mga list`.
+    fn about(&self) -> &'static str;
+
+    /// Which networks `model.backbone` can name.
+    fn network(&self) -> NetworkKind;
+
+    /// The numbers that can select a checkpoint; the first does where nothing is said.
+    fn metrics(&self) -> &'static [Metric];
+
+    /// The settings that only tasks which name them use, tables with all that is in them. In an experiment of another task
+    /// they are mistakes.
+    fn own_settings(&self) -> &'static [&'static str];
+
+    /// Sets what this task does otherwise than the schema's defaults say. `is_written` tells whether anybody wrote a setting.
+    fn defaults(&self, _experiment: &mut Experiment, _is_written: &dyn Fn(&str) -> bool, _components: &Components) {}
+
+    /// Finds what is wrong with an experiment before its data are open.
+    fn problems(&self, experiment: &Experiment, components: &Components, check: &mut Check<'_>);
+}
+
+/// The kinds of network that an experiment can train.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NetworkKind {
+    /// A backbone, whose features a classifier or another head reads.
+    Backbone,
+    /// A segmentation network, which gives every pixel a class.
+    Segmenter,
+}
+
+/// A number that an evaluation gives, by which a checkpoint can be selected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Metric {
+    /// The name in `eval.metric` and in the files of a run.
+    pub name: &'static str,
+    /// One sentence for the schema.
+    pub about: &'static str,
+    /// How people read it.
+    pub unit: Unit,
+    /// Which of two values is the better one.
+    pub better: Better,
+}
+
+/// How people read a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// A share of 1, shown as a percentage.
+    Percent,
+    /// A plain number.
+    Number,
+}
+
+/// Which of two values of a metric is the better one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Better {
+    /// The higher one.
+    Higher,
+    /// The lower one.
+    Lower,
+}
+
+impl Metric {
+    /// The metric as a score, of which higher is better; and the metric of a score.
+    #[must_use]
+    pub fn score(&self, value: f64) -> f64 {
+        match self.better {
+            Better::Higher => value,
+            Better::Lower => -value,
+        }
+    }
+}

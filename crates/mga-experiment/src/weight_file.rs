@@ -1,0 +1,58 @@
+//! Which file holds the weights that an experiment names, and which published ones `imagenet` means.
+
+use std::path::{Path, PathBuf};
+
+use mga_models::Registry;
+
+/// The resolved experiment in a run's folder.
+pub const EXPERIMENT: &str = "experiment.toml";
+/// The weights of the selected epoch in a run's folder.
+pub const BEST: &str = "checkpoints/best.safetensors";
+/// The state after the last step that was saved in a run's folder.
+pub const LAST: &str = "checkpoints/last.safetensors";
+/// The weights in a folder that `mga weights export` wrote.
+pub const MODEL: &str = "model.safetensors";
+
+/// The weight file that a path means: the file itself, a run's best checkpoint, else its last, or an exported folder's model.
+///
+/// # Errors
+/// There is nothing of that name; a folder that is neither; a run without a checkpoint.
+pub fn weight_file(path: &Path) -> anyhow::Result<PathBuf> {
+    let shown = path.display();
+    if path.is_file() {
+        return Ok(path.to_path_buf());
+    }
+    anyhow::ensure!(path.is_dir(), "{shown}: there is no such weight file or folder");
+    if let Some(found) = [BEST, LAST, MODEL].iter().map(|file| path.join(file)).find(|file| file.is_file()) {
+        return Ok(found);
+    }
+    anyhow::ensure!(!path.join(EXPERIMENT).is_file(), "{shown}: this run has no checkpoint yet");
+    anyhow::bail!(
+        "{shown}: neither the folder of a run (no checkpoints/last.safetensors in it) nor one that `mga weights export` wrote \
+         (no {MODEL})"
+    )
+}
+
+/// What `imagenet` means for a component.
+///
+/// # Errors
+/// Nobody published any.
+pub fn default_name(component: &str, registry: &Registry) -> anyhow::Result<&'static str> {
+    let published = registry.default_weights(component).map(|weights| weights.name);
+    published.ok_or_else(|| {
+        if registry.segmenter(component).is_none() {
+            return anyhow::anyhow!("no published weights of {component} are known; `mga weights list` shows all");
+        }
+        let known: Vec<&str> = registry
+            .segmenters()
+            .iter()
+            .filter(|entry| registry.default_weights(entry.name).is_some())
+            .map(|entry| entry.name)
+            .collect();
+        anyhow::anyhow!(
+            "no published weights of {component} are known by name; there are some for {}. Checkpoints of torchvision, NVIDIA \
+             and others are read by `mga weights convert`, and then named as file:PATH",
+            known.join(", ")
+        )
+    })
+}

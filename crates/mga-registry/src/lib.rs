@@ -1,0 +1,205 @@
+//! Registered components of any kind: a name, one line about it, its settings, and what builds it.
+//!
+//! A kind is a type that implements [`Kind`]; the crate that acts on the components defines it. The registry knows no kind
+//! by itself, so a new kind needs no change here.
+
+use std::any::{Any, TypeId};
+use std::sync::Arc;
+
+use schemars::Schema;
+use serde::Serialize;
+
+/// A kind of component: what its components are, and which key of an experiment names one.
+pub trait Kind: 'static {
+    /// What a component is made by or is: a trait object, or a struct of functions.
+    type Item: ?Sized + Send + Sync + 'static;
+
+    /// What the components are, in the plural, for people: `data sets`.
+    const TITLE: &'static str;
+
+    /// The key of the experiment, or of another file, that names one: `data.dataset`.
+    const KEY: &'static str;
+}
+
+/// A registered component.
+pub struct Entry<K: Kind> {
+    /// The name in the experiment file.
+    pub name: String,
+    /// One line about it.
+    pub about: String,
+    /// JSON schema of its own settings; `None`: it has none.
+    pub schema: Option<Schema>,
+    /// The component itself, or what builds it.
+    pub item: Arc<K::Item>,
+}
+
+impl<K: Kind> Clone for Entry<K> {
+    fn clone(&self) -> Self {
+        let Self { name, about, schema, item } = self;
+        Self { name: name.clone(), about: about.clone(), schema: schema.clone(), item: Arc::clone(item) }
+    }
+}
+
+impl<K: Kind> std::fmt::Debug for Entry<K> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Entry").field("name", &self.name).field("about", &self.about).finish_non_exhaustive()
+    }
+}
+
+impl<K: Kind> Entry<K> {
+    /// A component without settings of its own.
+    pub fn new(name: impl Into<String>, about: impl Into<String>, item: Arc<K::Item>) -> Self {
+        Self { name: name.into(), about: about.into(), schema: None, item }
+    }
+
+    /// The same component with settings of this schema.
+    #[must_use]
+    pub fn with_settings(mut self, schema: Schema) -> Self {
+        self.schema = Some(schema);
+        self
+    }
+}
+
+/// The components of one kind, as they are listed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Group {
+    /// What they are, in the plural.
+    pub title: &'static str,
+    /// The key that names one.
+    pub key: &'static str,
+    /// Name and one line about it, in the order of registration.
+    pub components: Vec<Listed>,
+}
+
+/// A component, as it is listed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Listed {
+    /// The name.
+    pub name: String,
+    /// One line about it.
+    pub about: String,
+}
+
+/// All components of one kind.
+struct Shelf {
+    kind: TypeId,
+    group: fn(&(dyn Any + Send + Sync)) -> Group,
+    /// A `Vec<Entry<K>>`.
+    entries: Arc<dyn Any + Send + Sync>,
+}
+
+impl Clone for Shelf {
+    fn clone(&self) -> Self {
+        Self { kind: self.kind, group: self.group, entries: Arc::clone(&self.entries) }
+    }
+}
+
+/// Components of any kinds. Cloning it is cheap.
+#[derive(Clone, Default)]
+pub struct Registry {
+    shelves: Vec<Shelf>,
+}
+
+impl std::fmt::Debug for Registry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.listing()).finish()
+    }
+}
+
+impl Registry {
+    /// Adds a component; one of the same kind and name is replaced in its place.
+    pub fn add<K: Kind>(&mut self, entry: Entry<K>) {
+        let mut entries: Vec<Entry<K>> = self.all::<K>().to_vec();
+        match entries.iter_mut().find(|known| known.name == entry.name) {
+            Some(known) => *known = entry,
+            None => entries.push(entry),
+        }
+        let (kind, entries) = (TypeId::of::<K>(), Arc::new(entries) as Arc<dyn Any + Send + Sync>);
+        match self.shelves.iter_mut().find(|shelf| shelf.kind == kind) {
+            Some(shelf) => shelf.entries = entries,
+            None => self.shelves.push(Shelf { kind, group: group::<K>, entries }),
+        }
+    }
+
+    /// The same registry with one component more.
+    #[must_use]
+    pub fn with<K: Kind>(mut self, entry: Entry<K>) -> Self {
+        self.add(entry);
+        self
+    }
+
+    /// Returns the components of a kind, in the order of registration.
+    #[must_use]
+    pub fn all<K: Kind>(&self) -> &[Entry<K>] {
+        let shelf = self.shelves.iter().find(|shelf| shelf.kind == TypeId::of::<K>());
+        shelf.and_then(|shelf| shelf.entries.downcast_ref::<Vec<Entry<K>>>()).map_or(&[], Vec::as_slice)
+    }
+
+    /// Returns the component of a kind and name.
+    #[must_use]
+    pub fn get<K: Kind>(&self, name: &str) -> Option<&Entry<K>> {
+        self.all::<K>().iter().find(|entry| entry.name == name)
+    }
+
+    /// Lists everything, kind by kind, in the order of registration.
+    #[must_use]
+    pub fn listing(&self) -> Vec<Group> {
+        self.shelves.iter().map(|shelf| (shelf.group)(shelf.entries.as_ref())).collect()
+    }
+}
+
+fn group<K: Kind>(entries: &(dyn Any + Send + Sync)) -> Group {
+    let entries = entries.downcast_ref::<Vec<Entry<K>>>().map_or(&[][..], Vec::as_slice);
+    let listed = |entry: &Entry<K>| Listed { name: entry.name.clone(), about: entry.about.clone() };
+    Group { title: K::TITLE, key: K::KEY, components: entries.iter().map(listed).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    trait Greeting: Send + Sync {
+        fn text(&self) -> String;
+    }
+
+    struct Greetings;
+
+    impl Kind for Greetings {
+        type Item = dyn Greeting;
+        const TITLE: &'static str = "greetings";
+        const KEY: &'static str = "greeting";
+    }
+
+    struct Numbers;
+
+    impl Kind for Numbers {
+        type Item = u32;
+        const TITLE: &'static str = "numbers";
+        const KEY: &'static str = "number";
+    }
+
+    struct Said(&'static str);
+
+    impl Greeting for Said {
+        fn text(&self) -> String {
+            self.0.to_owned()
+        }
+    }
+
+    #[test]
+    fn kinds_stay_apart_and_equal_names_are_replaced() {
+        let greeting = |name: &str, text| Entry::<Greetings>::new(name, "", Arc::new(Said(text)));
+        let registry = Registry::default()
+            .with(greeting("hello", "hello"))
+            .with(Entry::<Numbers>::new("hello", "a number", Arc::new(7)))
+            .with(greeting("bye", "bye"));
+        let changed = registry.clone().with(greeting("hello", "good day"));
+        let text = |registry: &Registry| registry.get::<Greetings>("hello").map(|entry| entry.item.text());
+        assert_eq!((text(&registry), text(&changed)), (Some("hello".to_owned()), Some("good day".to_owned())));
+        assert_eq!(registry.get::<Numbers>("hello").map(|entry| *entry.item), Some(7));
+        assert!(registry.get::<Numbers>("bye").is_none());
+        let listing = changed.listing();
+        assert_eq!(listing.iter().map(|group| group.title).collect::<Vec<_>>(), ["greetings", "numbers"]);
+        assert_eq!(listing[0].components.iter().map(|c| c.name.as_str()).collect::<Vec<_>>(), ["hello", "bye"]);
+    }
+}

@@ -1,0 +1,105 @@
+//! The table of arms.
+
+use super::table::{Cell, Head, Table};
+use crate::Report;
+use crate::cells::runs;
+use crate::model::{Arm, Column, Score, Verdict};
+use crate::plots::markup::escape;
+use crate::search_cells::{heading, spread};
+use crate::wording::{difference_interval, duration, interval, p_value};
+
+/// A row an arm: n, every metric, the difference to the baseline, compute.
+pub(super) fn table(report: &Report) -> Table {
+    let mut heads = vec![Head::words("arm"), Head::number("n")];
+    heads.extend(report.search.as_ref().map(|search| Head::number(heading(&search.column))));
+    for (place, column) in report.columns.iter().enumerate() {
+        heads.push(Head::number(format!("{}{}", column.title, column.unit().replace(' ', ", "))));
+        if place == 0 {
+            heads.push(Head::number("95 % interval"));
+        }
+    }
+    let compared = report.arms.iter().any(|arm| arm.comparison.is_some());
+    if compared {
+        let unit = report.metric().map_or("", Column::difference_unit).replace(' ', ", ");
+        heads.push(Head::number(format!("to baseline{unit}")));
+        heads.extend(["95 % of it", "p, Holm"].map(Head::number));
+    }
+    heads.push(Head::number("compute"));
+    let rows = report.arms.iter().enumerate().map(|(index, arm)| row(report, index, arm, compared)).collect();
+    Table { label: "Arms and their scores".to_owned(), id: "arms", heads, rows, rows_are: "arms" }
+}
+
+fn row(report: &Report, index: usize, arm: &Arm, compared: bool) -> Vec<Cell> {
+    let mut cells =
+        vec![Cell::html(name(report, index, arm), &arm.name), Cell::number(&runs(arm), Some(arm.finished as f64))];
+    cells.extend(
+        report
+            .search
+            .as_ref()
+            .map(|search| Cell::number(&spread(&search.column, &arm.validation), arm.validation.mean)),
+    );
+    for (place, (column, score)) in report.columns.iter().zip(&arm.scores).enumerate() {
+        cells.push(Cell::number(&value(column, score, arm), score.mean));
+        if place == 0 {
+            let text = interval(column, score.interval).unwrap_or_else(|| "-".to_owned());
+            cells.push(Cell::number(&text, score.interval.map(|interval| interval.low)));
+        }
+    }
+    if compared {
+        cells.extend(difference(report, arm));
+    }
+    cells.push(Cell::number(&duration(arm.seconds), Some(arm.seconds)));
+    cells
+}
+
+fn difference(report: &Report, arm: &Arm) -> [Cell; 3] {
+    let none = || Cell::number("-", None);
+    let Some((comparison, column)) = arm.comparison.as_ref().zip(report.metric()) else {
+        return [none(), none(), none()];
+    };
+    let range = difference_interval(column, comparison.interval).unwrap_or_else(|| "-".to_owned());
+    let (p, tone) = match (comparison.p_adjusted, comparison.verdict) {
+        (None, _) => ("-".to_owned(), ""),
+        (Some(p), Verdict::Better) => (format!("{}, better", p_value(p)), "better"),
+        (Some(p), Verdict::Worse) => (format!("{}, worse", p_value(p)), "worse"),
+        (Some(p), _) => (p_value(p), ""),
+    };
+    let key = comparison.p_adjusted.map(|p| p.to_string()).unwrap_or_default();
+    [
+        Cell::number(&column.show_difference(comparison.difference), comparison.difference),
+        Cell::number(&range, comparison.interval.map(|interval| interval.low)),
+        Cell::html(format!("<span class=\"{tone}\">{}</span>", escape(&p)), &key),
+    ]
+}
+
+/// `93.5 ± 1.2`, with its n where not all of the arm's runs have it.
+fn value(column: &Column, score: &Score, arm: &Arm) -> String {
+    let deviation = score.deviation.map(|_| format!(" ± {}", column.show(score.deviation))).unwrap_or_default();
+    let n = if score.n > 0 && score.n != arm.finished { format!(" (n = {})", score.n) } else { String::new() };
+    column.show(score.mean) + &deviation + &n
+}
+
+/// The name with its colour, the baseline's mark, and its flags as links.
+fn name(report: &Report, index: usize, arm: &Arm) -> String {
+    let mut html = format!("{} {}", swatch(index), escape(&arm.name));
+    if arm.baseline {
+        html += " <span class=\"tag\">baseline</span>";
+    }
+    if arm.best_validated {
+        html += " <span class=\"tag\">best on validation</span>";
+    }
+    for flag in report.flags_of(arm) {
+        let mark = escape(&flag.mark);
+        html += &format!(" <a class=\"mark\" href=\"#flag-{mark}\">{mark}</a>");
+    }
+    html
+}
+
+/// The colour that an arm has in the plots.
+pub(super) fn swatch(arm: usize) -> String {
+    let class = arm % crate::plots::palette::COLOURS;
+    format!(
+        "<svg class=\"plot swatch\" aria-hidden=\"true\" width=\"10\" height=\"10\" viewBox=\"0 0 10 10\">\
+         <rect class=\"s{class} spot\" width=\"10\" height=\"10\" rx=\"2\"/></svg>"
+    )
+}

@@ -1,0 +1,91 @@
+//! Class by class: how often each is recognised, and what it is taken for.
+
+use super::figure::{Figure, file_name};
+use crate::Report;
+use crate::plots::{DotRows, Dots, HeatMap, Scale, Spot};
+use crate::results::{Confusion, Record};
+
+/// An arm's runs, each its own matrix, and all of them together.
+struct OfArm {
+    arm: usize,
+    runs: Vec<Confusion>,
+    pooled: Confusion,
+}
+
+/// Accuracy by class, then a confusion matrix an arm; and what could not be read.
+pub(super) fn figures(report: &Report, records: &[Record]) -> (Vec<Figure>, Vec<String>) {
+    let (mut arms, mut notes): (Vec<OfArm>, Vec<String>) = (vec![], vec![]);
+    for (index, arm) in report.arms.iter().enumerate() {
+        let mut of_arm: Option<OfArm> = None;
+        for &run in arm.runs.iter().filter(|&&run| report.runs[run].counted) {
+            let confusion = match Confusion::read(&records[run].folder) {
+                Ok(confusion) => confusion,
+                Err(error) => {
+                    notes.push(format!("{error:#}"));
+                    continue;
+                }
+            };
+            match &mut of_arm {
+                None => of_arm = Some(OfArm { arm: index, runs: vec![confusion.clone()], pooled: confusion }),
+                Some(known) => {
+                    if known.pooled.add(&confusion) {
+                        known.runs.push(confusion);
+                    } else {
+                        notes.push(format!(
+                            "{}: its classes are not those of the arm's other runs, so its confusion matrix is left out",
+                            records[run].folder.display()
+                        ));
+                    }
+                }
+            }
+        }
+        arms.extend(of_arm);
+    }
+    let unit = report.counted.as_str();
+    let mut figures: Vec<Figure> = by_class(report, &arms, unit).into_iter().collect();
+    figures.extend(arms.iter().map(|of_arm| confusion(report, of_arm, unit)));
+    (figures, notes)
+}
+
+fn by_class(report: &Report, arms: &[OfArm], unit: &str) -> Option<Figure> {
+    let classes = &arms.first()?.pooled.classes;
+    let dots = arms.iter().filter(|of_arm| of_arm.pooled.classes == *classes).map(|of_arm| {
+        let name = &report.arms[of_arm.arm].name;
+        let spot = |class: usize| {
+            let values: Vec<f64> = of_arm.runs.iter().filter_map(|run| Some(100.0 * run.recall(class)?)).collect();
+            let value = (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64);
+            let range = value.map(|value| values.iter().fold((value, value), |(l, h), &v| (l.min(v), h.max(v))));
+            let said = value.map(|value| format!("{}, {name}: {value:.1} %", classes[class])).unwrap_or_default();
+            Spot { value, range, cloud: vec![], said }
+        };
+        Dots { name: name.clone(), series: of_arm.arm, spots: (0..classes.len()).map(spot).collect() }
+    });
+    let plot = DotRows {
+        title: "Accuracy by class".to_owned(),
+        x_name: format!("{unit} of the class recognised (%)"),
+        x: Scale::over([0.0, 100.0], 5),
+        rows: classes.clone(),
+        notes: vec![],
+        dots: dots.collect(),
+        reference: None,
+    };
+    let caption = "Mark: mean over an arm's runs; line: from the lowest run to the highest.".to_owned();
+    Some(Figure { name: "classes".to_owned(), plot: plot.draw(), caption, arm: None })
+}
+
+fn confusion(report: &Report, of_arm: &OfArm, unit: &str) -> Figure {
+    let name = &report.arms[of_arm.arm].name;
+    let runs = of_arm.runs.len();
+    let dense = of_arm.pooled.classes.len() > 28;
+    let order = if dense { ", in the data set's order" } else { "" };
+    let plot = HeatMap {
+        title: name.clone(),
+        row_name: format!("class{order}"),
+        column_name: format!("predicted class{order}"),
+        classes: of_arm.pooled.classes.clone(),
+        counts: of_arm.pooled.counts.clone(),
+    };
+    let of_runs = if runs == 1 { "of one run".to_owned() } else { format!("of {runs} runs together") };
+    let caption = format!("Counts of {unit}, {of_runs}; colour: share of the class.");
+    Figure { name: file_name("confusion", of_arm.arm, name), plot: plot.draw(), caption, arm: Some(of_arm.arm) }
+}

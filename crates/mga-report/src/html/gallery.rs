@@ -1,0 +1,168 @@
+//! Where the networks looked: the pictures of every run.
+
+use std::path::{Path, PathBuf};
+
+use mga_train::gallery::OVERVIEW;
+use mga_train::mask_survey::SHEET;
+use serde::Deserialize;
+
+use super::arms_table::swatch;
+use super::pictures::embedded;
+use crate::Report;
+use crate::plots::markup::escape;
+use crate::results::Record;
+
+/// Pictures of one run.
+const PER_RUN: usize = 4;
+
+/// Pictures of the page.
+const MOST: usize = 400;
+
+/// Bytes of all pictures, before base64 makes four of three: the page stays below some 20 MB.
+const BYTES: usize = 12 << 20;
+
+/// Bytes of one picture.
+const EACH: usize = 400 << 10;
+
+/// Pictures of so many pixels across are shown at twice their size.
+const SMALL: u32 = 400;
+
+/// What `overview.json` says of `overview.png`; runs of earlier versions have none.
+#[derive(Debug, Deserialize)]
+#[serde(default)]
+struct Overview {
+    columns: Vec<String>,
+    images_per_row: usize,
+    images: Vec<Shown>,
+}
+
+impl Default for Overview {
+    fn default() -> Self {
+        Self { columns: vec![], images_per_row: 2, images: vec![] }
+    }
+}
+
+/// An image of the overview.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Shown {
+    path: String,
+    label: Option<String>,
+    predicted: Option<String>,
+    confidence: Option<f64>,
+}
+
+/// The pictures of the runs, arm by arm, and what could not be read. Empty where no run has pictures.
+pub(super) fn section(report: &Report, records: &[Record]) -> (String, Vec<String>) {
+    let found: Vec<Vec<PathBuf>> = records.iter().map(|record| pictures(&record.folder)).collect();
+    let all: usize = found.iter().map(Vec::len).sum();
+    let budget = EACH.min(BYTES / all.clamp(1, MOST));
+    let (mut html, mut notes, mut left) = (String::new(), vec![], MOST);
+    for (index, arm) in report.arms.iter().enumerate() {
+        let mut runs = String::new();
+        for &run in arm.runs.iter().filter(|&&run| !found[run].is_empty()) {
+            if left == 0 {
+                notes.push(format!("{}: its pictures are left out, the page has {MOST} already", records[run].key));
+                continue;
+            }
+            let shown = left.min(found[run].len());
+            left -= shown;
+            runs += &of_run(report, run, &found[run][..shown], budget, &mut notes);
+        }
+        if !runs.is_empty() {
+            let open = if html.is_empty() { " open" } else { "" };
+            let (swatch, name) = (swatch(index), escape(&arm.name));
+            html += &format!(
+                "<details class=\"gallery\" data-series=\"{index}\"{open}><summary>{swatch} {name}</summary>\n\
+                 <div class=\"runs\">{runs}</div></details>\n"
+            );
+        }
+    }
+    (html, notes)
+}
+
+/// The pictures of a run's folder, the overview first, then by name.
+fn pictures(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder.join("pictures")) else { return vec![] };
+    let known = |path: &Path| {
+        let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
+        ending.is_some_and(|ending| ["png", "jpg", "jpeg", "webp"].contains(&ending.as_str()))
+            && !path.file_name().is_some_and(|name| name == SHEET || name.to_string_lossy().starts_with('.'))
+    };
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|path| known(path)).collect();
+    paths.sort_by_key(|path| (!path.ends_with(OVERVIEW), path.clone()));
+    paths.truncate(PER_RUN);
+    paths
+}
+
+fn of_run(report: &Report, run: usize, paths: &[PathBuf], budget: usize, notes: &mut Vec<String>) -> String {
+    let run = &report.runs[run];
+    let score = report.metric().map(|column| {
+        let value = run.values.first().copied().flatten();
+        format!(", {} {}{}", column.title, column.show(value), column.unit())
+    });
+    let heading = format!("{}{}", run.replicate, score.unwrap_or_default());
+    let mut html = format!("<div class=\"run\"><h4>{}</h4>\n", escape(&heading));
+    for path in paths {
+        let picture = match embedded(path, budget) {
+            Ok(picture) => picture,
+            Err(error) => {
+                notes.push(format!("{error:#}"));
+                continue;
+            }
+        };
+        let overview = path.ends_with(OVERVIEW).then(|| overview(path, notes));
+        let name = path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let caption = overview.as_ref().map_or_else(|| escape(&name), caption);
+        let said = escape(&format!("{name} of {}", run.key));
+        // Pictures of small images can be seen, and stay as sharp as they are.
+        let enlarged = if picture.width <= SMALL { 2 } else { 1 };
+        html += &format!(
+            "<figure class=\"picture\"><img src=\"{}\" width=\"{}\" height=\"{}\" alt=\"{said}\" loading=\"lazy\" \
+             decoding=\"async\"><figcaption>{caption}</figcaption></figure>\n",
+            picture.source,
+            enlarged * picture.width,
+            enlarged * picture.height
+        );
+    }
+    html + "</div>\n"
+}
+
+/// What is said of the overview, beside it.
+fn overview(picture: &Path, notes: &mut Vec<String>) -> Overview {
+    let path = picture.with_extension("json");
+    let Ok(text) = std::fs::read_to_string(&path) else { return Overview::default() };
+    serde_json::from_str(&text).unwrap_or_else(|error| {
+        notes.push(format!("{} cannot be understood: {error}", path.display()));
+        Overview::default()
+    })
+}
+
+/// How the overview is read, and which images it shows, as HTML.
+fn caption(overview: &Overview) -> String {
+    let columns = if overview.columns.is_empty() {
+        "image, mask (where there is one) and attention (where the network has one)".to_owned()
+    } else {
+        overview.columns.join(", ")
+    };
+    let per_row = overview.images_per_row.max(1);
+    let each = if per_row == 1 { "one image a line".to_owned() } else { format!("{per_row} images a line") };
+    let mut html = escape(&format!("From left to right: {columns}; {each}."));
+    if !overview.images.is_empty() {
+        let items: String = overview.images.iter().map(item).collect();
+        html += &format!("<details><summary>Which images these are</summary><ol>{items}</ol></details>");
+    }
+    html
+}
+
+fn item(shown: &Shown) -> String {
+    let label = shown.label.as_deref().unwrap_or("class not known");
+    let said = match (&shown.predicted, shown.confidence) {
+        (Some(predicted), Some(confidence)) => format!("{label}, taken for {predicted} ({:.0} %)", 100.0 * confidence),
+        (Some(predicted), None) => format!("{label}, taken for {predicted}"),
+        (None, _) => label.to_owned(),
+    };
+    let wrong = shown.label.is_some() && shown.predicted.is_some() && shown.label != shown.predicted;
+    let class = if wrong { " class=\"worse\"" } else { "" };
+    format!("<li><span{class}>{}</span> <code>{}</code></li>", escape(&said), escape(&shown.path))
+}

@@ -1,0 +1,90 @@
+//! The masks that arms learn from: what they cover, and examples.
+
+use mga_train::mask_survey::{MaskSurvey, SHEET};
+
+use super::pictures::embedded;
+use super::table::{Cell, Head, Table};
+use crate::Report;
+use crate::cells;
+use crate::plots::markup::escape;
+use crate::results::Record;
+use crate::wording::list;
+
+/// Bytes of one sheet, and of all.
+const EACH: usize = 400 << 10;
+const BYTES: usize = 3 << 20;
+
+/// Sheets on the page.
+const MOST: usize = 24;
+
+/// A table of the arms with masks, a sheet of examples of each kind of masks, and what could not be read.
+pub(super) fn section(report: &Report, records: &[Record]) -> (String, Vec<String>) {
+    let Some(cells) = cells::masks(report) else { return (String::new(), vec![]) };
+    let heads = cells.header.iter().zip(&cells.numbers);
+    let heads = heads.map(|(title, &number)| if number { Head::number(title.as_str()) } else { Head::words(title) });
+    // Sorted by the number that a cell begins with.
+    let cell = |(text, &number): (&String, &bool)| {
+        let value = text.split_whitespace().next().and_then(|number| number.parse().ok());
+        if number { Cell::number(text, value) } else { Cell::text(text) }
+    };
+    let rows = cells.rows.iter().map(|row| row.iter().zip(&cells.numbers).map(cell).collect()).collect();
+    let label = "Masks that arms learn from".to_owned();
+    let mut html =
+        Table { label, id: "arm-masks", heads: heads.collect(), rows, rows_are: "arms with masks" }.element();
+    let (kinds, mut notes) = (kinds(report, records), vec![]);
+    let budget = EACH.min(BYTES / kinds.len().clamp(1, MOST));
+    for (at, (run, survey, arms)) in kinds.into_iter().enumerate() {
+        if at == MOST {
+            notes.push(format!("the page has {MOST} sheets of masks already; those of other arms are left out"));
+            break;
+        }
+        match sheet(&records[run], survey, &list(&arms), budget) {
+            Ok(figure) => html += &figure,
+            Err(error) => notes.push(format!("{error:#}")),
+        }
+    }
+    (html, notes)
+}
+
+/// Masks that differ: the run whose sheet is shown, its survey, and the arms that learn from such masks.
+fn kinds<'a>(report: &'a Report, records: &'a [Record]) -> Vec<(usize, &'a MaskSurvey, Vec<&'a str>)> {
+    let mut kinds: Vec<(usize, &MaskSurvey, Vec<&str>)> = vec![];
+    for arm in &report.arms {
+        let Some((run, survey)) =
+            arm.masks.as_ref().and_then(|masks| Some((masks.run, records[masks.run].masks.as_ref()?)))
+        else {
+            continue;
+        };
+        let same = |known: &MaskSurvey| (&known.source, known.coverage) == (&survey.source, survey.coverage);
+        match kinds.iter_mut().find(|(_, known, _)| same(known)) {
+            Some((.., arms)) => arms.push(&arm.name),
+            None => kinds.push((run, survey, vec![&arm.name])),
+        }
+    }
+    kinds
+}
+
+fn sheet(record: &Record, survey: &MaskSurvey, arms: &str, budget: usize) -> anyhow::Result<String> {
+    let picture = embedded(&record.folder.join("pictures").join(SHEET), budget)?;
+    let (source, n) = (&survey.source, survey.images.len());
+    let caption = format!(
+        "{n} training images with their masks ({source}), from the least coverage to the most; {} a line. Of {arms}.",
+        survey.images_per_row
+    );
+    let items = survey.images.iter().map(|image| {
+        let label = image.label.as_deref().unwrap_or("class not known");
+        let said = format!("{:.1} %, {label}", 100.0 * image.coverage);
+        format!("<li>{} <code>{}</code></li>", escape(&said), escape(&image.path))
+    });
+    Ok(format!(
+        "<figure class=\"picture\"><img src=\"{}\" width=\"{}\" height=\"{}\" alt=\"{}\" loading=\"lazy\" \
+         decoding=\"async\"><figcaption>{}<details><summary>Which images these are</summary><ol>{}</ol></details>\
+         </figcaption></figure>\n",
+        picture.source,
+        picture.width,
+        picture.height,
+        escape(&format!("masks ({source}) of training images")),
+        escape(&caption),
+        items.collect::<String>()
+    ))
+}

@@ -1,0 +1,57 @@
+//! The table of runs.
+
+use super::arms_table::swatch;
+use super::table::{Cell, Head, Table};
+use crate::Report;
+use crate::model::Run;
+use crate::plots::markup::escape;
+use crate::results::State;
+use crate::wording::duration;
+
+/// A row a run, finished or not: what it scored, or why it failed.
+pub(super) fn table(report: &Report) -> Table {
+    let mut heads: Vec<Head> = ["arm", "run", "state"].map(Head::words).into();
+    heads.extend(
+        report
+            .columns
+            .iter()
+            .map(|column| Head::number(format!("{}{}", column.title, column.unit().replace(' ', ", ")))),
+    );
+    heads.extend(["validation score", "epoch", "time"].map(Head::number));
+    heads.push(Head::words("folder, and what is amiss"));
+    let rows = report.runs.iter().map(|run| row(report, run)).collect();
+    Table { label: "Every run".to_owned(), id: "runs", heads, rows, rows_are: "runs" }
+}
+
+fn row(report: &Report, run: &Run) -> Vec<Cell> {
+    let arm = report.arms.get(run.arm).map_or("", |arm| arm.name.as_str());
+    let left_out = if run.state == State::Finished && !run.counted { ", left out" } else { "" };
+    let state = format!("{}{left_out}", run.state.word());
+    let tone = if run.state == State::Failed { "worse" } else { "" };
+    let mut cells = vec![
+        Cell::html(format!("{} {}", swatch(run.arm), escape(arm)), arm),
+        Cell::text(&run.replicate),
+        Cell::html(format!("<span class=\"{tone}\">{}</span>", escape(&state)), &state),
+    ];
+    for (column, value) in report.columns.iter().zip(&run.values) {
+        cells.push(Cell::number(&column.show(*value), *value));
+    }
+    let validation = run.validation_score.map_or_else(|| "-".to_owned(), |score| format!("{score:.4}"));
+    cells.push(Cell::number(&validation, run.validation_score));
+    let epoch = run.epoch.map(|epoch| epoch + 1);
+    cells.push(Cell::number(&epoch.map_or_else(|| "-".to_owned(), |epoch| epoch.to_string()), epoch.map(|e| e as f64)));
+    cells.push(Cell::number(&run.seconds.map_or_else(|| "-".to_owned(), duration), run.seconds));
+    cells.push(Cell::html(amiss(run), &run.key));
+    cells
+}
+
+fn amiss(run: &Run) -> String {
+    let mut html = format!("<code>{}</code>", escape(&run.key));
+    if let Some(error) = &run.error {
+        html += &format!("<pre class=\"error\">{}</pre>", escape(error));
+    }
+    for note in &run.notes {
+        html += &format!("<br><span class=\"note\">{}</span>", escape(note));
+    }
+    html
+}

@@ -1,0 +1,37 @@
+//! Reports: what the runs of a sweep say, with the statistics that reviewers ask for.
+//!
+//! [`build()`] makes a [`Report`] from the records of runs; every form it is given in (terminal, Markdown, CSV, LaTeX, JSON,
+//! the HTML page) is written from that alone, so that all of them say the same.
+
+mod baseline;
+mod build;
+mod cells;
+mod columns;
+mod comparing;
+pub mod escape;
+mod flags;
+mod grouping;
+pub mod html;
+mod images;
+mod importance;
+pub mod latex;
+mod legend;
+pub mod markdown;
+mod mask_flags;
+mod masks;
+mod methods;
+pub mod model;
+mod pairing;
+pub mod plots;
+pub mod results;
+pub mod run_table;
+mod scores;
+pub mod search;
+mod search_cells;
+mod search_methods;
+pub mod spreadsheet;
+pub mod terminal;
+mod wording;
+
+pub use build::{Request, build};
+pub use model::Report;

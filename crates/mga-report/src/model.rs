@@ -1,0 +1,490 @@
+//! The report as data: `report.json`, and what every other form of it is written from.
+//!
+//! All metrics are kept as they were measured: accuracies and intersections over union as fractions of 1. [`Column::show`]
+//! says how people read them. A list that runs parallel to another one is of the same length and order.
+
+use std::path::PathBuf;
+
+use mga_train::mask_coverage::Coverage;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::search::SearchReport;
+use crate::results::State;
+
+/// What the runs of a sweep say.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// The sweep's name.
+    pub title: String,
+    /// The program and its version.
+    pub made_by: String,
+    /// The metrics of the table, the one that arms are compared by first.
+    pub columns: Vec<Column>,
+    /// The rows of the table, in the sweep's order: runs of equal settings.
+    pub arms: Vec<Arm>,
+    /// Every run, finished or not, in the sweep's order.
+    pub runs: Vec<Run>,
+    /// What a reader has to know before the numbers are trusted.
+    pub flags: Vec<Flag>,
+    /// Paragraphs for a paper's section on methods, plain text.
+    pub methods: Vec<String>,
+    /// Folders that were left out and files that could not be read, a sentence each.
+    pub notes: Vec<String>,
+    /// Chance of an interval to cover, 0.95.
+    pub confidence: f64,
+    /// Compute of all runs in seconds, failed attempts included as far as they were timed.
+    pub seconds: f64,
+    /// What confusion matrices count, in the plural.
+    #[serde(skip)]
+    pub counted: String,
+    /// What was searched, where the runs are of a random or TPE search.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<SearchReport>,
+}
+
+/// A metric of the table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Column {
+    /// Its key in `summary.json`: `top1`.
+    pub key: String,
+    /// Its name for people: `top-1 accuracy`.
+    pub title: String,
+    /// Whether people read it in per cent.
+    pub percent: bool,
+    /// Whether more of it is better; not so of cross entropy and errors.
+    pub higher_is_better: bool,
+    /// Digits behind the point as people read it.
+    pub decimals: usize,
+}
+
+/// Runs of equal settings: a row of the table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Arm {
+    /// The variant's name, else what tells it from the others: `attention = none`. Unique in the report.
+    pub name: String,
+    /// The variant that it is of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<String>,
+    /// The settings that make it, by dotted key.
+    pub settings: Map<String, Value>,
+    /// Whether others are compared with it.
+    pub baseline: bool,
+    /// Its runs, as indices into [`Report::runs`].
+    pub runs: Vec<usize>,
+    /// Its runs whose numbers count: what `n` says of every cell that has all of them.
+    pub finished: usize,
+    /// Its runs that failed.
+    pub failed: usize,
+    /// What it scored, parallel to [`Report::columns`].
+    pub scores: Vec<Score>,
+    /// How it compares with its baseline by the first column; `None` of a baseline, and where there is none.
+    pub comparison: Option<Comparison>,
+    /// Interval of the first column's mean over test images drawn anew, for these very models.
+    pub image_interval: Option<Interval>,
+    /// The masks that it learns from; `None` without, and of runs of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub masks: Option<ArmMasks>,
+    /// Compute in seconds.
+    pub seconds: f64,
+    /// Whether its checkpoints were selected on the test images.
+    pub selected_on_test: bool,
+    /// The flags that concern it, as indices into [`Report::flags`].
+    pub flags: Vec<usize>,
+    /// The draw of a search that it is of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draw: Option<usize>,
+    /// What its checkpoints scored on validation images, by the metric they are selected by, as that is measured.
+    #[serde(default)]
+    pub validation: Score,
+    /// Of a search: whether it has the best mean on validation images among the arms that differ in what is drawn alone.
+    #[serde(default)]
+    pub best_validated: bool,
+}
+
+/// The masks that an arm learns from, by a look at those of some training images.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ArmMasks {
+    /// The run that looked, an index into [`Report::runs`]: the first of the arm.
+    pub run: usize,
+    /// `data.masks.source`.
+    pub source: String,
+    /// Its training images.
+    pub train_images: usize,
+    /// How much the masks cover.
+    pub coverage: Coverage,
+    /// What is odd about it, a phrase each.
+    pub odd: Vec<String>,
+    /// What guidance made of the attention; `None` without guidance.
+    pub guidance: Option<ArmGuidance>,
+}
+
+/// Attention against the masks of some training images, before the first step and in the reported checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct ArmGuidance {
+    /// Runs that say.
+    pub runs: usize,
+    /// Mean over them of the mean squared error at the start.
+    pub start: f64,
+    /// The same at the end.
+    pub end: f64,
+    /// Runs in which it fell by next to nothing.
+    pub hardly_moved: usize,
+}
+
+/// A metric over an arm's runs.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Score {
+    /// Runs behind it.
+    pub n: usize,
+    /// What [`Self::mean`], [`Self::deviation`] and [`Self::interval`] are taken over.
+    #[serde(default)]
+    pub over: Over,
+    /// How many of those there are: of runs `n`; of folds fewer, where a fold has several runs.
+    #[serde(default)]
+    pub values: usize,
+    /// Mean of the values.
+    pub mean: Option<f64>,
+    /// Standard deviation of the values, with their number less 1; `None` of fewer than two.
+    pub deviation: Option<f64>,
+    /// Interval of the mean by Student's t; over folds with Nadeau and Bengio's variance. Of shares of 1 it is cut to 0 to 1.
+    /// `None` of fewer than two runs, and where all score the same.
+    pub interval: Option<Interval>,
+}
+
+/// What means and deviations are taken over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Over {
+    /// Runs.
+    #[default]
+    Runs,
+    /// Folds: the runs of one are averaged first.
+    Folds,
+    /// Splits drawn anew: the runs of one are averaged first.
+    Splits,
+}
+
+/// From a low end to a high one.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Interval {
+    /// The low end.
+    pub low: f64,
+    /// The high end.
+    pub high: f64,
+}
+
+/// A run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// Its folder's name.
+    pub key: String,
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Its arm, an index into [`Report::arms`].
+    pub arm: usize,
+    /// Which repetition of the arm it is, for people: `seed 3`.
+    pub replicate: String,
+    /// The same by dotted key.
+    pub replicate_settings: Map<String, Value>,
+    /// How far it is.
+    pub state: State,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// Whether its numbers are in the table.
+    pub counted: bool,
+    /// Seconds it took.
+    pub seconds: Option<f64>,
+    /// What the reported checkpoint scored, parallel to [`Report::columns`].
+    pub values: Vec<Option<f64>>,
+    /// The best score on validation images, by the metric of the selection, higher being better.
+    pub validation_score: Option<f64>,
+    /// The reported checkpoint's epoch, from 0.
+    pub epoch: Option<u64>,
+    /// Test images.
+    pub images: Option<u64>,
+    /// What is missing or wrong in its folder.
+    pub notes: Vec<String>,
+}
+
+/// An arm against its baseline, by the report's first column: arm minus baseline, paired by replicate.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// The baseline, an index into [`Report::arms`].
+    pub against: usize,
+    /// The pairs of runs.
+    pub pairs: Vec<Pair>,
+    /// Replicates that one side lacks, and why, a phrase each.
+    pub missing: Vec<String>,
+    /// What [`Self::difference`], [`Self::deviation`] and [`Self::interval`] are taken over.
+    #[serde(default)]
+    pub over: Over,
+    /// How many of those there are: of runs the pairs; of folds fewer, where a fold has several pairs.
+    #[serde(default)]
+    pub values: usize,
+    /// Mean of the differences; `None` without pairs.
+    pub difference: Option<f64>,
+    /// Standard deviation of the differences, with their number less 1.
+    pub deviation: Option<f64>,
+    /// Interval of the mean difference, by [`Self::test`]'s distribution.
+    pub interval: Option<Interval>,
+    /// The test whose p value [`Self::p_adjusted`] adjusts: over folds the corrected resampled t test, else the paired t
+    /// test. `None` of fewer than two pairs, and where all pairs differ by the same.
+    pub test: Option<TTest>,
+    /// The paired t test as it stands, also where another test decides.
+    pub paired_t: Option<TTest>,
+    /// The p value after Holm's step-down over all comparisons of the table.
+    pub p_adjusted: Option<f64>,
+    /// McNemar's test on the predictions of all pairs; `None` with [`Self::predictions_missing`].
+    pub mcnemar: Option<McNemar>,
+    /// Interval of the mean difference over test images drawn anew, for these very models.
+    pub bootstrap: Option<Bootstrap>,
+    /// Why nothing could be said image by image.
+    pub predictions_missing: Option<String>,
+    /// What may be said.
+    pub verdict: Verdict,
+    /// The same in a sentence for people.
+    pub sentence: String,
+}
+
+/// Two runs of one replicate.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Pair {
+    /// Which: `seed 3`.
+    pub replicate: String,
+    /// What the arm scored.
+    pub arm: f64,
+    /// What the baseline scored.
+    pub baseline: f64,
+    /// The runs, as indices into [`Report::runs`]: the arm's, the baseline's.
+    pub runs: [usize; 2],
+}
+
+/// A t test of the mean difference against 0, two-sided.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TTest {
+    /// Which.
+    pub kind: TTestKind,
+    /// Its statistic.
+    pub t: f64,
+    /// Its degrees of freedom.
+    pub degrees: f64,
+    /// Its p value, adjusted for nothing.
+    pub p: f64,
+}
+
+/// Which t test.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TTestKind {
+    /// Student's, on the differences.
+    Paired,
+    /// Nadeau and Bengio's, on the differences over resampled splits.
+    CorrectedResampled,
+}
+
+/// McNemar's test on pooled test predictions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct McNemar {
+    /// Predictions of each side: images, times the pairs of runs they are in.
+    pub predictions: u64,
+    /// Right in the arm alone.
+    pub arm_only: u64,
+    /// Right in the baseline alone.
+    pub baseline_only: u64,
+    /// The p value, which takes predictions for independent, several of one image too.
+    pub p: f64,
+    /// Whether it is the exact binomial test, taken of few discordant pairs; else chi-squared with continuity correction.
+    pub exact: bool,
+    /// The p value that keeps the predictions of an image together (Durkalski and others 2003); `None` where no image's
+    /// differ.
+    pub p_clustered: Option<f64>,
+}
+
+/// A bootstrap over images.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Bootstrap {
+    /// The percentile interval of the mean difference.
+    pub interval: Interval,
+    /// Images that were drawn from.
+    pub images: usize,
+    /// Times they were drawn.
+    pub resamples: usize,
+}
+
+/// What may be said of an arm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Better than the baseline, at an adjusted p of at most 0.05.
+    Better,
+    /// Worse than the baseline, at an adjusted p of at most 0.05.
+    Worse,
+    /// Tested, and not told apart from no difference.
+    NotToldApart,
+    /// Too few pairs to test.
+    Untested,
+}
+
+/// What a reader has to know before a number is trusted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Flag {
+    /// What kind of thing.
+    pub kind: FlagKind,
+    /// Its mark in the tables: `a`, `b`, ….
+    pub mark: String,
+    /// The arms it concerns, as indices into [`Report::arms`]; all, where it is the report's.
+    pub arms: Vec<usize>,
+    /// What, in sentences for people.
+    pub message: String,
+    /// Of [`FlagKind::SelectedOnTest`]: by how much it flatters the first column, in its favour, where that can be told.
+    pub gap: Option<Gap>,
+}
+
+/// What is flagged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FlagKind {
+    /// Checkpoints were selected on the test images.
+    SelectedOnTest,
+    /// Images of one group may be on both sides of the split, as the experiment allows.
+    GroupsMayLeak,
+    /// There are no test images: the numbers are of validation images.
+    NoTest,
+    /// Runs that are compared were made from different data.
+    MixedData,
+    /// Runs that are compared began with different weights.
+    MixedWeights,
+    /// Runs that are compared were made by programs of different numerics.
+    MixedNumerics,
+    /// Attention is measured against different masks in different arms.
+    MixedMasks,
+    /// The masks that arms learn from cover next to nothing or all, or vary wildly.
+    OddMasks,
+    /// Guidance hardly moved the attention.
+    Unmoved,
+    /// Runs cannot say what their numbers depend on.
+    NoIdentity,
+    /// Runs failed.
+    Failed,
+    /// Runs are not finished.
+    Unfinished,
+    /// Replicates lack a partner.
+    MissingPairs,
+    /// Two runs fill one cell.
+    Duplicate,
+    /// Images were left out of runs.
+    Skipped,
+}
+
+/// What selection on the test images adds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Gap {
+    /// What it is taken against: `the last epoch of the same runs`.
+    pub against: String,
+    /// Runs, or pairs of runs, behind it.
+    pub n: usize,
+    /// Mean of the first column, selected on test minus honestly.
+    pub mean: f64,
+}
+
+impl Column {
+    /// A value as people read it, without the unit: `93.5`; `-` where there is none.
+    #[must_use]
+    pub fn show(&self, value: Option<f64>) -> String {
+        value.filter(|value| value.is_finite()).map_or_else(
+            || "-".to_owned(),
+            |value| {
+                // No "-0.0".
+                let text = format!("{:.*}", self.decimals, self.scale(value));
+                if text.trim_start_matches(['-', '0', '.']).is_empty() {
+                    text.trim_start_matches('-').to_owned()
+                } else {
+                    text
+                }
+            },
+        )
+    }
+
+    /// A difference as people read it, with its sign, without the unit: `+1.2`.
+    #[must_use]
+    pub fn show_difference(&self, value: Option<f64>) -> String {
+        let text = self.show(value);
+        if text.starts_with('-') || text.trim_start_matches(['0', '.']).is_empty() { text } else { format!("+{text}") }
+    }
+
+    /// The unit of a value, behind a space: ` %`, or nothing.
+    #[must_use]
+    pub fn unit(&self) -> &'static str {
+        if self.percent { " %" } else { "" }
+    }
+
+    /// The unit of a difference: ` points` (percentage points), or nothing.
+    #[must_use]
+    pub fn difference_unit(&self) -> &'static str {
+        if self.percent { " points" } else { "" }
+    }
+
+    /// The number that people read: times 100 in per cent.
+    #[must_use]
+    pub fn scale(&self, value: f64) -> f64 {
+        if self.percent { 100.0 * value } else { value }
+    }
+}
+
+impl Over {
+    /// `5 folds`; nothing of runs, whose number stands there already.
+    #[must_use]
+    pub fn count(self, values: usize) -> Option<String> {
+        let word = match self {
+            Self::Runs => return None,
+            Self::Folds => "fold",
+            Self::Splits => "split",
+        };
+        Some(format!("{values} {word}{}", if values == 1 { "" } else { "s" }))
+    }
+
+    /// The word in files: `runs`, `folds`, `splits`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Runs => "runs",
+            Self::Folds => "folds",
+            Self::Splits => "splits",
+        }
+    }
+}
+
+impl Report {
+    /// The metric that arms are compared by. Every report has one.
+    #[must_use]
+    pub fn metric(&self) -> Option<&Column> {
+        self.columns.first()
+    }
+
+    /// The flags of an arm.
+    pub fn flags_of<'a>(&'a self, arm: &'a Arm) -> impl Iterator<Item = &'a Flag> {
+        arm.flags.iter().filter_map(|&index| self.flags.get(index))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_as_people_read_them() {
+        let column = |percent, decimals| Column {
+            key: "top1".to_owned(),
+            title: "top-1 accuracy".to_owned(),
+            percent,
+            higher_is_better: true,
+            decimals,
+        };
+        assert_eq!(column(true, 1).show(Some(0.9349)), "93.5");
+        assert_eq!(column(false, 3).show(Some(0.9349)), "0.935");
+        assert_eq!([column(true, 1).show(None), column(true, 1).show(Some(f64::NAN))], ["-", "-"]);
+        let shown = [0.012, -0.012, -0.0001, 0.0].map(|value| column(true, 1).show_difference(Some(value)));
+        assert_eq!(shown, ["+1.2", "-1.2", "0.0", "0.0"]);
+    }
+}

@@ -1,0 +1,272 @@
+//! One run, as its folder tells it.
+
+use std::path::{Path, PathBuf};
+
+use mga_train::folder_lock::FolderLock;
+use mga_train::identity::{self, Identity};
+use mga_train::mask_survey::{self, MaskSurvey};
+use mga_train::tasks::classification::NOT_FINITE;
+use mga_train::tasks::classification::guidance::Guidance;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::cell::Cell;
+use super::curves::Curves;
+use super::json_file;
+use super::logits::Logits;
+use super::predictions::Predictions;
+use super::state::{State, StateFile};
+use super::summary::Summary;
+
+/// The note on a finished run that cannot say what its numbers depend on.
+pub const NO_IDENTITY: &str = "there is no identity.json";
+
+/// One run, as its folder tells it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Record {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// The folder's name, unique within its sweep.
+    pub key: String,
+    /// Which cell of a sweep it fills. Of a run outside a sweep [`super::derive_cells`] says what tells it from the others.
+    pub cell: Cell,
+    /// How far it is. A summary makes it finished, whatever `state.json` says.
+    pub state: State,
+    /// Times it was started; 0 where nobody counted.
+    pub attempts: u32,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// Seconds it took over all attempts; where nobody timed it, those of its training steps.
+    pub seconds: Option<f64>,
+    /// What its numbers depend on.
+    pub identity: Option<Identity>,
+    /// The resolved experiment.
+    pub experiment: Option<Value>,
+    /// Program, machine and device.
+    pub environment: Option<Value>,
+    /// What was found of its masks before it trained, where it has any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub masks: Option<MaskSurvey>,
+    /// What came of it: there when it is finished, and only then.
+    pub summary: Option<Summary>,
+    /// What is missing or wrong in the folder, a sentence each.
+    pub notes: Vec<String>,
+    /// Whether the folder says itself which cell the run fills.
+    #[serde(skip)]
+    pub(super) has_cell: bool,
+}
+
+impl Record {
+    /// Reads a run's folder; `None` where nothing in it is a run's.
+    #[must_use]
+    pub fn read(folder: &Path) -> Option<Self> {
+        if !["cell.json", "experiment.toml", "summary.json"].iter().any(|name| folder.join(name).is_file()) {
+            return None;
+        }
+        let mut notes = vec![];
+        let cell: Option<Cell> = json_file::read(folder, "cell.json", &mut notes);
+        let file: Option<StateFile> = json_file::read(folder, "state.json", &mut notes);
+        let summary: Option<Summary> = json_file::read(folder, "summary.json", &mut notes);
+        let state = match (&summary, file.as_ref().map(|file| file.state)) {
+            (Some(_), said) => {
+                if let Some(said @ (State::Failed | State::Waiting | State::Interrupted)) = said {
+                    notes.push(format!(
+                        "state.json says {}, but there is a summary: it counts as finished",
+                        said.word()
+                    ));
+                }
+                State::Finished
+            }
+            // By hand, perhaps, whatever the sweep last heard of it.
+            (None, Some(_)) if FolderLock::holder(folder).is_some() => State::Running,
+            (None, Some(State::Finished)) => {
+                notes.push("state.json says finished, but there is no summary.json: it does not count".to_owned());
+                State::Unfinished
+            }
+            // Whoever worked on it is gone. (A run that is just starting has no lock yet.)
+            (None, Some(State::Running)) if FolderLock::is_free(folder) => State::Interrupted,
+            (None, Some(said)) => said,
+            (None, None) if cell.is_some() && !folder.join("experiment.toml").is_file() => State::Waiting,
+            (None, None) => State::Unfinished,
+        };
+        let experiment = json_file::read_experiment(folder, &mut notes);
+        let identity = json_file::read(folder, identity::FILE, &mut notes);
+        let reported = summary.as_ref().and_then(Summary::reported);
+        if let Some(what) = reported.and_then(|reported| reported.0.get(NOT_FINITE)) {
+            notes.push(match what {
+                Value::Number(images) => format!("the cross entropy of {images} images is NaN or infinite"),
+                other => format!("not every number of it is finite: {other}"),
+            });
+        }
+        if identity.as_ref().is_some_and(|identity: &Identity| !identity.replaced.is_empty()) {
+            notes.push(
+                "test images or their masks were replaced after it was trained, and it was evaluated again".to_owned(),
+            );
+        }
+        if state == State::Finished {
+            for (name, note) in [("experiment.toml", "there is no experiment.toml"), (identity::FILE, NO_IDENTITY)] {
+                if !folder.join(name).exists() {
+                    notes.push(note.to_owned());
+                }
+            }
+        }
+        let timed = file.as_ref().and_then(|file| file.seconds);
+        Some(Self {
+            key: folder.file_name().map_or_else(|| ".".to_owned(), |name| name.to_string_lossy().into_owned()),
+            folder: folder.to_path_buf(),
+            has_cell: cell.is_some(),
+            cell: cell.unwrap_or_default(),
+            state,
+            attempts: file.as_ref().map_or(0, |file| file.attempts),
+            error: file.and_then(|file| file.error).filter(|_| state != State::Finished),
+            seconds: timed.or(summary.as_ref().map(|summary| summary.training_seconds)),
+            identity,
+            experiment,
+            environment: json_file::read(folder, "environment.json", &mut notes),
+            masks: json_file::read(folder, mask_survey::FILE, &mut notes),
+            summary,
+            notes,
+        })
+    }
+
+    /// Whether its numbers count.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.state == State::Finished
+    }
+
+    /// A metric of the reported checkpoint: `top1`, `balanced_accuracy`, …, accuracies as fractions of 1.
+    #[must_use]
+    pub fn metric(&self, key: &str) -> Option<f64> {
+        self.summary.as_ref()?.reported()?.metric(key)
+    }
+
+    /// What guidance made of the attention; `None` of a run without, and of earlier versions.
+    #[must_use]
+    pub fn guidance(&self) -> Option<Guidance> {
+        serde_json::from_value(self.summary.as_ref()?.others.get("guidance")?.clone()).ok()
+    }
+
+    /// A setting of the resolved experiment by its dotted key: `model.attention`.
+    #[must_use]
+    pub fn setting(&self, key: &str) -> Option<&Value> {
+        key.split('.').try_fold(self.experiment.as_ref()?, |value, part| value.get(part))
+    }
+
+    /// A value of `environment.json`.
+    #[must_use]
+    pub fn environment(&self, key: &str) -> Option<&Value> {
+        self.environment.as_ref()?.get(key)
+    }
+
+    /// What the reported checkpoint says of every test image; read when asked for.
+    ///
+    /// # Errors
+    /// As [`Predictions::read`].
+    pub fn predictions(&self) -> anyhow::Result<Predictions> {
+        Predictions::read(&self.folder)
+    }
+
+    /// The scores behind the predictions; read when asked for.
+    ///
+    /// # Errors
+    /// As [`Logits::read`].
+    pub fn logits(&self) -> anyhow::Result<Logits> {
+        Logits::read(&self.folder)
+    }
+
+    /// How it went; read when asked for.
+    ///
+    /// # Errors
+    /// As [`Curves::read`].
+    pub fn curves(&self) -> anyhow::Result<Curves> {
+        Curves::read(&self.folder)
+    }
+}
+
+/// The leaves of nested tables by their dotted keys, in order; arrays are leaves, and empty tables have none.
+#[must_use]
+pub fn flatten(value: &Value) -> Map<String, Value> {
+    fn into(value: &Value, prefix: &str, flat: &mut Map<String, Value>) {
+        match value {
+            Value::Object(table) => {
+                for (key, value) in table {
+                    let key = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+                    into(value, &key, flat);
+                }
+            }
+            leaf => drop(flat.insert(prefix.to_owned(), leaf.clone())),
+        }
+    }
+    let mut flat = Map::new();
+    into(value, "", &mut flat);
+    flat
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        files.iter().for_each(|(name, text)| std::fs::write(folder.path().join(name), text).unwrap());
+        folder
+    }
+
+    #[test]
+    fn a_summary_decides_what_is_finished() {
+        let read = |files: &[(&str, &str)]| Record::read(folder(files).path());
+        assert_eq!(read(&[("readme.txt", "")]), None);
+        let state = |files: &[(&str, &str)]| read(files).unwrap().state;
+        assert_eq!(state(&[("cell.json", "{}")]), State::Waiting);
+        assert_eq!(state(&[("experiment.toml", "seed = 1")]), State::Unfinished);
+        let begun = folder(&[("cell.json", "{}"), ("state.json", r#"{"state": "running"}"#)]);
+        let state = || Record::read(begun.path()).unwrap().state;
+        let lock = FolderLock::take(begun.path(), "trains").unwrap();
+        assert_eq!(state(), State::Running);
+        drop(lock);
+        assert_eq!(state(), State::Interrupted);
+        std::fs::write(begun.path().join("state.json"), r#"{"state": "failed"}"#).unwrap();
+        assert_eq!(state(), State::Failed);
+        let lock = FolderLock::take(begun.path(), "trains").unwrap();
+        assert_eq!(state(), State::Running);
+        drop(lock);
+        let killed = [("summary.json", r#"{"training_seconds": 3.5}"#), ("state.json", r#"{"state": "running"}"#)];
+        let killed = read(&killed).unwrap();
+        assert_eq!((killed.state, killed.seconds), (State::Finished, Some(3.5)));
+        assert!(killed.notes.iter().any(|note| note == "there is no identity.json"), "{:?}", killed.notes);
+        let lost = read(&[("cell.json", "{}"), ("state.json", r#"{"state": "finished"}"#)]).unwrap();
+        assert_eq!(lost.state, State::Unfinished);
+        assert!(lost.notes[0].contains("no summary.json"));
+        let failed =
+            [("cell.json", "{}"), ("state.json", r#"{"state": "failed", "error": "the loss is NaN", "attempts": 2}"#)];
+        let failed = read(&failed).unwrap();
+        assert_eq!(
+            (failed.state, failed.error.as_deref(), failed.attempts),
+            (State::Failed, Some("the loss is NaN"), 2)
+        );
+    }
+
+    #[test]
+    fn a_torn_file_is_a_note_and_not_the_end() {
+        let folder = folder(&[("experiment.toml", "seed = "), ("summary.json", "{\"split\": "), ("cell.json", "{")]);
+        let record = Record::read(folder.path()).unwrap();
+        assert_eq!(record.state, State::Unfinished);
+        assert_eq!(record.notes.len(), 3, "{:?}", record.notes);
+        assert!(record.notes[1].starts_with("summary.json cannot be understood"), "{:?}", record.notes);
+    }
+
+    #[test]
+    fn settings_by_their_dotted_keys() {
+        let folder = folder(&[(
+            "experiment.toml",
+            "seed = 7\n[model]\nattention = \"none\"\nresidual_weights = [0.5, 0.5]\n[a.b]\n",
+        )]);
+        let record = Record::read(folder.path()).unwrap();
+        assert_eq!(record.setting("model.attention"), Some(&Value::from("none")));
+        assert_eq!(record.setting("model.nothing"), None);
+        let flat = flatten(record.experiment.as_ref().unwrap());
+        let keys: std::collections::BTreeSet<&str> = flat.keys().map(String::as_str).collect();
+        assert_eq!(keys, ["seed", "model.attention", "model.residual_weights"].into());
+    }
+}

@@ -1,0 +1,115 @@
+//! The draws of a TPE search, kept in its folder: what was drawn stays drawn, whatever is retried later.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::plan::{Plan, write_changed};
+use super::planner::Planner;
+use super::tpe::{self, Trial};
+
+/// Their file in the sweep's folder.
+const FILE: &str = "draws.json";
+
+/// `draws.json`.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Draws {
+    keys: Vec<String>,
+    /// The values of each draw, in the order of the keys.
+    pub values: Vec<Vec<Value>>,
+}
+
+impl Draws {
+    /// The draws made so far in a sweep's folder.
+    ///
+    /// # Errors
+    /// A file that cannot be read; draws from other ranges.
+    pub fn read(folder: &Path, planner: &Planner<'_>) -> anyhow::Result<Self> {
+        let path = folder.join(FILE);
+        let keys: Vec<String> = planner.space().ranges.iter().map(|(setting, _)| setting.key.to_string()).collect();
+        if !path.is_file() {
+            return Ok(Self { keys, values: Vec::new() });
+        }
+        let unreadable = || format!("{}: cannot be read", path.display());
+        let draws: Self =
+            serde_json::from_slice(&std::fs::read(&path).with_context(unreadable)?).with_context(unreadable)?;
+        anyhow::ensure!(
+            draws.keys == keys,
+            "{}: holds draws of {}, and the sweep file now draws {}; search in another folder",
+            path.display(),
+            draws.keys.join(", "),
+            keys.join(", ")
+        );
+        Ok(draws)
+    }
+
+    /// Draws the next round from the scores in `plan`, and writes it down. False: the budget is spent.
+    ///
+    /// # Errors
+    /// The folder cannot be written to.
+    pub fn more(&mut self, planner: &Planner<'_>, plan: Option<&Plan>) -> anyhow::Result<bool> {
+        let budget = &planner.file().budget;
+        let total = planner.draws().unwrap_or(0);
+        let round = budget.parallel.min(total.saturating_sub(self.values.len()));
+        if round == 0 {
+            return Ok(false);
+        }
+        let trials = plan.map(|plan| trials(plan, &self.values)).unwrap_or_default();
+        for _ in 0..round {
+            let number = self.values.len();
+            let random = number < budget.startup || trials.is_empty();
+            self.values.push(if random {
+                planner.random_draw(number)
+            } else {
+                tpe::draw(&planner.space().ranges, &trials, budget.seed, number)?
+            });
+        }
+        Ok(true)
+    }
+
+    /// Writes them down.
+    ///
+    /// # Errors
+    /// The folder cannot be written to.
+    pub fn write(&self, folder: &Path) -> anyhow::Result<()> {
+        write_changed(&folder.join(FILE), &(serde_json::to_string_pretty(self)? + "\n"))
+    }
+}
+
+/// Each draw with the mean score of its runs; a draw of which one has none has none.
+fn trials(plan: &Plan, values: &[Vec<Value>]) -> Vec<Trial> {
+    let mut scores: BTreeMap<usize, Vec<Option<f64>>> = BTreeMap::new();
+    for cell in &plan.cells {
+        if let Some(draw) = cell.record.draw {
+            scores.entry(draw).or_default().push(cell.score());
+        }
+    }
+    let mean = |scores: &Vec<Option<f64>>| {
+        let known: Option<Vec<f64>> = scores.iter().copied().collect();
+        known.filter(|known| !known.is_empty()).map(|known| known.iter().sum::<f64>() / known.len() as f64)
+    };
+    // A draw whose runs are those of an earlier one, equal in all values, has no cells of its own.
+    (values.iter().enumerate())
+        .filter_map(|(number, values)| Some(Trial { values: values.clone(), score: mean(scores.get(&number)?) }))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use mga_testing::awkward;
+
+    use super::*;
+
+    #[test]
+    fn what_was_drawn_is_read_as_it_was() {
+        let doubles = awkward::doubles();
+        let values = doubles.iter().map(|&double| vec![Value::from(double)]).collect();
+        let text = serde_json::to_string_pretty(&Draws { keys: vec!["x".to_owned()], values }).unwrap();
+        let draws: Draws = serde_json::from_str(&text).unwrap();
+        let read: Vec<f64> = draws.values.iter().filter_map(|values| values[0].as_f64()).collect();
+        assert!(awkward::same_bits(&read, &doubles));
+    }
+}

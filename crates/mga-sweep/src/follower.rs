@@ -1,0 +1,30 @@
+//! What people hear of a sweep while its runs go on.
+
+use super::plan::Cell;
+use super::state::State;
+
+/// Hears of the runs of a sweep. A program that shows them to people implements it.
+pub trait Follower {
+    /// A run was started.
+    fn started(&mut self, cell: &Cell);
+
+    /// Another process works on a run, which is waited for.
+    fn elsewhere(&mut self, cell: &Cell);
+
+    /// A run has ended after so many seconds, in whatever state.
+    fn ended(&mut self, cell: &Cell, state: &State, seconds: f64);
+
+    /// Time has gone by.
+    fn tick(&self);
+}
+
+/// Seconds as people say them.
+#[must_use]
+pub fn duration(seconds: f64) -> String {
+    match seconds {
+        _ if seconds < 90.0 => format!("{seconds:.0} s"),
+        _ if seconds < 90.0 * 60.0 => format!("{:.0} min", seconds / 60.0),
+        _ if seconds < 48.0 * 3600.0 => format!("{:.1} h", seconds / 3600.0),
+        _ => format!("{:.1} days", seconds / 86400.0),
+    }
+}

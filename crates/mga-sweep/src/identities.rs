@@ -1,0 +1,147 @@
+//! Who planned runs are: their data opened and their weights found, each once for all cells that name them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use mga_data::dataset::Dataset;
+use mga_experiment::{Components, Experiment, ExperimentError, Loaded};
+use mga_train::TaskComponents;
+use mga_train::assemble;
+use mga_train::data_set::TornGroups;
+use mga_train::file_hashes::FileHashes;
+use mga_train::fingerprint::Fingerprint;
+use mga_train::identity::{Identity, weights_hash};
+use mga_train::interrupt::{Interrupt, Interrupted};
+use mga_train::progress::Silent;
+use mga_train::tasks::{Purpose, TaskData};
+use mga_train::weights_source::WeightsFile;
+use serde_json::json;
+
+/// All that decides which data an experiment is run on.
+fn memo(experiment: &Experiment) -> String {
+    let (model, reference) = (&experiment.model, &experiment.eval.reference_masks);
+    json!([experiment.task, experiment.data, model.mask_guidance, model.input, reference]).to_string()
+}
+
+/// Gives experiments their identities.
+pub(super) struct Identities<'a> {
+    components: &'a Components,
+    hashes: FileHashes,
+    fingerprints: BTreeMap<String, Fingerprint>,
+    /// What is wrong with the groups of the data, by the same memo.
+    torn: BTreeMap<String, ExperimentError>,
+    weights: BTreeMap<(String, String), (Option<WeightsFile>, String)>,
+    /// Open data whose masks a segmenter makes, where they are to be made; by their settings without the splits.
+    masks: Option<BTreeMap<String, (&'static str, Arc<dyn Dataset>)>>,
+}
+
+impl<'a> Identities<'a> {
+    /// Nothing is known yet.
+    pub(super) fn new(components: &'a Components) -> Self {
+        Self {
+            components,
+            hashes: FileHashes::of_user(),
+            fingerprints: BTreeMap::new(),
+            torn: BTreeMap::new(),
+            weights: BTreeMap::new(),
+            masks: None,
+        }
+    }
+
+    /// Settles the weights of an experiment, and gives its identity.
+    pub(super) fn of(&mut self, loaded: &mut Loaded) -> anyhow::Result<Identity> {
+        let weights = self.weights(loaded)?;
+        let experiment = &loaded.experiment;
+        let memo = memo(experiment);
+        if !self.fingerprints.contains_key(&memo) {
+            // Masks' segmenters are opened to ask who they are; the machine that plans need not have the GPU.
+            let device = std::mem::replace(&mut loaded.experiment.device, "cpu".to_owned());
+            let fingerprint = self.fingerprint(loaded, &memo);
+            loaded.experiment.device = device;
+            self.fingerprints.insert(memo.clone(), fingerprint?);
+        }
+        let fingerprint = self.fingerprints.get(&memo).cloned();
+        let fingerprint = fingerprint.ok_or_else(|| anyhow::anyhow!("no fingerprint of the data"))?;
+        Identity::new(&loaded.experiment, &fingerprint, &weights)
+    }
+
+    /// The fingerprint of an experiment's data.
+    fn fingerprint(&mut self, loaded: &Loaded, memo: &str) -> anyhow::Result<Fingerprint> {
+        let task = self.components.task_of(&loaded.experiment)?;
+        let data = task.open(loaded, self.components, Purpose::Train(TornGroups::Noted))?;
+        self.torn.extend(data.torn_groups(loaded).map(|error| (memo.to_owned(), error)));
+        let (fingerprint, _) = data.fingerprint(&self.hashes, &Silent)?;
+        self.keep(&loaded.experiment, data.as_ref())?;
+        Ok(fingerprint)
+    }
+
+    /// Why a run of the experiment, whose identity was given, is not to be begun: groups of its data are on both sides of
+    /// the split.
+    pub(super) fn torn_groups(&self, experiment: &Experiment) -> Option<&ExperimentError> {
+        self.torn.get(&memo(experiment))
+    }
+
+    /// From now on, data whose masks a segmenter makes stay open for [`Identities::make_masks`].
+    pub(super) fn keep_data(&mut self) {
+        self.masks = Some(BTreeMap::new());
+    }
+
+    fn keep(&mut self, experiment: &Experiment, data: &dyn TaskData) -> anyhow::Result<()> {
+        let maker = data.mask_maker(self.components);
+        let Some((kept, maker)) = self.masks.as_mut().zip(maker) else { return Ok(()) };
+        let mut settings = serde_json::to_value(&experiment.data)?;
+        if let Some(settings) = settings.as_object_mut() {
+            // The masks are of all images, however those are split.
+            settings.retain(|key, _| key != "validation" && key != "split");
+        }
+        kept.entry(settings.to_string()).or_insert(maker);
+        Ok(())
+    }
+
+    /// Makes the masks that segmenters make of the data that stayed open, into the cache of masks, each once. Gives a line
+    /// for each data set; images that cannot be read or masked are for the runs to speak of, as the experiment says.
+    ///
+    /// # Errors
+    /// A signal.
+    pub(super) fn make_masks(&mut self, interrupt: &Interrupt) -> anyhow::Result<Vec<String>> {
+        let mut told = Vec::new();
+        for (segmenter, dataset) in self.masks.take().unwrap_or_default().into_values() {
+            let (mut failed, mut first) = (0, String::new());
+            // One after the other: a network shares the cores by itself, and many at once would need the memory of many.
+            for index in 0..dataset.len() {
+                if interrupt.is_raised() {
+                    return Err(
+                        Interrupted("interrupted while masks were made; nothing was submitted".to_owned()).into()
+                    );
+                }
+                if let Err(error) = dataset.mask(index, segmenter) {
+                    failed += 1;
+                    first = if first.is_empty() { format!(": {error}") } else { first };
+                }
+            }
+            let mut line = format!("masks of {} images by {segmenter} are in the cache", dataset.len() - failed);
+            if failed > 0 {
+                line += &format!("; {failed} could not be made{first}");
+            }
+            told.push(line);
+        }
+        Ok(told)
+    }
+
+    /// Finds the weights once for all cells that name them, and settles what follows from them in this one.
+    fn weights(&mut self, loaded: &mut Loaded) -> anyhow::Result<String> {
+        let model = &loaded.experiment.model;
+        let named = (model.weights.clone(), model.backbone.clone());
+        if let Some((found, hash)) = self.weights.get(&named) {
+            if let Some(found) = found {
+                loaded.experiment.model.weights.clone_from(&found.pinned);
+                assemble::normalise_as(loaded, found);
+            }
+            return Ok(hash.clone());
+        }
+        let found = assemble::settle_weights(loaded, self.components)?;
+        let hash = weights_hash(found.as_ref(), &self.hashes)?;
+        self.weights.insert(named, (found, hash.clone()));
+        Ok(hash)
+    }
+}

@@ -1,0 +1,44 @@
+//! Sweeps: one experiment run under many settings, each run a process and a folder of its own.
+//!
+//! [`Planner`] reads a sweep file and makes a [`Plan`]; [`Plan::write`] puts it into a folder, from which [`Plan::open`]
+//! reads it again without looking at data or weights: all that a job on a cluster needs. [`run_cell`] runs one
+//! [`Cell`], [`Crew`] all that are left on this machine.
+
+mod baseline;
+mod best;
+mod child;
+mod crew;
+mod draws;
+mod estimate;
+mod expand;
+mod file;
+mod follower;
+mod identities;
+mod idle;
+mod key;
+pub mod launchers;
+mod plan;
+mod planner;
+mod search;
+mod settings;
+mod share;
+mod state;
+mod superseded;
+mod takeover;
+mod tpe;
+
+pub use best::{Best, Scores};
+pub use child::{LOG, Running, Share};
+pub use crew::{Crew, run_cell};
+pub use draws::Draws;
+pub use estimate::Estimate;
+pub use file::{Baseline, Budget, Search, SweepFile, sweep_schema};
+pub use follower::{Follower, duration};
+pub use plan::{CELL, Cell, CellRecord, EXPERIMENT, PLAN, Plan};
+pub use planner::{Planner, begun_with};
+pub use search::is_range;
+pub use settings::repeats;
+pub use share::{gpus, shares, takes_any_gpu};
+pub use state::{Process, STATE, Standing, State};
+pub use superseded::Superseded;
+pub use takeover::TakenOver;

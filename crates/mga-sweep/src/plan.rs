@@ -1,0 +1,315 @@
+//! A sweep's folder: the cells that its file asks for, and where each of them stands.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use mga_core::whole_file::write_all;
+use mga_train::identity::Identity;
+use mga_train::run_folder::RunFolder;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::file::Search;
+use super::state::{Standing, State};
+use crate::launchers::settings::LauncherSettings;
+
+/// The cells in force, in a sweep's folder.
+pub const PLAN: &str = "plan.json";
+/// A run's cell, in its folder.
+pub const CELL: &str = "cell.json";
+/// What a run is started from, in its folder.
+pub const EXPERIMENT: &str = "cell.toml";
+
+/// `cell.json`: which cell of the sweep a run fills.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CellRecord {
+    /// The sweep's name.
+    pub sweep: String,
+    /// The arm's name, where it has one.
+    pub variant: Option<String>,
+    /// What tells this arm from the others, by dotted key.
+    pub settings: Map<String, Value>,
+    /// What repeats the arm: seeds and folds, by dotted key.
+    pub replicate: Map<String, Value>,
+    /// Place in the order of the sweep, from 0.
+    pub order: usize,
+    /// Whether others are compared with this arm.
+    pub baseline: bool,
+    /// The draw of a random or TPE search, from 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draw: Option<usize>,
+    /// The run's [`Identity::id`], as planned.
+    #[serde(default)]
+    pub id: String,
+}
+
+/// One run of a sweep.
+#[derive(Debug, Clone)]
+pub struct Cell {
+    /// The name of its folder below `runs`.
+    pub key: String,
+    /// `cell.json`.
+    pub record: CellRecord,
+    /// The experiment's `device`.
+    pub device: String,
+    /// The experiment's `threads`; 0: not said.
+    pub threads: usize,
+    /// The experiment, where it was just made; of a folder that was opened it lies in `cell.toml`.
+    pub(super) experiment: Option<String>,
+    /// Its identity, where it was just made.
+    pub(super) identity: Option<Identity>,
+    /// The name of the folder that the run lies in, where that is not its own.
+    pub(super) from: Option<String>,
+    folder: PathBuf,
+}
+
+/// A line of `plan.json`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Line {
+    key: String,
+    id: String,
+    device: String,
+    threads: usize,
+}
+
+/// `plan.json`.
+#[derive(Debug, Serialize, Deserialize)]
+struct Listed {
+    sweep: String,
+    search: Search,
+    metric: String,
+    /// Whether a lower value of it is better, as of a cross entropy.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    lower_is_better: bool,
+    #[serde(default)]
+    launcher: LauncherSettings,
+    cells: Vec<Line>,
+}
+
+/// The runs of a sweep, in order.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The sweep's name.
+    pub name: String,
+    /// The sweep's folder.
+    pub folder: PathBuf,
+    /// How cells are found. Of a TPE search the cells are those drawn so far.
+    pub search: Search,
+    /// What selects, and what a search improves.
+    pub metric: String,
+    /// Whether a lower value of it is better.
+    pub lower_is_better: bool,
+    /// `[launcher]` of the sweep file.
+    pub launcher: LauncherSettings,
+    /// The runs.
+    pub cells: Vec<Cell>,
+}
+
+impl Cell {
+    /// A cell of the sweep in the folder `sweep`.
+    pub(super) fn new(sweep: &Path, key: String, record: CellRecord, device: String, threads: usize) -> Self {
+        let folder = sweep.join("runs").join(&key);
+        Self { key, record, device, threads, experiment: None, identity: None, from: None, folder }
+    }
+
+    /// The run lies under another name in the sweep's folder.
+    pub(super) fn lies_in(&mut self, sweep: &Path, from: String) {
+        self.folder = sweep.join("runs").join(&from);
+        self.from = Some(from);
+    }
+
+    /// The name of the folder that the run was found in, where that is not its own: it is taken over when the sweep runs.
+    #[must_use]
+    pub fn found_as(&self) -> Option<&str> {
+        self.from.as_deref()
+    }
+
+    /// The run lies there, under the cell's own name.
+    pub(super) fn lies_at(&mut self, folder: PathBuf) {
+        self.folder = folder;
+    }
+
+    /// Whether a run of that name is this one: names end in the identity, whatever else an earlier sweep file called it.
+    #[must_use]
+    pub fn is_called(&self, key: &str) -> bool {
+        let id = self.record.id.get(..8);
+        key == self.key
+            || id.is_some_and(|id| key.strip_suffix(id).is_some_and(|rest| rest.is_empty() || rest.ends_with('-')))
+    }
+
+    /// The run's folder, which need not be there.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The experiment to start from, in the run's folder.
+    #[must_use]
+    pub fn experiment_file(&self) -> PathBuf {
+        self.folder.join(EXPERIMENT)
+    }
+
+    /// Where the run stands, as its folder shows. A run that is finished but has another identity than the cell asks for
+    /// is failed, and says why.
+    #[must_use]
+    pub fn state(&self) -> State {
+        let mut state = State::of_run(&self.folder);
+        if state.state == Standing::Finished
+            && let Some(message) = self.mismatch()
+        {
+            (state.state, state.error) = (Standing::Failed, Some(message));
+        }
+        state
+    }
+
+    /// What is wrong with the identity of the run in the folder, if it has one.
+    #[must_use]
+    pub fn mismatch(&self) -> Option<String> {
+        match Identity::of_run(&self.folder) {
+            Ok(None) => None,
+            Ok(Some(found)) if found.id == self.record.id => None,
+            Ok(Some(found)) => {
+                let differences = self.identity.as_ref().map(|asked| asked.differences(&found)).unwrap_or_default();
+                let what = if differences.is_empty() { "identity".to_owned() } else { differences.join(", ") };
+                Some(format!(
+                    "is another run than the cell asks for, in its {what}: it is {}, asked for is {}",
+                    found.id, self.record.id
+                ))
+            }
+            Err(error) => Some(format!("{error:#}")),
+        }
+    }
+
+    /// Moves a run of another identity out of the way, beside it: it is kept, and the cell starts anew.
+    ///
+    /// # Errors
+    /// The folder cannot be moved or made.
+    pub(super) fn make_room(&self) -> anyhow::Result<()> {
+        let Some(found) = Identity::of_run(&self.folder)?.filter(|found| found.id != self.record.id) else {
+            return Ok(());
+        };
+        let aside = self.folder.with_file_name(format!("{}-other-{}", self.key, found.id));
+        let failed = || format!("{}: cannot be moved to {}", self.folder.display(), aside.display());
+        anyhow::ensure!(!aside.exists(), "{}: a run of that identity was set aside already", aside.display());
+        std::fs::rename(&self.folder, &aside).with_context(failed)?;
+        std::fs::create_dir_all(&self.folder).with_context(failed)?;
+        for name in [CELL, EXPERIMENT] {
+            std::fs::copy(aside.join(name), self.folder.join(name)).with_context(failed)?;
+        }
+        State::default().write(&self.folder)
+    }
+
+    /// The score of the selected checkpoint on the validation images, higher better; `None` where the run is not finished
+    /// or has none.
+    #[must_use]
+    pub fn score(&self) -> Option<f64> {
+        let text = std::fs::read(RunFolder::at(&self.folder).summary()).ok()?;
+        let summary: Value = serde_json::from_slice(&text).ok()?;
+        if summary.get("selected_on_test").and_then(Value::as_bool) == Some(true) {
+            return None;
+        }
+        summary.get("best_score")?.as_f64()
+    }
+
+    /// Makes the folder and writes what is planned, where it differs from what lies there.
+    fn write(&self) -> anyhow::Result<()> {
+        let failed = || format!("{}: cannot be made", self.folder.display());
+        std::fs::create_dir_all(&self.folder).with_context(failed)?;
+        let record = serde_json::to_string_pretty(&self.record)? + "\n";
+        write_changed(&self.folder.join(CELL), &record)?;
+        if let Some(experiment) = &self.experiment {
+            write_changed(&self.experiment_file(), experiment)?;
+        }
+        if !self.folder.join(super::state::STATE).is_file() {
+            State::default().write(&self.folder)?;
+        }
+        Ok(())
+    }
+}
+
+impl Plan {
+    /// Opens the folder of a sweep that was started, or written by [`Plan::write`], without reading sweep file, data or
+    /// weights.
+    ///
+    /// # Errors
+    /// A folder without a plan, or with one that cannot be read.
+    pub fn open(folder: &Path) -> anyhow::Result<Self> {
+        let path = folder.join(PLAN);
+        anyhow::ensure!(
+            path.is_file(),
+            "{}: no sweep was started here: there is no {PLAN}; `mga sweep FILE --out {0}` starts one",
+            folder.display()
+        );
+        let listed: Listed = read_json(&path)?;
+        let cells = listed.cells.into_iter().map(|line| {
+            let Line { key, id, device, threads } = line;
+            let record: CellRecord = read_json(&folder.join("runs").join(&key).join(CELL))?;
+            let record = CellRecord { id, ..record };
+            Ok(Cell::new(folder, key, record, device, threads))
+        });
+        Ok(Self {
+            name: listed.sweep,
+            folder: folder.to_path_buf(),
+            search: listed.search,
+            metric: listed.metric,
+            lower_is_better: listed.lower_is_better,
+            launcher: listed.launcher,
+            cells: cells.collect::<anyhow::Result<_>>()?,
+        })
+    }
+
+    /// Writes every cell's folder, then the list of the cells in force. What lies there already stays, under the name of its
+    /// cell ([`Plan::take_over`]).
+    ///
+    /// # Errors
+    /// The folder cannot be written to.
+    pub fn write(&mut self) -> anyhow::Result<()> {
+        self.take_over(&|_| false)?;
+        self.cells.iter().try_for_each(Cell::write)?;
+        let line = |cell: &Cell| Line {
+            key: cell.key.clone(),
+            id: cell.record.id.clone(),
+            device: cell.device.clone(),
+            threads: cell.threads,
+        };
+        let listed = Listed {
+            sweep: self.name.clone(),
+            search: self.search,
+            metric: self.metric.clone(),
+            lower_is_better: self.lower_is_better,
+            launcher: self.launcher.clone(),
+            cells: self.cells.iter().map(line).collect(),
+        };
+        write_changed(&self.folder.join(PLAN), &(serde_json::to_string_pretty(&listed)? + "\n"))
+    }
+
+    /// The cell of that key, or of that place in the order, from 0; else the one whose run had that key: tasks wait in a
+    /// queue by the name of their day.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn cell(&self, key_or_index: &str) -> anyhow::Result<&Cell> {
+        let by_key = self.cells.iter().find(|cell| cell.key == key_or_index);
+        let by_index = || key_or_index.parse::<usize>().ok().and_then(|index| self.cells.get(index));
+        let by_id = || self.cells.iter().find(|cell| cell.is_called(key_or_index));
+        by_key.or_else(by_index).or_else(by_id).with_context(|| {
+            let meant = mga_experiment::nearest(key_or_index, self.cells.iter().map(|cell| cell.key.as_str()));
+            let meant = meant.map(|meant| format!(", did you mean `{meant}`?")).unwrap_or_default();
+            let (folder, count) = (self.folder.display(), self.cells.len());
+            format!("{folder}: no run `{key_or_index}` is planned{meant}; there are {count}, from 0")
+        })
+    }
+}
+
+pub(super) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
+    let unreadable = || format!("{}: cannot be read", path.display());
+    serde_json::from_slice(&std::fs::read(path).with_context(unreadable)?).with_context(unreadable)
+}
+
+/// Writes a file unless it holds that text already.
+pub(super) fn write_changed(path: &Path, text: &str) -> anyhow::Result<()> {
+    if std::fs::read(path).is_ok_and(|present| present == text.as_bytes()) {
+        return Ok(());
+    }
+    write_all(path, text.as_bytes()).with_context(|| format!("{}: cannot be written", path.display()))
+}

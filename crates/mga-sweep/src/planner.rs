@@ -1,0 +1,372 @@
+//! From a sweep file to checked runs: every cell's experiment is resolved, its data opened and its weights found before
+//! anything runs.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use mga_experiment::{
+    Better, Components, Defaults, Document, ExperimentError, KeyPath, Loaded, Overrides, Problem, SelectOn, Severity,
+    experiment_schema, load_assigned,
+};
+use mga_train::data_set::TornGroups;
+use mga_train::interrupt::Interrupt;
+use mga_train::run_folder::RunFolder;
+use serde_json::{Value, json};
+
+use super::baseline;
+use super::expand::{Point, Space, unknown_variant};
+use super::file::{Baseline, Budget, Search, SweepFile, sweep_schema};
+use super::identities::Identities;
+use super::idle::idle;
+use super::key;
+use super::plan::{Cell, CellRecord, EXPERIMENT, Plan, write_changed};
+use super::takeover;
+
+/// A sweep file that was found sound, ready to say which runs it asks for.
+pub struct Planner<'a> {
+    components: &'a Components,
+    document: Document,
+    file: SweepFile,
+    name: String,
+    base: PathBuf,
+    overrides: Overrides,
+    schema: Value,
+    space: Space,
+    /// The base by itself, where that is an experiment.
+    base_experiment: Option<Loaded>,
+    identities: Identities<'a>,
+    /// What runs, but perhaps not as meant.
+    pub warnings: Vec<Problem>,
+}
+
+/// The cells of a draw list, and the number that selects in them.
+struct Resolved {
+    cells: Vec<Cell>,
+    metric: String,
+    lower_is_better: bool,
+}
+
+impl<'a> Planner<'a> {
+    /// Reads a sweep file; `overrides` are laid over its base, below the cells' own settings. Their defaults are those
+    /// that the sweep was [begun with](begun_with).
+    ///
+    /// # Errors
+    /// Everything that is wrong with the file itself, in one pass.
+    pub fn read(file: &Path, overrides: Overrides, components: &'a Components) -> Result<Self, ExperimentError> {
+        let document = Document::read(file)?;
+        let schema = sweep_schema();
+        let problems = document.problems(&schema);
+        if !problems.is_empty() {
+            return Err(ExperimentError { problems });
+        }
+        let sweep: SweepFile = serde_json::from_value(document.settings(&schema))
+            .map_err(|error| ExperimentError::from(document.error(&KeyPath::default(), error.to_string())))?;
+        let mut problems = Vec::new();
+        let space = Space::read(&sweep, &document, &mut problems);
+        budget(&sweep, &space, &document, &mut problems);
+        let base = file.parent().unwrap_or(Path::new("")).join(&sweep.base);
+        // The same words as for any experiment that is not there.
+        if let Err(error) = Document::read(&base) {
+            let messages = error.problems.into_iter().map(|problem| problem.message);
+            problems.extend(messages.map(|message| document.error(&KeyPath::dotted("base"), message)));
+        }
+        if let Some(Baseline::Variant(name)) = &sweep.baseline
+            && !sweep.variants.contains_key(name)
+        {
+            let message = unknown_variant(&json!(name), &sweep);
+            problems.push(document.error(&KeyPath::dotted("baseline"), message));
+        }
+        document.sort(&mut problems);
+        if !problems.is_empty() {
+            return Err(ExperimentError { problems });
+        }
+        let schema = experiment_schema(components);
+        let base_experiment = load_assigned(&base, &overrides, &[], components, &schema).ok();
+        let stem = || file.file_stem().map_or_else(|| "sweep".to_owned(), |stem| stem.to_string_lossy().into_owned());
+        Ok(Self {
+            components,
+            name: sweep.name.clone().unwrap_or_else(stem),
+            file: sweep,
+            document,
+            base,
+            overrides,
+            schema,
+            space,
+            base_experiment,
+            identities: Identities::new(components),
+            warnings: Vec::new(),
+        })
+    }
+
+    /// Keeps data open whose masks a segmenter makes, for [`Planner::make_masks`]. To be said before [`Planner::plan`].
+    pub fn keep_data(&mut self) {
+        self.identities.keep_data();
+    }
+
+    /// Makes the masks that segmenters make of the planned runs' data: runs on a cluster then find them in the cache.
+    /// Gives a line for each data set.
+    ///
+    /// # Errors
+    /// A signal.
+    pub fn make_masks(&mut self, interrupt: &Interrupt) -> anyhow::Result<Vec<String>> {
+        self.identities.make_masks(interrupt)
+    }
+
+    /// The sweep file.
+    #[must_use]
+    pub fn file(&self) -> &SweepFile {
+        &self.file
+    }
+
+    /// How many draws the budget allows; `None` for a grid.
+    #[must_use]
+    pub fn draws(&self) -> Option<usize> {
+        match self.file.search {
+            Search::Grid => None,
+            Search::Random | Search::Tpe => Some(self.file.budget.runs / self.space.combinations().max(1)),
+        }
+    }
+
+    /// How many runs there will be, of which `planned` are known by now: a TPE search draws the others later.
+    #[must_use]
+    pub fn total(&self, planned: usize) -> usize {
+        match self.file.search {
+            Search::Tpe => planned.max(self.draws().unwrap_or(0) * self.space.combinations()),
+            Search::Grid | Search::Random => planned,
+        }
+    }
+
+    /// The keys and ranges that are drawn from.
+    pub(super) fn space(&self) -> &Space {
+        &self.space
+    }
+
+    /// The values of draw `number` where nothing is learnt from others: in the order of the ranges.
+    pub(super) fn random_draw(&self, number: usize) -> Vec<Value> {
+        let seed = self.file.budget.seed;
+        self.space.ranges.iter().map(|(setting, range)| range.draw(&setting.key, seed, number)).collect()
+    }
+
+    /// The plan of the runs that the file asks for, into the folder `out`. Of a TPE search, `draws` are those made so far.
+    ///
+    /// # Errors
+    /// Everything that is wrong with any of the experiments, with their data or weights; nothing is written.
+    pub fn plan(&mut self, out: &Path, draws: Option<&[Vec<Value>]>) -> anyhow::Result<Plan> {
+        let all: Vec<Vec<Value>>;
+        let draws = match (self.file.search, draws) {
+            (Search::Grid, _) => None,
+            (_, Some(draws)) => Some(draws),
+            (_, None) => {
+                all = (0..self.draws().unwrap_or(0)).map(|number| self.random_draw(number)).collect();
+                Some(all.as_slice())
+            }
+        };
+        let Resolved { cells, metric, lower_is_better } = self.resolve(out, draws)?;
+        Ok(Plan {
+            name: self.name.clone(),
+            folder: out.to_path_buf(),
+            search: self.file.search,
+            metric,
+            lower_is_better,
+            launcher: self.file.launcher.clone(),
+            cells,
+        })
+    }
+
+    /// Writes the sweep file as it was started, with its resolved base beside it.
+    ///
+    /// # Errors
+    /// The folder cannot be written to.
+    pub fn write_files(&self, out: &Path) -> anyhow::Result<()> {
+        let runs = out.join("runs");
+        std::fs::create_dir_all(&runs).with_context(|| format!("{}: cannot be made", runs.display()))?;
+        let mut sweep: toml_edit::DocumentMut = self.document.text().parse()?;
+        match &self.base_experiment {
+            Some(base) => {
+                write_changed(&out.join("base.toml"), &base.experiment.base_toml(self.overrides.defaults)?)?;
+                sweep["base"] = toml_edit::value("base.toml");
+            }
+            // A base that is no experiment by itself cannot be resolved.
+            None => sweep["base"] = toml_edit::value(std::path::absolute(&self.base)?.to_string_lossy().into_owned()),
+        }
+        write_changed(&out.join("sweep.toml"), &sweep.to_string())
+    }
+
+    fn resolve(&mut self, out: &Path, draws: Option<&[Vec<Value>]>) -> anyhow::Result<Resolved> {
+        let mut problems = Vec::new();
+        let base = self.base_experiment.as_ref().map(|base| serde_json::to_value(&base.experiment)).transpose()?;
+        let points = self.space.points(draws, &self.document, base.as_ref(), &mut problems);
+        if points.is_empty() && draws.is_none_or(|draws| !draws.is_empty()) {
+            problems.push(self.document.error(&KeyPath::dotted("exclude"), "nothing is left to run"));
+        }
+        self.overridden(&points, &mut problems);
+        let mut loaded = Vec::with_capacity(points.len());
+        for point in &points {
+            let found = load_assigned(&self.base, &self.overrides, &point.assignments, self.components, &self.schema);
+            match found {
+                Ok(found) => {
+                    problems.extend(found.warnings.iter().cloned());
+                    if self.file.search == Search::Tpe {
+                        problems.extend(unsearchable(&found, &self.document));
+                    }
+                    loaded.push(found);
+                }
+                Err(error) => problems.extend(error.problems),
+            }
+        }
+        problems.extend(idle(&points, &loaded, self.file.search));
+        self.settle(problems)?;
+        let mut identities = Vec::with_capacity(loaded.len());
+        let mut problems = Vec::new();
+        for found in &mut loaded {
+            match self.identities.of(found) {
+                Ok(identity) => identities.push(identity),
+                Err(error) => match error.downcast::<ExperimentError>() {
+                    Ok(error) => problems.extend(error.problems),
+                    Err(error) => return Err(error),
+                },
+            }
+        }
+        self.settle(problems)?;
+        let baseline = baseline::chosen(&self.file, &self.document, &points, &loaded)?;
+        let mut problems = Vec::new();
+        let mut cells: Vec<Cell> = Vec::with_capacity(loaded.len());
+        let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+        for (order, ((point, found), identity)) in points.iter().zip(&loaded).zip(identities).enumerate() {
+            let key = key::key(&point.labels, &key::names(&point.labels), &identity.id);
+            if let Some(&first) = seen.get(&identity.id) {
+                let message = format!(
+                    "`{key}` would be the same run as `{}`: nothing that tells them apart changes the experiment; \
+                     [[exclude]] one of them",
+                    cells.get(first).map_or("", |cell| cell.key.as_str())
+                );
+                // Two equal draws of a search are no mistake of anybody's.
+                if point.draw.is_none() {
+                    let at = point.assignments.last().map(|assignment| assignment.value_place.clone());
+                    problems.push(Problem::error(at, KeyPath::default(), message));
+                }
+                continue;
+            }
+            seen.insert(identity.id.clone(), cells.len());
+            let record = CellRecord {
+                sweep: self.name.clone(),
+                variant: point.variant.clone(),
+                settings: point.settings(),
+                replicate: point.replicate(),
+                order,
+                baseline: baseline.get(order).copied().unwrap_or(false),
+                draw: point.draw,
+                id: identity.id.clone(),
+            };
+            let experiment = &found.experiment;
+            let mut cell = Cell::new(out, key, record, experiment.device.clone(), experiment.threads);
+            cell.experiment = Some(experiment.resolved_with(self.overrides.defaults)?);
+            cell.identity = Some(identity);
+            // Runs that have trained already, before this was refused, stay what they are.
+            if TornGroups::of_run(&RunFolder::at(cell.folder())) == TornGroups::Refused {
+                problems.extend(self.identities.torn_groups(experiment).into_iter().flat_map(|e| e.problems.clone()));
+            }
+            cells.push(cell);
+        }
+        self.settle(problems)?;
+        takeover::find(out, &mut cells);
+        let metric = loaded.first().map(|found| found.experiment.eval.metric.clone()).unwrap_or_default();
+        let metrics = self.components.tasks.iter().flat_map(|task| task.metrics());
+        let lower_is_better = metrics.filter(|known| known.name == metric).any(|known| known.better == Better::Lower);
+        Ok(Resolved { cells, metric, lower_is_better })
+    }
+
+    /// Keeps warnings, each once; errors end the planning.
+    fn settle(&mut self, problems: Vec<Problem>) -> Result<(), ExperimentError> {
+        let mut once: Vec<Problem> = Vec::new();
+        for problem in problems {
+            if !once.contains(&problem) {
+                once.push(problem);
+            }
+        }
+        self.document.sort(&mut once);
+        if once.iter().any(|problem| problem.severity == Severity::Error) {
+            return Err(ExperimentError { problems: once });
+        }
+        for warning in once {
+            if !self.warnings.contains(&warning) {
+                self.warnings.push(warning);
+            }
+        }
+        Ok(())
+    }
+
+    /// A `--set` of what a cell sets would be lost without a word.
+    fn overridden(&self, points: &[Point], problems: &mut Vec<Problem>) {
+        for argument in &self.overrides.set {
+            let Some(key) = argument.split('=').next().and_then(|key| mga_experiment::setting_path(key.trim()).ok())
+            else {
+                continue;
+            };
+            let varied = points.iter().flat_map(|point| &point.assignments).find(|assignment| assignment.key == key);
+            if varied.is_some() {
+                let place = Some(mga_experiment::Place::Flag(argument.clone()));
+                problems.push(Problem::error(place, key, "is set by the sweep itself; change it in the sweep file"));
+            }
+        }
+    }
+}
+
+/// The defaults that the sweep in this folder was begun with: what its runs leave out means what it meant then, so that
+/// none of them is another run.
+#[must_use]
+pub fn begun_with(out: &Path) -> Defaults {
+    let text = |path: &Path| std::fs::read_to_string(path).unwrap_or_default();
+    let of = |path: &Path| Defaults::of_sweep(&text(path));
+    let base = out.join("base.toml");
+    if base.is_file() {
+        return of(&base);
+    }
+    // A base that is no experiment by itself is not written down, but runs are.
+    let runs = std::fs::read_dir(out.join("runs")).into_iter().flatten().flatten();
+    let old = runs.map(|run| of(&run.path().join(EXPERIMENT))).any(|defaults| defaults == Defaults::Old);
+    if old { Defaults::Old } else { Defaults::New }
+}
+
+/// A search needs runs to spend, and a grid has no use for them; only one that learns has rounds.
+fn budget(file: &SweepFile, space: &Space, document: &Document, problems: &mut Vec<Problem>) {
+    let (at, combinations) = (KeyPath::dotted("budget.runs"), space.combinations());
+    let (usual, learns) = (Budget::default(), "does nothing here: it counts only with search = \"tpe\"");
+    match file.search {
+        Search::Grid if file.budget.runs > 0 => {
+            problems.push(document.error(&at, "a grid runs all its combinations; set search = \"random\" or \"tpe\""));
+        }
+        Search::Grid | Search::Random if file.budget.startup != usual.startup => {
+            problems.push(document.error(&KeyPath::dotted("budget.startup"), learns));
+        }
+        Search::Grid | Search::Random if file.budget.parallel != usual.parallel => {
+            problems.push(document.error(&KeyPath::dotted("budget.parallel"), learns));
+        }
+        Search::Random | Search::Tpe if file.budget.runs == 0 => {
+            problems.push(document.error(&at, "missing; expected how many runs the search may take"));
+        }
+        Search::Random | Search::Tpe if file.budget.runs < combinations => {
+            let message = format!(
+                "expected at least {combinations}: each draw is run with {combinations} combinations of axes and variants"
+            );
+            problems.push(document.error(&at, message));
+        }
+        _ => {}
+    }
+}
+
+/// Why a search cannot score this experiment.
+fn unsearchable(loaded: &Loaded, document: &Document) -> Option<Problem> {
+    let select = loaded.experiment.eval.select_on;
+    let at = KeyPath::dotted("search");
+    match select {
+        SelectOn::Validation => None,
+        SelectOn::Test => {
+            Some(document.error(&at, "tpe would search on the test images: set eval.select_on = \"validation\""))
+        }
+        SelectOn::Last => {
+            Some(document.error(&at, "tpe improves the score that selects: set eval.select_on = \"validation\""))
+        }
+    }
+}

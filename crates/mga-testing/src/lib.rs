@@ -1,0 +1,3 @@
+//! What the tests of the crates share.
+
+pub mod awkward;

@@ -1,0 +1,208 @@
+//! Checkpoints: weights under their own names, with all that training needs to go on to the bit.
+//!
+//! The file is an ordinary weight file to every other reader: the optimiser's tensors stand beside the weights under
+//! `sgd.` or `adamw.`, and the progress is a line of JSON in the metadata. Order, augmentation and dropout are functions of
+//! seed, epoch and step, so no generator has a state to keep beyond those numbers.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use anyhow::Context;
+use candle_core::Tensor;
+use mga_core::optim::Optimiser;
+use mga_core::parameter::ParameterStore;
+use mga_data::masks::MaskNotes;
+use mga_models::{MgaModel, weights};
+use serde::{Deserialize, Serialize};
+
+/// Metadata key of the progress.
+const PROGRESS: &str = "mga.progress";
+
+/// How far a run has come. All counts are of finished things.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// The epoch that is under way, or the number of epochs where all are done.
+    pub epoch: usize,
+    /// Micro-batches of that epoch already used.
+    pub batch: usize,
+    /// Optimiser steps.
+    pub step: u64,
+    /// Micro-batches, since the start: what dropout is keyed by.
+    pub micro_step: u64,
+    /// The best value of the metric that selects.
+    pub best: Option<f64>,
+    /// The epoch it was reached in.
+    pub best_epoch: Option<usize>,
+    /// Evaluations since then.
+    pub stale: usize,
+    /// Whether early stopping ended the run.
+    pub stopped_early: bool,
+    /// Length of `metrics.jsonl`, in bytes.
+    pub metrics_bytes: u64,
+    /// Hash of the experiment that is trained: resuming under another is an error.
+    pub experiment: String,
+    /// Seconds of training so far, over all resumptions.
+    pub seconds: f64,
+    /// What was noted of masks so far: the summary counts images that a resumed run does not see again.
+    #[serde(default)]
+    pub masks: MaskNotes,
+    /// Images that training or selection skipped so far, and why; sorted.
+    #[serde(default)]
+    pub skipped: Vec<String>,
+}
+
+/// Saves weights, optimiser and progress: the file is whole or not there.
+pub fn save(
+    path: &Path,
+    model: &MgaModel,
+    optimiser: Option<&dyn Optimiser>,
+    progress: &Progress,
+) -> anyhow::Result<()> {
+    save_store(path, model.store(), optimiser, progress)
+}
+
+/// [`save`] of any model, by its parameters.
+pub fn save_store(
+    path: &Path,
+    store: &ParameterStore,
+    optimiser: Option<&dyn Optimiser>,
+    progress: &Progress,
+) -> anyhow::Result<()> {
+    let mut tensors = store.tensors();
+    if let Some(optimiser) = optimiser {
+        tensors.extend(optimiser.state()?);
+    }
+    let metadata = HashMap::from([
+        ("format".to_owned(), "pt".to_owned()),
+        (PROGRESS.to_owned(), serde_json::to_string(progress)?),
+    ]);
+    Ok(weights::save_file(&tensors, metadata, path)?)
+}
+
+/// How far the run of a checkpoint had come, from the file's header alone.
+///
+/// # Errors
+/// A file that is no checkpoint.
+pub fn progress(path: &Path) -> anyhow::Result<Progress> {
+    let header = weights::Header::read(path)?;
+    let line = header.metadata.get(PROGRESS);
+    let line = line.with_context(|| format!("{}: a weight file, but no checkpoint of mga", path.display()))?;
+    serde_json::from_str(line).with_context(|| format!("{}: not a readable checkpoint", path.display()))
+}
+
+/// A checkpoint that was loaded.
+#[derive(Debug)]
+pub struct Restored {
+    /// How far its run had come.
+    pub progress: Progress,
+    /// What people should know of the file.
+    pub note: Option<String>,
+}
+
+/// Loads a checkpoint into the model, and the optimiser where one is given.
+///
+/// # Errors
+/// A file that is no checkpoint, of another model, or damaged.
+pub fn load(path: &Path, model: &MgaModel, optimiser: Option<&mut dyn Optimiser>) -> anyhow::Result<Restored> {
+    load_store(path, model.store(), optimiser)
+}
+
+/// [`load`] into any model, by its parameters.
+pub fn load_store(
+    path: &Path,
+    store: &ParameterStore,
+    optimiser: Option<&mut dyn Optimiser>,
+) -> anyhow::Result<Restored> {
+    let unreadable = || format!("{}: not a readable checkpoint", path.display());
+    let bytes = std::fs::read(path).with_context(unreadable)?;
+    // Before anything is taken from it.
+    let checked = weights::check_content(&bytes, path)?;
+    let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).with_context(unreadable)?;
+    let line = header.metadata().as_ref().and_then(|metadata| metadata.get(PROGRESS)).cloned();
+    let line = line.with_context(|| format!("{}: a weight file, but no checkpoint of mga", path.display()))?;
+    let progress = serde_json::from_str(&line).with_context(unreadable)?;
+    let tensors: HashMap<String, Tensor> =
+        candle_core::safetensors::load_buffer(&bytes, &candle_core::Device::Cpu).with_context(unreadable)?;
+    drop(bytes);
+    let (state, mut present): (HashMap<_, _>, HashMap<_, _>) =
+        tensors.into_iter().partition(|(name, _)| weights::is_optimiser_state(name));
+    present.retain(|name, _| !name.ends_with("num_batches_tracked"));
+    for entry in store.entries() {
+        let tensor =
+            present.remove(entry.name()).with_context(|| format!("{}: lacks {}", path.display(), entry.name()))?;
+        entry.set(tensor.to_device(store.device())?).with_context(unreadable)?;
+    }
+    if let Some(name) = present.keys().next() {
+        anyhow::bail!("{}: holds `{name}`, which the model has not", path.display());
+    }
+    if let Some(optimiser) = optimiser {
+        optimiser.load_state(&state).with_context(unreadable)?;
+    }
+    let note = (!checked).then(|| {
+        format!(
+            "{}: carries no hash of its content, as checkpoints of mga 0.1.0 and files of other programs; damage to it would \
+             not show",
+            path.display()
+        )
+    });
+    Ok(Restored { progress, note })
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{DType, Device};
+    use mga_testing::awkward;
+
+    use super::*;
+
+    fn store() -> ParameterStore {
+        let mut store = ParameterStore::new(1, DType::F32, &Device::Cpu);
+        store.root().weight("w", 3, mga_core::parameter::Init::Constant(1.0)).unwrap();
+        store
+    }
+
+    #[test]
+    fn every_finite_double_survives_a_checkpoint() {
+        let doubles = awkward::doubles();
+        let read: Vec<f64> = doubles
+            .iter()
+            .map(|&double| {
+                let text = serde_json::to_string(&Progress { best: Some(double), ..Progress::default() }).unwrap();
+                serde_json::from_str::<Progress>(&text).unwrap().best.unwrap()
+            })
+            .collect();
+        assert!(awkward::same_bits(&read, &doubles));
+        // And through the metadata of a file.
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.safetensors");
+        for best in [4.0 / 17.0, 28.0 / 30.0, 0.1 + 0.2] {
+            let progress = Progress { best: Some(best), ..Progress::default() };
+            save_store(&path, &store(), None, &progress).unwrap();
+            assert_eq!(load_store(&path, &store(), None).unwrap().progress, progress);
+        }
+    }
+
+    #[test]
+    fn a_damaged_checkpoint_is_refused_and_one_without_hash_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.safetensors");
+        let progress = Progress { epoch: 3, best: Some(0.5), ..Progress::default() };
+        save_store(&path, &store(), None, &progress).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        assert!(load_store(&path, &store(), None).unwrap().note.is_none());
+        // A bit of the weights; and one of the progress, which stays as readable as it was.
+        let epoch = whole.windows(11).position(|at| at == b"\\\"epoch\\\":3").unwrap();
+        for place in [whole.len() - 1, epoch + 10] {
+            let mut bytes = whole.clone();
+            bytes[place] ^= 1;
+            std::fs::write(&path, &bytes).unwrap();
+            let message = format!("{:#}", load_store(&path, &store(), None).unwrap_err());
+            assert!(message.contains("x.safetensors: its content is not what was saved"), "{message}");
+        }
+        // As version 0.1.0 wrote it.
+        let metadata = HashMap::from([(PROGRESS.to_owned(), serde_json::to_string(&progress).unwrap())]);
+        safetensors::serialize_to_file(store().tensors(), Some(metadata), &path).unwrap();
+        let old = load_store(&path, &store(), None).unwrap();
+        assert!(old.progress == progress && old.note.is_some_and(|note| note.contains("no hash")));
+    }
+}

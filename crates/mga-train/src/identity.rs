@@ -1,0 +1,318 @@
+//! What a run's numbers depend on, and nothing else: `identity.json`.
+
+use std::path::Path;
+
+use anyhow::Context;
+use mga_experiment::{Experiment, SelectOn};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::checkpoint;
+use crate::file_hashes::{FileHashes, hex};
+use crate::fingerprint::Fingerprint;
+use crate::progress::Listener;
+use crate::run_folder::RunFolder;
+use crate::weights_source::WeightsFile;
+
+/// Its file in a run's folder.
+pub const FILE: &str = "identity.json";
+
+/// Settings of data sets that say where files lie; what lies there is in the fingerprint.
+pub(crate) const PATHS: [&str; 11] = [
+    "root",
+    "mask_root",
+    "mask_folder",
+    "mask_name",
+    "mask_layout",
+    "image_root",
+    "file",
+    "labels",
+    "train_list",
+    "validation_list",
+    "test_list",
+];
+
+/// The parts of a run's identity. Two runs of equal `id` give the same numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The first 16 hexadecimal digits of SHA-256 over `experiment`, `data`, `weights`, `numerics` and `classes`, and
+    /// `reference` where there is one.
+    pub id: String,
+    /// Hash of the resolved experiment without name, description, paths, device, threads, workers.
+    pub experiment: String,
+    /// Hash over every image's content, label and split, and the masks.
+    pub data: String,
+    /// The part of `data` that splits and masks have no say in.
+    #[serde(default)]
+    pub images: String,
+    /// The part of `data` that is tested on: predictions of runs that agree in it can be paired.
+    #[serde(default)]
+    pub test: String,
+    /// The part of `data` that is the masks; `"none"` where none are used.
+    #[serde(default)]
+    pub masks: String,
+    /// Hash over what a trained model depends on: names and labels of all images, contents of those that train and select.
+    /// Empty: version 0.1.0 began the run.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub trained: String,
+    /// Hash over the masks that attention is measured against besides, which no other number depends on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// Hash of the content of the weights that training starts from, or `"none"`.
+    pub weights: String,
+    /// [`mga_core::NUMERICS`].
+    pub numerics: u32,
+    /// Number of classes.
+    pub classes: usize,
+    /// What the run was before images or masks that it tests on were replaced, and it was evaluated again: the last first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replaced: Vec<Replaced>,
+}
+
+/// What changes of an identity when test images are replaced after training.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replaced {
+    /// The run's identity until then.
+    pub id: String,
+    /// Its `data`.
+    pub data: String,
+    /// Its `test`.
+    pub test: String,
+}
+
+/// What a resumed run goes on with.
+#[derive(Debug)]
+pub enum Resumed {
+    /// What it began with, as far as is known.
+    AsBegun,
+    /// All that it trained on, and other images or masks to test on: its training is done, and it is evaluated again.
+    Evaluated(Box<Identity>),
+}
+
+impl Resumed {
+    /// Says that a run is evaluated on other test images than it began with, and writes it down in its folder, where its
+    /// numbers are those of neither from now on, until it is evaluated.
+    ///
+    /// # Errors
+    /// The folder cannot be written to.
+    pub fn write(&self, folder: &RunFolder, voice: &dyn Listener) -> anyhow::Result<()> {
+        let Self::Evaluated(now) = self else { return Ok(()) };
+        voice.say(
+            "note: images or masks that it tests on were replaced since the run began. Its training is done and read none of \
+             them: it is evaluated again, and identity.json and summary.json say so",
+        );
+        let summary = folder.summary();
+        if summary.is_file() {
+            std::fs::remove_file(&summary).with_context(|| format!("{}: cannot be removed", summary.display()))?;
+        }
+        folder.write_json(FILE, now)
+    }
+}
+
+impl Identity {
+    /// The identity of a run of `experiment`, whose weights are settled, on data of that fingerprint.
+    ///
+    /// # Errors
+    /// An experiment that cannot be written as JSON: none that was loaded.
+    pub fn new(experiment: &Experiment, data: &Fingerprint, weights: &str) -> anyhow::Result<Self> {
+        let experiment = experiment_hash(experiment)?;
+        let mut parts = vec![json!(experiment), json!(data.data), json!(weights)];
+        parts.extend([json!(mga_core::NUMERICS), json!(data.classes)]);
+        parts.extend(data.reference.iter().map(|reference| json!(reference)));
+        let parts = Value::Array(parts);
+        let id = hex(&Sha256::digest(parts.to_string().as_bytes())[..8]);
+        Ok(Self {
+            id,
+            experiment,
+            data: data.data.clone(),
+            images: data.images.clone(),
+            test: data.test.clone(),
+            masks: data.masks.clone(),
+            trained: data.trained.clone(),
+            reference: data.reference.clone(),
+            weights: weights.to_owned(),
+            numerics: mga_core::NUMERICS,
+            classes: data.classes,
+            replaced: Vec::new(),
+        })
+    }
+
+    /// Reads the identity of the run in `folder`; `None`: it has none.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn of_run(folder: &Path) -> anyhow::Result<Option<Self>> {
+        let path = folder.join(FILE);
+        if !path.is_file() {
+            return Ok(None);
+        }
+        let unreadable = || format!("{}: cannot be read as the identity of a run", path.display());
+        let text = std::fs::read_to_string(&path).with_context(unreadable)?;
+        serde_json::from_str(&text).map(Some).with_context(unreadable)
+    }
+
+    /// Refuses to go on with the run of `experiment` in `folder` on other data than it began with, from other weights where
+    /// it has no checkpoint yet, or with other numerics. The data's fingerprint now is `data`. A run whose training is done
+    /// may have other test images, or masks of them: one that could not be read may have been repaired.
+    ///
+    /// # Errors
+    /// Other images, labels, splits, masks, weights or numerics; an identity or weights that cannot be read.
+    pub fn check_resumed(
+        folder: &RunFolder,
+        experiment: &Experiment,
+        data: &Fingerprint,
+        weights: Option<&WeightsFile>,
+        hashes: &FileHashes,
+    ) -> anyhow::Result<Resumed> {
+        let Some(begun) = Self::of_run(folder.path())? else { return Ok(Resumed::AsBegun) };
+        let folder_name = folder.path().display();
+        anyhow::ensure!(
+            begun.numerics == mga_core::NUMERICS,
+            "{folder_name}: begun with another version of mga, whose numbers differ (numerics {}; here {}): go on with that \
+             one, or train anew with another --out",
+            begun.numerics,
+            mga_core::NUMERICS
+        );
+        // What the program that began it did not write is not known to differ.
+        let known = |begun: &str, now: &str| if begun.is_empty() { String::new() } else { now.to_owned() };
+        let now = Self {
+            data: data.data.clone(),
+            images: known(&begun.images, &data.images),
+            masks: known(&begun.masks, &data.masks),
+            trained: known(&begun.trained, &data.trained),
+            reference: data.reference.clone(),
+            weights: if folder.last().is_file() { begun.weights.clone() } else { weights_hash(weights, hashes)? },
+            classes: data.classes,
+            ..begun.clone()
+        };
+        if now == begun {
+            return Ok(Resumed::AsBegun);
+        }
+        let trained_on_same = !begun.trained.is_empty() && now.trained == begun.trained && now.weights == begun.weights;
+        let selected_apart = experiment.eval.select_on != SelectOn::Test;
+        if trained_on_same && selected_apart && now.classes == begun.classes && is_trained(folder, experiment)? {
+            let mut now = Self::new(experiment, data, &begun.weights)?;
+            let Self { id, data, test, mut replaced, .. } = begun;
+            replaced.insert(0, Replaced { id, data, test });
+            now.replaced = replaced;
+            return Ok(Resumed::Evaluated(Box::new(now)));
+        }
+        anyhow::bail!(
+            "{folder_name}: not what the run began with: other {}; put that back, or train anew with another --out",
+            begun.differences(&now).join(", ")
+        )
+    }
+
+    /// Whether test images of the run in `folder` were replaced after it was trained.
+    ///
+    /// # Errors
+    /// An identity that cannot be read.
+    pub fn was_evaluated_again(folder: &RunFolder) -> anyhow::Result<bool> {
+        Ok(Self::of_run(folder.path())?.is_some_and(|identity| !identity.replaced.is_empty()))
+    }
+
+    /// In what the two differ, for people.
+    #[must_use]
+    pub fn differences(&self, other: &Self) -> Vec<&'static str> {
+        [
+            (self.experiment != other.experiment, "settings"),
+            (self.images != other.images, "images or labels"),
+            (self.masks != other.masks, "masks"),
+            (self.reference != other.reference, "reference masks"),
+            (self.data != other.data && (&self.images, &self.masks) == (&other.images, &other.masks), "splits"),
+            (self.weights != other.weights, "weights"),
+            (self.numerics != other.numerics, "numerics"),
+            (self.classes != other.classes, "number of classes"),
+        ]
+        .into_iter()
+        .filter_map(|(differ, what)| differ.then_some(what))
+        .collect()
+    }
+}
+
+/// Whether all epochs of a run are done.
+fn is_trained(folder: &RunFolder, experiment: &Experiment) -> anyhow::Result<bool> {
+    if !folder.last().is_file() {
+        return Ok(false);
+    }
+    let progress = checkpoint::progress(&folder.last())?;
+    Ok(progress.stopped_early || progress.epoch >= experiment.schedule.epochs)
+}
+
+/// The hash of the weights that a run starts from.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn weights_hash(weights: Option<&WeightsFile>, hashes: &FileHashes) -> anyhow::Result<String> {
+    match weights {
+        None => Ok("none".to_owned()),
+        Some(weights) => Ok(hashes.of(std::slice::from_ref(&weights.path))?.concat()),
+    }
+}
+
+/// Hash of an experiment without what does not change its numbers, or is told by the hashes of data and weights.
+///
+/// # Errors
+/// An experiment that cannot be written as JSON: none that was loaded.
+pub fn experiment_hash(experiment: &Experiment) -> anyhow::Result<String> {
+    let mut value = serde_json::to_value(experiment)?;
+    for key in ["name", "description", "device", "threads"] {
+        remove(&mut value, &[key]);
+    }
+    for key in ["workers", "prefetch", "verify", "groups_may_leak"].into_iter().chain(PATHS) {
+        remove(&mut value, &["data", key]);
+    }
+    for path in [
+        &["data", "masks", "folder"][..],
+        &["data", "masks", "mask_name"],
+        &["data", "masks", "mask_layout"],
+        &["data", "masks", "segmenter", "cache"],
+        &["data", "annotations", "root"],
+        &["eval", "reference_masks", "folder"],
+        &["eval", "reference_masks", "segmenter", "cache"],
+        &["eval", "reference_masks", "mask_name"],
+        &["eval", "reference_masks", "mask_layout"],
+    ] {
+        remove(&mut value, path);
+    }
+    for path in [
+        &["data", "masks", "segmenter", "weights"][..],
+        &["eval", "reference_masks", "segmenter", "weights"],
+        &["model", "weights"],
+    ] {
+        let name = path.iter().try_fold(&value, |value, key| value.get(key)).and_then(Value::as_str);
+        if name.is_some_and(|name| name != "none") {
+            remove(&mut value, path);
+        }
+    }
+    let digest = Sha256::digest(sorted(value).to_string().as_bytes());
+    Ok(hex(&digest[..16]))
+}
+
+fn remove(value: &mut Value, path: &[&str]) {
+    let Some((last, tables)) = path.split_last() else { return };
+    let mut table = value;
+    for key in tables {
+        match table.get_mut(key) {
+            Some(inner) => table = inner,
+            None => return,
+        }
+    }
+    if let Some(table) = table.as_object_mut() {
+        table.shift_remove(*last);
+    }
+}
+
+/// The same with keys in alphabetical order, so that the order of settings in the program has no say.
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Object(table) => {
+            let mut entries: Vec<_> = table.into_iter().map(|(key, value)| (key, sorted(value))).collect();
+            entries.sort_by(|a, b| a.0.cmp(&b.0));
+            Value::Object(entries.into_iter().collect())
+        }
+        Value::Array(elements) => Value::Array(elements.into_iter().map(sorted).collect()),
+        other => other,
+    }
+}

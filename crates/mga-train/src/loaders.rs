@@ -1,0 +1,100 @@
+//! Loaders for the splits of an open data set.
+
+use std::sync::Arc;
+
+use mga_data::{Loader, LoaderSettings, Pipeline, Source, Transform, loader};
+use mga_experiment::{Loaded, OnError};
+
+use crate::assemble::normalisation;
+use crate::data_set::OpenData;
+
+/// The transforms of `data.train.transforms` or `data.eval.transforms`.
+pub fn pipeline(loaded: &Loaded, key: &str, values: &[serde_json::Value]) -> anyhow::Result<Pipeline> {
+    let transforms = values
+        .iter()
+        .map(|value| serde_json::from_value::<Transform>(value.clone()))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|e| loaded.error(key, e.to_string()))?;
+    let pipeline = Pipeline::new(transforms).map_err(|e| loaded.error(key, e.to_string()))?;
+    Ok(pipeline.rounded(loaded.experiment.data.resize_rounding.unwrap_or_default()))
+}
+
+fn settings(loaded: &Loaded) -> LoaderSettings {
+    let experiment = &loaded.experiment;
+    let data = &experiment.data;
+    let (mean, std) = normalisation(experiment);
+    LoaderSettings {
+        batch_size: data.batch_size,
+        shuffle: data.shuffle,
+        drop_last: data.drop_last,
+        seed: experiment.seed,
+        mean,
+        std,
+        threads: data.workers,
+        prefetch: data.prefetch,
+        on_error: match data.on_error {
+            OnError::Stop => loader::OnError::Stop,
+            OnError::Skip => loader::OnError::Skip,
+        },
+    }
+}
+
+/// Training images: shuffled, augmented, with masks.
+pub fn training(loaded: &Loaded, data: &OpenData) -> anyhow::Result<Loader> {
+    let pipeline = pipeline(loaded, "data.train.transforms", &loaded.experiment.data.train.transforms)?;
+    Ok(Loader::new(data.train_source(), data.splits.train.clone(), pipeline, settings(loaded))?)
+}
+
+/// Images to evaluate, in their order, with masks where there are any.
+pub fn evaluation(loaded: &Loaded, data: &OpenData, indices: &[usize]) -> anyhow::Result<Loader> {
+    let eval = &loaded.experiment.data.eval;
+    let settings = LoaderSettings { batch_size: eval.batch_size, shuffle: false, drop_last: false, ..settings(loaded) };
+    let pipeline = pipeline(loaded, "data.eval.transforms", &eval.transforms)?;
+    Ok(Loader::new(data.eval_source(), indices.to_vec(), pipeline, settings)?)
+}
+
+/// Images one at a time, whatever their sizes, transformed as for evaluation.
+pub fn one_by_one(loaded: &Loaded, source: Arc<dyn Source>, indices: Vec<usize>) -> anyhow::Result<Loader> {
+    let settings = LoaderSettings { batch_size: 1, shuffle: false, drop_last: false, ..settings(loaded) };
+    let pipeline = pipeline(loaded, "data.eval.transforms", &loaded.experiment.data.eval.transforms)?;
+    Ok(Loader::new(source, indices, pipeline, settings)?)
+}
+
+/// [`one_by_one`] of images that a person named: one that cannot be loaded does not keep the others from being shown.
+/// [`Loader::skipped`] names them afterwards.
+pub fn one_by_one_as_far_as_possible(
+    loaded: &Loaded,
+    source: Arc<dyn Source>,
+    indices: Vec<usize>,
+) -> anyhow::Result<Loader> {
+    let on_error = loader::OnError::Skip;
+    let settings = LoaderSettings { batch_size: 1, shuffle: false, drop_last: false, on_error, ..settings(loaded) };
+    let pipeline = pipeline(loaded, "data.eval.transforms", &loaded.experiment.data.eval.transforms)?;
+    Ok(Loader::new(source, indices, pipeline, settings)?)
+}
+
+/// Images with their masks one at a time, as the files have them: no transform, no normalisation.
+pub fn as_they_are(loaded: &Loaded, data: &OpenData, indices: Vec<usize>) -> anyhow::Result<Loader> {
+    let settings = LoaderSettings {
+        batch_size: 1,
+        shuffle: false,
+        drop_last: false,
+        mean: [0.0; 3],
+        std: [1.0; 3],
+        ..settings(loaded)
+    };
+    Ok(Loader::new(data.eval_source(), indices, Pipeline::default(), settings)?)
+}
+
+/// Images of any source: to train on, shuffled and augmented, or to evaluate, in their order.
+pub fn of_source(loaded: &Loaded, source: Arc<dyn Source>, indices: Vec<usize>, train: bool) -> anyhow::Result<Loader> {
+    let data = &loaded.experiment.data;
+    if train {
+        let pipeline = pipeline(loaded, "data.train.transforms", &data.train.transforms)?;
+        return Ok(Loader::new(source, indices, pipeline, settings(loaded))?);
+    }
+    let batch_size = data.eval.batch_size;
+    let settings = LoaderSettings { batch_size, shuffle: false, drop_last: false, ..settings(loaded) };
+    let pipeline = pipeline(loaded, "data.eval.transforms", &data.eval.transforms)?;
+    Ok(Loader::new(source, indices, pipeline, settings)?)
+}

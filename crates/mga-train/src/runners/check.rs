@@ -1,0 +1,50 @@
+//! Checking an experiment: everything that can be said of it before it trains.
+
+use mga_data::transforms::Rounding;
+use mga_experiment::{Components, Loaded};
+
+use crate::TaskComponents;
+use crate::assemble;
+use crate::data_set::TornGroups;
+use crate::tasks::Purpose;
+use crate::weights_source::WeightsFile;
+
+/// Refuses what training would refuse, and says what will train. The weights that the experiment names are settled in it.
+///
+/// # Errors
+/// What is wrong with the experiment, its data or its weights.
+pub fn check(loaded: &mut Loaded, components: &Components) -> anyhow::Result<String> {
+    assemble::settle_mask_weights(loaded, components)?;
+    let device = assemble::device(loaded)?;
+    let task = components.task_of(&loaded.experiment)?;
+    let data = task.open(loaded, components, Purpose::Train(TornGroups::Refused))?;
+    let looked = data.look(loaded, usize::MAX)?;
+    let own = loaded.experiment.data.mean.is_some();
+    let found = assemble::settle_weights(loaded, components)?;
+    let loaded = &*loaded;
+    let job = data.build(loaded, components, &device, true)?;
+    let weights = found.as_ref().map(|found| assemble::load_weights(loaded, job.as_ref(), found)).transpose()?;
+    job.rehearse()?;
+    let mut text: String = data.notes().iter().chain(&looked.notes).map(|note| format!("note: {note}\n")).collect();
+    text += &format!("device: {}, {} threads\n", assemble::device_name(&device), rayon::current_num_threads());
+    text += &format!("weights: {}\n", weights.as_deref().unwrap_or("none, drawn from the seed"));
+    text += &preprocessing_line(loaded, own, found.as_ref());
+    Ok(text + &job.describe(&looked)?)
+}
+
+/// How images are normalised, and who says so. `own`: the experiment did, before weights were settled.
+fn preprocessing_line(loaded: &Loaded, own: bool, weights: Option<&WeightsFile>) -> String {
+    let (mean, std) = assemble::normalisation(&loaded.experiment);
+    let rounding = match loaded.experiment.data.resize_rounding {
+        Some(Rounding::EightBit) => ", resized in 8 bits as PIL does",
+        Some(Rounding::None) | None => "",
+    };
+    let theirs = weights.and_then(|weights| weights.preprocessing.as_ref());
+    let from = match theirs {
+        _ if own => "the experiment's own (data.mean, data.std)".to_owned(),
+        Some(theirs) if theirs.trained_at.is_empty() => format!("from {}", theirs.from),
+        Some(theirs) => format!("from {} (trained at {})", theirs.from, theirs.trained_at),
+        None => "ImageNet's, since nothing says otherwise".to_owned(),
+    };
+    format!("preprocessing: mean {mean:?}, std {std:?}, {from}{rounding}\n")
+}

@@ -1,0 +1,102 @@
+//! The end of a run: its checkpoints evaluated on the test images, everything written, and what came of it put into words.
+
+use std::path::Path;
+
+use mga_experiment::{Loaded, SelectOn};
+use serde_json::json;
+
+use super::learner::Outcome;
+use crate::checkpoint::{self, Progress};
+use crate::identity::Identity;
+use crate::interrupt::Interrupt;
+use crate::loaders;
+use crate::progress::Listener;
+use crate::run_folder::RunFolder;
+use crate::tasks::{Job, TaskData};
+
+/// Evaluates test on the last and on the selected checkpoint, writes everything, and gives what came of it in words.
+///
+/// # Errors
+/// Images that cannot be read; a folder that cannot be written to; a signal.
+pub(super) fn finish(
+    loaded: &Loaded,
+    job: &dyn Job,
+    data: &dyn TaskData,
+    folder: &RunFolder,
+    progress: &Progress,
+    voice: &dyn Listener,
+    interrupt: &Interrupt,
+) -> anyhow::Result<String> {
+    let (experiment, splits) = (&loaded.experiment, data.splits());
+    let mut skipped = progress.skipped.clone();
+    let (split, indices) =
+        if splits.test.is_empty() { ("validation", &splits.validation) } else { ("test", &splits.test) };
+    let has_best = experiment.eval.select_on != SelectOn::Last && folder.best().is_file();
+    let mut result_of = |checkpoint: &Path| -> anyhow::Result<Option<Box<dyn Outcome>>> {
+        // Of a run without images to evaluate too: what is looked at below is the reported checkpoint.
+        checkpoint::load_store(checkpoint, job.store(), None)?;
+        if indices.is_empty() {
+            return Ok(None);
+        }
+        let loader = loaders::of_source(loaded, data.source(false), indices.clone(), false)?;
+        let result = job.evaluate(&loader, interrupt, &mut |_| ())?;
+        skipped.extend(loader.skipped());
+        Ok(Some(result))
+    };
+    let last = result_of(&folder.last())?;
+    let selected = if has_best && last.is_some() { result_of(&folder.best())? } else { None };
+    let reported = selected.as_ref().or(last.as_ref());
+    if let Some(result) = reported {
+        result.notes(split).iter().for_each(|note| voice.say(&format!("warning: {note}")));
+        result.write(folder)?;
+        job.pictures(indices, folder)?;
+    }
+    let closing = job.close(folder, interrupt)?;
+    closing.warnings.iter().for_each(|warning| voice.say(&format!("warning: {warning}")));
+    skipped.sort();
+    skipped.dedup();
+    let best_epoch = progress.best_epoch;
+    let last_epoch = Some(progress.epoch.saturating_sub(1));
+    let mut summary = json!({
+        "status": "finished",
+        "task": experiment.task,
+        "split": split,
+        "select_on": experiment.eval.select_on,
+        "selected_on_test": experiment.eval.select_on == SelectOn::Test,
+        "epochs": progress.epoch,
+        "steps": progress.step,
+        "stopped_early": progress.stopped_early,
+        "best_epoch": best_epoch,
+        "best_score": progress.best,
+        "selected": selected.as_ref().map(|result| result.line(split, best_epoch)),
+        "last": last.as_ref().map(|result| result.line(split, last_epoch)),
+        "classes": data.classes().len(),
+        "class_names": data.classes(),
+        "train_images": splits.train.len(),
+        "validation_images": splits.validation.len(),
+        "test_images": splits.test.len(),
+    });
+    closing.summary.into_iter().for_each(|(key, value)| summary[key] = value);
+    summary["skipped"] = json!(skipped);
+    summary["training_seconds"] = json!(progress.seconds);
+    summary["test_images_replaced"] = json!(Identity::was_evaluated_again(folder)?);
+    folder.write_json("summary.json", &summary)?;
+    let mut text = String::new();
+    if !skipped.is_empty() {
+        text += &format!("{} images were skipped (see summary.json)\n", skipped.len());
+    }
+    if let Some(result) = reported {
+        let flatters = if experiment.eval.select_on == SelectOn::Test { "TEST, which flatters" } else { "validation" };
+        let chosen = match best_epoch.filter(|_| has_best) {
+            Some(epoch) => format!("epoch {} (best on {flatters})", epoch + 1),
+            None => "the last epoch".to_owned(),
+        };
+        if result.unlabelled() > 0 {
+            text += &format!("\n{split}: {} images have no label: predicted, not scored", result.unlabelled());
+        }
+        text += &format!("\n{split}: {} images, {chosen}\n{}", result.images(), result.lines());
+    }
+    text += &closing.lines;
+    text += &format!("run: {}\n{}", folder.path().display(), closing.next);
+    Ok(text)
+}

@@ -1,0 +1,84 @@
+//! About how long a run will take, from some of its steps.
+
+use std::time::{Duration, Instant};
+
+use mga_core::optim::OptimiserSettings;
+use mga_core::tape::Tape;
+use mga_experiment::{Components, Loaded, SelectOn};
+
+use crate::TaskComponents;
+use crate::assemble;
+use crate::data_set::TornGroups;
+use crate::interrupt::Interrupt;
+use crate::loaders;
+use crate::tasks::Purpose;
+
+/// Steps that are not counted: the first fills memory.
+const WARM_UP: usize = 1;
+/// Batches that are evaluated.
+const EVALUATED: usize = 3;
+
+/// What some steps say of a run.
+#[derive(Debug, Clone, Copy, serde::Serialize, serde::Deserialize)]
+pub struct Timed {
+    /// About how long the run takes, without early stopping.
+    pub seconds: f64,
+    /// Training steps that were timed.
+    pub steps: usize,
+}
+
+/// Times steps of a run for about `limit`, and some batches of its evaluation. Nothing is written.
+///
+/// # Errors
+/// Wrong data; what the model refuses.
+pub fn time(loaded: &Loaded, components: &Components, limit: Duration) -> anyhow::Result<Timed> {
+    let experiment = &loaded.experiment;
+    let begun = Instant::now();
+    let device = assemble::device(loaded)?;
+    let data = components.task_of(experiment)?.open(loaded, components, Purpose::Train(TornGroups::Noted))?;
+    let learner = data.build(loaded, components, &device, true)?;
+    let (splits, loader) = (data.splits(), |indices: &[usize], train| {
+        loaders::of_source(loaded, data.source(train), indices.to_vec(), train)
+    });
+    let settings: OptimiserSettings = serde_json::from_value(serde_json::to_value(&experiment.optimiser)?)?;
+    let mut optimiser = settings.build(learner.store())?;
+    let train = loader(&splits.train, true)?;
+    let opened = begun.elapsed().as_secs_f64();
+
+    let (mut started, mut steps) = (Instant::now(), 0);
+    for (number, batch) in train.epoch(0, 0).enumerate() {
+        let mut tape = Tape::train(experiment.seed, number as u64).with_recompute(experiment.train.recompute);
+        let (total, _) = learner.loss(&mut tape, &batch?)?;
+        let gradients = tape.backward(&total, 1.0)?.into_parameters();
+        // The rate is of no interest, only the work.
+        optimiser.step(learner.store(), &gradients, 0.0)?;
+        if number + 1 == WARM_UP {
+            started = Instant::now();
+            continue;
+        }
+        steps += 1;
+        if started.elapsed() > limit {
+            break;
+        }
+    }
+    let step =
+        if steps == 0 { started.elapsed().as_secs_f64() } else { started.elapsed().as_secs_f64() / steps as f64 };
+
+    let (validation, test) = (splits.validation.len(), splits.test.len());
+    let some = if validation > 0 { &splits.validation } else { &splits.test };
+    let some = some.get(..some.len().min(EVALUATED * experiment.data.eval.batch_size)).unwrap_or_default();
+    let started = Instant::now();
+    if !some.is_empty() {
+        learner.evaluate(&loader(some, false)?, &Interrupt::default(), &mut |_| ())?;
+    }
+    let image = started.elapsed().as_secs_f64() / some.len().max(1) as f64;
+
+    let epochs = experiment.schedule.epochs;
+    let selecting = if experiment.eval.select_on == SelectOn::Test { test } else { validation };
+    let evaluated = selecting * epochs.div_ceil(experiment.eval.every.max(1));
+    // The last and the selected checkpoint.
+    let at_the_end = test * if experiment.eval.select_on == SelectOn::Last { 1 } else { 2 };
+    let training = step * (epochs * train.batches_per_epoch()) as f64;
+    let seconds = opened + training + image * (evaluated + at_the_end) as f64;
+    Ok(Timed { seconds, steps })
+}

@@ -1,0 +1,137 @@
+//! Training an experiment into a run's folder, from the start or from where it stopped.
+
+use std::sync::Arc;
+
+use mga_experiment::{Components, Loaded, SelectOn};
+
+use super::finish::finish;
+use super::training::Training;
+use crate::TaskComponents;
+use crate::assemble;
+use crate::data_set::TornGroups;
+use crate::environment::Environment;
+use crate::file_hashes::FileHashes;
+use crate::identity::{self, Identity, Resumed, experiment_hash, weights_hash};
+use crate::interrupt::{Interrupt, Interrupted};
+use crate::loaders;
+use crate::mask_files::{LOOKED_AT, Looked};
+use crate::progress::Listener;
+use crate::run_folder::RunFolder;
+use crate::tasks::Purpose;
+
+/// A run that was trained to its end.
+#[derive(Debug, Clone)]
+pub struct Trained {
+    /// Its folder.
+    pub folder: RunFolder,
+    /// What came of it, for people.
+    pub text: String,
+}
+
+/// Trains an experiment into `folder`; with `resume`, goes on with the run that is there. The weights that the experiment
+/// names are settled in it.
+///
+/// # Errors
+/// A wrong experiment, data or weights; a loss that is not finite; a signal.
+pub fn train(
+    loaded: &mut Loaded,
+    components: &Components,
+    folder: &RunFolder,
+    resume: bool,
+    voice: &dyn Listener,
+    interrupt: &Interrupt,
+) -> anyhow::Result<Trained> {
+    // Held until the run ends: two processes would write over each other.
+    let mut lock = if resume { Some(folder.lock()?) } else { None };
+    assemble::settle_mask_weights(loaded, components)?;
+    let device = assemble::device(loaded)?;
+    let task = components.task_of(&loaded.experiment)?;
+    let data = task.open(loaded, components, Purpose::Train(TornGroups::of_run(folder)))?;
+    if !resume {
+        data.check_complete(loaded)?;
+    }
+    // A checkpoint holds all that the first weights gave, and they may be gone.
+    let weights = if resume && folder.last().is_file() { None } else { assemble::settle_weights(loaded, components)? };
+    let loaded = &*loaded;
+    let experiment = &loaded.experiment;
+    let job = data.build(loaded, components, &device, true)?;
+    let say = |line: &str| voice.say(line);
+    if let Some(weights) = &weights {
+        say(&assemble::load_weights(loaded, job.as_ref(), weights)?);
+        job.weights_notes(weights).iter().for_each(|note| say(note));
+    }
+    if !resume {
+        job.rehearse()?;
+    }
+    let resolved = experiment.resolved_toml()?;
+    let hashes = FileHashes::of_user();
+    let (fingerprint, contents) = data.fingerprint(&hashes, voice)?;
+    let resumed = match resume {
+        true => Identity::check_resumed(folder, experiment, &fingerprint, weights.as_ref(), &hashes)?,
+        false => Resumed::AsBegun,
+    };
+    data.verify(experiment, &contents, voice, interrupt)?;
+    // A run that began has been looked at. After all that cannot be read was told at once.
+    let looked = if resume { Looked::default() } else { data.look(loaded, LOOKED_AT)? };
+    if resume {
+        resumed.write(folder, voice)?;
+    } else {
+        let files = data.files()?;
+        let identity = Identity::new(experiment, &fingerprint, &weights_hash(weights.as_ref(), &hashes)?)?;
+        folder.create()?;
+        lock = Some(folder.lock()?);
+        folder.write_json("environment.json", &Environment::here(&device))?;
+        folder.write_json(identity::FILE, &identity)?;
+        files.iter().try_for_each(|(name, content)| folder.write_json(name, content))?;
+        // The experiment last: where it is, the run can be resumed and lacks nothing.
+        folder.write("experiment.toml", &resolved)?;
+    }
+    folder.remove_temporary()?;
+    data.notes().iter().chain(&looked.notes).for_each(|warning| say(&format!("warning: {warning}")));
+    let splits = data.splits();
+    say(&format!(
+        "{}: {} {}, {} training, {} validation and {} test images; {} on {}; into {}",
+        experiment.data.dataset,
+        data.classes().len(),
+        data.classes_of(),
+        splits.train.len(),
+        splits.validation.len(),
+        splits.test.len(),
+        experiment.model.backbone,
+        assemble::device_name(&device),
+        folder.path().display()
+    ));
+    job.begin(folder, interrupt)?.iter().for_each(|line| say(line));
+    let loader = |indices: &[usize], train| loaders::of_source(loaded, data.source(train), indices.to_vec(), train);
+    let select = match experiment.eval.select_on {
+        SelectOn::Test => Some(("test", loader(&splits.test, false)?)),
+        _ if splits.validation.is_empty() => None,
+        _ => Some(("validation", loader(&splits.validation, false)?)),
+    };
+    let training = Training {
+        experiment,
+        learner: job.as_ref(),
+        train: loader(&splits.train, true)?,
+        select,
+        masks: Arc::clone(data.masks()),
+        folder: folder.clone(),
+        interrupt: interrupt.clone(),
+        report: voice.run(experiment, task.metrics().iter().find(|m| m.name == experiment.eval.metric).copied()),
+        voice,
+        identity: experiment_hash(experiment)?,
+    };
+    let progress = training.run(resume)?;
+    data.masks().warnings().iter().for_each(|warning| say(&format!("warning: {warning}")));
+    let text = finish(loaded, job.as_ref(), data.as_ref(), folder, &progress, voice, interrupt).map_err(|error| {
+        if !error.is::<Interrupted>() {
+            return error;
+        }
+        let folder = folder.path().display();
+        Interrupted(format!(
+            "interrupted while evaluating the trained model; evaluate it again with: mga train --resume {folder}"
+        ))
+        .into()
+    })?;
+    drop(lock);
+    Ok(Trained { folder: folder.clone(), text })
+}

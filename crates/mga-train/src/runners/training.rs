@@ -1,0 +1,422 @@
+//! The training loop: epochs of steps, evaluations, checkpoints; resumable to the bit from any of them.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Context;
+use mga_core::optim::{Optimiser, OptimiserSettings, Position, ScheduleSettings, accumulate, clip_norm};
+use mga_core::parameter::ParameterId;
+use mga_core::tape::Tape;
+use mga_data::{Batch, Loader, MaskSource};
+use mga_experiment::{Experiment, SelectOn};
+
+use super::learner::{Learner, StepParts, number};
+use super::suspect::{Suspect, suspect};
+use crate::checkpoint::{self, Progress};
+use crate::interrupt::{Interrupt, Interrupted};
+use crate::progress::{EpochEnd, Listener, ProgressReport};
+use crate::run_folder::{MetricsLog, RunFolder};
+
+/// Everything a training run works with.
+pub struct Training<'a> {
+    /// The resolved experiment.
+    pub experiment: &'a Experiment,
+    /// What is trained: the model with its loss and evaluation.
+    pub learner: &'a dyn Learner,
+    /// Training batches.
+    pub train: Loader,
+    /// The images checkpoints are selected on, if any: validation, or test where the experiment says so.
+    pub select: Option<(&'static str, Loader)>,
+    /// The masks, which note what is odd with them.
+    pub masks: Arc<MaskSource>,
+    /// Where everything is written.
+    pub folder: RunFolder,
+    /// Raised by a signal.
+    pub interrupt: Interrupt,
+    /// What people see meanwhile.
+    pub report: Arc<dyn ProgressReport>,
+    /// How notes are said.
+    pub voice: &'a dyn Listener,
+    /// Hash of the experiment.
+    pub identity: String,
+}
+
+impl Training<'_> {
+    /// Trains to the end, from `resume` or from the start.
+    pub fn run(&self, resume: bool) -> anyhow::Result<Progress> {
+        let optimiser: OptimiserSettings = serde_json::from_value(serde_json::to_value(&self.experiment.optimiser)?)?;
+        let schedule: ScheduleSettings = serde_json::from_value(serde_json::to_value(&self.experiment.schedule)?)?;
+        let rate = optimiser.learning_rate();
+        schedule.check(rate)?;
+        let mut optimiser = optimiser.build(self.learner.store())?;
+        let mut progress = Progress { experiment: self.identity.clone(), ..Progress::default() };
+        if resume && self.folder.last().is_file() {
+            let last = checkpoint::load_store(&self.folder.last(), self.learner.store(), Some(optimiser.as_mut()))?;
+            last.note.iter().for_each(|note| self.voice.say(&format!("note: {note}")));
+            progress = last.progress;
+            if progress.experiment != self.identity {
+                anyhow::bail!(
+                    "{}: was saved by another experiment than the folder's; nothing was changed",
+                    self.folder.last().display()
+                );
+            }
+        }
+        self.masks.recall(&progress.masks);
+        let mut log = MetricsLog::open(&self.folder.metrics(), progress.metrics_bytes)?;
+        let steps = self.train.batches_per_epoch().div_ceil(self.experiment.train.accumulate);
+        if steps == 0 {
+            anyhow::bail!(
+                "no training batch: {} images with data.batch_size = {} and drop_last",
+                self.train.indices().len(),
+                self.experiment.data.batch_size
+            );
+        }
+        while progress.epoch < self.experiment.schedule.epochs && !progress.stopped_early {
+            let epoch = progress.epoch;
+            let at = |step| schedule.factor(rate, Position { epoch, step, steps_per_epoch: steps });
+            self.epoch(&mut progress, optimiser.as_mut(), &at, rate, &mut log)?;
+            self.after_epoch(&mut progress, optimiser.as_ref(), &mut log)?;
+            if self.interrupt.is_raised() && progress.epoch < self.experiment.schedule.epochs {
+                return Err(self.interrupted(&progress));
+            }
+        }
+        Ok(progress)
+    }
+
+    /// Optimiser steps until the epoch is over.
+    fn epoch(
+        &self,
+        progress: &mut Progress,
+        optimiser: &mut dyn Optimiser,
+        factor: &dyn Fn(usize) -> f64,
+        rate: f64,
+        log: &mut MetricsLog,
+    ) -> anyhow::Result<()> {
+        let (group, images) = (self.experiment.train.accumulate, self.train.indices().len());
+        let (batch_size, batches) = (self.experiment.data.batch_size, self.train.batches_per_epoch());
+        let mut sum: Option<Vec<(ParameterId, candle_core::Tensor)>> = None;
+        let (mut loss, mut parts, mut seen, mut started) = (0.0, StepParts::default(), 0, Instant::now());
+        let mut stream = self.train.epoch(progress.epoch as u64, progress.batch).peekable();
+        while let Some(batch) = stream.next() {
+            let batch = batch?;
+            let step = batch.position / group;
+            // Images of this optimiser step as planned: a micro-batch weighs what it holds of them.
+            let planned = ((step + 1) * group).min(batches) * batch_size;
+            let planned = planned.min(images) - step * group * batch_size;
+            let share = batch.len() as f64 / planned as f64;
+            let tape = Tape::train(self.experiment.seed, progress.micro_step);
+            let mut tape = tape.with_recompute(self.experiment.train.recompute);
+            let (total, of_batch) = self.learner.loss(&mut tape, &batch)?;
+            let value = number(&total)?;
+            if !value.is_finite() {
+                return Err(self.not_finite(progress, &batch, "loss", value, rate));
+            }
+            accumulate(&mut sum, tape.backward(&total, share)?.into_parameters())?;
+            loss += value * share;
+            parts.add(&of_batch, share);
+            seen += batch.len();
+            progress.micro_step += 1;
+            progress.batch = batch.position + 1;
+            // The step ends with its last micro-batch, or with the epoch; a batch of which nothing could be read is not
+            // seen here at all.
+            let ends = match stream.peek() {
+                None => true,
+                Some(Ok(next)) => next.position / group != step,
+                Some(Err(_)) => false,
+            };
+            if !ends {
+                continue;
+            }
+            let mut gradients = sum.take().unwrap_or_default();
+            let norm = clip_norm(&mut gradients, self.experiment.train.clip_norm)?;
+            if !norm.is_finite() {
+                return Err(self.not_finite(progress, &batch, "gradient", norm, rate));
+            }
+            let factor = factor(step);
+            optimiser.step(self.learner.store(), &gradients, factor)?;
+            progress.step += 1;
+            let seconds = started.elapsed().as_secs_f64();
+            progress.seconds += seconds;
+            let speed = seen as f64 / seconds.max(1e-9);
+            self.report.step(progress, batches, loss, speed);
+            if progress.step.is_multiple_of(self.experiment.train.log_every.max(1) as u64) || stream.peek().is_none() {
+                let mut line = serde_json::json!({
+                    "kind": "step", "step": progress.step, "epoch": progress.epoch, "loss": loss,
+                });
+                parts.means().for_each(|(name, mean)| line[name] = serde_json::json!(mean));
+                line["learning_rate"] = serde_json::json!(rate * factor);
+                line["images_per_second"] = serde_json::json!(speed);
+                log.append(&line)?;
+            }
+            let every = self.experiment.train.checkpoint_every as u64;
+            let more = stream.peek().is_some();
+            if more && (self.interrupt.is_raised() || every > 0 && progress.step.is_multiple_of(every)) {
+                self.save(progress, optimiser, log)?;
+            }
+            if more && self.interrupt.is_raised() {
+                return Err(self.interrupted(progress));
+            }
+            (loss, parts, seen, started) = (0.0, StepParts::default(), 0, Instant::now());
+        }
+        Ok(())
+    }
+
+    /// Evaluates where it is due, keeps the best, and saves.
+    fn after_epoch(
+        &self,
+        progress: &mut Progress,
+        optimiser: &dyn Optimiser,
+        log: &mut MetricsLog,
+    ) -> anyhow::Result<()> {
+        let (settings, epoch) = (&self.experiment.eval, progress.epoch);
+        let last = epoch + 1 == self.experiment.schedule.epochs;
+        if let Some((split, loader)) =
+            self.select.as_ref().filter(|_| last || (epoch + 1).is_multiple_of(settings.every.max(1)))
+        {
+            self.report.evaluating(split, loader.indices().len());
+            let result = match self.learner.evaluate(loader, &self.interrupt, &mut |n| self.report.evaluated(n)) {
+                Err(error) if error.is::<Interrupted>() => {
+                    // The epoch's steps are done: save them, and evaluate again on resumption (`batch` says so).
+                    self.save(progress, optimiser, log)?;
+                    return Err(self.interrupted(progress));
+                }
+                result => result?,
+            };
+            let line = result.line(split, Some(epoch));
+            log.append(&line)?;
+            result.notes(split).iter().for_each(|note| self.voice.say(&format!("warning: {note}")));
+            // NaN is above nothing, and nothing is above it: it would select the first epoch for good.
+            let score = result.score().filter(|score| score.is_finite());
+            let better = match (score, progress.best) {
+                (Some(score), Some(best)) => score > best,
+                (Some(_), None) => true,
+                (None, _) => false,
+            };
+            progress.stale = if better { 0 } else { progress.stale + 1 };
+            if better {
+                (progress.best, progress.best_epoch) = (score, Some(epoch));
+            }
+            progress.stopped_early =
+                self.experiment.train.early_stopping > 0 && progress.stale >= self.experiment.train.early_stopping;
+            self.report.epoch(&EpochEnd {
+                epoch,
+                shown: Some(&result.shown()),
+                line: Some(&line),
+                score,
+                best: progress.best,
+                better,
+            });
+            if better && settings.select_on != SelectOn::Last {
+                checkpoint::save_store(&self.folder.best(), self.learner.store(), None, progress)?;
+            }
+        } else {
+            let best = progress.best;
+            self.report.epoch(&EpochEnd { epoch, shown: None, line: None, score: None, best, better: false });
+        }
+        progress.epoch += 1;
+        progress.batch = 0;
+        self.save(progress, optimiser, log)
+    }
+
+    fn save(&self, progress: &mut Progress, optimiser: &dyn Optimiser, log: &mut MetricsLog) -> anyhow::Result<()> {
+        // The log first: a checkpoint never speaks of lines that a power cut could take away.
+        progress.metrics_bytes = log.sync()?;
+        progress.masks = self.masks.notes();
+        progress.skipped.extend(self.train.skipped());
+        progress.skipped.extend(self.select.iter().flat_map(|(_, loader)| loader.skipped()));
+        progress.skipped.sort();
+        progress.skipped.dedup();
+        checkpoint::save_store(&self.folder.last(), self.learner.store(), Some(optimiser), progress)
+            .context("saving a checkpoint")
+    }
+
+    fn interrupted(&self, progress: &Progress) -> anyhow::Error {
+        let folder = self.folder.path().display();
+        Interrupted(format!(
+            "interrupted after step {} in epoch {}, and saved; go on with: mga train --resume {folder}",
+            progress.step, progress.epoch
+        ))
+        .into()
+    }
+
+    /// One sentence: what happened, the image or the setting it is likely owed to, and what is left.
+    fn not_finite(&self, progress: &Progress, batch: &Batch, what: &str, value: f64, rate: f64) -> anyhow::Error {
+        let kept =
+            if self.folder.last().is_file() { "the last checkpoint is kept" } else { "no checkpoint was saved yet" };
+        let at = format!("the {what} is {value} at step {} in epoch {}", progress.step + 1, progress.epoch);
+        match suspect(self.learner, batch) {
+            Suspect::Image(id) => {
+                anyhow::anyhow!(
+                    "{at}, and `{id}` alone of its batch gives such a loss: look at this image and its mask; {kept}"
+                )
+            }
+            Suspect::Rate(id) => anyhow::anyhow!(
+                "{at}, not by one image alone (the largest loss is that of `{id}`): lower optimiser.learning_rate, {rate}, \
+                 or set train.clip_norm; {kept}"
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::path::Path;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use candle_core::Tensor;
+    use mga_core::parameter::ParameterStore;
+    use mga_core::tape::Value;
+    use mga_data::Batch;
+    use mga_experiment::{Loaded, Overrides, load};
+    use serde_json::json;
+
+    use super::super::learner::{LossPart, Outcome};
+    use super::*;
+    use crate::data_set;
+    use crate::loaders;
+    use crate::progress::Silent;
+    use crate::tasks::classification::Classifier;
+
+    /// A classifier whose evaluations come out as they are set.
+    struct Scripted<'a> {
+        own: Classifier<'a>,
+        scores: &'a [f64],
+        /// Evaluations so far.
+        evaluated: AtomicUsize,
+        /// The signal comes with this one.
+        interrupted_at: usize,
+    }
+
+    struct Score(f64);
+
+    impl Learner for Scripted<'_> {
+        fn store(&self) -> &ParameterStore {
+            self.own.store()
+        }
+
+        fn loss(&self, tape: &mut Tape, batch: &Batch) -> anyhow::Result<(Value, Vec<LossPart>)> {
+            self.own.loss(tape, batch)
+        }
+
+        fn evaluate(
+            &self,
+            _: &Loader,
+            interrupt: &Interrupt,
+            _: &mut dyn FnMut(usize),
+        ) -> anyhow::Result<Box<dyn Outcome>> {
+            let at = self.evaluated.fetch_add(1, Ordering::Relaxed);
+            if at == self.interrupted_at {
+                interrupt.raise();
+            }
+            Ok(Box::new(Score(self.scores[at])))
+        }
+    }
+
+    impl Outcome for Score {
+        fn line(&self, split: &str, epoch: Option<usize>) -> serde_json::Value {
+            json!({ "kind": "eval", "split": split, "epoch": epoch })
+        }
+
+        fn score(&self) -> Option<f64> {
+            Some(self.0)
+        }
+
+        fn notes(&self, _: &str) -> Vec<String> {
+            vec![]
+        }
+
+        fn shown(&self) -> String {
+            String::new()
+        }
+
+        fn lines(&self) -> String {
+            String::new()
+        }
+
+        fn images(&self) -> u64 {
+            1
+        }
+
+        fn write(&self, _: &RunFolder) -> anyhow::Result<()> {
+            Ok(())
+        }
+
+        fn write_logits(&self, _: &RunFolder) -> anyhow::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn loaded(epochs: usize) -> Loaded {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("x.toml");
+        let text = format!(
+            "task = \"classification\"\ndevice = \"cpu\"\n[data]\ndataset = \"leaves\"\nsize = 16\ncultivars = 10\n\
+             train_per_class = 4\ntest_per_class = 1\nworkers = 1\n[data.validation]\nper_class = 1\n[model]\n\
+             backbone = \"conv4\"\nattention = \"none\"\nmask_guidance = false\n[schedule]\nepochs = {epochs}\n"
+        );
+        std::fs::write(&file, text).unwrap();
+        load(&file, &Overrides::default(), &crate::builtin()).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Trains into `folder`, an epoch a score, from evaluation `from` on.
+    fn train(folder: &Path, scores: &[f64], from: usize, interrupted_at: usize) -> anyhow::Result<Progress> {
+        let (loaded, components) = (loaded(scores.len()), crate::builtin());
+        let data = data_set::open(&loaded, &components, data_set::TornGroups::Refused)?;
+        let own = Classifier::new(&loaded, &components, &data, &candle_core::Device::Cpu, true)?;
+        let experiment = &loaded.experiment;
+        let folder = RunFolder::at(folder);
+        if from == 0 {
+            folder.create()?;
+        }
+        let voice = &Silent;
+        Training {
+            experiment,
+            learner: &Scripted { own, scores, evaluated: AtomicUsize::new(from), interrupted_at },
+            train: loaders::training(&loaded, &data)?,
+            select: Some(("validation", loaders::evaluation(&loaded, &data, &data.splits.validation)?)),
+            masks: Arc::clone(&data.masks),
+            folder,
+            interrupt: Interrupt::default(),
+            report: voice.run(experiment, None),
+            voice,
+            identity: String::new(),
+        }
+        .run(from > 0)
+    }
+
+    fn best(folder: &Path) -> HashMap<String, Vec<f32>> {
+        let path = RunFolder::at(folder).best();
+        let tensors: HashMap<String, Tensor> = candle_core::safetensors::load(path, &candle_core::Device::Cpu).unwrap();
+        let values = |tensor: &Tensor| tensor.flatten_all().unwrap().to_vec1().unwrap();
+        tensors.iter().map(|(name, tensor)| (name.clone(), values(tensor))).collect()
+    }
+
+    #[test]
+    fn an_equal_score_is_not_better_after_a_resumption() {
+        let folder = tempfile::tempdir().unwrap();
+        for (number, score) in [4.0 / 17.0, 28.0 / 30.0, 0.1 + 0.2, 1.0 - 0.9, -1e-300 / 3.0].iter().enumerate() {
+            let scores = [*score, *score, score - 0.1];
+            let at = |name: &str| folder.path().join(format!("{name}-{number}"));
+            let peace = train(&at("peace"), &scores, 0, usize::MAX).unwrap();
+            let interrupted = train(&at("run"), &scores, 0, 0).unwrap_err();
+            assert!(interrupted.is::<Interrupted>(), "{interrupted:#}");
+            let resumed = train(&at("run"), &scores, 1, usize::MAX).unwrap();
+            assert_eq!((peace.best_epoch, resumed.best_epoch), (Some(0), Some(0)), "{score}");
+            assert_eq!(resumed.best.map(f64::to_bits), Some(score.to_bits()));
+            assert_eq!(best(&at("run")), best(&at("peace")));
+        }
+    }
+
+    #[test]
+    fn what_is_not_finite_selects_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = |name: &str, scores: &[f64]| train(&folder.path().join(name), scores, 0, usize::MAX).unwrap();
+        let first = run("first", &[f64::NAN, 0.25, 0.5]);
+        assert_eq!((first.best_epoch, first.best), (Some(2), Some(0.5)));
+        let infinite = run("infinite", &[f64::NEG_INFINITY, -3.0, f64::INFINITY]);
+        assert_eq!((infinite.best_epoch, infinite.best), (Some(1), Some(-3.0)));
+        let none = run("none", &[f64::NAN, f64::NAN]);
+        assert!(none.best_epoch.is_none() && !RunFolder::at(folder.path().join("none")).best().exists());
+    }
+}

@@ -1,0 +1,275 @@
+//! A segmenter opened from its settings, ready to make masks of pictures.
+
+use std::path::PathBuf;
+
+use candle_core::{DType, Device};
+use mga_core::parameter::ParameterStore;
+use mga_data::error::Result;
+use mga_data::masks::MaskMaker;
+use mga_data::{Mask, Picture};
+use mga_experiment::{ClassName, Components, SegmenterSettings, nearest};
+use mga_models::weights::load_network;
+use mga_models::weights::published::IMAGENET;
+use mga_models::{ForegroundSettings, NetworkSegmenter, Segmenter, SegmenterEntry};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use super::provenance::{Provenance, TrainedOn};
+use super::view::View;
+use super::weights::{self, Found, hex};
+
+/// Classes of torchvision's segmentation weights (PASCAL VOC with its background).
+const VOC_CLASSES: usize = 21;
+
+/// Raised where masks of the same settings come out otherwise than before: cached ones are then made anew.
+const VERSION: u32 = 1;
+
+/// A segmenter with how it looks, what it was made from, and an identity.
+pub struct Maker {
+    name: &'static str,
+    segmenter: Box<dyn Segmenter>,
+    view: View,
+    threshold: Option<f64>,
+    device: Device,
+    provenance: Provenance,
+}
+
+impl Maker {
+    /// Opens the segmenter called `name`.
+    ///
+    /// # Errors
+    /// No segmenter of that name; options it does not have; weights that are not there or do not fit; classes that the
+    /// weights do not have.
+    pub fn open(
+        name: &str,
+        settings: &SegmenterSettings,
+        components: &Components,
+        device: &Device,
+    ) -> anyhow::Result<Self> {
+        if let Some(entry) = components.registry.weightless(name) {
+            anyhow::ensure!(settings.weights.is_none(), "`{name}` has no weights to load; leave them out");
+            let options = serde_json::Value::Object(settings.options.clone());
+            let segmenter = (entry.build)(&options)?;
+            // A rule with a threshold for each image must see the whole image, and sees the same in its mirror image.
+            let resolved = json!({ "options": options, "threshold": settings.threshold });
+            let provenance = provenance(entry.name, None, resolved, None);
+            let (view, threshold) = (View::whole(), settings.threshold);
+            return Ok(Self { name: entry.name, segmenter, view, threshold, device: device.clone(), provenance });
+        }
+        let Some(entry) = components.registry.segmenter(name) else {
+            let known = components.registry.weightless_segmenters().iter().map(|entry| entry.name);
+            let known: Vec<&str> =
+                known.chain(components.registry.segmenters().iter().map(|entry| entry.name)).collect();
+            anyhow::bail!("no segmenter is called `{name}`; expected file, alpha, {}", known.join(", "));
+        };
+        anyhow::ensure!(
+            settings.options.is_empty(),
+            "`{name}` is a network and has no options; they belong to segmenters without weights"
+        );
+        Self::network(entry, settings, components, device)
+    }
+
+    fn network(
+        entry: &SegmenterEntry,
+        settings: &SegmenterSettings,
+        components: &Components,
+        device: &Device,
+    ) -> anyhow::Result<Self> {
+        let name = entry.name;
+        let Some(named) = &settings.weights else {
+            let by_name = match components.registry.published_for(name) {
+                known if known.is_empty() => String::new(),
+                known => format!(", or by name: {}", known.join(", ")),
+            };
+            anyhow::bail!("`{name}` needs weights: a safetensors file, the folder of a run that trained it{by_name}");
+        };
+        let found = weights::find(named, name, components)?;
+        let run = found.run.as_ref().map(|(_, experiment)| experiment);
+        if let Some(trained) = run.map(|run| run.model.backbone.as_str()).filter(|trained| *trained != name) {
+            anyhow::bail!("{}: this run trained `{trained}`, not `{name}`", found.file.display());
+        }
+        let names = run.and_then(|run| run.data.annotations.as_ref()).map(|annotations| annotations.classes.as_slice());
+        let about = found.about.as_ref();
+        let classes = settings.classes.or(names.map(<[String]>::len)).or(about.and_then(|about| about.classes));
+        let classes = classes.unwrap_or(VOC_CLASSES);
+        let known = names.or(about.map(|about| about.class_names.as_slice())).unwrap_or_default();
+        // Published class lists may begin with a class like any other; all but the first would be nearly everything.
+        let no_background = about.is_some_and(|about| about.classes.is_some())
+            && !known.first().is_some_and(|first| first.to_lowercase().contains("background"));
+        anyhow::ensure!(
+            !settings.foreground.is_empty() || settings.classes.is_some() || !no_background,
+            "{}: none of its {classes} classes is a background, so it must be said which are foreground, by number{}",
+            found.label(),
+            if known.is_empty() { "" } else { " or name" }
+        );
+        let foreground = foreground(&settings.foreground, known, classes)?;
+        let mut store = ParameterStore::new(0, DType::F32, device);
+        let mut network = (entry.build)(store.root(), classes)?;
+        let report = load_network(&store, &found.file, &components.registry, name, true)?;
+        anyhow::ensure!(
+            report.reinitialised.iter().all(|fresh| fresh.file.is_some()),
+            "{}: these are weights of the classifier that {name} is built on, and know no masks; start training from them \
+             with task = \"segmentation\", and name that run",
+            found.label()
+        );
+        anyhow::ensure!(
+            report.reinitialised.is_empty(),
+            "{}: its classifier is not for {classes} classes: {}; set the number with classes",
+            found.file.display(),
+            report.reinitialised.iter().map(|misfit| misfit.name.as_str()).collect::<Vec<_>>().join(", ")
+        );
+        let View { tile, overlap, mut scales, mut flip } = View {
+            tile: settings.tile,
+            overlap: settings.overlap,
+            scales: settings.scales.clone(),
+            flip: settings.flip,
+        };
+        // A network that joins scales by itself does it better than their mean.
+        if (scales != [1.0] || flip) && network.set_scales(&scales, flip).is_ok() {
+            (scales, flip) = (vec![1.0], false);
+        }
+        let theirs = about.and_then(|about| about.preprocessing.as_ref());
+        let mean = settings.mean.or(run.and_then(|run| run.data.mean)).or(theirs.map(|theirs| theirs.mean));
+        let std = settings.std.or(run.and_then(|run| run.data.std)).or(theirs.map(|theirs| theirs.std));
+        let (mean, std) = (mean.unwrap_or(IMAGENET.0), std.unwrap_or(IMAGENET.1));
+        let resolved = json!({
+            "classes": classes, "class_names": names, "foreground": foreground, "threshold": settings.threshold,
+            "tile": tile, "overlap": overlap, "scales": settings.scales, "flip": settings.flip, "mean": mean, "std": std,
+        });
+        let trained_on = match &found.run {
+            Some((run, _)) => Some(TrainedOn { run: run.clone(), images: weights::written_images(run)? }),
+            None => None,
+        };
+        let provenance = provenance(name, Some(found), resolved, trained_on);
+        let foreground = ForegroundSettings { classes: foreground, threshold: None };
+        let segmenter = Box::new(NetworkSegmenter::new(network, mean, std, foreground)?);
+        let view = View { tile, overlap, scales, flip };
+        Ok(Self { name, segmenter, view, threshold: settings.threshold, device: device.clone(), provenance })
+    }
+
+    /// What it was made from.
+    #[must_use]
+    pub fn provenance(&self) -> &Provenance {
+        &self.provenance
+    }
+}
+
+impl MaskMaker for Maker {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn identity(&self) -> &str {
+        &self.provenance.identity
+    }
+
+    fn make(&self, picture: &Picture) -> Result<Mask> {
+        let mut mask = self.view.mask(self.segmenter.as_ref(), picture, &self.device)?;
+        if let Some(threshold) = self.threshold {
+            mask.values_mut().iter_mut().for_each(|v| *v = if f64::from(*v) >= threshold { 1.0 } else { 0.0 });
+        }
+        Ok(mask)
+    }
+}
+
+/// The classes of the mask, by number: those that are named, else all but the first.
+fn foreground(named: &[ClassName], names: &[String], classes: usize) -> anyhow::Result<Vec<usize>> {
+    if named.is_empty() {
+        return Ok(if classes == 1 { vec![0] } else { (1..classes).collect() });
+    }
+    let number = |class: &ClassName| match class {
+        ClassName::Number(number) => Ok(*number),
+        ClassName::Name(name) => names.iter().position(|known| known == name).ok_or_else(|| {
+            let known = match nearest(name, names.iter().map(String::as_str)) {
+                _ if names.is_empty() => "these weights name none: give its number".to_owned(),
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => names.join(", "),
+            };
+            anyhow::anyhow!("foreground: no class is called `{name}`; {known}")
+        }),
+    };
+    let mut numbers = named.iter().map(number).collect::<anyhow::Result<Vec<_>>>()?;
+    numbers.sort_unstable();
+    numbers.dedup();
+    Ok(numbers)
+}
+
+fn provenance(
+    name: &str,
+    found: Option<Found>,
+    settings: serde_json::Value,
+    trained_on: Option<TrainedOn>,
+) -> Provenance {
+    let weights_name = found.as_ref().and_then(|found| {
+        let pinned = &found.about.as_ref()?.pinned;
+        (!pinned.starts_with("file:")).then(|| pinned.clone())
+    });
+    let (weights, weights_sha256) = found.map(|found| (found.file, found.sha256)).unzip();
+    let all = json!({ "version": VERSION, "segmenter": name, "weights": weights_sha256, "settings": settings });
+    let identity = hex(&Sha256::digest(all.to_string().as_bytes())[..8]);
+    Provenance { segmenter: name.to_owned(), identity, weights, weights_name, weights_sha256, settings, trained_on }
+}
+
+/// Where masks are kept that an experiment had made.
+#[must_use]
+pub fn cache_folder(settings: &SegmenterSettings) -> PathBuf {
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    settings
+        .cache
+        .clone()
+        .or_else(|| variable("MGA_CACHE").map(|cache| cache.join("masks")))
+        .or_else(|| variable("XDG_CACHE_HOME").map(|cache| cache.join("mga/masks")))
+        .or_else(|| variable("HOME").map(|home| home.join(".cache/mga/masks")))
+        .unwrap_or_else(|| std::env::temp_dir().join("mga/masks"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(name: &str, settings: &SegmenterSettings) -> anyhow::Result<Maker> {
+        Maker::open(name, settings, &crate::builtin(), &Device::Cpu)
+    }
+
+    #[test]
+    fn identities_change_with_what_the_masks_depend_on() {
+        let settings = SegmenterSettings::default();
+        let identity = |name: &str, settings: &SegmenterSettings| open(name, settings).unwrap().identity().to_owned();
+        let otsu = identity("otsu", &settings);
+        assert_eq!((otsu.len(), &otsu), (16, &identity("otsu", &settings)));
+        assert_ne!(otsu, identity("excess-green", &settings));
+        let mut below = settings.clone();
+        below.options.insert("foreground".to_owned(), json!("below"));
+        assert_ne!(otsu, identity("otsu", &below));
+        // Where masks are kept, and how large tiles are, changes nothing for a rule.
+        let elsewhere = SegmenterSettings { cache: Some("x".into()), tile: 8, ..settings };
+        assert_eq!(otsu, identity("otsu", &elsewhere));
+    }
+
+    #[test]
+    fn what_cannot_be_opened_is_said() {
+        let refused = |name: &str, settings: SegmenterSettings| format!("{:#}", open(name, &settings).err().unwrap());
+        let default = SegmenterSettings::default;
+        assert!(refused("otus", default()).contains("otsu"));
+        assert!(refused("unet_small", default()).contains("needs weights"));
+        let named = refused("segformer_b0", default());
+        assert!(named.contains("by name: nvidia/segformer-b0-finetuned-ade-512-512"), "{named}");
+        let nowhere = SegmenterSettings { weights: Some("file:/no/such".to_owned()), ..default() };
+        assert!(refused("unet_small", nowhere.clone()).contains("/no/such"));
+        assert!(refused("otsu", nowhere).contains("no weights to load"));
+        let mut odd = default();
+        odd.options.insert("hue".to_owned(), json!(1));
+        assert!(refused("otsu", odd).contains("hue"));
+    }
+
+    #[test]
+    fn foreground_goes_by_number_or_name() {
+        let names = ["background", "vein", "blade"].map(str::to_owned);
+        let name = |name: &str| ClassName::Name(name.to_owned());
+        assert_eq!(foreground(&[], &names, 3).unwrap(), [1, 2]);
+        assert_eq!(foreground(&[], &[], 1).unwrap(), [0]);
+        assert_eq!(foreground(&[name("blade"), ClassName::Number(1), name("vein")], &names, 3).unwrap(), [1, 2]);
+        assert!(foreground(&[name("vien")], &names, 3).unwrap_err().to_string().contains("vein"));
+        assert!(foreground(&[name("vein")], &[], 21).unwrap_err().to_string().contains("number"));
+    }
+}

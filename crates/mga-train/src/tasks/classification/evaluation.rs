@@ -1,0 +1,164 @@
+//! Evaluating a model on a split, and writing what it says of every image.
+
+use candle_core::{DType, Tensor};
+use mga_core::metrics::{ClassificationMetrics, ClassificationSummary, Prediction};
+use mga_core::tape::Tape;
+use mga_data::{Batch, Loader};
+use mga_models::MgaModel;
+use serde::Serialize;
+
+use super::METRICS;
+use super::agreement::{Agreement, Comparing};
+use crate::csv_file::CsvFile;
+use crate::interrupt::{Interrupt, Interrupted};
+use crate::network_input::network_input;
+use crate::run_folder::RunFolder;
+
+/// The key of an evaluation that says what of it JSON cannot write: how many images, or which numbers, are NaN or infinite.
+pub const NOT_FINITE: &str = "not_finite";
+
+/// A line of `predictions.csv`.
+#[derive(Debug, Clone, Serialize)]
+pub struct PredictionRow {
+    /// The image.
+    pub path: String,
+    /// Its class; empty where it has no label.
+    pub label: String,
+    /// What the model says.
+    pub predicted: String,
+    /// With which softmax probability.
+    pub confidence: f64,
+    /// Whether they agree; empty where it has no label.
+    pub correct: Option<bool>,
+}
+
+/// What came of evaluating a split.
+pub struct Evaluated {
+    /// Accuracies and cross entropy.
+    pub classes: ClassificationSummary,
+    /// Agreement of attention and masks.
+    pub masks: Agreement,
+    /// Image by image, in the split's order.
+    pub rows: Vec<PredictionRow>,
+    /// Counts by label (row) and prediction (column).
+    pub confusion: Vec<Vec<u64>>,
+    /// The scores, `images x classes`.
+    pub logits: Vec<f32>,
+    /// Images without a label: they are predicted, and have no part in accuracies and cross entropy.
+    pub unlabelled: usize,
+}
+
+impl Evaluated {
+    /// The number that selects checkpoints; higher is better.
+    pub fn score(&self, metric: &str) -> Option<f64> {
+        let scores = &self.classes;
+        let value = match metric {
+            "top1" => scores.top1,
+            "top5" => scores.top5,
+            "balanced_accuracy" => scores.balanced_accuracy,
+            "macro_f1" => scores.macro_f1,
+            "cross_entropy" => scores.cross_entropy,
+            // No experiment that was loaded asks a classifier for another.
+            _ => None,
+        };
+        let metric = METRICS.iter().find(|known| known.name == metric)?;
+        value.map(|value| metric.score(value))
+    }
+
+    /// Its line in `metrics.jsonl` and `summary.json`.
+    pub fn to_json(&self, split: &str, epoch: Option<usize>) -> serde_json::Value {
+        let c = &self.classes;
+        let mut line = serde_json::json!({
+            "kind": "eval", "split": split, "epoch": epoch,
+            "top1": c.top1, "top5": c.top5, "balanced_accuracy": c.balanced_accuracy, "macro_f1": c.macro_f1,
+            "cross_entropy": c.cross_entropy,
+        });
+        self.masks.to_json().into_iter().for_each(|(key, value)| line[key] = value);
+        line["images"] = c.images.into();
+        if self.unlabelled > 0 {
+            line["unlabelled"] = serde_json::json!(self.unlabelled);
+        }
+        if c.not_finite > 0 {
+            line[NOT_FINITE] = serde_json::json!(c.not_finite);
+        }
+        line
+    }
+
+    /// What people should know of the numbers, a sentence each.
+    pub fn notes(&self, split: &str) -> Vec<String> {
+        let note = format!(
+            "{split}: the cross entropy of {} of {} images is NaN or infinite, so there is none of the whole",
+            self.classes.not_finite,
+            self.rows.len()
+        );
+        (self.classes.not_finite > 0).then_some(note).into_iter().collect()
+    }
+
+    /// Writes `predictions.csv` and `confusion.csv`.
+    pub fn write(&self, folder: &RunFolder, classes: &[String]) -> anyhow::Result<()> {
+        let mut predictions = CsvFile::new();
+        self.rows.iter().try_for_each(|row| predictions.value(row))?;
+        folder.write("predictions.csv", predictions.text()?)?;
+        let mut confusion = CsvFile::new();
+        confusion.row(std::iter::once("label").chain(classes.iter().map(String::as_str)))?;
+        for (class, counts) in classes.iter().zip(&self.confusion) {
+            confusion.row(std::iter::once(class.clone()).chain(counts.iter().map(u64::to_string)))?;
+        }
+        folder.write("confusion.csv", confusion.text()?)
+    }
+
+    /// Writes `logits.safetensors`: `logits` `[N, classes]`, rows as in `predictions.csv`.
+    pub fn write_logits(&self, folder: &RunFolder, classes: usize) -> anyhow::Result<()> {
+        let logits = Tensor::from_slice(&self.logits, (self.rows.len(), classes), &candle_core::Device::Cpu)?;
+        let path = folder.path().join("logits.safetensors");
+        Ok(mga_models::weights::save_file(&[("logits".to_owned(), logits)], Default::default(), &path)?)
+    }
+}
+
+/// Evaluates everything the loader gives, without augmentation of its own. `seen` is called after every batch.
+pub fn evaluate(
+    model: &MgaModel,
+    loader: &Loader,
+    classes: &[String],
+    interrupt: &Interrupt,
+    mut seen: impl FnMut(usize),
+) -> anyhow::Result<Evaluated> {
+    let mut metrics = ClassificationMetrics::new(classes.len());
+    let mut agreement = Comparing::default();
+    let (mut rows, mut all, mut unlabelled) = (vec![], vec![], 0);
+    for batch in loader.epoch(0, 0) {
+        if interrupt.is_raised() {
+            return Err(Interrupted("interrupted while evaluating; nothing is lost".to_owned()).into());
+        }
+        let batch = batch?;
+        let mut tape = Tape::eval();
+        let images = tape.constant(&network_input(model, &batch)?)?;
+        let prediction = model.forward(&mut tape, images)?;
+        let logits = prediction.logits.tensor().to_dtype(DType::F32)?.to_vec2::<f32>()?;
+        for ((logits, &label), id) in logits.iter().zip(&batch.labels).zip(&batch.ids) {
+            let label = (label != Batch::NO_LABEL).then_some(label as usize);
+            let said = match label {
+                Some(label) => metrics.add(logits, label)?,
+                None => {
+                    unlabelled += 1;
+                    Prediction::of(logits)
+                }
+            };
+            let name = |class: usize| classes.get(class).cloned().unwrap_or_default();
+            rows.push(PredictionRow {
+                path: id.clone(),
+                label: label.map(name).unwrap_or_default(),
+                predicted: name(said.predicted),
+                confidence: said.confidence,
+                correct: label.map(|label| said.predicted == label),
+            });
+            all.extend_from_slice(logits);
+        }
+        if let Some(attention) = prediction.attention {
+            agreement.add(&batch, attention.tensor())?;
+        }
+        seen(batch.len());
+    }
+    let confusion = metrics.confusion().rows().map(<[u64]>::to_vec).collect();
+    Ok(Evaluated { classes: metrics.summary(), masks: agreement.done(), rows, confusion, logits: all, unlabelled })
+}

@@ -1,0 +1,150 @@
+//! Evaluating a segmentation network on a split.
+
+use candle_core::{DType, Device, Tensor};
+use mga_core::metrics::{SegmentationMetrics, SegmentationSummary};
+use mga_core::ops::{self, LabelMaps};
+use mga_core::tape::Tape;
+use mga_data::{Batch, Loader};
+use serde_json::{Map, Value, json};
+
+use super::job::{IGNORE, Segmenter, labels};
+use crate::csv_file::CsvFile;
+use crate::interrupt::{Interrupt, Interrupted};
+use crate::progress::percent;
+use crate::run_folder::RunFolder;
+use crate::runners::learner::{Outcome, number};
+use crate::tasks::TaskData;
+use crate::tasks::classification::NOT_FINITE;
+
+/// What came of evaluating a split.
+#[derive(Debug, Clone)]
+pub(super) struct Segmented {
+    /// Overlaps and boundaries.
+    pub summary: SegmentationSummary,
+    /// Mean over batches of the cross entropy, without class weights.
+    pub cross_entropy: Option<f64>,
+    /// Pixels by label (row) and prediction (column).
+    pub confusion: Vec<Vec<u64>>,
+    classes: Vec<String>,
+    metric: String,
+}
+
+impl Segmented {
+    /// The cross entropy where it is no finite number.
+    fn not_finite(&self) -> Option<f64> {
+        self.cross_entropy.filter(|value| !value.is_finite())
+    }
+}
+
+impl Outcome for Segmented {
+    fn line(&self, split: &str, epoch: Option<usize>) -> Value {
+        let by_class = |values: &[Option<f64>]| -> Map<String, Value> {
+            self.classes.iter().cloned().zip(values.iter().map(|value| json!(value))).collect()
+        };
+        let s = &self.summary;
+        let mut line = json!({
+            "kind": "eval", "split": split, "epoch": epoch, "mean_iou": s.mean_iou, "boundary_f": s.boundary_f,
+            "pixel_accuracy": s.pixel_accuracy, "class_iou": by_class(&s.class_iou),
+            "class_boundary_f": by_class(&s.class_boundary_f), "cross_entropy": self.cross_entropy, "images": s.images,
+        });
+        if let Some(cross_entropy) = self.not_finite() {
+            line[NOT_FINITE] = json!({ "cross_entropy": cross_entropy.to_string() });
+        }
+        line
+    }
+
+    fn notes(&self, split: &str) -> Vec<String> {
+        self.not_finite().map(|value| format!("{split}: the cross entropy is {value}")).into_iter().collect()
+    }
+
+    fn score(&self) -> Option<f64> {
+        if self.metric == "boundary_f" { self.summary.boundary_f } else { self.summary.mean_iou }
+    }
+
+    fn shown(&self) -> String {
+        format!("mIoU {}  boundary F {}", percent(self.summary.mean_iou), percent(self.summary.boundary_f))
+    }
+
+    fn lines(&self) -> String {
+        let s = &self.summary;
+        let mut text = format!(
+            "  mean IoU           {}\n  boundary F         {}\n  pixel accuracy     {}\n",
+            percent(s.mean_iou),
+            percent(s.boundary_f),
+            percent(s.pixel_accuracy)
+        );
+        for ((class, iou), f) in self.classes.iter().zip(&s.class_iou).zip(&s.class_boundary_f) {
+            text += &format!("  {class:17}  IoU {}, boundary F {}\n", percent(*iou), percent(*f));
+        }
+        text
+    }
+
+    fn images(&self) -> u64 {
+        self.summary.images
+    }
+
+    fn write(&self, folder: &RunFolder) -> anyhow::Result<()> {
+        let mut confusion = CsvFile::new();
+        confusion.row(std::iter::once("label").chain(self.classes.iter().map(String::as_str)))?;
+        for (class, counts) in self.classes.iter().zip(&self.confusion) {
+            confusion.row(std::iter::once(class.clone()).chain(counts.iter().map(u64::to_string)))?;
+        }
+        folder.write("confusion.csv", confusion.text()?)
+    }
+
+    fn write_logits(&self, _: &RunFolder) -> anyhow::Result<()> {
+        anyhow::bail!("--logits is for classifiers; `mga masks` writes what a segmenter says of each pixel")
+    }
+}
+
+/// Evaluates everything the loader gives. `seen` is called after every batch.
+///
+/// # Errors
+/// An interruption; an image that is not annotated.
+pub(super) fn evaluate(
+    learner: &Segmenter<'_>,
+    loader: &Loader,
+    interrupt: &Interrupt,
+    seen: &mut dyn FnMut(usize),
+) -> anyhow::Result<Segmented> {
+    let mut metrics = SegmentationMetrics::new(learner.data.classes().len(), IGNORE);
+    let (mut entropy, mut images) = (0.0, 0.0);
+    for batch in loader.epoch(0, 0) {
+        if interrupt.is_raised() {
+            return Err(Interrupted("interrupted while evaluating; nothing is lost".to_owned()).into());
+        }
+        let batch = batch?;
+        let (logits, labels) = (logits(learner, &batch)?, labels(&batch)?);
+        let predicted = classes_of(&logits)?;
+        let (_, _, height, width) = logits.dims4()?;
+        for (labels, predicted) in labels.chunks_exact(height * width).zip(predicted.chunks_exact(height * width)) {
+            metrics.add(labels, predicted, width)?;
+        }
+        let mut tape = Tape::eval();
+        let value = tape.constant(&logits)?;
+        let maps = LabelMaps { labels: &labels, ignore: IGNORE };
+        entropy += number(&ops::pixel_cross_entropy(&mut tape, value, maps, None)?)? * batch.len() as f64;
+        images += batch.len() as f64;
+        seen(batch.len());
+    }
+    Ok(Segmented {
+        summary: metrics.summary(),
+        cross_entropy: (images > 0.0).then(|| entropy / images),
+        confusion: metrics.confusion().rows().map(<[u64]>::to_vec).collect(),
+        classes: learner.data.classes().to_vec(),
+        metric: learner.loaded.experiment.eval.metric.clone(),
+    })
+}
+
+/// The network's logits for a batch, `[N, K, H, W]`, on the CPU.
+pub(super) fn logits(learner: &Segmenter<'_>, batch: &Batch) -> anyhow::Result<Tensor> {
+    let mut tape = Tape::eval();
+    let images = tape.constant(&batch.images.to_device(learner.store.device())?)?;
+    let logits = learner.network.forward(&mut tape, images)?.logits;
+    Ok(logits.tensor().to_device(&Device::Cpu)?.to_dtype(DType::F32)?)
+}
+
+/// The likeliest class of every pixel, `[N, H, W]`; the first of equals.
+pub(super) fn classes_of(logits: &Tensor) -> anyhow::Result<Vec<u32>> {
+    Ok(logits.argmax(1)?.flatten_all()?.to_vec1::<u32>()?)
+}

@@ -1,0 +1,243 @@
+//! What people and machines hear of a sweep: a bar on a terminal, lines elsewhere, objects with `--json`.
+
+use std::io::IsTerminal;
+use std::time::Instant;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use mga_sweep::{Cell, Follower, Plan, Scores, Standing, State, TakenOver, duration};
+use serde_json::{Value, json};
+
+use crate::output::print;
+use crate::terminal_text::VisibleText;
+
+/// How a sweep is shown.
+#[derive(Debug)]
+enum Shown {
+    Bar(ProgressBar),
+    Lines,
+    Json,
+}
+
+/// Follows a sweep and tells of it.
+#[derive(Debug)]
+pub(crate) struct Report {
+    shown: Shown,
+    jobs: usize,
+    total: usize,
+    finished: usize,
+    failed: usize,
+    interrupted: usize,
+    under_way: Vec<String>,
+    scores: Scores,
+    /// Seconds of a run, and how many the mean is over.
+    seconds: (f64, usize),
+    begun: Instant,
+}
+
+impl Report {
+    /// Of a sweep that runs `jobs` at once.
+    #[must_use]
+    pub(crate) fn new(json: bool, quiet: bool, jobs: usize) -> Self {
+        let shown = if json {
+            Shown::Json
+        } else if std::io::stderr().is_terminal() && !quiet {
+            let bar = ProgressBar::new(0);
+            let template = "runs [{bar:24}] {pos}/{len} {msg}";
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                bar.set_style(style.progress_chars("=> "));
+            }
+            bar.enable_steady_tick(std::time::Duration::from_millis(500));
+            Shown::Bar(bar)
+        } else {
+            Shown::Lines
+        };
+        Self {
+            shown,
+            jobs,
+            total: 0,
+            finished: 0,
+            failed: 0,
+            interrupted: 0,
+            under_way: Vec::new(),
+            scores: Scores::default(),
+            seconds: (0.0, 0),
+            begun: Instant::now(),
+        }
+    }
+
+    /// Takes the arms of a plan, of which the best is told.
+    pub(crate) fn planned(&mut self, plan: &Plan) {
+        self.scores.planned(plan);
+    }
+
+    /// Takes the score of a run that was finished before.
+    pub(crate) fn known(&mut self, cell: &Cell) {
+        self.scores.take(cell);
+    }
+
+    /// Tells of runs that were found under other names; of those that have not begun nothing is at stake.
+    pub(crate) fn taken_over(&self, taken: &[TakenOver]) {
+        for run in taken {
+            if run.state != Standing::Waiting {
+                self.line(&run.told());
+            }
+            self.object(json!({ "event": "taken-over", "from": run.from, "key": run.key, "state": run.state }));
+        }
+    }
+
+    /// Takes what runs take, as known from elsewhere.
+    pub(crate) fn expect(&mut self, seconds: f64, runs: usize) {
+        self.seconds = (seconds, runs.max(1));
+    }
+
+    /// How many runs failed.
+    #[must_use]
+    pub(crate) fn failed(&self) -> usize {
+        self.failed
+    }
+
+    /// How many runs there are in all, are finished, and have failed.
+    pub(crate) fn standing(&mut self, total: usize, finished: usize, failed: usize) {
+        (self.total, self.finished, self.failed) = (total, finished, failed);
+        if let Shown::Bar(bar) = &self.shown {
+            bar.set_length(total as u64);
+        }
+        self.tick();
+    }
+
+    /// A line for people; with `--json`, nothing.
+    pub(crate) fn line(&self, text: &str) {
+        match &self.shown {
+            Shown::Bar(bar) => bar.say(text),
+            Shown::Lines => say!("{text}"),
+            Shown::Json => {}
+        }
+    }
+
+    /// An object for machines; without `--json`, nothing.
+    pub(crate) fn object(&self, value: Value) {
+        if matches!(self.shown, Shown::Json) {
+            // Whoever listened may have gone; the sweep goes on.
+            let _ = print(value.to_string() + "\n");
+        }
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn close(&self) {
+        if let Shown::Bar(bar) = &self.shown {
+            bar.finish_and_clear();
+        }
+    }
+
+    /// What came of it, in a line.
+    #[must_use]
+    pub(crate) fn outcome(&self) -> String {
+        let mut parts = vec![format!("{} of {} runs are finished", self.finished, self.total)];
+        for (count, what) in [(self.failed, "failed"), (self.interrupted, "interrupted")] {
+            if count > 0 {
+                parts.push(format!("{count} {what}"));
+            }
+        }
+        if let Some(best) = self.scores.told() {
+            parts.push(format!("best on validation: {best}"));
+        }
+        parts.join("; ")
+    }
+
+    /// The best arm for machines; null where no run has a score.
+    #[must_use]
+    pub(crate) fn best(&self) -> Value {
+        self.scores.best().map_or(
+            Value::Null,
+            |best| json!({ "score": best.mean, "runs": best.runs, "of": best.of, "arm": best.name, "draw": best.draw }),
+        )
+    }
+
+    fn count(&self) -> String {
+        let width = self.total.to_string().len();
+        format!("[{:>width$}/{}]", self.finished + self.failed, self.total)
+    }
+
+    fn left(&self) -> Option<f64> {
+        let (mean, runs) = self.seconds;
+        let left = self.total.saturating_sub(self.finished + self.failed);
+        (runs > 0 && left > 0).then(|| mean * left as f64 / self.jobs.min(left) as f64)
+    }
+}
+
+impl Follower for Report {
+    fn started(&mut self, cell: &Cell) {
+        self.under_way.push(cell.key.clone());
+        match &self.shown {
+            Shown::Json => self.object(json!({ "event": "started", "key": cell.key })),
+            Shown::Lines => say!("{} {} ...", self.count(), cell.key),
+            Shown::Bar(_) => {}
+        }
+        self.tick();
+    }
+
+    fn elsewhere(&mut self, cell: &Cell) {
+        match &self.shown {
+            Shown::Json => self.object(json!({ "event": "elsewhere", "key": cell.key })),
+            _ => self.line(&format!("{}: another process works on it; waiting", cell.key)),
+        }
+    }
+
+    fn ended(&mut self, cell: &Cell, state: &State, seconds: f64) {
+        self.under_way.retain(|key| *key != cell.key);
+        let score = match state.state {
+            Standing::Finished => {
+                self.finished += 1;
+                let (mean, runs) = self.seconds;
+                self.seconds = ((mean * runs as f64 + state.seconds) / (runs + 1) as f64, runs + 1);
+                self.scores.take(cell)
+            }
+            Standing::Failed => {
+                self.failed += 1;
+                None
+            }
+            _ => {
+                self.interrupted += 1;
+                None
+            }
+        };
+        let left = self.left();
+        if matches!(self.shown, Shown::Json) {
+            self.object(json!({
+                "event": state.state, "key": cell.key, "seconds": seconds, "score": score, "error": state.error,
+                "finished": self.finished, "failed": self.failed, "total": self.total, "seconds_left": left,
+            }));
+            return;
+        }
+        let what = match state.state {
+            Standing::Finished => {
+                let score = score.map_or_else(String::new, |score| format!(", validation {score:.4}"));
+                let left = left.map_or_else(String::new, |left| format!("; about {} left", duration(left)));
+                format!("finished after {}{score}{left}", duration(seconds))
+            }
+            Standing::Failed => format!("FAILED: {}", state.error.as_deref().unwrap_or("no message")),
+            _ => "interrupted; it goes on from its checkpoint".to_owned(),
+        };
+        self.line(&format!("{} {} {what}", self.count(), cell.key));
+        self.tick();
+    }
+
+    fn tick(&self) {
+        let Shown::Bar(bar) = &self.shown else { return };
+        bar.set_position((self.finished + self.failed) as u64);
+        let mut parts = vec![duration(self.begun.elapsed().as_secs_f64())];
+        if let Some(left) = self.left() {
+            parts.push(format!("left {}", duration(left)));
+        }
+        if self.failed > 0 {
+            parts.push(format!("{} failed", self.failed));
+        }
+        if let Some(best) = self.scores.told() {
+            parts.push(format!("best {best}"));
+        }
+        if let Some(key) = self.under_way.last() {
+            parts.push(format!("now {key}"));
+        }
+        bar.tell(&parts.join(" | "));
+    }
+}
