@@ -81,16 +81,3 @@ pub use scale_channels::scale_channels;
 pub use sigmoid::sigmoid;
 pub use softmax::softmax;
 pub use zero_pad2d::{Margins, same_padding, zero_pad2d};
-
-use candle_core::Tensor;
-
-use crate::error::Result;
-use crate::tape::Gradient;
-
-/// The gradient as a tensor of our own, to change in place.
-pub(crate) fn own(gradient: Gradient) -> Result<Tensor> {
-    match gradient.into_unique() {
-        Ok(tensor) => Ok(tensor),
-        Err(shared) => Ok(shared.tensor().copy()?),
-    }
-}
