@@ -1,13 +1,12 @@
 //! task = "classification": cross entropy, and the mean squared error between attention and mask.
 
 use candle_core::DType;
-use mga_core::ops;
+use mga_core::loss::{Guidance, MaskGuidedLoss};
 use mga_core::parameter::ParameterStore;
 use mga_core::tape::{Tape, Value};
 use mga_data::{Batch, Loader};
 use mga_models::MgaModel;
 
-use super::attention_target::AttentionTarget;
 use super::evaluation::{Evaluated, evaluate};
 use super::learner::{Learner, LossPart, Outcome};
 use crate::experiment::{EmptyMask, Experiment, Metric};
@@ -38,25 +37,22 @@ impl Learner for Classification<'_> {
         if let Some(index) = batch.labels.iter().position(|&label| label == Batch::NO_LABEL) {
             anyhow::bail!("{}: has no label, so it cannot be trained on", batch.ids[index]);
         }
-        let smoothing = self.experiment.objective.label_smoothing;
-        let weights = self.class_weights.as_deref();
-        let entropy = ops::weighted_cross_entropy(tape, prediction.logits, &batch.labels, smoothing, weights)?;
-        let mut parts = vec![
-            LossPart { name: "cross_entropy", value: number(&entropy)?, count: None },
-            LossPart { name: "mask_mse", value: 0.0, count: Some(0.0) },
-        ];
+        let objective = MaskGuidedLoss {
+            mask_weight: self.experiment.objective.mask_weight,
+            label_smoothing: self.experiment.objective.label_smoothing,
+            class_weights: self.class_weights.clone(),
+            skip_blank_masks: self.experiment.data.masks.empty == EmptyMask::Skip,
+        };
         let attention = prediction.attention.filter(|_| self.experiment.model.mask_guidance);
-        let Some(attention) = attention else { return Ok((entropy, parts)) };
-        let (_, _, h, w) = attention.dims4()?;
-        let target = AttentionTarget::of(batch, (h, w))?;
-        let skip = self.experiment.data.masks.empty == EmptyMask::Skip;
-        let used: Vec<bool> =
-            batch.has_mask.iter().zip(&target.blank).map(|(&has, &blank)| has && !(blank && skip)).collect();
-        let mse = target.squared_error(tape, attention, &used)?;
-        let masks = used.iter().filter(|&&used| used).count() as f64;
-        parts[1] = LossPart { name: "mask_mse", value: number(&mse)?, count: Some(masks) };
-        let total = ops::scaled_sum(tape, &[(entropy, 1.0), (mse, self.experiment.objective.mask_weight)])?;
-        Ok((total, parts))
+        let (masks, counted, has_mask) = (&batch.masks, batch.counts.as_ref(), &batch.has_mask);
+        let guidance = attention.map(|attention| Guidance { attention, masks, counted, has_mask });
+        let terms = objective.forward(tape, prediction.logits, &batch.labels, guidance)?;
+        let mask_mse = terms.mask_mse.as_ref().map(number).transpose()?.unwrap_or(0.0);
+        let parts = vec![
+            LossPart { name: "cross_entropy", value: number(&terms.cross_entropy)?, count: None },
+            LossPart { name: "mask_mse", value: mask_mse, count: Some(terms.masks_used as f64) },
+        ];
+        Ok((terms.total, parts))
     }
 
     fn evaluate(

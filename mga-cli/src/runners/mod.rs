@@ -1,7 +1,6 @@
 //! What runs an experiment: the training loop, what the tasks train with it, and the evaluation of a split.
 
 pub mod agreement;
-pub mod attention_target;
 pub mod class_weights;
 pub mod classification;
 pub mod evaluation;

@@ -1,7 +1,8 @@
 //! task = "segmentation": a class for each pixel, by cross entropy and Dice loss.
 
 use candle_core::{DType, Device};
-use mga_core::ops::{self, LabelMaps};
+use mga_core::loss::{self, LabelMaps};
+use mga_core::ops;
 use mga_core::parameter::ParameterStore;
 use mga_core::tape::{Tape, Value};
 use mga_data::{Batch, Loader, Mask};
@@ -44,11 +45,11 @@ impl Learner for Segmentation<'_> {
         let output = self.network.forward(tape, images)?;
         let mut terms = vec![];
         if objective.dice_weight > 0.0 {
-            terms.push(("dice", ops::dice_loss(tape, output.logits.clone(), maps)?, objective.dice_weight));
+            terms.push(("dice", loss::dice_loss(tape, output.logits.clone(), maps)?, objective.dice_weight));
         }
-        terms.insert(0, ("cross_entropy", ops::pixel_cross_entropy(tape, output.logits, maps, weights)?, 1.0));
+        terms.insert(0, ("cross_entropy", loss::pixel_cross_entropy(tape, output.logits, maps, weights)?, 1.0));
         if let Some(auxiliary) = output.auxiliary.filter(|_| objective.auxiliary_weight > 0.0) {
-            let loss = ops::pixel_cross_entropy(tape, auxiliary, maps, weights)?;
+            let loss = loss::pixel_cross_entropy(tape, auxiliary, maps, weights)?;
             terms.push(("auxiliary", loss, objective.auxiliary_weight));
         }
         let parts = terms.iter().map(|(name, loss, _)| Ok(LossPart { name, value: number(loss)?, count: None }));

@@ -7,9 +7,9 @@ use candle_core::Tensor;
 use crate::error::Result;
 use crate::parameter::{ParameterId, ParameterStore};
 
-/// Moves parameters along their gradients.
+/// An optimiser, which moves parameters along their gradients.
 pub trait Optimiser: Send {
-    /// One step on the parameters that have a gradient; the others, frozen ones among them, stay as they are, without
+    /// Takes one step on the parameters that have a gradient. The others, frozen ones among them, stay as they are, without
     /// weight decay too. `factor` multiplies every learning rate: [`super::ScheduleSettings::factor`].
     ///
     /// On the CPU parameters change in place, so a tensor got from [`crate::parameter::Parameter::tensor`] before the
@@ -17,7 +17,7 @@ pub trait Optimiser: Send {
     /// before a parameter's first step are left alone.
     fn step(&mut self, store: &ParameterStore, gradients: &[(ParameterId, Tensor)], factor: f64) -> Result<()>;
 
-    /// A copy of what the next step depends on beside parameters and gradients, by name, for a checkpoint.
+    /// Copies what the next step depends on beside parameters and gradients, by name, for a checkpoint.
     fn state(&self) -> Result<Vec<(String, Tensor)>>;
 
     /// Takes up a saved state; the next step is the same to the bit as it would have been without saving. Entries of

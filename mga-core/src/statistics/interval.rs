@@ -1,6 +1,6 @@
 //! Intervals of numbers, such as a confidence interval.
 
-/// From a low end to a high one.
+/// A closed interval of numbers.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Interval {
     /// The low end.
@@ -10,7 +10,7 @@ pub struct Interval {
 }
 
 impl Interval {
-    /// Whether a value lies in it, ends included.
+    /// Tells whether a value lies in the interval, ends included.
     #[must_use]
     pub fn contains(&self, value: f64) -> bool {
         (self.low..=self.high).contains(&value)
