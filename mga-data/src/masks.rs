@@ -12,7 +12,7 @@
 
 mod aspect;
 mod cache;
-mod contents;
+pub(crate) mod contents;
 mod controls;
 pub(crate) mod files;
 mod finder;
