@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 ///
 /// `f16` and `bf16` have none: on such tensors every operator composes candle's own operators.
 pub(crate) trait Element:
-    crate::kernels::micro::Tiled + WithDType + num_traits::Float + Send + Sync + std::iter::Sum + std::ops::AddAssign
+    crate::kernels::tile::Tiled + WithDType + num_traits::Float + Send + Sync + std::iter::Sum + std::ops::AddAssign
 {
     /// Rounds an `f64`.
     fn of(value: f64) -> Self;

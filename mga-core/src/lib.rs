@@ -8,6 +8,7 @@ pub mod error;
 pub mod formula;
 pub mod gradient_check;
 mod kernels;
+pub mod loss;
 pub mod metrics;
 pub mod nn;
 pub mod ops;

@@ -1,7 +1,7 @@
 //! Named parameters and buffers of a model, in the order in which it is built.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, RwLock};
 
 use candle_core::{DType, Device, Shape, Tensor};
@@ -9,9 +9,12 @@ use candle_core::{DType, Device, Shape, Tensor};
 use crate::error::{Error, Result};
 use crate::random::Generator;
 
-/// Identifies a parameter within its store.
+/// Identifies a parameter among those of all stores of the process. Ids of one store are in building order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ParameterId(usize);
+pub struct ParameterId {
+    store: u32,
+    index: usize,
+}
 
 /// Whether an entry is learnt or only kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +38,7 @@ struct Entry {
 }
 
 impl Parameter {
-    /// Its place in the store.
+    /// What identifies it, in its store and among others.
     pub fn id(&self) -> ParameterId {
         self.0.id
     }
@@ -129,6 +132,8 @@ impl Init {
 pub struct ParameterStore {
     entries: Vec<Parameter>,
     by_name: HashMap<String, usize>,
+    /// What tells its ids from those of other stores.
+    number: u32,
     seed: u64,
     dtype: DType,
     device: Device,
@@ -137,7 +142,9 @@ pub struct ParameterStore {
 impl ParameterStore {
     /// An empty store whose tensors are drawn from `seed`.
     pub fn new(seed: u64, dtype: DType, device: &Device) -> Self {
-        Self { entries: vec![], by_name: HashMap::new(), seed, dtype, device: device.clone() }
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        Self { entries: vec![], by_name: HashMap::new(), number, seed, dtype, device: device.clone() }
     }
 
     /// A builder at the root of the names.
@@ -155,9 +162,9 @@ impl ParameterStore {
         self.by_name.get(name).map(|&index| &self.entries[index])
     }
 
-    /// The entry with this id.
+    /// The entry with this id; `None`: it belongs to another store.
     pub fn by_id(&self, id: ParameterId) -> Option<&Parameter> {
-        self.entries.get(id.0)
+        self.entries.get(id.index).filter(|_| id.store == self.number)
     }
 
     /// The element type of all entries.
@@ -271,10 +278,10 @@ impl Builder<'_> {
             return Err(Error::Weights(format!("{name}: two parameters of the model have this name")));
         }
         let value = init.draw(store.seed, &name, &shape, store.dtype, &store.device)?;
-        let id = ParameterId(store.entries.len());
+        let id = ParameterId { store: store.number, index: store.entries.len() };
         let entry = Entry { id, name: name.clone(), kind, value: RwLock::new(value), trained: AtomicBool::new(true) };
         let parameter = Parameter(Arc::new(entry));
-        store.by_name.insert(name, id.0);
+        store.by_name.insert(name, id.index);
         store.entries.push(parameter.clone());
         Ok(parameter)
     }
@@ -293,6 +300,16 @@ mod tests {
         assert_eq!(store.freeze(&["features.1"]), 1);
         let trained: Vec<bool> = store.entries().iter().map(Parameter::is_trained).collect();
         assert_eq!(trained, [false, true]);
+        Ok(())
+    }
+
+    #[test]
+    fn ids_are_unique_across_stores() -> Result<()> {
+        let mut stores = [0, 1].map(|seed| ParameterStore::new(seed, DType::F32, &Device::Cpu));
+        let ids: Vec<ParameterId> =
+            stores.iter_mut().map(|store| Ok(store.root().weight("w", 1, Init::Constant(0.0))?.id())).collect::<Result<_>>()?;
+        assert_ne!(ids[0], ids[1]);
+        assert!(stores[0].by_id(ids[0]).is_some() && stores[0].by_id(ids[1]).is_none());
         Ok(())
     }
 

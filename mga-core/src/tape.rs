@@ -87,6 +87,17 @@ impl Gradient {
     pub fn into_unique(self) -> std::result::Result<Tensor, Self> {
         Rc::try_unwrap(self.0).map_err(Self)
     }
+
+    /// The tensor, to change in place; a copy of it where somebody shares it.
+    ///
+    /// # Errors
+    /// A copy that its device has no room for.
+    pub(crate) fn into_owned(self) -> Result<Tensor> {
+        match self.into_unique() {
+            Ok(tensor) => Ok(tensor),
+            Err(shared) => Ok(shared.tensor().copy()?),
+        }
+    }
 }
 
 type Backward = Box<dyn FnOnce(Gradient, &mut Gradients) -> Result<()>>;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::error::Result;
-use crate::masks::MaskContents;
+use crate::masks::contents::MaskContents;
 use crate::picture::{Mask, Picture};
 
 /// A part of a data set.

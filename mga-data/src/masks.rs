@@ -10,8 +10,9 @@
 //! | `"silhouette"` | where the data set does not know the outline: the convex hull of its own mask |
 //! | `"none"` | none |
 
+mod aspect;
 mod cache;
-mod contents;
+pub(crate) mod contents;
 mod controls;
 pub(crate) mod files;
 mod finder;
@@ -29,6 +30,7 @@ pub use crate::area_resize::resize_area;
 use crate::dataset::{Dataset, Record};
 use crate::error::{Error, Result};
 use crate::picture::{Mask, Picture};
+pub use aspect::same_aspect;
 pub use cache::{CachedMasks, MaskMaker};
 pub use contents::MaskContents;
 pub use files::{MaskFiles, mask_place, write_mask};
@@ -97,15 +99,6 @@ pub enum MissingMask {
 
 /// The sources that need no data set to offer them.
 pub const CONTROLS: [&str; 5] = ["ones", "shuffled", "inverted", "centre", "silhouette"];
-
-/// How far a mask's aspect may be from its image's.
-const ASPECT_TOLERANCE: f64 = 0.01;
-
-/// Whether two sizes (width, height) have one aspect, up to a hundredth.
-pub fn same_aspect(a: (usize, usize), b: (usize, usize)) -> bool {
-    let (one, other) = (a.0 as f64 * b.1 as f64, a.1 as f64 * b.0 as f64);
-    (one - other).abs() <= ASPECT_TOLERANCE * one.max(other)
-}
 
 /// The images behind [`MaskCounts`], by their numbers in the data set.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

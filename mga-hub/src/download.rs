@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::cache::{Cache, make};
 use crate::check::{Hasher, check_file, check_safetensors};
 use crate::error::{Error, Result};
-use crate::hub::Fetched;
+use crate::fetched::Fetched;
 use crate::progress::Progress;
 use crate::repo::Repo;
 use crate::settings::Settings;

@@ -1,11 +1,11 @@
 //! Files by name: from the cache where they are there and whole, else from the hub.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::cache::Cache;
 use crate::check::{check_file, check_safetensors};
 use crate::error::{Error, Result};
+use crate::fetched::Fetched;
 use crate::progress::{Progress, Silent};
 use crate::repo::{Kind, Repo, is_inside};
 use crate::settings::Settings;
@@ -16,17 +16,6 @@ pub struct Hub {
     settings: Settings,
     cache: Cache,
     progress: Arc<dyn Progress>,
-}
-
-/// A file that is there, whole and checked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fetched {
-    /// Where it is.
-    pub path: PathBuf,
-    /// The commit it is of.
-    pub commit: String,
-    /// Whether it was downloaded now.
-    pub downloaded: bool,
 }
 
 impl std::fmt::Debug for Hub {

@@ -21,6 +21,7 @@ mod check;
 mod download;
 mod endpoint;
 mod error;
+mod fetched;
 mod hub;
 #[cfg(feature = "network")]
 mod listing;
@@ -36,7 +37,8 @@ pub use cache::{Cache, CachedRepo};
 pub use check::{check_file, check_safetensors, git_blob_sha1, read_header, sha256};
 pub use endpoint::Endpoint;
 pub use error::{Error, Result};
-pub use hub::{Fetched, Hub};
+pub use fetched::Fetched;
+pub use hub::Hub;
 pub use progress::{Progress, Silent};
 pub use repo::{Kind, Repo};
 pub use settings::Settings;

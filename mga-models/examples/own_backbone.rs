@@ -4,9 +4,9 @@
 //!     cargo run --release -p mga-models --example own_backbone
 
 use candle_core::{DType, Device, Tensor};
-use mga_core::attention::mask_target;
+use mga_core::loss::{Guidance, MaskGuidedLoss};
 use mga_core::nn::{BatchNorm2d, BatchNormSettings, Conv2d, ConvInit};
-use mga_core::ops::{self, Activation, Attention, Conv2dSettings};
+use mga_core::ops::{Activation, Attention, Conv2dSettings};
 use mga_core::parameter::{Builder, ParameterStore};
 use mga_core::random::Generator;
 use mga_core::tape::{Tape, Value};
@@ -83,7 +83,7 @@ fn train(registry: &Registry, backbone: &str, steps: u64) -> Result<Vec<f32>> {
     let model = MgaModel::new(entry, settings, ParameterStore::new(1, DType::F32, &Device::Cpu))?;
     let images = noise("images", 3, |generator| generator.normal())?;
     let masks = noise("masks", 1, |generator| generator.uniform())?;
-    let (target, _) = mask_target(&masks, (4, 4))?;
+    let objective = MaskGuidedLoss::default();
     let labels = [0, 1, 2, 3, 0, 1, 2, 3];
 
     let mut losses = vec![];
@@ -91,11 +91,9 @@ fn train(registry: &Registry, backbone: &str, steps: u64) -> Result<Vec<f32>> {
         let mut tape = Tape::train(1, step);
         let x = tape.constant(&images)?;
         let prediction = model.forward(&mut tape, x)?;
-        let mut terms = vec![(ops::cross_entropy(&mut tape, prediction.logits, &labels, 0.0)?, 1.0)];
-        if let Some(map) = prediction.attention {
-            terms.push((ops::mean_squared_error(&mut tape, map, &target, &[true; 8])?, 0.1));
-        }
-        let loss = ops::scaled_sum(&mut tape, &terms)?;
+        let guided = |attention| Guidance { attention, masks: &masks, counted: None, has_mask: &[true; 8] };
+        let guidance = prediction.attention.map(guided);
+        let loss = objective.forward(&mut tape, prediction.logits, &labels, guidance)?.total;
         losses.push(loss.tensor().to_vec0()?);
         for (id, gradient) in tape.backward(&loss, 1.0)?.into_parameters() {
             if let Some(parameter) = model.store().by_id(id) {

@@ -2,7 +2,10 @@
 
 use mga_core::Result;
 use mga_core::nn::BatchNorm2d;
+use mga_core::parameter::Builder;
 use mga_core::tape::{Tape, Value};
+
+use crate::head::HeadKind;
 
 /// A named point of a network: freezing, feature taps and head sizes go by stages alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,4 +57,22 @@ pub fn run_stages(
         }
     }
     Ok(outputs)
+}
+
+/// A backbone by name.
+#[derive(Clone, Copy)]
+pub struct BackboneEntry {
+    /// The name in `model.backbone`.
+    pub name: &'static str,
+    /// One line for `mga list`.
+    pub about: &'static str,
+    /// Builds it, at the root of the names.
+    pub build: fn(Builder<'_>) -> Result<Box<dyn Backbone>>,
+    /// The classifier it comes with.
+    pub head: HeadKind,
+    /// Prefixes of other sources' names and ours, matched at dots; `*` stands for one part between dots.
+    pub renames: &'static [(&'static str, &'static str)],
+    /// The last stage that keeps its values where the network starts from weights and `model.freeze_through` is left out;
+    /// `None`: all of it trains.
+    pub freeze_through: Option<&'static str>,
 }

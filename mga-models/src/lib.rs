@@ -11,12 +11,12 @@ pub mod segmenter;
 pub mod segmenters;
 pub mod weights;
 
-pub use backbone::{Backbone, Stage, StageId};
+pub use backbone::{Backbone, BackboneEntry, Stage, StageId};
 pub use grad_cam::grad_cam;
 pub use input::Input;
 pub use mga_core::{Error, Result};
 pub use model::{MgaModel, ModelSettings, Prediction};
-pub use registry::{BackboneEntry, Registry};
+pub use registry::Registry;
 pub use segmenter::{
     ForegroundSettings, NetworkSegmenter, SegmentationNetwork, SegmentationOutput, Segmenter, SegmenterEntry, Trunk,
 };

@@ -7,10 +7,10 @@ use mga_core::parameter::{Kind, MASK_CHANNEL, ParameterStore, under};
 use mga_core::tape::{Tape, Value};
 use mga_core::{Error, Result};
 
+use crate::backbone::BackboneEntry;
 use crate::backbone::{Backbone, StageId};
 use crate::head::Head;
 use crate::input::Input;
-use crate::registry::BackboneEntry;
 
 /// What a model is built from beside its backbone.
 #[derive(Debug, Clone, PartialEq)]

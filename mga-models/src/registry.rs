@@ -1,33 +1,11 @@
 //! Every backbone and segmentation network an experiment can name. An explicit table: adding one is a file and a line, and
 //! a program of one's own starts from [`Registry::builtin`] and adds its entries.
 
-use mga_core::Result;
-use mga_core::parameter::Builder;
-
-use crate::backbone::Backbone;
+use crate::backbone::BackboneEntry;
 use crate::backbones;
-use crate::head::HeadKind;
 use crate::segmenter::{SegmenterEntry, Trunk};
 use crate::segmenters::{self, WeightlessEntry};
 use crate::weights::PublishedWeights;
-
-/// A backbone by name.
-#[derive(Clone, Copy)]
-pub struct BackboneEntry {
-    /// The name in `model.backbone`.
-    pub name: &'static str,
-    /// One line for `mga list`.
-    pub about: &'static str,
-    /// Builds it, at the root of the names.
-    pub build: fn(Builder<'_>) -> Result<Box<dyn Backbone>>,
-    /// The classifier it comes with.
-    pub head: HeadKind,
-    /// Prefixes of other sources' names and ours, matched at dots; `*` stands for one part between dots.
-    pub renames: &'static [(&'static str, &'static str)],
-    /// The last stage that keeps its values where the network starts from weights and `model.freeze_through` is left out;
-    /// `None`: all of it trains.
-    pub freeze_through: Option<&'static str>,
-}
 
 /// The backbones and segmentation networks of one program, and the published weights it knows by name.
 #[derive(Clone)]

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use candle_core::{DType, Device, Tensor};
+use mga_core::loss;
 use mga_core::ops::{self, Attention};
 use mga_core::parameter::{Kind, Parameter, ParameterId, ParameterStore, under};
 use mga_core::random::Generator;
@@ -45,8 +46,8 @@ fn loss(model: &MgaModel, mut tape: Tape, images: &Tensor) -> (Tape, Value) {
     let prediction = model.forward(&mut tape, x).unwrap();
     let map = prediction.attention.unwrap();
     let target = map.tensor().affine(0.0, 0.5).unwrap();
-    let cross_entropy = ops::cross_entropy(&mut tape, prediction.logits, &LABELS, 0.0).unwrap();
-    let mse = ops::mean_squared_error(&mut tape, map, &target, &[true, true]).unwrap();
+    let cross_entropy = loss::cross_entropy(&mut tape, prediction.logits, &LABELS, 0.0).unwrap();
+    let mse = loss::mean_squared_error(&mut tape, map, &target, &[true, true]).unwrap();
     let total = ops::scaled_sum(&mut tape, &[(cross_entropy, 1.0), (mse, 0.1)]).unwrap();
     (tape, total)
 }

@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 
 use candle_core::{DType, Device, Tensor};
+use mga_core::loss::cross_entropy;
 use mga_core::ops::{self, Attention};
 use mga_core::parameter::{MASK_CHANNEL, ParameterStore};
 use mga_core::random::Generator;
@@ -86,7 +87,7 @@ fn a_frozen_stem_learns_to_see_the_mask() {
             let mut tape = Tape::train(0, 0);
             let x = tape.constant(&model.settings().input.tensor(&images, &masks).unwrap()).unwrap();
             let said = model.forward(&mut tape, x).unwrap();
-            let loss = ops::cross_entropy(&mut tape, said.logits, &LABELS, 0.0).unwrap();
+            let loss = cross_entropy(&mut tape, said.logits, &LABELS, 0.0).unwrap();
             (tape, loss)
         };
         let (tape, first) = loss();
@@ -125,7 +126,7 @@ fn the_gradient_of_the_fourth_channel_is_right() {
             let mut tape = Tape::train(0, 0).with_engine(engine);
             let x = tape.constant(&model.settings().input.tensor(&images, &masks).unwrap()).unwrap();
             let said = model.forward(&mut tape, x).unwrap();
-            let loss = ops::cross_entropy(&mut tape, said.logits, &LABELS, 0.0).unwrap();
+            let loss = cross_entropy(&mut tape, said.logits, &LABELS, 0.0).unwrap();
             (loss.tensor().to_vec0::<f64>().unwrap(), tape, loss)
         };
         let (_, tape, first) = loss();

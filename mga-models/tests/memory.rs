@@ -9,7 +9,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use candle_core::{DType, Device, Tensor};
-use mga_core::ops::{Attention, cross_entropy};
+use mga_core::loss::cross_entropy;
+use mga_core::ops::Attention;
 use mga_core::optim::{Optimiser, OptimiserSettings};
 use mga_core::parameter::ParameterStore;
 use mga_core::tape::Tape;

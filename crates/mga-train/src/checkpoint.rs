@@ -15,6 +15,9 @@ use mga_data::masks::MaskNotes;
 use mga_models::{MgaModel, weights};
 use serde::{Deserialize, Serialize};
 
+use crate::runners::learner::{JobState, Learner};
+use crate::runners::step::Moved;
+
 /// Metadata key of the progress.
 const PROGRESS: &str = "mga.progress";
 
@@ -72,11 +75,86 @@ pub fn save_store(
     if let Some(optimiser) = optimiser {
         tensors.extend(optimiser.state()?);
     }
-    let metadata = HashMap::from([
+    Ok(weights::save_file(&tensors, metadata(progress)?, path)?)
+}
+
+fn metadata(progress: &Progress) -> anyhow::Result<HashMap<String, String>> {
+    Ok(HashMap::from([
         ("format".to_owned(), "pt".to_owned()),
         (PROGRESS.to_owned(), serde_json::to_string(progress)?),
-    ]);
+    ]))
+}
+
+/// Before the names of what a job has beside its model's parameters.
+const BESIDE: &str = "method.";
+/// Metadata key of what a job keeps beside tensors.
+const JOB: &str = "mga.method";
+
+/// Saves all of a job: the model's weights, what it has beside them, the optimisers where they are given, and the progress.
+/// The file is whole or not there.
+///
+/// # Errors
+/// The file cannot be written.
+pub(crate) fn save_job(
+    path: &Path,
+    job: &dyn Learner,
+    moved: Option<&[Moved<'_>]>,
+    progress: &Progress,
+) -> anyhow::Result<()> {
+    let optimiser = |at: usize| moved.and_then(|moved| moved.get(at)).map(|(_, optimiser)| optimiser.as_ref());
+    let mut tensors = job.store().tensors();
+    tensors.extend(optimiser(0).map(Optimiser::state).transpose()?.unwrap_or_default());
+    for (at, extra) in job.extra_stores().iter().enumerate() {
+        let state = optimiser(at + 1).map(Optimiser::state).transpose()?.unwrap_or_default();
+        let named = |(name, tensor): (String, Tensor)| (format!("{BESIDE}{}.{name}", extra.name), tensor);
+        tensors.extend(extra.store.tensors().into_iter().chain(state).map(named));
+    }
+    let JobState { tensors: more, json } = job.state()?;
+    tensors.extend(more.into_iter().map(|(name, tensor)| (format!("{BESIDE}state.{name}"), tensor)));
+    let mut metadata = metadata(progress)?;
+    if !json.is_null() {
+        metadata.insert(JOB.to_owned(), json.to_string());
+    }
     Ok(weights::save_file(&tensors, metadata, path)?)
+}
+
+/// Loads a checkpoint into a job, and its optimisers where they are given.
+///
+/// # Errors
+/// A file that is no checkpoint, of another model or method, or damaged.
+pub(crate) fn load_job(
+    path: &Path,
+    job: &dyn Learner,
+    moved: Option<&mut Vec<Moved<'_>>>,
+) -> anyhow::Result<Restored> {
+    let unreadable = || format!("{}: not a readable checkpoint", path.display());
+    let mut stored = Stored::read(path)?;
+    let beside: HashMap<String, Tensor> = stored.state.extract_if(|name, _| name.starts_with(BESIDE)).collect();
+    let within = |prefix: &str| -> HashMap<String, Tensor> {
+        let own = beside.iter().filter_map(|(name, tensor)| Some((name.strip_prefix(prefix)?.to_owned(), tensor.clone())));
+        own.collect()
+    };
+    let mut optimisers = moved.into_iter().flatten().map(|(_, optimiser)| optimiser);
+    let (restored, json) = match optimisers.next() {
+        Some(first) => stored.put(path, job.store(), Some(first.as_mut()))?,
+        None => stored.put(path, job.store(), None)?,
+    };
+    for extra in job.extra_stores() {
+        let own = within(&format!("{BESIDE}{}.", extra.name));
+        for entry in extra.store.entries() {
+            let tensor = own.get(entry.name()).with_context(|| {
+                format!("{}: lacks {} of the method's `{}`", path.display(), entry.name(), extra.name)
+            })?;
+            entry.set(tensor.to_device(extra.store.device())?).with_context(unreadable)?;
+        }
+        if let Some(optimiser) = optimisers.next() {
+            optimiser.load_state(&own).with_context(unreadable)?;
+        }
+    }
+    let mut tensors: Vec<(String, Tensor)> = within(&format!("{BESIDE}state.")).into_iter().collect();
+    tensors.sort_by(|a, b| a.0.cmp(&b.0));
+    job.load_state(JobState { tensors, json }).with_context(unreadable)?;
+    Ok(restored)
 }
 
 /// How far the run of a checkpoint had come, from the file's header alone.
@@ -113,39 +191,67 @@ pub fn load_store(
     store: &ParameterStore,
     optimiser: Option<&mut dyn Optimiser>,
 ) -> anyhow::Result<Restored> {
-    let unreadable = || format!("{}: not a readable checkpoint", path.display());
-    let bytes = std::fs::read(path).with_context(unreadable)?;
-    // Before anything is taken from it.
-    let checked = weights::check_content(&bytes, path)?;
-    let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).with_context(unreadable)?;
-    let line = header.metadata().as_ref().and_then(|metadata| metadata.get(PROGRESS)).cloned();
-    let line = line.with_context(|| format!("{}: a weight file, but no checkpoint of mga", path.display()))?;
-    let progress = serde_json::from_str(&line).with_context(unreadable)?;
-    let tensors: HashMap<String, Tensor> =
-        candle_core::safetensors::load_buffer(&bytes, &candle_core::Device::Cpu).with_context(unreadable)?;
-    drop(bytes);
-    let (state, mut present): (HashMap<_, _>, HashMap<_, _>) =
-        tensors.into_iter().partition(|(name, _)| weights::is_optimiser_state(name));
-    present.retain(|name, _| !name.ends_with("num_batches_tracked"));
-    for entry in store.entries() {
-        let tensor =
-            present.remove(entry.name()).with_context(|| format!("{}: lacks {}", path.display(), entry.name()))?;
-        entry.set(tensor.to_device(store.device())?).with_context(unreadable)?;
+    Ok(Stored::read(path)?.put(path, store, optimiser)?.0)
+}
+
+/// A checkpoint as it lies in its file.
+struct Stored {
+    progress: Progress,
+    json: serde_json::Value,
+    note: Option<String>,
+    present: HashMap<String, Tensor>,
+    state: HashMap<String, Tensor>,
+}
+
+impl Stored {
+    fn read(path: &Path) -> anyhow::Result<Self> {
+        let unreadable = || format!("{}: not a readable checkpoint", path.display());
+        let bytes = std::fs::read(path).with_context(unreadable)?;
+        // Before anything is taken from it.
+        let checked = weights::check_content(&bytes, path)?;
+        let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).with_context(unreadable)?;
+        let line = |key: &str| header.metadata().as_ref().and_then(|metadata| metadata.get(key)).cloned();
+        let progress =
+            line(PROGRESS).with_context(|| format!("{}: a weight file, but no checkpoint of mga", path.display()))?;
+        let progress = serde_json::from_str(&progress).with_context(unreadable)?;
+        let json = line(JOB).map(|json| serde_json::from_str(&json)).transpose().with_context(unreadable)?;
+        let tensors: HashMap<String, Tensor> =
+            candle_core::safetensors::load_buffer(&bytes, &candle_core::Device::Cpu).with_context(unreadable)?;
+        drop(bytes);
+        let (state, mut present): (HashMap<_, _>, HashMap<_, _>) =
+            tensors.into_iter().partition(|(name, _)| weights::is_optimiser_state(name));
+        present.retain(|name, _| !name.ends_with("num_batches_tracked"));
+        let note = (!checked).then(|| {
+            format!(
+                "{}: carries no hash of its content, as checkpoints of mga 0.1.0 and files of other programs; damage to it \
+                 would not show",
+                path.display()
+            )
+        });
+        Ok(Self { progress, json: json.unwrap_or_default(), note, present, state })
     }
-    if let Some(name) = present.keys().next() {
-        anyhow::bail!("{}: holds `{name}`, which the model has not", path.display());
+
+    /// Puts weights and optimiser's state where they belong; gives what the job kept beside tensors, too.
+    fn put(
+        mut self,
+        path: &Path,
+        store: &ParameterStore,
+        optimiser: Option<&mut dyn Optimiser>,
+    ) -> anyhow::Result<(Restored, serde_json::Value)> {
+        let unreadable = || format!("{}: not a readable checkpoint", path.display());
+        for entry in store.entries() {
+            let tensor = self.present.remove(entry.name());
+            let tensor = tensor.with_context(|| format!("{}: lacks {}", path.display(), entry.name()))?;
+            entry.set(tensor.to_device(store.device())?).with_context(unreadable)?;
+        }
+        if let Some(name) = self.present.keys().next() {
+            anyhow::bail!("{}: holds `{name}`, which the model has not", path.display());
+        }
+        if let Some(optimiser) = optimiser {
+            optimiser.load_state(&self.state).with_context(unreadable)?;
+        }
+        Ok((Restored { progress: self.progress, note: self.note }, self.json))
     }
-    if let Some(optimiser) = optimiser {
-        optimiser.load_state(&state).with_context(unreadable)?;
-    }
-    let note = (!checked).then(|| {
-        format!(
-            "{}: carries no hash of its content, as checkpoints of mga 0.1.0 and files of other programs; damage to it would \
-             not show",
-            path.display()
-        )
-    });
-    Ok(Restored { progress, note })
 }
 
 #[cfg(test)]

@@ -7,16 +7,9 @@
 use rayon::prelude::*;
 
 use super::Shared;
+use super::affine::{Affine, Window, clamp, rectify};
 use super::dispatch::vectorised;
-use super::unfold::Affine;
 use crate::element::Element;
-
-/// Open interval of `y` in which the gradient passes the activation: all of it, above 0, or between 0 and 6.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Window {
-    pub(crate) low: f64,
-    pub(crate) high: f64,
-}
 
 /// Sizes: images, channels, numbers in a plane.
 #[derive(Debug, Clone, Copy)]
@@ -221,28 +214,6 @@ pub(crate) fn backward_bias<T: Element>(planes: Planes, y: &[T], dy: &mut [T], w
             )
         })
         .collect()
-}
-
-/// `y = act(a * x + b)`. To be called vectorised.
-#[inline(always)]
-pub(super) fn rectify<T: Element>(x: &[T], (a, b): (T, T), window: Window, y: &mut [T]) {
-    let (low, high) = (T::of(window.low), T::of(window.high));
-    y.iter_mut().zip(x).for_each(
-        #[inline(always)]
-        |(y, &x)| *y = clamp(a * x + b, low, high),
-    );
-}
-
-/// As PyTorch's `relu`, it lets a NaN through: a broken step must be seen, not hidden.
-#[inline(always)]
-pub(super) fn clamp<T: Element>(v: T, low: T, high: T) -> T {
-    if v < low {
-        low
-    } else if v > high {
-        high
-    } else {
-        v
-    }
 }
 
 /// What the backward pass needs of the forward pass, per channel.

@@ -6,105 +6,19 @@
 use std::ops::Range;
 
 use super::Shared;
+use super::affine::Affine;
 use super::dispatch::vectorised;
+use super::maps::Maps;
 use super::product::{Left, product, product_along};
-use super::unfold::{Affine, Unfold};
+use super::shape::ConvShape;
+use super::unfold::Unfold;
 use super::winograd;
 use crate::element::Element;
-
-/// Sizes of one convolution.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct ConvShape {
-    /// Images.
-    pub(crate) n: usize,
-    /// Input channels, height and width.
-    pub(crate) input: (usize, usize, usize),
-    /// Output channels, height and width.
-    pub(crate) output: (usize, usize, usize),
-    /// Kernel height and width.
-    pub(crate) kernel: (usize, usize),
-    /// Step, the same both ways.
-    pub(crate) stride: usize,
-    /// Zeros added above and below, left and right.
-    pub(crate) padding: (usize, usize),
-    /// Distance between kernel taps.
-    pub(crate) dilation: usize,
-    /// Groups of channels that see only each other.
-    pub(crate) groups: usize,
-}
-
-impl ConvShape {
-    fn c_group(&self) -> usize {
-        self.input.0 / self.groups
-    }
-    fn o_group(&self) -> usize {
-        self.output.0 / self.groups
-    }
-    fn taps(&self) -> usize {
-        self.kernel.0 * self.kernel.1
-    }
-    fn in_area(&self) -> usize {
-        self.input.1 * self.input.2
-    }
-    /// Numbers in a plane of the output.
-    pub(crate) fn out_area(&self) -> usize {
-        self.output.1 * self.output.2
-    }
-
-    /// The output columns `lo..hi` for which tap `kx` falls inside the input, and the input column of `lo`.
-    pub(super) fn columns(&self, kx: usize) -> (usize, usize, usize) {
-        span(kx * self.dilation, self.stride, self.padding.1, self.input.2, self.output.2)
-    }
-
-    /// The input row under output row `oy` and tap `ky`, if it is not padding.
-    pub(super) fn row(&self, oy: usize, ky: usize) -> Option<usize> {
-        (oy * self.stride + ky * self.dilation).checked_sub(self.padding.0).filter(|&iy| iy < self.input.1)
-    }
-}
 
 /// Whether these sizes are served here: not strided and dilated at once, nor padded beyond the reach of the kernel.
 pub(crate) fn serves(s: &ConvShape) -> bool {
     (0..s.stride).all(|phase| Phase::of(s, phase).into_iter().flatten().count() == 2)
         && (s.stride == 1 || s.dilation == 1)
-}
-
-/// Some channels of a batch of maps, perhaps a part of more.
-pub(crate) struct Maps<'a, T> {
-    /// From the first channel of the first image on.
-    pub(crate) numbers: &'a [T],
-    /// Numbers between two images.
-    pub(crate) image: usize,
-    /// Done to the numbers as they are read.
-    pub(crate) affine: Option<Affine<'a, T>>,
-}
-
-impl<T> Clone for Maps<'_, T> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-impl<T> Copy for Maps<'_, T> {}
-
-impl<'a, T> Maps<'a, T> {
-    /// Contiguous maps of `channels` planes of `area`.
-    pub(crate) fn whole(numbers: &'a [T], channels: usize, area: usize) -> Self {
-        Self { numbers, image: channels * area, affine: None }
-    }
-
-    /// The unfolded `channels` from `first` on.
-    fn unfold(&self, shape: &'a ConvShape, first: usize, channels: usize) -> Unfold<'a, T> {
-        let cut = |values: &'a [T]| &values[first..first + channels];
-        let affine = self.affine.map(|a| Affine { scale: cut(a.scale), shift: cut(a.shift), ..a });
-        let x = &self.numbers[first * shape.in_area()..];
-        Unfold { shape, channels, x, image: self.image, affine }
-    }
-}
-
-/// Output positions `lo..hi` for which `position * stride + offset - padding` is inside `0..size`, and that of `lo`.
-pub(super) fn span(offset: usize, stride: usize, padding: usize, size: usize, out: usize) -> (usize, usize, usize) {
-    let lo = padding.saturating_sub(offset).div_ceil(stride).min(out);
-    let hi = (size + padding).checked_sub(offset + 1).map_or(0, |last| (last / stride + 1).min(out)).max(lo);
-    (lo, hi, (lo * stride + offset).saturating_sub(padding))
 }
 
 /// Cuts columns (output pixels of a batch) at the images: `part(image, first pixel, columns of the block)`.
@@ -144,7 +58,7 @@ pub(crate) fn forward<T: Element>(
     }
     for group in 0..s.groups {
         let left = Left::pack_rows(og, (1, depth), |_, row| &w[(group * og + row) * depth..][..depth]);
-        let right = x.unfold(s, group * cg, cg);
+        let right = Unfold::of(&x, s, group * cg, cg);
         product(&left, &right, s.n * area, |block| {
             for (row, line) in block.lines() {
                 by_image(block.columns.clone(), area, |image, pixel, part| {
@@ -210,7 +124,7 @@ pub(crate) fn backward_input<T: Element>(s: &ConvShape, w: &[T], dy: Maps<'_, T>
                     }
                 }
             });
-            let right = dy.unfold(&shape, group * og, og);
+            let right = Unfold::of(&dy, &shape, group * og, og);
             product(&left, &right, s.n * area, |block| {
                 for (row, line) in block.lines() {
                     by_image(block.columns.clone(), area, |image, pixel, part| {
@@ -280,7 +194,7 @@ pub(crate) fn backward_weight<T: Element>(s: &ConvShape, x: Maps<'_, T>, dy: Map
         let left = Left::pack_rows(og, (s.n, area), |image, o| {
             &dy.numbers[image * dy.image + (group * og + o) * area..][..area]
         });
-        let x = x.unfold(s, group * cg, cg);
+        let x = Unfold::of(&x, s, group * cg, cg);
         product_along(&left, |micro, pixels, columns, out| x.pack_turned(micro, pixels, columns, out), depth, dw);
     }
 }

@@ -12,9 +12,11 @@ use rayon::prelude::*;
 
 use super::Shared;
 use super::batch_norm::{Channel, Planes, Saved, Sums, passing};
-use super::convolution::{ConvShape, Maps, by_image};
+use super::convolution::by_image;
 use super::dispatch::vectorised;
+use super::maps::Maps;
 use super::product::{Left, groups, product};
+use super::shape::ConvShape;
 use super::unfold::Unfold;
 use crate::element::Element;
 

@@ -9,10 +9,10 @@
 
 use rayon::prelude::*;
 
-use super::convolution::ConvShape;
 use super::dispatch::vectorised;
 use super::padded::{BAND, LANES, Padded, copy, interleave};
 use super::scratch::with_scratch;
+use super::shape::ConvShape;
 use crate::element::Element;
 
 /// Numbers a task works on, at least.

@@ -1,6 +1,6 @@
 //! Turns rows into columns while packing: adjacent numbers of some rows become `[step, rows]`.
 
-use super::micro::{Micro, SIDE};
+use super::tile::{Micro, SIDE};
 use crate::element::Element;
 
 /// `out[k * width + row] = row(row)[k]` for `k` below `steps` and `row` below `rows`. What stands in columns from `rows`
@@ -35,7 +35,7 @@ pub(crate) fn interleave<'a, T: Element>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::micro::Tiled;
+    use crate::kernels::tile::Tiled;
 
     #[test]
     fn rows_become_columns() {

@@ -6,10 +6,10 @@
 
 use rayon::prelude::*;
 
-use super::convolution::ConvShape;
 use super::dispatch::vectorised;
 use super::padded::{BAND, LANES, Padded, copy};
 use super::scratch::with_scratch;
+use super::shape::ConvShape;
 use crate::element::Element;
 
 /// No tap has won yet.

@@ -1,67 +1,13 @@
 //! The innermost loop of every matrix product: a small tile of the result, kept in registers.
 //!
-//! A tile is `rows` x `width` numbers; its operands are packed so that step `k` of the sum reads `rows` and `width`
-//! adjacent numbers. The shape fills the registers of the instruction set: 8 x 48 `f32` are 24 of AVX-512's 32 vectors,
+//! The shape of a tile fills the registers of the instruction set: 8 x 48 `f32` are 24 of AVX-512's 32 vectors,
 //! 6 x 16 are 12 of AVX2's 16 (with 4 x 24, which would fill them, the compiler keeps one sum in memory).
 //! Where the processor has fused multiply-add it is used, so products differ in their last bits between processors.
 
 #[cfg(target_arch = "x86_64")]
 use super::dispatch::Level;
+use super::tile::{Micro, Tiled};
 use crate::element::Element;
-
-/// `c (+)= a b` for one tile: depth, packed `a` and `b`, `c` and the distance of its lines, whether to add.
-type Run<T> = unsafe fn(usize, &[T], &[T], *mut T, usize, bool);
-
-/// Numbers of a side of the square that is turned at a time.
-pub(crate) const SIDE: usize = 16;
-
-/// Rows, where in them the square begins, where it goes, and the distance of lines there.
-type Turn<T> = unsafe fn(&[&[T]; SIDE], usize, &mut [T], usize);
-
-/// The tile of one number type on this processor.
-#[derive(Clone, Copy)]
-pub(crate) struct Micro<T> {
-    /// Rows of a tile.
-    pub(crate) rows: usize,
-    /// Columns of a tile.
-    pub(crate) width: usize,
-    run: Run<T>,
-    turn: Option<Turn<T>>,
-}
-
-impl<T: Element> Micro<T> {
-    /// `c (+)= a b`; `a` is `[depth, rows]`, `b` `[depth, width]`, and `c`'s lines are `line` numbers apart.
-    ///
-    /// # Safety
-    /// `c` has `rows` lines of `width` numbers that nothing else touches meanwhile.
-    #[inline]
-    pub(crate) unsafe fn multiply(&self, depth: usize, a: &[T], b: &[T], c: *mut T, line: usize, add: bool) {
-        let (a, b) = (&a[..depth * self.rows], &b[..depth * self.width]);
-        // SAFETY: the caller's promise; the constructor checked the processor's features.
-        unsafe { (self.run)(depth, a, b, c, line, add) }
-    }
-}
-
-impl<T: Element> Micro<T> {
-    /// `out[k * width + row] = rows[row][at + k]` for a square, if the processor has a fast way; false if it has not, or
-    /// if `out` has no room for whole lines.
-    #[inline]
-    pub(crate) fn turn(&self, rows: &[&[T]; SIDE], at: usize, out: &mut [T], width: usize) -> bool {
-        let Some(turn) = self.turn else { return false };
-        let fits = out.len() >= (SIDE - 1) * width + SIDE && rows.iter().all(|row| row.len() >= at + SIDE);
-        if fits {
-            // SAFETY: just checked; the constructor checked the processor's features.
-            unsafe { turn(rows, at, out, width) };
-        }
-        fits
-    }
-}
-
-/// A number type with tiles.
-pub(crate) trait Tiled: Sized {
-    /// The tile for the processor at hand.
-    fn micro() -> Micro<Self>;
-}
 
 /// # Safety
 /// As [`Micro::multiply`].
@@ -120,7 +66,8 @@ mod x86 {
     //! mostly is sixty times slower.
     use std::arch::x86_64::*;
 
-    use super::{Micro, SIDE};
+    use super::Micro;
+    use crate::kernels::tile::SIDE;
 
     macro_rules! tile {
         ($name:ident, $run:ident, $features:literal, $type:ty, $rows:literal, $vectors:literal, $lanes:literal, $turn:expr,

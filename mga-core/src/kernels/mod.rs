@@ -3,6 +3,7 @@
 //! Work is cut into pieces by the sizes alone, never by the number of threads, and every number is summed in one fixed
 //! order: any number of threads gives the same bits.
 
+pub(crate) mod affine;
 pub(crate) mod batch_norm;
 pub(crate) mod convolution;
 pub(crate) mod dense_layer;
@@ -10,11 +11,14 @@ pub(crate) mod depthwise;
 pub(crate) mod dispatch;
 pub(crate) mod elementwise;
 pub(crate) mod interleave;
+pub(crate) mod maps;
 pub(crate) mod max_pool;
 pub(crate) mod micro;
 pub(crate) mod padded;
 pub(crate) mod product;
 pub(crate) mod scratch;
+pub(crate) mod shape;
+pub(crate) mod tile;
 pub(crate) mod unfold;
 pub(crate) mod winograd;
 

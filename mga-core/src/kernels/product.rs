@@ -12,8 +12,8 @@ use rayon::prelude::*;
 use super::Shared;
 use super::dispatch::vectorised;
 use super::interleave::interleave;
-use super::micro::Micro;
 use super::scratch::with_scratch;
+use super::tile::Micro;
 use crate::element::Element;
 
 /// Packed numbers of a block of columns.

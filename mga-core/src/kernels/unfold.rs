@@ -6,38 +6,15 @@
 
 use std::ops::Range;
 
-use super::batch_norm::{Window, clamp, rectify};
-use super::convolution::ConvShape;
+use super::affine::{Affine, clamp};
 use super::dispatch::vectorised;
 use super::interleave::interleave;
-use super::micro::Micro;
+use super::maps::Maps;
 use super::product::{Right, SLACK};
 use super::scratch::with_scratch;
+use super::shape::ConvShape;
+use super::tile::Micro;
 use crate::element::Element;
-
-/// `act(scale[c] * x + shift[c])`, applied to the input on its way.
-pub(crate) struct Affine<'a, T> {
-    pub(crate) scale: &'a [T],
-    pub(crate) shift: &'a [T],
-    pub(crate) window: Window,
-}
-
-impl<T> Clone for Affine<'_, T> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-impl<T> Copy for Affine<'_, T> {}
-
-impl<T: Element> Affine<'_, T> {
-    /// Writes the changed numbers of a channel to `y`.
-    pub(crate) fn apply(&self, channel: usize, x: &[T], y: &mut [T]) {
-        vectorised(
-            #[inline(always)]
-            || rectify(x, (self.scale[channel], self.shift[channel]), self.window, y),
-        );
-    }
-}
 
 /// The input of a convolution, unfolded on demand. Padding is zero behind the affine map.
 pub(crate) struct Unfold<'a, T> {
@@ -49,6 +26,16 @@ pub(crate) struct Unfold<'a, T> {
     /// Numbers between two images.
     pub(crate) image: usize,
     pub(crate) affine: Option<Affine<'a, T>>,
+}
+
+impl<'a, T> Unfold<'a, T> {
+    /// The `channels` of `maps` from `first` on.
+    pub(super) fn of(maps: &Maps<'a, T>, shape: &'a ConvShape, first: usize, channels: usize) -> Self {
+        let cut = |values: &'a [T]| &values[first..first + channels];
+        let affine = maps.affine.map(|a| Affine { scale: cut(a.scale), shift: cut(a.shift), ..a });
+        let x = &maps.numbers[first * shape.in_area()..];
+        Self { shape, channels, x, image: maps.image, affine }
+    }
 }
 
 /// A run of numbers of the panel: where it goes within a channel's rows, and where it comes from within the image batch.

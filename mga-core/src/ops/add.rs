@@ -2,7 +2,6 @@
 
 use candle_core::Tensor;
 
-use super::own;
 use super::relu::{gate, rectified};
 use crate::element::{read, tensor, with_element};
 use crate::error::{Error, Result};
@@ -25,7 +24,7 @@ pub fn add_relu(tape: &mut Tape, a: Value, b: Value) -> Result<Value> {
     let y = sum(tape, &a, &b, true)?;
     let (a_slot, b_slot, saved) = (a.slot(), b.slot(), y.clone());
     Ok(tape.record(&[&a, &b], y, move |dy, gradients| {
-        let dy = Gradient::new(gate(own(dy)?, &saved, kernels)?);
+        let dy = Gradient::new(gate(dy.into_owned()?, &saved, kernels)?);
         gradients.add(a_slot, dy.clone())?;
         gradients.add(b_slot, dy)
     }))

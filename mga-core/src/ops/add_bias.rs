@@ -1,6 +1,5 @@
 //! One number a channel, added.
 
-use super::own;
 use super::precision::channel_sums;
 use crate::error::{Error, Result};
 use crate::tape::{Gradient, Tape, Value};
@@ -19,7 +18,7 @@ pub fn add_bias(tape: &mut Tape, x: Value, bias: Value) -> Result<Value> {
             gradients.add(b_slot, Gradient::new(db.to_dtype(dy.tensor().dtype())?))?;
         }
         if x_slot.is_some() {
-            gradients.add(x_slot, Gradient::new(own(dy)?))?;
+            gradients.add(x_slot, Gradient::new(dy.into_owned()?))?;
         }
         Ok(())
     }))

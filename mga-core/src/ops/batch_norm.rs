@@ -2,12 +2,12 @@
 
 use candle_core::{DType, Tensor};
 
-use super::own;
 use super::precision::{channel_sums, sum_type, widened};
 use super::relu::rectified;
 use crate::element::{Element, modify, read, tensor, with_element, written};
 use crate::error::{Error, Result};
-use crate::kernels::batch_norm::{self, Planes, Saved, Window};
+use crate::kernels::affine::Window;
+use crate::kernels::batch_norm::{self, Planes, Saved};
 use crate::tape::{Gradient, Tape, Value};
 
 /// What follows the normalisation.
@@ -112,7 +112,7 @@ fn with_kernels<T: Element>(
     let (x_slot, w_slot, b_slot) = (x.slot(), inputs.weight.slot(), inputs.bias.slot());
     let x_saved = x.tensor().clone();
     let value = tape.record(&[&x, &inputs.weight, &inputs.bias], y, move |dy, gradients| {
-        let dy = own(dy)?;
+        let dy = dy.into_owned()?;
         let (dw, db) = read::<T, _>(&x_saved, |x| {
             modify::<T, _>(&dy, |dy| batch_norm::backward(planes, x, dy, &saved, x_slot.is_some()))
         })??;

@@ -5,10 +5,12 @@ use candle_core::Tensor;
 use super::taps::Taps;
 use crate::element::{Element, read, tensor, with_element, written, zeros};
 use crate::error::{Error, Result};
+use crate::kernels::affine::Affine;
 use crate::kernels::batch_norm::{Planes, apply_in_place};
-use crate::kernels::convolution::{self, ConvShape, Maps};
+use crate::kernels::convolution;
 use crate::kernels::depthwise;
-use crate::kernels::unfold::Affine;
+use crate::kernels::maps::Maps;
+use crate::kernels::shape::ConvShape;
 use crate::tape::{Gradient, Gradients, Slot, Tape, Value};
 
 /// Stride, padding, dilation and groups of a convolution.

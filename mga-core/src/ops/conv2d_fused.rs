@@ -4,7 +4,7 @@
 use candle_core::{DType, Tensor};
 
 use super::conv2d::{Operands, conv2d_shape, output_of};
-use super::{Activation, BatchNormInputs, Conv2dSettings, Statistics, batch_norm, conv2d, own};
+use super::{Activation, BatchNormInputs, Conv2dSettings, Statistics, batch_norm, conv2d};
 use crate::element::{Element, modify, read, tensor, with_element};
 use crate::error::{Error, Result};
 use crate::kernels::batch_norm::{Planes, Saved, backward_bias};
@@ -39,14 +39,14 @@ pub fn conv2d_bias(
     let window = activation.window();
     let y = with_element!(x.tensor(), T => {
         let (one, shift) = (vec![T::of(1.0); c], bias.tensor().to_vec1::<T>()?);
-        let finish = crate::kernels::unfold::Affine { scale: &one, shift: &shift, window };
+        let finish = crate::kernels::affine::Affine { scale: &one, shift: &shift, window };
         output_of::<T>(&shape, x.tensor(), weight.tensor(), Some(finish))?
     });
     let planes = Planes { n: shape.n, c, area: shape.out_area(), of: c };
     let operands = Operands::new(&shape, &x, &weight);
     let (b_slot, saved) = (bias.slot(), y.clone());
     Ok(tape.record(&[&x, &weight, &bias], y, move |dy, gradients| {
-        let dy = own(dy)?;
+        let dy = dy.into_owned()?;
         with_element!(dy, T => {
             let sums = read::<T, _>(&saved, |y| modify::<T, _>(&dy, |dy| backward_bias(planes, y, dy, window)))??;
             gradients.add(b_slot, Gradient::new(tensor(sums, c)?))?;

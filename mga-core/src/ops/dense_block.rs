@@ -6,8 +6,10 @@ use super::{Activation, BatchNormInputs, Conv2dSettings, Statistics, batch_norm,
 use crate::element::{Element, modify, read, tensor, with_element, zeros};
 use crate::error::{Error, Result};
 use crate::kernels::batch_norm::{self as norm_kernel, Planes, Saved};
-use crate::kernels::convolution::{self, ConvShape, Maps};
+use crate::kernels::convolution;
 use crate::kernels::dense_layer::{self, Owed};
+use crate::kernels::maps::Maps;
+use crate::kernels::shape::ConvShape;
 use crate::tape::{Gradient, Gradients, Slot, Tape, Value};
 
 /// What a layer of a dense block has: norm, relu, 1 x 1 convolution, norm, relu, 3 x 3 convolution with padding 1.
@@ -198,7 +200,7 @@ fn with_kernels<T: Element>(
     let kept = output.clone();
     let (x_slot, dims) = (x.slot(), x.dims().to_vec());
     let value = tape.record(&values.iter().collect::<Vec<_>>(), output, move |dy, gradients| {
-        let dy = super::own(dy)?;
+        let dy = dy.into_owned()?;
         read::<T, _>(&kept, |buffer| {
             modify::<T, _>(&dy, |dy| backward(layers, (buffer, total), &mean, (x_slot, &dims), dy, gradients))
         })??

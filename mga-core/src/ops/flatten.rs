@@ -9,7 +9,7 @@ pub fn flatten(tape: &mut Tape, x: Value) -> Result<Value> {
     let y = x.tensor().flatten_from(1)?;
     Ok(tape.record(&[&x], y, move |dy, gradients| {
         // The reshaped gradient shares the storage, so it must not be handed on as our own while `dy` lives elsewhere.
-        gradients.add(slot, Gradient::new(super::own(dy)?.reshape(dims)?))
+        gradients.add(slot, Gradient::new(dy.into_owned()?.reshape(dims)?))
     }))
 }
 

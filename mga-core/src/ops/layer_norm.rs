@@ -3,7 +3,6 @@
 use candle_core::{D, Tensor};
 use rayon::prelude::*;
 
-use super::own;
 use super::precision::widened;
 use crate::element::{Element, modify, read, tensor, with_element, zeros};
 use crate::error::{Error, Result};
@@ -30,7 +29,7 @@ pub fn layer_norm(tape: &mut Tape, x: Value, weight: Value, bias: Value, eps: f6
         read::<T, _>(x.tensor(), |x| forward(x, &gamma, &beta, eps, &mut y))?;
         let saved = x.tensor().clone();
         Ok(tape.record(&[&x, &weight, &bias], tensor(y, x.dims())?, move |dy, gradients| {
-            let dy = own(dy)?;
+            let dy = dy.into_owned()?;
             let (dw, db) = read::<T, _>(&saved, |x| modify::<T, _>(&dy, |dy| backward(x, dy, &gamma, eps)))??;
             gradients.add(slots.0, Gradient::new(dy))?;
             gradients.add(slots.1, Gradient::new(tensor(dw.into_iter().map(T::of).collect(), c)?))?;

@@ -6,8 +6,8 @@ use super::precision::widened;
 use super::taps::Taps;
 use crate::element::{read, tensor, with_element, zeros};
 use crate::error::{Error, Result};
-use crate::kernels::convolution::ConvShape;
 use crate::kernels::max_pool;
+use crate::kernels::shape::ConvShape;
 use crate::tape::{Gradient, Tape, Value};
 
 /// Window, step and border of a pooling.

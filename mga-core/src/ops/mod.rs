@@ -24,9 +24,7 @@ mod channel_pool;
 mod concat;
 mod conv2d;
 mod conv2d_fused;
-mod cross_entropy;
 mod dense_block;
-mod dice_loss;
 mod dropout;
 mod flatten;
 mod gelu;
@@ -35,8 +33,6 @@ mod hard_swish;
 mod layer_norm;
 mod linear;
 mod max_pool2d;
-mod mean_squared_error;
-mod pixel_cross_entropy;
 mod pointwise;
 pub(crate) mod precision;
 mod rearrange;
@@ -61,9 +57,7 @@ pub use channel_pool::channel_mean_max;
 pub use concat::concat_channels;
 pub use conv2d::{Conv2dSettings, conv2d};
 pub use conv2d_fused::{conv2d_bias, conv2d_norm};
-pub use cross_entropy::{cross_entropy, weighted_cross_entropy};
 pub use dense_block::{DenseLayerInputs, dense_block};
-pub use dice_loss::dice_loss;
 pub use dropout::dropout;
 pub use flatten::flatten;
 pub use gelu::gelu;
@@ -72,8 +66,6 @@ pub use hard_swish::hard_swish;
 pub use layer_norm::layer_norm;
 pub use linear::linear;
 pub use max_pool2d::{Pool2dSettings, max_pool2d};
-pub use mean_squared_error::{mean_squared_error, weighted_mean_squared_error};
-pub use pixel_cross_entropy::{LabelMaps, pixel_cross_entropy};
 pub use rearrange::{mirror, permute, reshape};
 pub use relu::relu;
 pub use resize_bilinear::{resize_bilinear, scale_bilinear};
@@ -81,16 +73,3 @@ pub use scale_channels::scale_channels;
 pub use sigmoid::sigmoid;
 pub use softmax::softmax;
 pub use zero_pad2d::{Margins, same_padding, zero_pad2d};
-
-use candle_core::Tensor;
-
-use crate::error::Result;
-use crate::tape::Gradient;
-
-/// The gradient as a tensor of our own, to change in place.
-pub(crate) fn own(gradient: Gradient) -> Result<Tensor> {
-    match gradient.into_unique() {
-        Ok(tensor) => Ok(tensor),
-        Err(shared) => Ok(shared.tensor().copy()?),
-    }
-}

@@ -2,7 +2,6 @@
 
 use candle_core::Tensor;
 
-use super::own;
 use super::precision::widened;
 use crate::element::{Element, modify, read, tensor, with_element};
 use crate::error::Result;
@@ -34,7 +33,7 @@ pub(super) fn pointwise<F: Pointwise>(tape: &mut Tape, x: Value) -> Result<Value
             let dx = (widened(dy.tensor())? * F::composed_slope(&widened(&saved)?)?)?;
             return gradients.add(slot, Gradient::new(dx.to_dtype(saved.dtype())?));
         }
-        let dy = own(dy)?;
+        let dy = dy.into_owned()?;
         with_element!(saved, T => read::<T, _>(&saved, |x| {
             modify::<T, _>(&dy, |dy| elementwise::update(dy, x, |g, x| *g *= F::slope(x)))
         })??);

@@ -3,8 +3,6 @@
 use crate::error::{Error, Result};
 use crate::tape::{Gradient, Tape, Value};
 
-use super::own;
-
 /// The same numbers, row by row, in the shape `dims`.
 pub fn reshape(tape: &mut Tape, x: Value, dims: &[usize]) -> Result<Value> {
     if dims.iter().product::<usize>() != x.tensor().elem_count() {
@@ -12,7 +10,8 @@ pub fn reshape(tape: &mut Tape, x: Value, dims: &[usize]) -> Result<Value> {
     }
     let (slot, before) = (x.slot(), x.dims().to_vec());
     let y = x.tensor().reshape(dims)?;
-    Ok(tape.record(&[&x], y, move |dy, gradients| gradients.add(slot, Gradient::new(own(dy)?.reshape(before)?))))
+    Ok(tape
+        .record(&[&x], y, move |dy, gradients| gradients.add(slot, Gradient::new(dy.into_owned()?.reshape(before)?))))
 }
 
 /// Dimension `order[i]` of `x` becomes dimension `i`.
@@ -29,7 +28,7 @@ pub fn permute(tape: &mut Tape, x: Value, order: &[usize]) -> Result<Value> {
     let slot = x.slot();
     let y = x.tensor().permute(order)?.contiguous()?;
     Ok(tape.record(&[&x], y, move |dy, gradients| {
-        gradients.add(slot, Gradient::new(own(dy)?.permute(back)?.contiguous()?))
+        gradients.add(slot, Gradient::new(dy.into_owned()?.permute(back)?.contiguous()?))
     }))
 }
 

@@ -2,7 +2,6 @@
 
 use candle_core::Tensor;
 
-use super::own;
 use crate::element::{modify, read, tensor, with_element};
 use crate::error::Result;
 use crate::kernels::elementwise;
@@ -22,7 +21,9 @@ pub fn relu(tape: &mut Tape, x: Value) -> Result<Value> {
         rectified(x.tensor())?
     };
     let (slot, saved) = (x.slot(), y.clone());
-    Ok(tape.record(&[&x], y, move |dy, gradients| gradients.add(slot, Gradient::new(gate(own(dy)?, &saved, kernels)?))))
+    Ok(tape.record(&[&x], y, move |dy, gradients| {
+        gradients.add(slot, Gradient::new(gate(dy.into_owned()?, &saved, kernels)?))
+    }))
 }
 
 /// `max(x, 0)` composed. Candle's own `relu` and `maximum` make 0 of a NaN, which would hide a broken step.

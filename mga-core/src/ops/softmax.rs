@@ -7,7 +7,6 @@ use crate::element::{Element, modify, read, tensor, with_element, zeros};
 use crate::error::{Error, Result};
 use crate::tape::{Gradient, Tape, Value};
 
-use super::own;
 use super::precision::widened;
 
 /// `exp(x) / sum exp(x)` along `dim`, of any shape. The last dimension has a kernel, others compose candle's operators.
@@ -33,7 +32,7 @@ pub fn softmax(tape: &mut Tape, x: Value, dim: usize) -> Result<Value> {
     let y = y.to_dtype(x.tensor().dtype())?;
     Ok(tape.record(&[&x], y, move |dy, gradients| {
         let dx = if kernels {
-            let dy = own(dy)?;
+            let dy = dy.into_owned()?;
             with_element!(saved, T => read::<T, _>(&saved, |y| modify::<T, _>(&dy, |dy| backward(length, y, dy)))??);
             dy
         } else {

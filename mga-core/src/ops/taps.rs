@@ -8,7 +8,7 @@ use candle_core::{D, DType, Tensor};
 
 use super::precision::{channel_sums, matmul, widened};
 use crate::error::Result;
-use crate::kernels::convolution::ConvShape;
+use crate::kernels::shape::ConvShape;
 
 /// The shifted views of one convolution or pooling.
 pub(crate) struct Taps<'a>(&'a ConvShape);

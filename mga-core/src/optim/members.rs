@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use candle_core::{DType, Device, Tensor};
 
-use super::require;
+use super::require::require;
 use crate::error::{Error, Result};
 use crate::parameter::{Kind, Parameter, ParameterId, ParameterStore, under};
 

@@ -8,12 +8,13 @@ mod accumulate;
 mod adamw;
 mod clip;
 mod members;
+mod optimiser;
+mod require;
 mod schedule;
 mod sgd;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use candle_core::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -21,34 +22,14 @@ pub use accumulate::accumulate;
 use adamw::AdamW;
 pub use adamw::AdamWSettings;
 pub use clip::clip_norm;
+pub use optimiser::Optimiser;
 pub use schedule::{PolynomialSettings, Position, ScheduleSettings, Shape, StepSettings};
 use sgd::Sgd;
 pub use sgd::SgdSettings;
 
-use crate::error::{Error, Result};
-use crate::parameter::{ParameterId, ParameterStore};
+use crate::error::Result;
+use crate::parameter::ParameterStore;
 use members::Members;
-
-/// Moves parameters along their gradients.
-pub trait Optimiser: Send {
-    /// One step on the parameters that have a gradient; the others, frozen ones among them, stay as they are, without
-    /// weight decay too. `factor` multiplies every learning rate: [`ScheduleSettings::factor`].
-    ///
-    /// On the CPU parameters change in place, so a tensor got from [`crate::parameter::Parameter::tensor`] before the
-    /// step shows the new numbers after it; `copy()` what must stay. Tensors that were put into the store by `set`
-    /// before a parameter's first step are left alone.
-    fn step(&mut self, store: &ParameterStore, gradients: &[(ParameterId, Tensor)], factor: f64) -> Result<()>;
-
-    /// A copy of what the next step depends on beside parameters and gradients, by name, for a checkpoint.
-    fn state(&self) -> Result<Vec<(String, Tensor)>>;
-
-    /// Takes up a saved state; the next step is the same to the bit as it would have been without saving. Entries of
-    /// `state` that belong to no optimiser are ignored, so a whole checkpoint may be given.
-    ///
-    /// # Errors
-    /// State of another optimiser, of unknown parameters, of another shape or type; nothing is changed then.
-    fn load_state(&mut self, state: &HashMap<String, Tensor>) -> Result<()>;
-}
 
 /// How parameters are updated: `[optimiser]` of an experiment.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -111,20 +92,12 @@ impl OptimiserSettings {
     }
 }
 
-/// An error that names the setting unless `holds` (which is false for NaN where it compares).
-fn require(holds: bool, key: &str, expected: &str, found: f64) -> Result<()> {
-    if holds && found.is_finite() {
-        return Ok(());
-    }
-    Err(Error::settings(format!("{key}: expected {expected}, found {found}")))
-}
-
 #[cfg(test)]
 mod tests {
-    use candle_core::{DType, Device};
+    use candle_core::{DType, Device, Tensor};
 
     use super::*;
-    use crate::parameter::Init;
+    use crate::parameter::{Init, ParameterId};
 
     fn store() -> Result<ParameterStore> {
         let mut store = ParameterStore::new(5, DType::F32, &Device::Cpu);

@@ -5,7 +5,7 @@ use std::f64::consts::PI;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::require;
+use super::require::require;
 use crate::error::{Error, Result};
 
 /// How long to train, and the learning rate over time: `[schedule]` of an experiment.

@@ -8,7 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::members::{Members, Move, Slots, refuse_state_of};
-use super::{Optimiser, require};
+use super::optimiser::Optimiser;
+use super::require::require;
 use crate::element::{Element, has_kernels, modify, read, with_element};
 use crate::error::{Error, Result};
 use crate::parameter::{ParameterId, ParameterStore};

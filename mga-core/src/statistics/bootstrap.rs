@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::Interval;
+use super::interval::Interval;
 use crate::random::Generator;
 
 /// How often to draw, and from which seed.

@@ -7,6 +7,7 @@
 mod bootstrap;
 mod distributions;
 mod holm;
+mod interval;
 mod mcnemar;
 mod moments;
 mod rank_share;
@@ -15,25 +16,9 @@ mod wilson;
 
 pub use bootstrap::{Resampling, bootstrap, quantile};
 pub use holm::holm;
+pub use interval::Interval;
 pub use mcnemar::{FEW_DISCORDANT, McNemar, mcnemar, mcnemar_clustered};
 pub use moments::{deviation, mean};
 pub use rank_share::{RankShare, rank_share, ranks, spearman};
 pub use t_test::{TTest, corrected_resampled_t, t_test};
 pub use wilson::wilson;
-
-/// From a low end to a high one.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Interval {
-    /// The low end.
-    pub low: f64,
-    /// The high end.
-    pub high: f64,
-}
-
-impl Interval {
-    /// Whether a value lies in it, ends included.
-    #[must_use]
-    pub fn contains(&self, value: f64) -> bool {
-        (self.low..=self.high).contains(&value)
-    }
-}

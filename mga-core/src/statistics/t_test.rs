@@ -1,7 +1,7 @@
 //! Student's t: the interval of a mean and the test of a mean against 0, for independent values and for resampled splits.
 
-use super::Interval;
 use super::distributions::{t_quantile, t_two_sided};
+use super::interval::Interval;
 use super::moments::{deviation, mean};
 
 /// The mean of some values against 0, two-sided.

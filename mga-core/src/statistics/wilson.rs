@@ -1,7 +1,7 @@
 //! Wilson's interval of a proportion.
 
-use super::Interval;
 use super::distributions::normal_quantile;
+use super::interval::Interval;
 
 /// The score interval (Wilson 1927, *Probable Inference*, JASA 22) of a proportion: `successes` among `n` independent
 /// trials. `None` without trials, or with more successes than trials.

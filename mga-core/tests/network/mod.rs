@@ -2,6 +2,7 @@
 
 use candle_core::{DType, Device, Tensor};
 use mga_core::attention::SpatialAttention;
+use mga_core::loss;
 use mga_core::nn::{BatchNorm2d, BatchNormSettings, Conv2d, ConvInit, DenseBlock, DenseBlockSettings, Linear};
 use mga_core::ops::{self, Activation, Attention, Conv2dSettings, Pool2dSettings};
 use mga_core::parameter::ParameterStore;
@@ -69,9 +70,9 @@ impl Network {
         let x = ops::flatten(tape, x).unwrap();
         let x = ops::dropout(tape, x, 0.2).unwrap();
         let logits = self.classifier.forward(tape, x).unwrap();
-        let entropy = ops::cross_entropy(tape, logits, &[0, self.classes as u32 - 1], 0.1).unwrap();
+        let entropy = loss::cross_entropy(tape, logits, &[0, self.classes as u32 - 1], 0.1).unwrap();
         let target = map.tensor().ones_like().unwrap();
-        let mse = ops::mean_squared_error(tape, map, &target, &[true, false]).unwrap();
+        let mse = loss::mean_squared_error(tape, map, &target, &[true, false]).unwrap();
         ops::scaled_sum(tape, &[(entropy, 1.0), (mse, 0.1)]).unwrap()
     }
 }

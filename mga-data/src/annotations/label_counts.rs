@@ -3,7 +3,8 @@
 use image::metadata::Orientation;
 use rayon::prelude::*;
 
-use super::{Annotated, AnnotationKind};
+use super::annotated::Annotated;
+use super::settings::AnnotationKind;
 use crate::decode;
 use crate::error::Result;
 use crate::masks::{MaskReading, MaskSurvey, survey};

@@ -14,9 +14,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::{Dataset, Record, Split};
+use crate::datasets::entry::{DatasetEntry, OpenContext, settings};
 use crate::error::{Error, Result};
 use crate::picture::{Mask, Picture};
-use crate::registry::{DatasetEntry, OpenContext, settings};
 
 /// `cifar10` in the registry.
 pub const CIFAR10: DatasetEntry = DatasetEntry {

@@ -8,22 +8,21 @@
 mod columns;
 mod files;
 mod groups;
+mod settings;
 
 use std::sync::Arc;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-use self::columns::{Kind, Labels};
-use self::files::Table;
+use self::columns::Labels;
+use self::files::{Kind, Table};
 use self::groups::Groups;
-use crate::background::{Backdrop, Background};
-use crate::dataset::{Dataset, Origin, Record, Split};
+pub use self::settings::HubSettings;
+use crate::background::Backdrop;
+use crate::dataset::{Dataset, Origin, Record};
+use crate::datasets::entry::{DatasetEntry, OpenContext, settings};
 use crate::decode;
 use crate::error::{Error, Result};
 use crate::masks::{MaskContents, MaskReading, turned_as};
 use crate::picture::{Mask, Picture};
-use crate::registry::{DatasetEntry, OpenContext, settings};
 
 /// The entry of `hub` in the registry.
 pub const ENTRY: DatasetEntry = DatasetEntry {
@@ -33,32 +32,6 @@ pub const ENTRY: DatasetEntry = DatasetEntry {
     needs_root: false,
     open: |own, context| Ok(Arc::new(open(&settings("hub", own)?, context)?)),
 };
-
-/// Settings of `hub`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct HubSettings {
-    /// The repository, owner/name or owner/name@revision; left out: parquet files below data.root.
-    pub repo: Option<String>,
-    /// The parquet files to take, as glob patterns of their paths ("plain_text/*"); left out: all.
-    pub files: Vec<String>,
-    /// The column of images, files' bytes; left out: `image`, `img`, or the only column of images.
-    pub image_column: Option<String>,
-    /// The column of labels, numbers or names; left out: `label`, `labels` or `fine_label`.
-    pub label_column: Option<String>,
-    /// A column of class names beside numbered labels; left out: the names that the files themselves give, if any.
-    pub class_column: Option<String>,
-    /// A column that says `train`, `validation` or `test`; left out: the files' paths say it.
-    pub split_column: Option<String>,
-    /// A column of what belongs together (a plant, a specimen) and must not be on two sides of a split.
-    pub group_column: Option<String>,
-    /// A column of masks, files' bytes as the images: mask source `column`.
-    pub mask_column: Option<String>,
-    /// What stands behind transparent pixels.
-    pub background: Background,
-    /// Seed of the cluttered backgrounds.
-    pub background_seed: u64,
-}
 
 /// Where an image lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

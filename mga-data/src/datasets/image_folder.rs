@@ -15,11 +15,11 @@ use globset::{Glob, GlobSet, GlobSetBuilder};
 
 use crate::background::Background;
 use crate::dataset::{Record, Split};
+use crate::datasets::entry::OpenContext;
 use crate::datasets::file_set::{Entry, FileSet, FileSetBuilder, relative};
 use crate::datasets::listing::{Listing, folders, same_place};
 use crate::error::{Error, Result, shown};
 use crate::masks::{MaskFinder, MaskLayout, png_or_same};
-use crate::registry::OpenContext;
 
 /// Settings of the `image-folder` data set: one folder a class.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]

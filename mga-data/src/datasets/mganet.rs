@@ -13,12 +13,12 @@ use std::path::{Path, PathBuf};
 
 use crate::background::Background;
 use crate::dataset::{Record, Split};
+use crate::datasets::entry::OpenContext;
 use crate::datasets::file_set::{Entry, FileSet, FileSetBuilder, relative};
 use crate::datasets::labels::{self, LabelKey};
 use crate::datasets::listing::Listing;
 use crate::error::{Error, Result};
 use crate::masks::{MaskFinder, png_or_same};
-use crate::registry::OpenContext;
 use crate::spelling::composed;
 
 /// Settings of the `mganet` data set: the MGANet authors' layout.

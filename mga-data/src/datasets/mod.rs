@@ -1,5 +1,6 @@
 //! The data sets, one a file.
 
+pub mod entry;
 pub(crate) mod file_set;
 #[cfg(feature = "hub")]
 pub mod hub;

@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 
 use crate::background::Background;
 use crate::dataset::{Record, Split};
+use crate::datasets::entry::OpenContext;
 use crate::datasets::file_set::{Entry, FileSet, FileSetBuilder, relative};
 use crate::datasets::labels::class_names;
 use crate::error::{Error, Result};
-use crate::registry::OpenContext;
 use crate::spelling::trimmed;
 use crate::text_file::read_text;
 use crate::text_table::TextTable;

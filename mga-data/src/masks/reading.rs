@@ -5,9 +5,9 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::aspect::same_aspect;
 use super::contents::MaskContents;
 use super::orientation::{MaskOrientation, turned_as};
-use super::same_aspect;
 use crate::decode::stored::{Form, Stored};
 use crate::decode::{self, Header};
 use crate::error::{Error, Result};

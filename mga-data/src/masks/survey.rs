@@ -6,9 +6,9 @@ use image::metadata::Orientation;
 use rayon::prelude::*;
 use serde::Serialize;
 
+use super::aspect::same_aspect;
 use super::contents::{FEW, MaskContents, Range};
 use super::reading::MaskReading;
-use super::same_aspect;
 use crate::dataset::Dataset;
 use crate::decode::stored::Form;
 use crate::decode::{self, Header};

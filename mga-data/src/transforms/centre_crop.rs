@@ -3,8 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::operation::{Context, Operation};
+use super::size::Size;
 use super::window::Window;
-use super::{Context, Operation, Size};
 use crate::picture::{Mask, Picture};
 
 /// Cuts out the centre; where the picture is smaller it is padded on both sides with zeros (after normalisation), the

@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Context, Operation, out_of_range};
+use super::operation::{Context, Operation, out_of_range};
 use crate::picture::{Mask, Picture};
 
 /// Changes brightness, contrast, saturation and hue in a random order, in torchvision's meaning. A strength of 0 leaves

@@ -3,7 +3,7 @@
 //!
 //! fast_image_resize keeps 15 bits of the weights, which comes out up to two grey levels from PIL.
 
-use super::Interpolation;
+use super::interpolation::Interpolation;
 
 /// Bits of a weight behind the point: what 32 leave beside 8 for the value and 2 for overshoot.
 const BITS: u32 = 32 - 8 - 2;

@@ -15,9 +15,12 @@ mod centre_crop;
 mod colour_jitter;
 mod eight_bit;
 mod flip;
+mod interpolation;
+mod operation;
 mod random_crop;
 mod random_erase;
 mod random_resized_crop;
+mod resample;
 mod resize;
 mod rotation;
 mod shorter_side;
@@ -34,58 +37,16 @@ use crate::picture::{Mask, Picture};
 pub use centre_crop::CentreCrop;
 pub use colour_jitter::ColourJitter;
 pub use flip::{HorizontalFlip, VerticalFlip};
+pub use interpolation::{Interpolation, Rounding};
+pub use operation::{Context, Operation};
 pub use random_crop::RandomCrop;
 pub use random_erase::RandomErase;
 pub use random_resized_crop::RandomResizedCrop;
-pub use resize::{Interpolation, Resize, Rounding, resize_bytes, resize_mask, resize_picture};
+pub use resample::{resize_bytes, resize_mask, resize_picture};
+pub use resize::Resize;
 pub use rotation::{Degrees, Rotation};
 pub use shorter_side::ShorterSide;
 pub use size::Size;
-
-/// What a transform is given beside image and mask.
-#[derive(Debug)]
-pub struct Context<'a> {
-    /// The random numbers of this image in this epoch.
-    pub generator: &'a mut Generator,
-    /// The colour, in `0..=1`, that normalisation turns into zero: the mean.
-    pub fill: [f32; 3],
-    /// What becomes of the values of a resized image.
-    pub rounding: Rounding,
-}
-
-impl Context<'_> {
-    /// The picture resampled to another size.
-    fn resized(&self, picture: Picture, height: usize, width: usize, interpolation: Interpolation) -> Picture {
-        match self.rounding {
-            Rounding::None => resize_picture(picture, height, width, interpolation),
-            Rounding::EightBit => resize_bytes(picture, height, width, interpolation),
-        }
-    }
-}
-
-/// What every transform can do.
-pub trait Operation {
-    /// Transforms image and mask, which have one size, before and after.
-    fn apply(&self, picture: Picture, mask: Option<Mask>, context: &mut Context<'_>) -> (Picture, Option<Mask>);
-
-    /// Height and width that come out where `height` and `width` go in.
-    fn size_after(&self, height: usize, width: usize) -> (usize, usize) {
-        (height, width)
-    }
-
-    /// Height and width that come out whatever goes in.
-    fn fixed_size(&self) -> Option<(usize, usize)> {
-        None
-    }
-
-    /// The least fraction of the incoming area that is still seen afterwards.
-    fn view(&self, _height: usize, _width: usize) -> f64 {
-        1.0
-    }
-
-    /// Settings out of range, a line each: what, and what was expected.
-    fn problems(&self) -> Vec<String>;
-}
 
 /// One transform of a pipeline, by the name in `op`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -218,18 +179,6 @@ impl Pipeline {
         }
         seen
     }
-}
-
-/// A line where `value` is outside `low..=high` or not a number.
-fn out_of_range(key: &str, value: f64, low: f64, high: f64) -> Option<String> {
-    (!(low..=high).contains(&value)).then(|| format!("`{key}` is {value}, expected {low} to {high}"))
-}
-
-/// A line where `range` is not ascending within `low..=high`.
-fn bad_interval(key: &str, range: [f64; 2], low: f64, high: f64) -> Option<String> {
-    let [from, to] = range;
-    (!(low <= from && from <= to && to <= high))
-        .then(|| format!("`{key}` is [{from}, {to}], expected [from, to] with {low} <= from <= to <= {high}"))
 }
 
 #[cfg(test)]

@@ -3,8 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::operation::{Context, Operation};
+use super::size::Size;
 use super::window::Window;
-use super::{Context, Operation, Size};
 use crate::picture::{Mask, Picture};
 
 /// Cuts out a window of `size` at a random place. Where the picture is smaller it is first padded right and bottom with

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Context, Operation, bad_interval, out_of_range};
+use super::operation::{Context, Operation, bad_interval, out_of_range};
 use crate::picture::{Mask, Picture};
 
 /// Rectangles tried before the image is left as it is, as in torchvision.

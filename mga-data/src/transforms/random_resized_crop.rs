@@ -3,8 +3,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::interpolation::Interpolation;
+use super::operation::{Context, Operation, bad_interval};
+use super::resample::resize_mask;
+use super::size::Size;
 use super::window::Window;
-use super::{Context, Interpolation, Operation, Size, bad_interval, resize_mask};
 use crate::picture::{Mask, Picture};
 
 /// Windows tried before the central one is taken, as in torchvision.

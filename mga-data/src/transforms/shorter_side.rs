@@ -3,8 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::interpolation::Interpolation;
+use super::operation::{Context, Operation, out_of_range};
+use super::resample::resize_mask;
 use super::size::LONGEST_SIDE;
-use super::{Context, Interpolation, Operation, out_of_range, resize_mask};
 use crate::picture::{Mask, Picture};
 
 /// Resizes so that the shorter side is `size` pixels long and the aspect stays (the longer side rounded down, as

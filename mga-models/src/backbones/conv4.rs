@@ -6,9 +6,9 @@ use mga_core::ops::{self, Activation, Conv2dSettings, Pool2dSettings};
 use mga_core::parameter::Builder;
 use mga_core::tape::{Tape, Value};
 
+use crate::backbone::BackboneEntry;
 use crate::backbone::{Backbone, Stage, StageId, run_stages};
 use crate::head::HeadKind;
-use crate::registry::BackboneEntry;
 
 /// Four blocks of 64 channels. There are no published weights.
 pub const CONV4: BackboneEntry = BackboneEntry {

@@ -7,9 +7,9 @@ use mga_core::ops::{self, Activation, Conv2dSettings, Margins};
 use mga_core::parameter::Builder;
 use mga_core::tape::{Tape, Value};
 
+use crate::backbone::BackboneEntry;
 use crate::backbone::{Backbone, Stage, StageId, run_stages};
 use crate::head::HeadKind;
-use crate::registry::BackboneEntry;
 use crate::weights::PublishedWeights;
 
 /// EfficientNet-Lite0.

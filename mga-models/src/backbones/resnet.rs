@@ -6,9 +6,9 @@ use mga_core::ops::{self, Activation, Conv2dSettings, Pool2dSettings};
 use mga_core::parameter::Builder;
 use mga_core::tape::{Tape, Value};
 
+use crate::backbone::BackboneEntry;
 use crate::backbone::{Backbone, Stage, StageId, run_stages};
 use crate::head::HeadKind;
-use crate::registry::BackboneEntry;
 use crate::weights::PublishedWeights;
 
 /// torchvision's classifier and the authors' numbered children, to our names.

@@ -48,7 +48,7 @@ fn on_resnet(mut builder: Builder<'_>, blocks: [usize; 4], classes: usize) -> Re
         trunk: Box::new(ResNet::dilated(builder.pp("backbone"), blocks)?),
         taps: RESNET_TAPS,
         head: Box::new(DeepLabHead::new(builder.pp("classifier"), 2048, classes)?),
-        auxiliary: FcnHead::new(builder.pp("aux_classifier"), 1024, classes)?,
+        auxiliary: Box::new(FcnHead::new(builder.pp("aux_classifier"), 1024, classes)?),
         classes,
     }))
 }
@@ -59,7 +59,7 @@ fn on_mobilenet(mut builder: Builder<'_>, classes: usize) -> Result<Box<dyn Segm
         trunk: Box::new(MobileNetV3::large_dilated(builder.pp("backbone"))?),
         taps: [StageId(4), StageId(16)],
         head: Box::new(DeepLabHead::new(builder.pp("classifier"), 960, classes)?),
-        auxiliary: FcnHead::new(builder.pp("aux_classifier"), 40, classes)?,
+        auxiliary: Box::new(FcnHead::new(builder.pp("aux_classifier"), 40, classes)?),
         classes,
     }))
 }

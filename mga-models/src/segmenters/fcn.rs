@@ -33,7 +33,7 @@ fn build(mut builder: Builder<'_>, blocks: [usize; 4], classes: usize) -> Result
         trunk: Box::new(ResNet::dilated(builder.pp("backbone"), blocks)?),
         taps: RESNET_TAPS,
         head: Box::new(FcnHead::new(builder.pp("classifier"), 2048, classes)?),
-        auxiliary: FcnHead::new(builder.pp("aux_classifier"), 1024, classes)?,
+        auxiliary: Box::new(FcnHead::new(builder.pp("aux_classifier"), 1024, classes)?),
         classes,
     }))
 }

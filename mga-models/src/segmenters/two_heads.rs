@@ -4,7 +4,6 @@
 use mga_core::tape::{Phase, Tape, Value};
 use mga_core::{Error, Result, ops};
 
-use super::fcn::FcnHead;
 use crate::backbone::{Backbone, StageId};
 use crate::segmenter::{SegmentationNetwork, SegmentationOutput};
 
@@ -18,7 +17,7 @@ pub(super) struct TwoHeads {
     pub(super) trunk: Box<dyn Backbone>,
     pub(super) taps: [StageId; 2],
     pub(super) head: Box<dyn PixelHead>,
-    pub(super) auxiliary: FcnHead,
+    pub(super) auxiliary: Box<dyn PixelHead>,
     pub(super) classes: usize,
 }
 

@@ -135,6 +135,7 @@ mod tests {
     use super::*;
     use candle_core::{DType, Device, Tensor};
     use mga_core::gradient_check::check;
+    use mga_core::loss::{LabelMaps, pixel_cross_entropy};
     use mga_core::parameter::{Kind, ParameterStore};
 
     #[test]
@@ -167,8 +168,8 @@ mod tests {
         let x = tape.constant(&Tensor::from_vec(pixels, (2, 3, 10, 12), &Device::Cpu)?)?;
         let logits = network.forward(&mut tape, x)?.logits;
         let labels: Vec<u32> = (0..2 * 10 * 12).map(|i| u32::from(i % 3 == 0)).collect();
-        let maps = ops::LabelMaps { labels: &labels, ignore: 255 };
-        let loss = ops::pixel_cross_entropy(&mut tape, logits, maps, None)?;
+        let maps = LabelMaps { labels: &labels, ignore: 255 };
+        let loss = pixel_cross_entropy(&mut tape, logits, maps, None)?;
         let gradients = tape.backward(&loss, 1.0)?.into_parameters();
         assert_eq!(gradients.len(), store.entries().iter().filter(|e| e.kind() == Kind::Weight).count());
         Ok(())

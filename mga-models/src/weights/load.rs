@@ -144,7 +144,9 @@ pub(super) fn load_where(
             unwrapped(&short).any(|inner| NOT_NEEDED.iter().any(|prefix| under(inner, prefix))) || short == AVERAGED
         };
         match place {
-            _ if super::is_optimiser_state(&name) || name.ends_with("num_batches_tracked") => report.ignored += 1,
+            _ if super::optimiser_state::is_optimiser_state(&name) || name.ends_with("num_batches_tracked") => {
+                report.ignored += 1
+            }
             None if not_needed() => report.ignored += 1,
             None => report.unexpected.push(Misfit { name, file: Some(tensor.dims().to_vec()), model: None }),
             Some((place, wrapper)) => {

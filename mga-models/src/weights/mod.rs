@@ -7,6 +7,7 @@ mod file_format;
 mod header;
 mod load;
 mod network;
+mod optimiser_state;
 mod pickle;
 pub mod published;
 mod read;
@@ -19,6 +20,7 @@ pub use export::{AttentionDescription, ModelDescription, Preprocessing, model_py
 pub use header::{Header, TensorHeader};
 pub use load::{LoadReport, Misfit, load_file, load_tensors};
 pub use network::load_network;
+pub use optimiser_state::is_optimiser_state;
 pub use pickle::{Checkpoint, StoredTensor, read_checkpoint};
 pub use published::PublishedWeights;
 pub use rename::{normalise, ours, rename, rename_back};
@@ -27,9 +29,4 @@ pub use save::save_file;
 /// Why the file at `path`, which was to be safetensors, cannot be read, and what to do about it; `error` is the reader's.
 pub fn not_safetensors(path: &std::path::Path, error: &dyn std::fmt::Display) -> String {
     file_format::not_safetensors(path, error)
-}
-
-/// Whether a tensor of a checkpoint belongs to the optimiser and not to the model.
-pub fn is_optimiser_state(name: &str) -> bool {
-    ["sgd.", "adamw."].iter().any(|prefix| name.starts_with(prefix))
 }

@@ -1,6 +1,7 @@
 //! Networks on the tape: gradients reach every weight, a few steps learn two pictures, and any size of image is served.
 
 use candle_core::{DType, Device, Tensor};
+use mga_core::loss::cross_entropy;
 use mga_core::ops;
 use mga_core::optim::{OptimiserSettings, SgdSettings, UpdateRule};
 use mga_core::parameter::{Kind, ParameterStore};
@@ -41,7 +42,7 @@ fn pixel_loss(tape: &mut Tape, logits: Value, labels: &[u32]) -> Value {
     let classes = logits.dims()[1];
     let rows = ops::permute(tape, logits, &[0, 2, 3, 1]).unwrap();
     let rows = ops::reshape(tape, rows, &[labels.len(), classes]).unwrap();
-    ops::cross_entropy(tape, rows, labels, 0.0).unwrap()
+    cross_entropy(tape, rows, labels, 0.0).unwrap()
 }
 
 /// The main loss and 0.4 of the auxiliary one, recorded.

@@ -63,7 +63,7 @@ pub fn evaluate(
     let loaded = &*loaded;
     let job = data.build(loaded, components, &device, false)?;
     if let Weights::Checkpoint(path) = weights {
-        let restored = checkpoint::load_store(path, job.store(), None)?;
+        let restored = checkpoint::load_job(path, job.as_ref(), None)?;
         restored.note.iter().for_each(|line| note(&format!("note: {line}")));
     }
     match (weights, &found) {

@@ -34,7 +34,7 @@ pub(super) fn finish(
     let has_best = experiment.eval.select_on != SelectOn::Last && folder.best().is_file();
     let mut result_of = |checkpoint: &Path| -> anyhow::Result<Option<Box<dyn Outcome>>> {
         // Of a run without images to evaluate too: what is looked at below is the reported checkpoint.
-        checkpoint::load_store(checkpoint, job.store(), None)?;
+        checkpoint::load_job(checkpoint, job, None)?;
         if indices.is_empty() {
             return Ok(None);
         }

@@ -4,13 +4,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context;
-use mga_core::optim::{Optimiser, OptimiserSettings, Position, ScheduleSettings, accumulate, clip_norm};
-use mga_core::parameter::ParameterId;
-use mga_core::tape::Tape;
+use mga_core::optim::{OptimiserSettings, Position, ScheduleSettings};
 use mga_data::{Batch, Loader, MaskSource};
 use mga_experiment::{Experiment, SelectOn};
 
-use super::learner::{Learner, StepParts, number};
+use super::learner::Learner;
+use super::step::{Moved, NotFinite, StepContext, StepWork};
 use super::suspect::{Suspect, suspect};
 use crate::checkpoint::{self, Progress};
 use crate::interrupt::{Interrupt, Interrupted};
@@ -48,10 +47,13 @@ impl Training<'_> {
         let schedule: ScheduleSettings = serde_json::from_value(serde_json::to_value(&self.experiment.schedule)?)?;
         let rate = optimiser.learning_rate();
         schedule.check(rate)?;
-        let mut optimiser = optimiser.build(self.learner.store())?;
+        let mut stores: Vec<Moved<'_>> = vec![(self.learner.store(), optimiser.build(self.learner.store())?)];
+        for extra in self.learner.extra_stores() {
+            stores.push((extra.store, extra.optimiser.build(extra.store)?));
+        }
         let mut progress = Progress { experiment: self.identity.clone(), ..Progress::default() };
         if resume && self.folder.last().is_file() {
-            let last = checkpoint::load_store(&self.folder.last(), self.learner.store(), Some(optimiser.as_mut()))?;
+            let last = checkpoint::load_job(&self.folder.last(), self.learner, Some(&mut stores))?;
             last.note.iter().for_each(|note| self.voice.say(&format!("note: {note}")));
             progress = last.progress;
             if progress.experiment != self.identity {
@@ -74,8 +76,9 @@ impl Training<'_> {
         while progress.epoch < self.experiment.schedule.epochs && !progress.stopped_early {
             let epoch = progress.epoch;
             let at = |step| schedule.factor(rate, Position { epoch, step, steps_per_epoch: steps });
-            self.epoch(&mut progress, optimiser.as_mut(), &at, rate, &mut log)?;
-            self.after_epoch(&mut progress, optimiser.as_ref(), &mut log)?;
+            self.learner.epoch_begins(epoch);
+            self.epoch(&mut progress, &mut stores, &at, rate, &mut log)?;
+            self.after_epoch(&mut progress, &stores, &mut log)?;
             if self.interrupt.is_raised() && progress.epoch < self.experiment.schedule.epochs {
                 return Err(self.interrupted(&progress));
             }
@@ -87,15 +90,14 @@ impl Training<'_> {
     fn epoch(
         &self,
         progress: &mut Progress,
-        optimiser: &mut dyn Optimiser,
+        stores: &mut Vec<Moved<'_>>,
         factor: &dyn Fn(usize) -> f64,
         rate: f64,
         log: &mut MetricsLog,
     ) -> anyhow::Result<()> {
         let (group, images) = (self.experiment.train.accumulate, self.train.indices().len());
         let (batch_size, batches) = (self.experiment.data.batch_size, self.train.batches_per_epoch());
-        let mut sum: Option<Vec<(ParameterId, candle_core::Tensor)>> = None;
-        let (mut loss, mut parts, mut seen, mut started) = (0.0, StepParts::default(), 0, Instant::now());
+        let (mut work, mut seen, mut started) = (StepWork::default(), 0, Instant::now());
         let mut stream = self.train.epoch(progress.epoch as u64, progress.batch).peekable();
         while let Some(batch) = stream.next() {
             let batch = batch?;
@@ -104,19 +106,6 @@ impl Training<'_> {
             let planned = ((step + 1) * group).min(batches) * batch_size;
             let planned = planned.min(images) - step * group * batch_size;
             let share = batch.len() as f64 / planned as f64;
-            let tape = Tape::train(self.experiment.seed, progress.micro_step);
-            let mut tape = tape.with_recompute(self.experiment.train.recompute);
-            let (total, of_batch) = self.learner.loss(&mut tape, &batch)?;
-            let value = number(&total)?;
-            if !value.is_finite() {
-                return Err(self.not_finite(progress, &batch, "loss", value, rate));
-            }
-            accumulate(&mut sum, tape.backward(&total, share)?.into_parameters())?;
-            loss += value * share;
-            parts.add(&of_batch, share);
-            seen += batch.len();
-            progress.micro_step += 1;
-            progress.batch = batch.position + 1;
             // The step ends with its last micro-batch, or with the epoch; a batch of which nothing could be read is not
             // seen here at all.
             let ends = match stream.peek() {
@@ -124,26 +113,39 @@ impl Training<'_> {
                 Some(Ok(next)) => next.position / group != step,
                 Some(Err(_)) => false,
             };
+            let factor = factor(step);
+            let mut context = StepContext {
+                seed: self.experiment.seed,
+                micro_step: progress.micro_step,
+                recompute: self.experiment.train.recompute,
+                share,
+                ends,
+                factor,
+                clip_norm: self.experiment.train.clip_norm,
+                stores,
+                work: &mut work,
+                tapes: 0,
+            };
+            self.learner.step(&batch, &mut context).map_err(|error| match error.downcast::<NotFinite>() {
+                Ok(NotFinite { what, value }) => self.not_finite(progress, &batch, what, value, rate),
+                Err(error) => error,
+            })?;
+            seen += batch.len();
+            progress.micro_step += 1;
+            progress.batch = batch.position + 1;
             if !ends {
                 continue;
             }
-            let mut gradients = sum.take().unwrap_or_default();
-            let norm = clip_norm(&mut gradients, self.experiment.train.clip_norm)?;
-            if !norm.is_finite() {
-                return Err(self.not_finite(progress, &batch, "gradient", norm, rate));
-            }
-            let factor = factor(step);
-            optimiser.step(self.learner.store(), &gradients, factor)?;
             progress.step += 1;
             let seconds = started.elapsed().as_secs_f64();
             progress.seconds += seconds;
             let speed = seen as f64 / seconds.max(1e-9);
-            self.report.step(progress, batches, loss, speed);
+            self.report.step(progress, batches, work.loss, speed);
             if progress.step.is_multiple_of(self.experiment.train.log_every.max(1) as u64) || stream.peek().is_none() {
                 let mut line = serde_json::json!({
-                    "kind": "step", "step": progress.step, "epoch": progress.epoch, "loss": loss,
+                    "kind": "step", "step": progress.step, "epoch": progress.epoch, "loss": work.loss,
                 });
-                parts.means().for_each(|(name, mean)| line[name] = serde_json::json!(mean));
+                work.parts.means()?.into_iter().for_each(|(name, mean)| line[name] = serde_json::json!(mean));
                 line["learning_rate"] = serde_json::json!(rate * factor);
                 line["images_per_second"] = serde_json::json!(speed);
                 log.append(&line)?;
@@ -151,12 +153,12 @@ impl Training<'_> {
             let every = self.experiment.train.checkpoint_every as u64;
             let more = stream.peek().is_some();
             if more && (self.interrupt.is_raised() || every > 0 && progress.step.is_multiple_of(every)) {
-                self.save(progress, optimiser, log)?;
+                self.save(progress, stores, log)?;
             }
             if more && self.interrupt.is_raised() {
                 return Err(self.interrupted(progress));
             }
-            (loss, parts, seen, started) = (0.0, StepParts::default(), 0, Instant::now());
+            (work, seen, started) = (StepWork::default(), 0, Instant::now());
         }
         Ok(())
     }
@@ -165,7 +167,7 @@ impl Training<'_> {
     fn after_epoch(
         &self,
         progress: &mut Progress,
-        optimiser: &dyn Optimiser,
+        stores: &[Moved<'_>],
         log: &mut MetricsLog,
     ) -> anyhow::Result<()> {
         let (settings, epoch) = (&self.experiment.eval, progress.epoch);
@@ -177,7 +179,7 @@ impl Training<'_> {
             let result = match self.learner.evaluate(loader, &self.interrupt, &mut |n| self.report.evaluated(n)) {
                 Err(error) if error.is::<Interrupted>() => {
                     // The epoch's steps are done: save them, and evaluate again on resumption (`batch` says so).
-                    self.save(progress, optimiser, log)?;
+                    self.save(progress, stores, log)?;
                     return Err(self.interrupted(progress));
                 }
                 result => result?,
@@ -207,7 +209,7 @@ impl Training<'_> {
                 better,
             });
             if better && settings.select_on != SelectOn::Last {
-                checkpoint::save_store(&self.folder.best(), self.learner.store(), None, progress)?;
+                checkpoint::save_job(&self.folder.best(), self.learner, None, progress)?;
             }
         } else {
             let best = progress.best;
@@ -215,10 +217,10 @@ impl Training<'_> {
         }
         progress.epoch += 1;
         progress.batch = 0;
-        self.save(progress, optimiser, log)
+        self.save(progress, stores, log)
     }
 
-    fn save(&self, progress: &mut Progress, optimiser: &dyn Optimiser, log: &mut MetricsLog) -> anyhow::Result<()> {
+    fn save(&self, progress: &mut Progress, stores: &[Moved<'_>], log: &mut MetricsLog) -> anyhow::Result<()> {
         // The log first: a checkpoint never speaks of lines that a power cut could take away.
         progress.metrics_bytes = log.sync()?;
         progress.masks = self.masks.notes();
@@ -226,7 +228,7 @@ impl Training<'_> {
         progress.skipped.extend(self.select.iter().flat_map(|(_, loader)| loader.skipped()));
         progress.skipped.sort();
         progress.skipped.dedup();
-        checkpoint::save_store(&self.folder.last(), self.learner.store(), Some(optimiser), progress)
+        checkpoint::save_job(&self.folder.last(), self.learner, Some(stores), progress)
             .context("saving a checkpoint")
     }
 
@@ -266,7 +268,7 @@ mod tests {
 
     use candle_core::Tensor;
     use mga_core::parameter::ParameterStore;
-    use mga_core::tape::Value;
+    use mga_core::tape::{Tape, Value};
     use mga_data::Batch;
     use mga_experiment::{Loaded, Overrides, load};
     use serde_json::json;

@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use candle_core::{DType, Device, Tensor};
-use mga_core::attention::mask_target;
-use mga_core::ops::{self, Attention};
+use mga_core::loss::{Guidance, MaskGuidedLoss};
+use mga_core::ops::Attention;
 use mga_core::optim::{OptimiserSettings, SgdSettings, UpdateRule};
 use mga_core::parameter::ParameterStore;
 use mga_core::random::Generator;
@@ -15,8 +15,6 @@ use mga_models::{Input, MgaModel, ModelSettings};
 /// Classes of the timed classifier.
 pub(super) const CLASSES: usize = 100;
 const WARM_UP: usize = 2;
-/// The authors' weight of the mask loss.
-const MASK_WEIGHT: f64 = 0.1;
 
 /// What a step does.
 #[derive(Debug, Clone, Copy)]
@@ -132,16 +130,14 @@ impl Batch {
         })
     }
 
-    /// Cross entropy, and the mask loss where there are masks.
+    /// The authors' loss; the cross entropy alone where there are no masks.
     pub(super) fn loss(&self, model: &MgaModel, tape: &mut Tape) -> anyhow::Result<Value> {
         let images = tape.constant(&self.images)?;
         let prediction = model.forward(tape, images)?;
-        let entropy = ops::cross_entropy(tape, prediction.logits, &self.labels, 0.0)?;
-        let (Some(attention), Some(masks)) = (prediction.attention, &self.masks) else { return Ok(entropy) };
-        let (_, _, h, w) = attention.dims4()?;
-        let (target, _) = mask_target(masks, (h, w))?;
-        let mse = ops::mean_squared_error(tape, attention, &target, &vec![true; self.labels.len()])?;
-        Ok(ops::scaled_sum(tape, &[(entropy, 1.0), (mse, MASK_WEIGHT)])?)
+        let has_mask = vec![true; self.labels.len()];
+        let guided = |(attention, masks)| Guidance { attention, masks, counted: None, has_mask: &has_mask };
+        let guidance = prediction.attention.zip(self.masks.as_ref()).map(guided);
+        Ok(MaskGuidedLoss::default().forward(tape, prediction.logits, &self.labels, guidance)?.total)
     }
 }
 

@@ -3,8 +3,8 @@
 use rayon::prelude::*;
 
 use super::super::dispatch::vectorised;
-use super::super::micro::Micro;
-use super::PLACES;
+use super::super::tile::Micro;
+use super::tiles::PLACES;
 use crate::element::Element;
 
 /// Panels of as many rows as a tile of the product has, and in each, place by place, `[depth, tile rows]`.

@@ -1,9 +1,9 @@
 //! The tiles of the input, transformed: `V = B^T d B`, packed as the right operands of sixteen products.
 
-use super::super::batch_norm::clamp;
-use super::super::convolution::{ConvShape, Maps};
-use super::tiles::Run;
-use super::{LANES, MOST, PLACES};
+use super::super::affine::clamp;
+use super::super::maps::Maps;
+use super::super::shape::ConvShape;
+use super::tiles::{LANES, MOST, PLACES, Run};
 use crate::element::Element;
 
 /// Columns of the four input rows under the most tiles side by side.

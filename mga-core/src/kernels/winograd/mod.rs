@@ -15,18 +15,12 @@ mod output;
 mod tiles;
 mod weight;
 
-use super::convolution::{ConvShape, Maps};
+use super::maps::Maps;
+use super::shape::ConvShape;
 use crate::element::Element;
 use filter::Filters;
 use output::Sink;
 pub(crate) use weight::backward_weight;
-
-/// Numbers of a transformed tile.
-const PLACES: usize = 16;
-/// The most tiles that are transformed side by side, and what is computed beyond their number so that loops are whole
-/// vectors.
-const MOST: usize = 48;
-const LANES: usize = 8;
 
 /// Whether these sizes are served here, and faster so than by unfolding: many channels share the work of transforming the
 /// tiles, and many tiles that of transforming the filters.

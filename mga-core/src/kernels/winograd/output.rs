@@ -6,13 +6,13 @@
 
 use rayon::prelude::*;
 
-use super::super::convolution::{ConvShape, Maps};
 use super::super::dispatch::vectorised;
+use super::super::maps::Maps;
 use super::super::scratch::with_scratch;
+use super::super::shape::ConvShape;
 use super::filter::Filters;
 use super::input::{self, Staging};
-use super::tiles::{Run, Tiles};
-use super::{MOST, PLACES};
+use super::tiles::{MOST, PLACES, Run, Tiles};
 use crate::element::Element;
 
 /// Transformed numbers of a task's tiles.

@@ -2,7 +2,14 @@
 
 use std::ops::Range;
 
-use super::super::convolution::ConvShape;
+use super::super::shape::ConvShape;
+
+/// Numbers of a transformed tile.
+pub(super) const PLACES: usize = 16;
+/// The most tiles that are transformed side by side, and what is computed beyond their number so that loops are whole
+/// vectors.
+pub(super) const MOST: usize = 48;
+pub(super) const LANES: usize = 8;
 
 /// How many tiles there are. The last of a row and the last row may reach beyond an odd output.
 #[derive(Clone, Copy)]

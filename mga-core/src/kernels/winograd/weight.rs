@@ -10,14 +10,14 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::super::Shared;
-use super::super::convolution::{ConvShape, Maps};
 use super::super::dispatch::vectorised;
 use super::super::interleave::interleave;
-use super::super::micro::{Micro, SIDE};
+use super::super::maps::Maps;
 use super::super::scratch::with_scratch;
+use super::super::shape::ConvShape;
+use super::super::tile::{Micro, SIDE};
 use super::input::{change, gather};
-use super::tiles::{Run, Tiles};
-use super::{LANES, MOST, PLACES};
+use super::tiles::{LANES, MOST, PLACES, Run, Tiles};
 use crate::element::Element;
 
 /// Tiles that are transformed at a time, at most [`MOST`].

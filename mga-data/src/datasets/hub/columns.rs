@@ -6,15 +6,6 @@ use super::files::Table;
 use crate::datasets::labels::class_names;
 use crate::error::{Error, Result};
 
-/// What a column must hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// Files' bytes.
-    Bytes,
-    /// Numbers or texts.
-    Text,
-}
-
 /// The column of images where the experiment names none.
 pub(super) fn image_column(table: &Table) -> Result<String> {
     let images = table.image_columns();

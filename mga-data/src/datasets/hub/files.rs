@@ -14,13 +14,22 @@ use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, Int32Type
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::ColumnDescriptor;
 
-use super::columns::Kind;
-use super::{HubSettings, Split};
+use super::settings::HubSettings;
+use crate::dataset::Split;
+use crate::datasets::entry::OpenContext;
 use crate::error::{Error, Result};
-use crate::registry::OpenContext;
 
 /// Rows that are read in one go.
 const AT_A_TIME: usize = 4096;
+
+/// What a column must hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Files' bytes.
+    Bytes,
+    /// Numbers or texts.
+    Text,
+}
 
 /// One parquet file.
 pub(super) struct Table {

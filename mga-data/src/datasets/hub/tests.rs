@@ -10,6 +10,7 @@ use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
 
 use super::*;
+use crate::dataset::Split;
 
 #[path = "../../../../mga-hub/tests/stand_in/mod.rs"]
 mod stand_in;

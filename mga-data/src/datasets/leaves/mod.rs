@@ -23,9 +23,9 @@ use serde::{Deserialize, Serialize};
 use self::render::{Leaf, Streams, mask};
 use self::venation::Venation;
 use crate::dataset::{Dataset, Origin, Record, Split};
+use crate::datasets::entry::{DatasetEntry, OpenContext, settings};
 use crate::error::{Error, Result};
 use crate::picture::{Mask, Picture};
-use crate::registry::{DatasetEntry, OpenContext, settings};
 
 /// The entry of `leaves` in the registry.
 pub const ENTRY: DatasetEntry = DatasetEntry {

@@ -1,6 +1,6 @@
 //! A short Python program that rebuilds an exported network on torchvision, or on PyTorch alone where that lacks it.
 
-use super::ModelDescription;
+use super::description::ModelDescription;
 
 /// What of the program depends on the family.
 struct Family {

@@ -7,7 +7,7 @@ use mga_core::Result;
 use zip::read::{ArchiveOffset, Config};
 use zip::{CompressionMethod, ZipArchive};
 
-use super::refused;
+use super::refusal::refused;
 
 /// The pickle of a checkpoint is a list of names; real ones have less than one MiB.
 pub(super) const LARGEST_PICKLE: u64 = 32 << 20;

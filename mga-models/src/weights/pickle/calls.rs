@@ -5,7 +5,7 @@ use mga_core::Result;
 use super::globals::{Element, Global};
 use super::machine::Machine;
 use super::object::{Id, Object, Storage, TensorSpec};
-use super::refused;
+use super::refusal::refused;
 
 /// Sizes of a tensor, and bytes of a storage's key: beyond what any network has.
 const MOST_SIZES: usize = 16;

@@ -9,8 +9,9 @@ use mga_core::Result;
 use super::super::file_format::{FileFormat, START};
 use super::archive::Archive;
 use super::legacy::Legacy;
+use super::machine;
 use super::machine::Built;
-use super::{machine, refused};
+use super::refusal::refused;
 
 /// An opened checkpoint.
 pub(super) enum Container {

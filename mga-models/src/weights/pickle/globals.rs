@@ -6,7 +6,7 @@ use std::fmt;
 use mga_core::Result;
 use safetensors::Dtype;
 
-use super::refused;
+use super::refusal::refused;
 
 /// Number types of PyTorch's storages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use mga_core::Result;
 use super::archive::LARGEST_PICKLE;
 use super::machine::{self, Built};
 use super::object::{Heap, Object};
-use super::refused;
+use super::refusal::refused;
 
 /// The only version there was.
 const VERSION: i64 = 1001;

@@ -6,7 +6,7 @@ use mga_core::Result;
 
 use super::globals::{lookup, shown};
 use super::object::{Heap, Id, Object};
-use super::refused;
+use super::refusal::refused;
 
 /// What a pickle may put on the stack and into containers, in all. A tensor takes some twenty, so that this is enough for a
 /// hundred thousand of them; and whatever a hostile pickle does, it ends within a few hundred MB.

@@ -16,6 +16,7 @@ mod labels;
 mod legacy;
 mod machine;
 mod object;
+mod refusal;
 mod state_dict;
 mod tensor;
 
@@ -59,9 +60,4 @@ fn read(path: &Path, key: Option<&str>) -> Result<Checkpoint> {
     drop(built);
     let tensors = tensor::read_all(&mut file, &found.views)?;
     Ok(Checkpoint { tensors, below: found.below, left_out: found.left_out, notes: found.notes })
-}
-
-/// A file that is refused, and why.
-fn refused(why: impl Into<String>) -> Error {
-    Error::Weights(why.into())
 }

@@ -6,7 +6,7 @@ use mga_core::Result;
 
 use super::labels::Labels;
 use super::object::{Heap, Id, Object};
-use super::refused;
+use super::refusal::refused;
 use super::tensor::View;
 
 /// Where training programs put the state dict, the likeliest first; averages over time come last.

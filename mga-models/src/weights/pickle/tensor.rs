@@ -7,7 +7,7 @@ use mga_core::Result;
 use safetensors::Dtype;
 
 use super::container::Container;
-use super::refused;
+use super::refusal::refused;
 
 /// A tensor as its bytes: row by row, little-endian, of any type that safetensors knows.
 #[derive(Debug, Clone, PartialEq)]

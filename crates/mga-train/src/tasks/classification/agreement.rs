@@ -1,11 +1,10 @@
 //! How far attention agrees with the masks: those of `[data.masks]`, and those that the experiment names as reference.
 
 use candle_core::{DType, Device, Tensor};
+use mga_core::loss::MaskTarget;
 use mga_core::metrics::{MaskAgreement, MaskSummary, overlap_of_halves};
 use mga_data::{Batch, Mask};
 use serde_json::{Map, Value, json};
-
-use super::attention_target::AttentionTarget;
 
 /// What an evaluation found.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,14 +33,14 @@ impl Comparing {
     pub(super) fn add(&mut self, batch: &Batch, attention: &Tensor) -> anyhow::Result<()> {
         let (_, _, h, w) = attention.dims4()?;
         let maps = attention.to_device(&Device::Cpu)?.to_dtype(DType::F32)?.flatten_from(1)?.to_vec2::<f32>()?;
-        let own = Targets::of(AttentionTarget::of(batch, (h, w))?)?;
+        let own = Targets::of(MaskTarget::of(&batch.masks, batch.counts.as_ref(), (h, w))?)?;
         for (index, map) in maps.iter().enumerate().filter(|(index, _)| batch.has_mask[*index]) {
             own.compare(index, map, &mut self.own)?;
         }
         for (index, (map, reference)) in maps.iter().zip(&batch.references).enumerate() {
             let Some(reference) = reference else { continue };
             self.referenced = true;
-            Targets::of(AttentionTarget::of_mask(reference, (h, w))?)?.compare(0, map, &mut self.reference)?;
+            Targets::of(target_of(reference, (h, w))?)?.compare(0, map, &mut self.reference)?;
             if batch.has_mask[index] {
                 self.compare_masks(&batch.masks.get(index)?.flatten_all()?.to_vec1::<f32>()?, reference);
             }
@@ -69,6 +68,17 @@ impl Comparing {
     }
 }
 
+/// The target for an attention of `h` x `w` cells of one mask.
+fn target_of(mask: &Mask, size: (usize, usize)) -> anyhow::Result<MaskTarget> {
+    let shape = (1, 1, mask.height(), mask.width());
+    let tensor = |number: fn(f32) -> f32| {
+        Tensor::from_vec(mask.values().iter().map(|&value| number(value)).collect::<Vec<f32>>(), shape, &Device::Cpu)
+    };
+    let masks = tensor(|value| if value.is_nan() { 0.0 } else { value })?;
+    let counted = tensor(|value| f32::from(u8::from(!value.is_nan())))?;
+    Ok(MaskTarget::of(&masks, mask.has_ignored().then_some(&counted), size)?)
+}
+
 /// Targets as numbers, image by image.
 struct Targets {
     targets: Vec<Vec<f32>>,
@@ -77,7 +87,7 @@ struct Targets {
 }
 
 impl Targets {
-    fn of(found: AttentionTarget) -> anyhow::Result<Self> {
+    fn of(found: MaskTarget) -> anyhow::Result<Self> {
         let rows = |tensor: &Tensor| tensor.flatten_from(1)?.to_vec2::<f32>();
         let shares = found.shares.as_ref().map(rows).transpose()?;
         Ok(Self { targets: rows(&found.target)?, blank: found.blank, shares })

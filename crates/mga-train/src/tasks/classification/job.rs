@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use candle_core::Device;
-use mga_core::ops;
+use mga_core::loss::MaskGuidedLoss;
 use mga_core::parameter::ParameterStore;
 use mga_core::tape::{Tape, Value};
 use mga_data::{Batch, Loader};
@@ -12,7 +12,6 @@ use mga_models::MgaModel;
 use mga_models::weights::LoadReport;
 use serde_json::json;
 
-use super::attention_target::AttentionTarget;
 use super::checked;
 use super::evaluation::{Evaluated, evaluate};
 use super::guidance::{self, Guidance};
@@ -26,7 +25,7 @@ use crate::mask_survey::{self, MaskSurvey};
 use crate::network_input::network_input;
 use crate::progress::percent;
 use crate::run_folder::RunFolder;
-use crate::runners::learner::{Learner, LossPart, Outcome, number};
+use crate::runners::learner::{Learner, LossPart, Outcome};
 use crate::tasks::class_weights::class_weights;
 use crate::tasks::{Closing, Job, TaskData};
 use crate::weights_folder::other_classes;
@@ -73,25 +72,21 @@ impl Learner for Classifier<'_> {
             anyhow::bail!("{}: has no label, so it cannot be trained on", batch.ids[index]);
         }
         let experiment = &self.loaded.experiment;
-        let smoothing = experiment.objective.label_smoothing;
-        let weights = self.class_weights.as_deref();
-        let entropy = ops::weighted_cross_entropy(tape, prediction.logits, &batch.labels, smoothing, weights)?;
-        let mut parts = vec![
-            LossPart { name: "cross_entropy", value: number(&entropy)?, count: None },
-            LossPart { name: "mask_mse", value: 0.0, count: Some(0.0) },
-        ];
+        let objective = MaskGuidedLoss {
+            mask_weight: experiment.objective.mask_weight,
+            label_smoothing: experiment.objective.label_smoothing,
+            class_weights: self.class_weights.clone(),
+            skip_blank_masks: experiment.data.masks.empty == EmptyMask::Skip,
+        };
         let attention = prediction.attention.filter(|_| experiment.model.mask_guidance);
-        let Some(attention) = attention else { return Ok((entropy, parts)) };
-        let (_, _, h, w) = attention.dims4()?;
-        let target = AttentionTarget::of(batch, (h, w))?;
-        let skip = experiment.data.masks.empty == EmptyMask::Skip;
-        let used: Vec<bool> =
-            batch.has_mask.iter().zip(&target.blank).map(|(&has, &blank)| has && !(blank && skip)).collect();
-        let mse = target.squared_error(tape, attention, &used)?;
-        let masks = used.iter().filter(|&&used| used).count() as f64;
-        parts[1] = LossPart { name: "mask_mse", value: number(&mse)?, count: Some(masks) };
-        let total = ops::scaled_sum(tape, &[(entropy, 1.0), (mse, experiment.objective.mask_weight)])?;
-        Ok((total, parts))
+        let (masks, counted, has_mask) = (&batch.masks, batch.counts.as_ref(), &batch.has_mask);
+        let guidance = attention.map(|attention| mga_core::loss::Guidance { attention, masks, counted, has_mask });
+        let terms = objective.forward(tape, prediction.logits, &batch.labels, guidance)?;
+        let parts = vec![
+            LossPart { name: "cross_entropy", value: Some(terms.cross_entropy), count: None },
+            LossPart { name: "mask_mse", value: terms.mask_mse, count: Some(terms.masks_used as f64) },
+        ];
+        Ok((terms.total, parts))
     }
 
     fn evaluate(

@@ -1,7 +1,6 @@
 //! task = "classification": one label an image, by cross entropy, with attention that masks can guide.
 
 mod agreement;
-mod attention_target;
 mod checked;
 mod data;
 mod evaluation;

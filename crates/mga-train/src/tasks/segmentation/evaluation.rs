@@ -1,8 +1,8 @@
 //! Evaluating a segmentation network on a split.
 
 use candle_core::{DType, Device, Tensor};
+use mga_core::loss::{self, LabelMaps};
 use mga_core::metrics::{SegmentationMetrics, SegmentationSummary};
-use mga_core::ops::{self, LabelMaps};
 use mga_core::tape::Tape;
 use mga_data::{Batch, Loader};
 use serde_json::{Map, Value, json};
@@ -123,7 +123,7 @@ pub(super) fn evaluate(
         let mut tape = Tape::eval();
         let value = tape.constant(&logits)?;
         let maps = LabelMaps { labels: &labels, ignore: IGNORE };
-        entropy += number(&ops::pixel_cross_entropy(&mut tape, value, maps, None)?)? * batch.len() as f64;
+        entropy += number(&loss::pixel_cross_entropy(&mut tape, value, maps, None)?)? * batch.len() as f64;
         images += batch.len() as f64;
         seen(batch.len());
     }

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use candle_core::{DType, Device};
-use mga_core::ops::{self, LabelMaps};
+use mga_core::loss::{self, LabelMaps};
+use mga_core::ops;
 use mga_core::parameter::{Kind, ParameterStore};
 use mga_core::tape::{Tape, Value};
 use mga_data::{Batch, Loader, Mask};
@@ -18,7 +19,7 @@ use super::rehearsal::rehearse;
 use crate::interrupt::Interrupt;
 use crate::mask_files::Looked;
 use crate::run_folder::RunFolder;
-use crate::runners::learner::{Learner, LossPart, Outcome, number};
+use crate::runners::learner::{Learner, LossPart, Outcome};
 use crate::tasks::class_weights::{class_weights, class_weights_line};
 use crate::tasks::{Closing, Job, TaskData};
 
@@ -81,15 +82,15 @@ impl Learner for Segmenter<'_> {
         let output = self.network.forward(tape, images)?;
         let mut terms = vec![];
         if objective.dice_weight > 0.0 {
-            terms.push(("dice", ops::dice_loss(tape, output.logits.clone(), maps)?, objective.dice_weight));
+            terms.push(("dice", loss::dice_loss(tape, output.logits.clone(), maps)?, objective.dice_weight));
         }
-        terms.insert(0, ("cross_entropy", ops::pixel_cross_entropy(tape, output.logits, maps, weights)?, 1.0));
+        terms.insert(0, ("cross_entropy", loss::pixel_cross_entropy(tape, output.logits, maps, weights)?, 1.0));
         if let Some(auxiliary) = output.auxiliary.filter(|_| objective.auxiliary_weight > 0.0) {
-            let loss = ops::pixel_cross_entropy(tape, auxiliary, maps, weights)?;
+            let loss = loss::pixel_cross_entropy(tape, auxiliary, maps, weights)?;
             terms.push(("auxiliary", loss, objective.auxiliary_weight));
         }
-        let parts = terms.iter().map(|(name, loss, _)| Ok(LossPart { name, value: number(loss)?, count: None }));
-        let parts = parts.collect::<anyhow::Result<Vec<_>>>()?;
+        let part = |(name, loss, _): &(&'static str, Value, f64)| LossPart { name, value: Some(loss.clone()), count: None };
+        let parts = terms.iter().map(part).collect();
         let weighted: Vec<(Value, f64)> = terms.into_iter().map(|(_, loss, weight)| (loss, weight)).collect();
         Ok((ops::scaled_sum(tape, &weighted)?, parts))
     }

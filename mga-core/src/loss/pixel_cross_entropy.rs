@@ -1,59 +1,23 @@
 //! Cross entropy of every pixel, for segmentation.
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::DType;
 
-use crate::error::{Error, Result};
+use super::label_maps::LabelMaps;
+use crate::error::Result;
+use crate::ops::precision::widened;
 use crate::tape::{Gradient, Tape, Value};
 
-use super::precision::widened;
-
-/// The class of every pixel of a batch, and the number that stands for no class.
-#[derive(Debug, Clone, Copy)]
-pub struct LabelMaps<'a> {
-    /// `[N, H, W]`, row-major.
-    pub labels: &'a [u32],
-    /// Pixels with this label count nowhere (255 by custom).
-    pub ignore: u32,
-}
-
-impl LabelMaps<'_> {
-    /// One-hot targets `[N, K, H, W]` in the type and on the device of `logits`, zero at every class of an ignored
-    /// pixel. `weights`: what stands in place of 1, by class.
-    ///
-    /// # Errors
-    /// Shapes that do not fit, and a label that is neither a class nor ignored.
-    pub(super) fn one_hot(&self, op: &'static str, logits: &Tensor, weights: Option<&[f64]>) -> Result<(Tensor, f64)> {
-        let (n, classes, height, width) = logits.dims4()?;
-        let plane = height * width;
-        if self.labels.len() != n * plane || n * plane * classes == 0 {
-            let what = format!("{} labels for logits {:?}", self.labels.len(), logits.dims());
-            return Err(Error::shape(op, what));
-        }
-        if weights.is_some_and(|weights| weights.len() != classes) {
-            let found = weights.map_or(0, <[f64]>::len);
-            return Err(Error::shape(op, format!("{found} class weights for {classes} classes")));
-        }
-        let mut target = vec![0f32; n * classes * plane];
-        let mut sum = 0.0;
-        for (image, labels) in self.labels.chunks_exact(plane).enumerate() {
-            for (pixel, &label) in labels.iter().enumerate().filter(|(_, label)| **label != self.ignore) {
-                if label as usize >= classes {
-                    let ignore = self.ignore;
-                    return Err(Error::shape(op, format!("label {label} with {classes} classes, {ignore} is ignored")));
-                }
-                let weight = weights.map_or(1.0, |weights| weights[label as usize]);
-                target[(image * classes + label as usize) * plane + pixel] = weight as f32;
-                sum += weight;
-            }
-        }
-        let target = Tensor::from_vec(target, logits.dims(), &Device::Cpu)?;
-        Ok((target.to_dtype(logits.dtype())?.to_device(logits.device())?, sum))
-    }
-}
-
-/// `sum w[y] (-log softmax(logits)[y]) / sum w[y]` over the pixels that are not ignored: PyTorch's `CrossEntropyLoss` with
-/// `weight` and `ignore_index`, but 0, not NaN, where every pixel is ignored. `logits` `[N, K, H, W]`; `weights`: one for
-/// each class, left out: ones. Of `f16` and `bf16`, the loss comes in `f32`.
+/// Computes the cross entropy of every pixel, averaged over those that are not ignored.
+///
+/// ```text
+/// sum w[y] (-log softmax(logits)[y]) / sum w[y]
+/// ```
+///
+/// It is PyTorch's `CrossEntropyLoss` with `weight` and `ignore_index`, but 0, not NaN, where every pixel is ignored.
+/// `logits` `[N, K, H, W]`; `weights`: one for each class, `None`: ones. Of `f16` and `bf16`, the loss comes in `f32`.
+///
+/// # Errors
+/// Shapes that do not fit, and a label that is neither a class nor ignored.
 pub fn pixel_cross_entropy(
     tape: &mut Tape,
     logits: Value,
@@ -77,6 +41,8 @@ pub fn pixel_cross_entropy(
 
 #[cfg(test)]
 mod tests {
+    use candle_core::{Device, Tensor};
+
     use super::*;
     use crate::gradient_check::{check, check_half, gradient};
 

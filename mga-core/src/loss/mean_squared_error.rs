@@ -2,15 +2,20 @@
 
 use candle_core::{DType, Tensor};
 
-use super::precision::widened;
 use crate::error::{Error, Result};
+use crate::ops::precision::widened;
 use crate::tape::{Gradient, Tape, Value};
 
-/// `mean((x - target)^2)` over the rows (first dimension) with `use_row`, or 0 where there are none. Rows left out count
-/// neither above nor below the fraction bar.
+/// Computes the mean squared error `mean((x - target)^2)` over the rows (first dimension) with `use_row`.
+///
+/// `x` and `target` have one shape, `[N, ...]`; `use_row` has `N` entries. The loss is a scalar. It is 0 where no row is
+/// used; rows left out count neither above nor below the fraction bar.
 ///
 /// `f16` and `bf16`: computed and returned in `f32`, whatever of the three types the target has; the gradient is rounded
 /// to the type of `x`.
+///
+/// # Errors
+/// Shapes that differ.
 pub fn mean_squared_error(tape: &mut Tape, x: Value, target: &Tensor, use_row: &[bool]) -> Result<Value> {
     if x.dims() != target.dims() || x.dims().first() != Some(&use_row.len()) {
         let what = format!("x {:?}, target {:?}, {} rows", x.dims(), target.dims(), use_row.len());
@@ -36,8 +41,12 @@ pub fn mean_squared_error(tape: &mut Tape, x: Value, target: &Tensor, use_row: &
     }))
 }
 
-/// `sum w (x - target)^2 / sum w` over every number, with weights `w` of the shape of `x`: how much each number counts.
-/// A scalar; 0 where nothing counts. Of equal weights in whole rows it is [`mean_squared_error`] of those rows.
+/// Computes the weighted mean squared error `sum w (x - target)^2 / sum w` over every number.
+///
+/// `x`, `target` and the weights `w` have one shape. The loss is a scalar, and 0 where nothing counts. Of equal weights in
+/// whole rows it is [`mean_squared_error`] of those rows.
+///
+/// The weights are summed where they lie, and the host reads the sum: weights on the CPU make it wait for no device.
 ///
 /// # Errors
 /// Shapes that differ.
@@ -50,7 +59,7 @@ pub fn weighted_mean_squared_error(tape: &mut Tape, x: Value, target: &Tensor, w
     let weights = widened(weights)?.to_dtype(difference.dtype())?;
     let sum = weights.sum_all()?.to_dtype(DType::F64)?.to_vec0::<f64>()?;
     let sum = if sum > 0.0 { sum } else { 1.0 };
-    let weighted = (&difference * weights)?;
+    let weighted = (&difference * weights.to_device(difference.device())?)?;
     let loss = ((&weighted * &difference)?.sum_all()? / sum)?;
     let (slot, dtype) = (x.slot(), x.tensor().dtype());
     Ok(tape.record(&[&x], loss, move |dy, gradients| {

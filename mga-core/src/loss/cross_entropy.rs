@@ -2,13 +2,18 @@
 
 use candle_core::{D, Device, Tensor};
 
-use super::precision::widened;
 use crate::error::{Error, Result};
+use crate::ops::precision::widened;
 use crate::tape::{Gradient, Tape, Value};
 
-/// `-mean_n sum_c target[n, c] log_softmax(logits)[n, c]`: `logits` `[N, classes]`, `labels` `N` indices. The target is
-/// `1 - s + s / classes` at the label and `s / classes` elsewhere, `s` the label smoothing (Szegedy et al. 2016, as
-/// PyTorch's `label_smoothing`).
+/// Computes the cross entropy of class scores and labels, averaged over the images.
+///
+/// ```text
+/// -mean_n sum_c target[n, c] log_softmax(logits)[n, c]
+/// ```
+///
+/// `logits` `[N, classes]`, `labels` `N` indices. The target is `1 - s + s / classes` at the label and `s / classes`
+/// elsewhere, `s` the label smoothing (Szegedy et al. 2016, as PyTorch's `label_smoothing`).
 ///
 /// `f16` and `bf16`: computed and returned in `f32`; the gradient is rounded to the type of the logits.
 ///
@@ -18,9 +23,14 @@ pub fn cross_entropy(tape: &mut Tape, logits: Value, labels: &[u32], smoothing: 
     weighted_cross_entropy(tape, logits, labels, smoothing, None)
 }
 
-/// [`cross_entropy`] with a weight for each class, as PyTorch's `CrossEntropyLoss` with `weight`:
-/// `-sum_n sum_c w[c] target[n, c] log_softmax(logits)[n, c] / sum_n w[label n]`. It is 0, not NaN, where every label of the
-/// batch weighs 0. `weights`: one for each class; left out: ones.
+/// Computes the cross entropy with a weight for each class, as PyTorch's `CrossEntropyLoss` with `weight`.
+///
+/// ```text
+/// -sum_n sum_c w[c] target[n, c] log_softmax(logits)[n, c] / sum_n w[label n]
+/// ```
+///
+/// Shapes and target are those of [`cross_entropy`]. `weights`: one for each class; `None`: ones. The loss is 0, not NaN,
+/// where every label of the batch weighs 0.
 ///
 /// # Errors
 /// As [`cross_entropy`]; weights that are negative, not finite or not one for each class.

@@ -2,17 +2,26 @@
 
 use candle_core::{DType, Tensor};
 
-use super::LabelMaps;
-use super::precision::widened;
+use super::label_maps::LabelMaps;
 use crate::error::Result;
+use crate::ops::precision::widened;
 use crate::tape::{Gradient, Tape, Value};
 
 /// Added above and below the fraction bar: a class that neither occurs nor is predicted costs nothing.
 const SMOOTH: f64 = 1.0;
 
-/// `1 - mean_c (2 sum p_c g_c + 1) / (sum p_c + sum g_c + 1)` with `p = softmax(logits)` over the classes, `g` the one-hot
-/// labels, and sums over all pixels of the batch that are not ignored (Milletari et al. 2016, in the soft form without
-/// squares). `logits` `[N, K, H, W]`; of `f16` and `bf16`, the loss comes in `f32`.
+/// Computes the Dice loss of the classes of pixels.
+///
+/// ```text
+/// 1 - mean_c (2 sum p_c g_c + 1) / (sum p_c + sum g_c + 1)
+/// ```
+///
+/// `p` is `softmax(logits)` over the classes and `g` the one-hot labels; sums are over all pixels of the batch that are not
+/// ignored (Milletari et al. 2016, in the soft form without squares). `logits` `[N, K, H, W]`; of `f16` and `bf16`, the
+/// loss comes in `f32`.
+///
+/// # Errors
+/// Shapes that do not fit, and a label that is neither a class nor ignored.
 pub fn dice_loss(tape: &mut Tape, logits: Value, maps: LabelMaps<'_>) -> Result<Value> {
     let (dtype, like) = (logits.tensor().dtype(), &widened(logits.tensor())?);
     let (target, _) = maps.one_hot("dice_loss", like, None)?;

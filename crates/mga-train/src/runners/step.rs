@@ -1,0 +1,137 @@
+//! What a job has at hand while it works on a batch: tapes, the way back, and updates of its parameters.
+
+use candle_core::Tensor;
+use mga_core::optim::{Optimiser, accumulate, clip_norm};
+use mga_core::parameter::{ParameterId, ParameterStore};
+use mga_core::tape::{Tape, Value};
+
+use super::learner::{LossPart, StepParts, number};
+
+/// How far apart the keys of the tapes of one micro-batch lie: no run has as many micro-batches.
+const NEXT_TAPE: u64 = 1 << 48;
+
+/// A loss or gradient that is NaN or infinite.
+#[derive(Debug, thiserror::Error)]
+#[error("the {what} is {value}")]
+pub struct NotFinite {
+    /// "loss" or "gradient".
+    pub what: &'static str,
+    /// The number.
+    pub value: f64,
+}
+
+/// A store with the optimiser that moves its parameters.
+pub(crate) type Moved<'a> = (&'a ParameterStore, Box<dyn Optimiser>);
+
+/// Moves parameters along their gradients.
+pub(super) trait Update {
+    /// Moves those that have one; `factor` multiplies every learning rate.
+    fn update(&mut self, gradients: Vec<(ParameterId, Tensor)>, factor: f64) -> anyhow::Result<()>;
+}
+
+impl Update for Vec<Moved<'_>> {
+    fn update(&mut self, mut gradients: Vec<(ParameterId, Tensor)>, factor: f64) -> anyhow::Result<()> {
+        for (store, optimiser) in self.iter_mut() {
+            let own = |(id, _): &mut (ParameterId, Tensor)| store.by_id(*id).is_some();
+            let mine: Vec<(ParameterId, Tensor)> = gradients.extract_if(.., own).collect();
+            optimiser.step(store, &mine, factor)?;
+        }
+        anyhow::ensure!(gradients.is_empty(), "a gradient of parameters that no optimiser moves");
+        Ok(())
+    }
+}
+
+/// Work on one micro-batch.
+pub struct StepContext<'a> {
+    pub(super) seed: u64,
+    pub(super) micro_step: u64,
+    pub(super) recompute: bool,
+    pub(super) share: f64,
+    pub(super) ends: bool,
+    pub(super) factor: f64,
+    pub(super) clip_norm: f64,
+    pub(super) stores: &'a mut dyn Update,
+    pub(super) work: &'a mut StepWork,
+    pub(super) tapes: u64,
+}
+
+/// What has come of an optimiser step so far, over its micro-batches.
+#[derive(Default)]
+pub(super) struct StepWork {
+    pub(super) sum: Option<Vec<(ParameterId, Tensor)>>,
+    pub(super) loss: f64,
+    pub(super) parts: StepParts,
+}
+
+impl StepContext<'_> {
+    /// Returns a tape for training with a random key of its own: what is drawn on it depends on the experiment's seed, the
+    /// micro-batch, and how many tapes were asked for before in it.
+    pub fn tape(&mut self) -> Tape {
+        let key = self.micro_step + self.tapes * NEXT_TAPE;
+        self.tapes += 1;
+        Tape::train(self.seed, key).with_recompute(self.recompute)
+    }
+
+    /// Returns the share of the optimiser step's images that this micro-batch holds, 0 to 1.
+    #[must_use]
+    pub fn share(&self) -> f64 {
+        self.share
+    }
+
+    /// Returns whether the optimiser step ends with this micro-batch.
+    #[must_use]
+    pub fn ends(&self) -> bool {
+        self.ends
+    }
+
+    /// Returns what the schedule multiplies every learning rate by at this step.
+    #[must_use]
+    pub fn factor(&self) -> f64 {
+        self.factor
+    }
+
+    /// Follows a loss back and adds the gradients, each times [`Self::share`], to those that wait for the update. The loss
+    /// and its parts are logged.
+    ///
+    /// # Errors
+    /// A loss that is not finite ([`NotFinite`]).
+    pub fn backward(&mut self, tape: Tape, loss: &Value, parts: Vec<LossPart>) -> anyhow::Result<()> {
+        let value = number(loss)?;
+        if !value.is_finite() {
+            return Err(NotFinite { what: "loss", value }.into());
+        }
+        accumulate(&mut self.work.sum, tape.backward(loss, self.share)?.into_parameters())?;
+        self.work.loss += value * self.share;
+        self.work.parts.add(parts, self.share);
+        Ok(())
+    }
+
+    /// Returns the gradients that wait for the update, to be looked at or changed.
+    pub fn gradients(&mut self) -> &mut Vec<(ParameterId, Tensor)> {
+        self.work.sum.get_or_insert_default()
+    }
+
+    /// Clips the waiting gradients and updates the parameters where the optimiser step ends; returns whether it did.
+    ///
+    /// # Errors
+    /// As of [`Self::update`].
+    pub fn update_at_the_end(&mut self) -> anyhow::Result<bool> {
+        if self.ends {
+            self.update()?;
+        }
+        Ok(self.ends)
+    }
+
+    /// Clips the waiting gradients, all together, and moves the parameters of every store along them.
+    ///
+    /// # Errors
+    /// A gradient that is not finite ([`NotFinite`]); parameters that no optimiser was built with.
+    pub fn update(&mut self) -> anyhow::Result<()> {
+        let mut gradients = self.work.sum.take().unwrap_or_default();
+        let norm = clip_norm(&mut gradients, self.clip_norm)?;
+        if !norm.is_finite() {
+            return Err(NotFinite { what: "gradient", value: norm }.into());
+        }
+        self.stores.update(gradients, self.factor)
+    }
+}

@@ -1,0 +1,70 @@
+//! What a transform is, and the faults of its settings.
+
+use mga_core::random::Generator;
+
+use super::interpolation::{Interpolation, Rounding};
+use super::resample::{resize_bytes, resize_picture};
+use crate::picture::{Mask, Picture};
+
+/// What a transform is given beside image and mask.
+#[derive(Debug)]
+pub struct Context<'a> {
+    /// The random numbers of this image in this epoch.
+    pub generator: &'a mut Generator,
+    /// The colour, in `0..=1`, that normalisation turns into zero: the mean.
+    pub fill: [f32; 3],
+    /// What becomes of the values of a resized image.
+    pub rounding: Rounding,
+}
+
+impl Context<'_> {
+    /// The picture resampled to another size.
+    pub(super) fn resized(
+        &self,
+        picture: Picture,
+        height: usize,
+        width: usize,
+        interpolation: Interpolation,
+    ) -> Picture {
+        match self.rounding {
+            Rounding::None => resize_picture(picture, height, width, interpolation),
+            Rounding::EightBit => resize_bytes(picture, height, width, interpolation),
+        }
+    }
+}
+
+/// What every transform can do.
+pub trait Operation {
+    /// Transforms image and mask, which have one size, before and after.
+    fn apply(&self, picture: Picture, mask: Option<Mask>, context: &mut Context<'_>) -> (Picture, Option<Mask>);
+
+    /// Height and width that come out where `height` and `width` go in.
+    fn size_after(&self, height: usize, width: usize) -> (usize, usize) {
+        (height, width)
+    }
+
+    /// Height and width that come out whatever goes in.
+    fn fixed_size(&self) -> Option<(usize, usize)> {
+        None
+    }
+
+    /// The least fraction of the incoming area that is still seen afterwards.
+    fn view(&self, _height: usize, _width: usize) -> f64 {
+        1.0
+    }
+
+    /// Settings out of range, a line each: what, and what was expected.
+    fn problems(&self) -> Vec<String>;
+}
+
+/// A line where `value` is outside `low..=high` or not a number.
+pub(super) fn out_of_range(key: &str, value: f64, low: f64, high: f64) -> Option<String> {
+    (!(low..=high).contains(&value)).then(|| format!("`{key}` is {value}, expected {low} to {high}"))
+}
+
+/// A line where `range` is not ascending within `low..=high`.
+pub(super) fn bad_interval(key: &str, range: [f64; 2], low: f64, high: f64) -> Option<String> {
+    let [from, to] = range;
+    (!(low <= from && from <= to && to <= high))
+        .then(|| format!("`{key}` is [{from}, {to}], expected [from, to] with {low} <= from <= to <= {high}"))
+}

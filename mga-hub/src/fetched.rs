@@ -1,0 +1,14 @@
+//! A file of a repository on this machine.
+
+use std::path::PathBuf;
+
+/// A file that is there, whole and checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetched {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The commit it is of.
+    pub commit: String,
+    /// Whether it was downloaded now.
+    pub downloaded: bool,
+}

@@ -1,0 +1,158 @@
+//! What a weight file says of the network in it, as safetensors metadata.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use mga_core::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::weights::header::Header;
+
+/// Metadata keys.
+const BACKBONE: &str = "mga.backbone";
+const ATTENTION: &str = "mga.attention";
+const CLASSES: &str = "mga.classes";
+const PREPROCESSING: &str = "mga.preprocessing";
+const EXPERIMENT: &str = "mga.experiment";
+
+/// How the network attends.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AttentionDescription {
+    /// `none`, `multiply`, `residual`, `concat` or `cbam-spatial`, as in `model.attention`.
+    pub kind: String,
+    /// The two weights of `residual`.
+    pub residual_weights: [f64; 2],
+    /// Whether there is a map at all: with `none` it may be there for the mask loss alone.
+    pub map: bool,
+}
+
+/// What is done to an image before the network sees it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Preprocessing {
+    /// Channel means, of colours in 0 to 1.
+    pub mean: [f64; 3],
+    /// Channel deviations.
+    pub std: [f64; 3],
+    /// As in `data.eval.transforms`, each with its `op`.
+    pub transforms: Vec<serde_json::Value>,
+    /// What transparent parts show, as in `data.background`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub background: Option<serde_json::Value>,
+    /// Seed of a background that is drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub background_seed: Option<u64>,
+    /// What becomes of the values of resized images, as in `data.resize_rounding`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resize_rounding: Option<serde_json::Value>,
+    /// What is white in images of 16 bits, as in `data.white_point`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub white_point: Option<u16>,
+}
+
+/// A trained classifier, described.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelDescription {
+    /// A registered backbone.
+    pub backbone: String,
+    /// Its attention.
+    pub attention: AttentionDescription,
+    /// Class names, in the order of the classifier's rows.
+    pub classes: Vec<String>,
+    /// What is done to an image.
+    pub preprocessing: Preprocessing,
+    /// Hash of the experiment it was trained by.
+    pub experiment: String,
+}
+
+impl ModelDescription {
+    /// As safetensors metadata.
+    ///
+    /// # Errors
+    /// A number that JSON cannot hold.
+    pub fn to_metadata(&self) -> Result<HashMap<String, String>> {
+        let json = |what: serde_json::Result<String>| what.map_err(|e| Error::Weights(format!("metadata: {e}")));
+        Ok(HashMap::from([
+            ("format".to_owned(), "pt".to_owned()),
+            (BACKBONE.to_owned(), self.backbone.clone()),
+            (ATTENTION.to_owned(), json(serde_json::to_string(&self.attention))?),
+            (CLASSES.to_owned(), json(serde_json::to_string(&self.classes))?),
+            (PREPROCESSING.to_owned(), json(serde_json::to_string(&self.preprocessing))?),
+            (EXPERIMENT.to_owned(), self.experiment.clone()),
+        ]))
+    }
+
+    /// From safetensors metadata; `None` where the file was not exported by mga.
+    ///
+    /// # Errors
+    /// Metadata that begins as ours and is incomplete or cannot be read.
+    pub fn from_metadata(metadata: &HashMap<String, String>) -> Result<Option<Self>> {
+        let Some(backbone) = metadata.get(BACKBONE) else { return Ok(None) };
+        fn part<T: for<'a> Deserialize<'a>>(metadata: &HashMap<String, String>, key: &str) -> Result<T> {
+            let text = metadata.get(key).ok_or_else(|| Error::Weights(format!("its metadata lacks `{key}`")))?;
+            serde_json::from_str(text).map_err(|e| Error::Weights(format!("its metadata `{key}` cannot be read: {e}")))
+        }
+        Ok(Some(Self {
+            backbone: backbone.clone(),
+            attention: part(metadata, ATTENTION)?,
+            classes: part(metadata, CLASSES)?,
+            preprocessing: part(metadata, PREPROCESSING)?,
+            experiment: metadata.get(EXPERIMENT).cloned().unwrap_or_default(),
+        }))
+    }
+
+    /// What a weight file says of itself; `None` where it was not exported by mga. Reads the header alone.
+    ///
+    /// # Errors
+    /// No safetensors file; metadata of ours that cannot be read.
+    pub fn read(path: &Path) -> Result<Option<Self>> {
+        let failed = |what: String| Error::Weights(format!("{}: {what}", path.display()));
+        Self::from_metadata(&Header::read(path)?.metadata).map_err(|e| failed(e.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn description() -> ModelDescription {
+        ModelDescription {
+            backbone: "resnet18".to_owned(),
+            attention: AttentionDescription { kind: "residual".to_owned(), residual_weights: [0.5, 0.5], map: true },
+            classes: vec!["a, \"b\"".to_owned(), "ü".to_owned()],
+            preprocessing: Preprocessing {
+                mean: [0.485, 0.456, 0.406],
+                std: [0.1; 3],
+                transforms: vec![serde_json::json!({ "op": "resize", "size": 96 })],
+                background: None,
+                background_seed: None,
+                resize_rounding: Some(serde_json::json!("8-bit")),
+                white_point: None,
+            },
+            experiment: "0123".to_owned(),
+        }
+    }
+
+    #[test]
+    fn metadata_is_read_back() -> Result<()> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.safetensors");
+        let tensors = [("x".to_owned(), candle_core::Tensor::new(&[1f32], &candle_core::Device::Cpu)?)];
+        crate::weights::save_file(&tensors, description().to_metadata()?, &path)?;
+        assert_eq!(ModelDescription::read(&path)?, Some(description()));
+        crate::weights::save_file(&tensors, HashMap::new(), &path)?;
+        assert_eq!(ModelDescription::read(&path)?, None);
+        Ok(())
+    }
+
+    #[test]
+    fn half_a_description_is_an_error() {
+        let mut metadata = description().to_metadata().unwrap();
+        metadata.insert(ATTENTION.to_owned(), "{}".to_owned());
+        assert!(ModelDescription::from_metadata(&metadata).unwrap_err().to_string().contains(ATTENTION));
+        metadata.remove(CLASSES);
+        metadata.insert(ATTENTION.to_owned(), description().to_metadata().unwrap()[ATTENTION].clone());
+        assert!(ModelDescription::from_metadata(&metadata).unwrap_err().to_string().contains("lacks `mga.classes`"));
+    }
+}

@@ -1,0 +1,6 @@
+//! Which tensors of a checkpoint are state of the optimiser.
+
+/// Whether a tensor of a checkpoint belongs to the optimiser and not to the model.
+pub fn is_optimiser_state(name: &str) -> bool {
+    ["sgd.", "adamw.", "method."].iter().any(|prefix| name.starts_with(prefix))
+}
