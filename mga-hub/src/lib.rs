@@ -22,6 +22,7 @@ mod download;
 mod endpoint;
 mod error;
 mod hub;
+mod leftovers;
 #[cfg(feature = "network")]
 mod listing;
 mod progress;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use mga_data::Mask;
+use mga_data::masks::remove_half_written;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -77,6 +78,10 @@ impl MaskFolder {
         std::fs::create_dir_all(&about).with_context(|| format!("{shown}: cannot be made"))?;
         let record = serde_json::to_string_pretty(provenance)? + "\n";
         write_file(&path.join(RECORD), record.as_bytes()).with_context(|| format!("{shown}: cannot be written to"))?;
+        let left = remove_half_written(path);
+        if left > 0 {
+            say!("note: {shown}: {left} half written files of a process that was killed were removed");
+        }
         let lines = path.join(LINES);
         let unreadable = || format!("{}: cannot be read", lines.display());
         let text =
