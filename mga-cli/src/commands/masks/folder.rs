@@ -169,7 +169,10 @@ mod tests {
         let lines = out.join(LINES);
         let text = std::fs::read_to_string(&lines).unwrap();
         std::fs::write(&lines, format!("{text}{}", &text[..text.len() / 2])).unwrap();
+        let half = out.join("a/.tmp-0123456789abcdef-0");
+        std::fs::write(&half, "").unwrap();
         let masks = MaskFolder::open(&out, &provenance("x")).unwrap();
+        assert!(!half.exists());
         assert_eq!((masks.len(), std::fs::read_to_string(&lines).unwrap()), (1, text));
         assert_eq!(masks.line("a/1.jpg").unwrap().coverage, 1.0);
         assert!(masks.has("a/1.jpg", "hash", place) && !masks.has("a/1.jpg", "other", place));
