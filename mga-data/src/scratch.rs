@@ -71,7 +71,8 @@ fn clear(parent: &Path) {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::time::SystemTime;
 

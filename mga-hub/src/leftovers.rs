@@ -92,7 +92,8 @@ fn is_old(path: &Path) -> bool {
     time.and_then(|time| time.elapsed().ok()).is_some_and(|age| age > OLD)
 }
 
-#[cfg(all(test, unix, feature = "network"))]
+#[cfg(test)]
+#[cfg(all(unix, feature = "network"))]
 mod tests {
     use std::os::unix::fs::symlink;
 
