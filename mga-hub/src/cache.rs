@@ -126,7 +126,6 @@ impl Cache {
 
     /// Takes the lock of a blob, waiting for whoever holds it; `waiting` is called where that takes time. The lock goes
     /// with the file, or with the process.
-    #[cfg_attr(not(feature = "network"), expect(dead_code, reason = "nothing is written without the network"))]
     pub(crate) fn lock(&self, repo: &Repo, etag: &str, waiting: impl FnOnce()) -> Result<File> {
         let path = self.lock_file(repo, etag);
         make(path.parent().unwrap_or(&self.0))?;
