@@ -1,14 +1,17 @@
 //! Files and folders that are whole or not there, whenever the program ends: written under another name and renamed.
 //!
 //! The other name follows from the file's own, and is locked while it is written to. So what a killed process left behind
-//! is known as such, for the lock went with it, and is taken over by whoever writes the file next; and the name is short
-//! however long the file's own is.
+//! is known as such, for the lock went with it, and is taken over by whoever writes the file next, or cleared by whoever writes
+//! into the folder; and the name is short however long the file's own is.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+
+mod leftovers;
+
+pub use leftovers::{is_old, remove_exact, remove_leftovers};
 
 /// How the names of files begin that are being written.
 pub const TEMPORARY: &str = ".tmp";
@@ -25,6 +28,7 @@ const WRITERS: usize = 1000;
 /// What `write` says; a folder that is not there or cannot be written to. Then nothing is left behind.
 pub fn write<E: From<io::Error>>(path: &Path, write: impl FnOnce(&mut File, &Path) -> Result<(), E>) -> Result<(), E> {
     let (mut file, temporary) = begin(path, TEMPORARY, open_file)?;
+    leftovers::remove_once(path);
     let written = write(&mut file, &temporary).and_then(|()| {
         file.sync_all()?;
         Ok(fs::rename(&temporary, path)?)
@@ -49,6 +53,7 @@ pub fn write_all(path: &Path, contents: &[u8]) -> io::Result<()> {
 /// What `write` says; a folder above that cannot be written to. Then nothing is left behind.
 pub fn write_folder<E: From<io::Error>>(path: &Path, write: impl FnOnce(&Path) -> Result<(), E>) -> Result<(), E> {
     let (lock, temporary) = begin(path, TEMPORARY_FOLDER, open_folder)?;
+    leftovers::remove_once(path);
     let written = write(&temporary).and_then(|()| {
         if path.exists() {
             fs::remove_dir(path)?;
@@ -69,42 +74,6 @@ pub fn write_folder<E: From<io::Error>>(path: &Path, write: impl FnOnce(&Path) -
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
     // Only Unix opens folders as files.
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
-}
-
-/// Removes what killed processes left of files half written in `folder`, which has to be one of our own: other programs
-/// call their temporary files alike. What is being written is locked, and stays.
-///
-/// # Errors
-/// The folder cannot be listed.
-pub fn remove_leftovers(folder: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        // The last two are what version 0.1.0 called them.
-        let ours = name.starts_with(TEMPORARY)
-            || name.starts_with('.') && name.ends_with(".tmp")
-            || name.starts_with(".state-");
-        if ours && entry.file_type().is_ok_and(|kind| kind.is_file()) {
-            // What cannot be opened, or is gone meanwhile, is not ours to remove.
-            let Ok(file) = File::open(entry.path()) else { continue };
-            let left = match file.try_lock() {
-                Ok(()) => true,
-                Err(TryLockError::WouldBlock) => false,
-                // A file system without locks: what is new may be under way.
-                Err(TryLockError::Error(_)) => is_old(&file),
-            };
-            if left {
-                let _ = fs::remove_file(entry.path());
-            }
-        }
-    }
-    Ok(())
-}
-
-fn is_old(file: &File) -> bool {
-    let age = file.metadata().and_then(|data| data.modified()).ok().and_then(|time| time.elapsed().ok());
-    age.is_some_and(|age| age > Duration::from_secs(60))
 }
 
 /// An empty file or folder beside `path`, locked, with its name.
@@ -175,19 +144,19 @@ mod tests {
 
     use super::*;
 
-    fn names(folder: &Path) -> Vec<String> {
+    pub(super) fn names(folder: &Path) -> Vec<String> {
         let mut names: Vec<_> =
             fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
     }
 
-    fn put(path: &Path, text: &str) -> io::Result<()> {
+    pub(super) fn put(path: &Path, text: &str) -> io::Result<()> {
         write(path, |file, _| file.write_all(text.as_bytes()))
     }
 
     /// As a process leaves it that is killed in the middle: neither renamed nor locked any more.
-    fn killed(path: &Path) {
+    pub(super) fn killed(path: &Path) {
         let (mut file, _) = begin(path, TEMPORARY, open_file).unwrap();
         file.write_all(b"half of a much longer text").unwrap();
     }
@@ -238,22 +207,6 @@ mod tests {
         });
         assert!(texts.contains(&fs::read_to_string(&path).unwrap()));
         assert_eq!(names(folder.path()), ["a.txt"]);
-    }
-
-    #[test]
-    fn leftovers_go_and_what_is_being_written_stays() {
-        let folder = tempfile::tempdir().unwrap();
-        for name in [".tmpAb12Cd", ".last.safetensors.4711.tmp", ".state-Ab12Cd", "kept.tmp", ".hidden"] {
-            fs::write(folder.path().join(name), "").unwrap();
-        }
-        killed(&folder.path().join("a.txt"));
-        put(&folder.path().join("b.txt"), "b").unwrap();
-        let under_way = write(&folder.path().join("c.txt"), |file, _| {
-            remove_leftovers(folder.path())?;
-            file.write_all(b"c")
-        });
-        under_way.unwrap();
-        assert_eq!(names(folder.path()), [".hidden", "b.txt", "c.txt", "kept.tmp"]);
     }
 
     #[test]

@@ -9,12 +9,12 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file could not be read or written.
-    #[error("{}: {source}", shown(path))]
+    #[error("{}: {cause}", shown(path))]
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
+        /// What the system said: a part of the message, so no `source`, which the program would say once more.
+        cause: std::io::Error,
     },
     /// A file was read but is not what it should be.
     #[error("{}: {what}", shown(path))]
@@ -46,7 +46,7 @@ pub enum Error {
 impl Error {
     /// An I/O error at `path`.
     pub fn io(path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
-        move |source| Self::Io { path: path.as_ref().to_path_buf(), source }
+        move |cause| Self::Io { path: path.as_ref().to_path_buf(), cause }
     }
 
     /// A fault of the file at `path`.
@@ -91,5 +91,12 @@ mod tests {
         let latin = Path::new(std::ffi::OsStr::from_bytes(b"caf\xe9/it's \xe8.jpg"));
         assert_eq!(shown(latin), r"$'caf\xe9/it\'s \xe8.jpg'");
         assert_eq!(Error::file(latin, "is empty").to_string(), r"$'caf\xe9/it\'s \xe8.jpg': is empty");
+    }
+
+    #[test]
+    fn what_the_system_says_is_said_once() {
+        use std::error::Error as _;
+        let error = Error::io("a.csv")(std::io::Error::other("no room"));
+        assert_eq!((error.to_string(), error.source().is_some()), ("a.csv: no room".to_owned(), false));
     }
 }

@@ -1,11 +1,11 @@
 //! Repeated, stratified k folds that keep groups together, as columns of a table to keep.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 
 use mga_core::random::Generator;
+use mga_core::whole_file;
 
 use crate::error::{Error, Result};
 use crate::spelling::alike_note;
@@ -277,28 +277,15 @@ pub fn write_folds(input: &Path, output: &Path, delimiter: Option<char>, setting
         writer.write_record(fields.cells().iter().cloned().chain(numbers)).map_err(unwritable)?;
     }
     let bytes = writer.into_inner().map_err(|e| Error::file(output, format!("cannot be written: {e}")))?;
-    replace(output, &bytes)?;
+    whole_file::write(output, |file, _| file.write_all(&bytes)).map_err(Error::io(output))?;
     Ok(folds)
-}
-
-/// Writes a file whole or not at all: beside it, to the disk, then by rename.
-fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut name = path.file_name().ok_or_else(|| Error::file(path, "not a file name"))?.to_os_string();
-    name.push(format!(".{}.tmp", std::process::id()));
-    let temporary = path.with_file_name(name);
-    let written = File::create(&temporary)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&temporary, path));
-    written.map_err(|e| {
-        // What is left of it, if anything, is of no use; the first error is the one to report.
-        let _ = fs::remove_file(&temporary);
-        Error::io(path)(e)
-    })
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+
+    use std::fs;
 
     use super::*;
 

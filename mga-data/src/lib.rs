@@ -20,6 +20,7 @@ pub mod loader;
 pub mod masks;
 pub mod picture;
 pub mod registry;
+pub mod scratch;
 pub mod source;
 mod spelling;
 pub mod split;

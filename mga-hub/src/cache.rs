@@ -5,15 +5,22 @@
 //! models--OWNER--NAME/blobs/ETAG.incomplete     what has arrived of one
 //! models--OWNER--NAME/snapshots/COMMIT/FILE     a link to its blob
 //! models--OWNER--NAME/refs/REVISION             the commit that a branch or tag was at
-//! .locks/models--OWNER--NAME/ETAG.lock          held while a blob is written
+//! .locks/models--OWNER--NAME/ETAG.lock          held while a blob is written and shown
+//! .locks/models--OWNER--NAME/.refs.lock         held while a reference is written
 //! ```
+//!
+//! What is being made is called `.NAME.PROCESS.tmp`; [`crate::leftovers`] clears what a killed process left of it.
 
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::leftovers::temporary;
 use crate::repo::{Kind, Repo, is_commit};
+
+/// The lock of references, called as no blob is.
+pub(crate) const REFS_LOCK: &str = ".refs";
 
 /// The cache.
 #[derive(Debug, Clone)]
@@ -47,7 +54,8 @@ impl Cache {
         format!("{}--{}--{}", repo.kind.plural(), repo.owner, repo.name)
     }
 
-    fn folder(&self, repo: &Repo) -> PathBuf {
+    /// The repository's folder.
+    pub(crate) fn folder(&self, repo: &Repo) -> PathBuf {
         self.0.join(Self::name(repo))
     }
 
@@ -111,13 +119,16 @@ impl Cache {
         repos
     }
 
+    /// The file that is locked while the blob called `etag` is made.
+    pub(crate) fn lock_file(&self, repo: &Repo, etag: &str) -> PathBuf {
+        self.0.join(".locks").join(Self::name(repo)).join(format!("{etag}.lock"))
+    }
+
     /// Takes the lock of a blob, waiting for whoever holds it; `waiting` is called where that takes time. The lock goes
     /// with the file, or with the process.
-    #[cfg_attr(not(feature = "network"), expect(dead_code, reason = "nothing is written without the network"))]
     pub(crate) fn lock(&self, repo: &Repo, etag: &str, waiting: impl FnOnce()) -> Result<File> {
-        let folder = self.0.join(".locks").join(Self::name(repo));
-        make(&folder)?;
-        let path = folder.join(format!("{etag}.lock"));
+        let path = self.lock_file(repo, etag);
+        make(path.parent().unwrap_or(&self.0))?;
         let file = File::options().create(true).append(true).open(&path).map_err(Error::io(&path))?;
         match file.try_lock() {
             Ok(()) => {}
@@ -140,7 +151,7 @@ impl Cache {
         let up = "../".repeat(file.split('/').count() + 1);
         let target = format!("{up}blobs/{etag}");
         if std::fs::read_link(&path).ok().as_deref() != Some(Path::new(&target)) {
-            let temporary = folder.join(format!(".{etag}.{}.tmp", std::process::id()));
+            let temporary = folder.join(temporary(etag));
             let _ = std::fs::remove_file(&temporary);
             #[cfg(unix)]
             std::os::unix::fs::symlink(&target, &temporary).map_err(Error::io(&temporary))?;
@@ -153,6 +164,7 @@ impl Cache {
             let reference = self.folder(repo).join("refs").join(&repo.revision);
             let present = std::fs::read_to_string(&reference);
             if !present.is_ok_and(|present| present == commit) {
+                let _lock = self.lock(repo, REFS_LOCK, || ())?;
                 write(&reference, commit.as_bytes())?;
             }
         }
@@ -165,7 +177,7 @@ fn write(path: &Path, contents: &[u8]) -> Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     make(folder)?;
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let temporary = folder.join(format!(".{name}.{}.tmp", std::process::id()));
+    let temporary = folder.join(temporary(&name));
     let written = File::create(&temporary).and_then(|mut file| {
         file.write_all(contents)?;
         file.sync_all()?;

@@ -175,13 +175,13 @@ impl Download<'_> {
         Ok(())
     }
 
-    fn not_written(&self, source: std::io::Error, path: &Path) -> Error {
+    fn not_written(&self, cause: std::io::Error, path: &Path) -> Error {
         use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
-        if [StorageFull, QuotaExceeded, FileTooLarge].contains(&source.kind()) {
+        if [StorageFull, QuotaExceeded, FileTooLarge].contains(&cause.kind()) {
             let cache = self.cache.root().to_path_buf();
-            return Error::Full { file: self.file.to_owned(), bytes: self.metadata.size, cache, source };
+            return Error::Full { file: self.file.to_owned(), bytes: self.metadata.size, cache, cause };
         }
-        Error::io(path)(source)
+        Error::io(path)(cause)
     }
 }
 

@@ -112,7 +112,7 @@ pub enum Error {
     },
     /// No room for the file.
     #[error(
-        "{}: no room for {file} ({bytes} bytes): {source}; free some, or set HF_HUB_CACHE to a folder on a larger disk",
+        "{}: no room for {file} ({bytes} bytes): {cause}; free some, or set HF_HUB_CACHE to a folder on a larger disk",
         cache.display()
     )]
     Full {
@@ -123,22 +123,22 @@ pub enum Error {
         /// The cache.
         cache: PathBuf,
         /// What the system said.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// The cache cannot be read or written.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {cause}", path.display())]
     Io {
         /// Where.
         path: PathBuf,
         /// What the system said.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
 }
 
 impl Error {
     /// An I/O error at `path`.
     pub(crate) fn io(path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
-        move |source| Self::Io { path: path.as_ref().to_path_buf(), source }
+        move |cause| Self::Io { path: path.as_ref().to_path_buf(), cause }
     }
 
     /// Whether the hub could not be asked at all, so that a cached file may do.

@@ -1,11 +1,14 @@
 //! Files by name: from the cache where they are there and whole, else from the hub.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::cache::Cache;
 use crate::check::{check_file, check_safetensors};
 use crate::error::{Error, Result};
 use crate::fetched::Fetched;
+use crate::leftovers;
 use crate::progress::{Progress, Silent};
 use crate::repo::{Kind, Repo, is_inside};
 use crate::settings::Settings;
@@ -16,6 +19,8 @@ pub struct Hub {
     settings: Settings,
     cache: Cache,
     progress: Arc<dyn Progress>,
+    /// Repositories whose part of the cache is rid of what killed processes left, by their folders.
+    cleared: Arc<Mutex<BTreeSet<PathBuf>>>,
 }
 
 impl std::fmt::Debug for Hub {
@@ -27,7 +32,7 @@ impl std::fmt::Debug for Hub {
 impl Hub {
     /// With these settings.
     pub fn new(settings: Settings, progress: Arc<dyn Progress>) -> Self {
-        Self { cache: Cache::at(&settings.cache), settings, progress }
+        Self { cache: Cache::at(&settings.cache), settings, progress, cleared: Arc::default() }
     }
 
     /// As the environment says, telling nobody of downloads.
@@ -66,6 +71,7 @@ impl Hub {
             let what = "no path inside a repository".to_owned();
             return Err(Error::Broken { file: file.to_owned(), what });
         }
+        self.clear_leftovers(repo);
         let cached = self.cache.find(repo, file);
         if let Some((path, commit)) = &cached
             && (self.settings.offline || repo.is_pinned())
@@ -95,6 +101,7 @@ impl Hub {
     /// # Errors
     /// As [`Hub::file`].
     pub fn files(&self, repo: &Repo) -> Result<Vec<String>> {
+        self.clear_leftovers(repo);
         let cached = || self.cache.files(repo).map(|(files, _)| files);
         if self.settings.offline {
             return cached().ok_or_else(|| self.not_cached(format!("`{repo}`")));
@@ -102,6 +109,13 @@ impl Hub {
         match self.list(repo) {
             Err(error) if error.is_connection() => cached().ok_or(error),
             listed => listed,
+        }
+    }
+
+    /// Once for each repository: a data set has thousands of files.
+    fn clear_leftovers(&self, repo: &Repo) {
+        if self.cleared.lock().unwrap_or_else(PoisonError::into_inner).insert(self.cache.folder(repo)) {
+            leftovers::clear(&self.cache, repo);
         }
     }
 

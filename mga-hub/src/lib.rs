@@ -23,6 +23,7 @@ mod endpoint;
 mod error;
 mod fetched;
 mod hub;
+mod leftovers;
 #[cfg(feature = "network")]
 mod listing;
 mod progress;

@@ -115,6 +115,34 @@ fn a_file_arrives_in_pythons_layout_and_is_taken_from_there() {
     assert_eq!(*bench.notes.bytes.lock().unwrap(), bytes.len() as u64 + 2);
 }
 
+#[cfg(unix)]
+#[test]
+fn what_killed_processes_left_in_the_cache_is_cleared_by_the_next_call() {
+    let bench = Bench::new();
+    let bytes = safetensors(10);
+    bench.server.model("timm/x", &[(FILE, &bytes)]);
+    bench.hub().file(&repo(), FILE).unwrap();
+    let whole = bench.left();
+    let (cache, etag) = (bench.folder.path().join("hub"), mga_hub::sha256(&bytes));
+    let leave = || {
+        let link = cache.join(format!("models--timm--x/snapshots/{COMMIT}/.{etag}.4711.tmp"));
+        std::os::unix::fs::symlink(format!("../../blobs/{etag}"), link).unwrap();
+        std::fs::write(cache.join("models--timm--x/refs/.main.4711.tmp"), &COMMIT[..7]).unwrap();
+        std::fs::write(cache.join(format!("models--timm--x/blobs/{etag}.incomplete")), b"ha").unwrap();
+        assert_eq!(bench.left().len(), whole.len() + 3);
+    };
+    // Whatever the call is: asking the hub, a commit that is there already, a list, offline.
+    let clears = |call: &dyn Fn(&Hub)| {
+        leave();
+        call(&bench.hub());
+        assert_eq!(bench.left(), whole);
+    };
+    clears(&|hub| drop(hub.file(&repo(), FILE).unwrap()));
+    clears(&|hub| drop(hub.file(&repo().at(COMMIT), FILE).unwrap()));
+    clears(&|hub| drop(hub.files(&repo()).unwrap()));
+    clears(&|hub| drop(hub.clone().offline().file(&repo(), FILE).unwrap()));
+}
+
 #[test]
 fn a_commit_in_the_cache_and_offline_open_no_connection() {
     let bench = Bench::new();

@@ -93,6 +93,10 @@ pub(super) fn read(path: &Path) -> Result<String, String> {
             Some(name) => format!("no such file, did you mean `{name}`?"),
             None => "no such file".to_owned(),
         },
+        _ if path.is_dir() => match ["experiment.toml", "sweep.toml"].iter().find(|name| path.join(name).is_file()) {
+            Some(name) => format!("is a folder, expected a file; did you mean {}?", path.join(name).display()),
+            None => "is a folder, expected a file in TOML".to_owned(),
+        },
         _ => error.to_string(),
     })?;
     String::from_utf8(bytes).map_err(|error| {
@@ -137,5 +141,19 @@ fn tidy(path: &Path) -> PathBuf {
         (Ok(a), Ok(b)) if a != b => path.to_path_buf(),
         (Err(_), Ok(_)) => path.to_path_buf(),
         _ => tidy,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_in_place_of_a_file_is_told_as_one() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(read(folder.path()).unwrap_err(), "is a folder, expected a file in TOML");
+        fs::write(folder.path().join("experiment.toml"), "").unwrap();
+        let message = read(folder.path()).unwrap_err();
+        assert!(message.contains("is a folder") && message.ends_with("experiment.toml?"), "{message}");
     }
 }

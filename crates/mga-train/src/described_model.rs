@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use candle_core::DType;
 use mga_core::parameter::ParameterStore;
+use mga_data::scratch::Scratch;
 use mga_experiment::{Components, Defaults, Loaded, MODEL, Overrides, load, nearest, resolved_header};
 use mga_hub::Repo;
 use mga_models::head::HeadKind;
@@ -220,10 +221,11 @@ fn experiment(mut data: Value, model: Value, set: &[String], components: &Compon
     data["dataset"] = json!("image-folder");
     data["root"] = json!(".");
     let text = toml::to_string(&json!({ "data": data, "model": model, "eval": { "select_on": "last" } }))?;
-    let file = tempfile::Builder::new().prefix("description-").suffix(".toml").tempfile()?;
+    let folder = Scratch::new()?;
+    let file = folder.path().join("description.toml");
     // What was decided where the model was trained, or published, is no setting that somebody made here.
-    std::fs::write(file.path(), resolved_header(Defaults::New) + &text)?;
-    Ok(load(file.path(), &Overrides::from_process(set.to_vec()), components)?)
+    std::fs::write(&file, resolved_header(Defaults::New) + &text)?;
+    Ok(load(&file, &Overrides::from_process(set.to_vec()), components)?)
 }
 
 /// Rows of the last layer in a file: its classes.

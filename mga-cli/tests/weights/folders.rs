@@ -63,12 +63,19 @@ fn a_finished_run_is_trained_for_more_epochs() {
     assert!(checked.contains("exported/model.safetensors") && checked.contains("mean [0.1, 0.2, 0.3]"), "{checked}");
     assert_eq!(loss(&["eval", "x.toml", "--weights", "exported"]), own);
 
+    for (folder, file) in [("first", "first/checkpoints/last.safetensors"), ("exported", "exported/model.safetensors")]
+    {
+        assert!(bench.done(&["weights", "inspect", folder]).starts_with(file));
+    }
+
     // What cannot be meant is said: a run is not lengthened in place, and a folder may be neither.
     let (_, said) = bench.both(&["train", "--resume", "first"]);
     assert!(said.contains("this run is finished") && said.contains("--weights first"), "{said}");
     std::fs::create_dir(bench.path("empty")).unwrap();
     let (message, code) = bench.refused(&["train", "x.toml", "--weights", "empty", "--out", "none"]);
     assert!(message.contains("empty: neither the folder of a run") && code == Some(2), "{message}");
+    let (message, _) = bench.refused(&["weights", "inspect", "empty"]);
+    assert!(message.contains("empty: neither the folder of a run"), "{message}");
     assert!(!bench.path("none").exists());
 }
 

@@ -17,6 +17,7 @@ use crate::dataset::{Dataset, Record, Split};
 use crate::datasets::entry::{DatasetEntry, OpenContext, settings};
 use crate::error::{Error, Result};
 use crate::picture::{Mask, Picture};
+use crate::scratch::Scratch;
 
 /// `cifar10` in the registry.
 pub const CIFAR10: DatasetEntry = DatasetEntry {
@@ -163,7 +164,7 @@ fn bytes(images: &Tensor) -> Result<Vec<u8>> {
 
 /// The folder at or below `root` that holds all plain files. Where only gzipped ones are there, they are unpacked to a
 /// temporary folder, which lives as long as the second value.
-fn folder_of(kind: &Kind, root: &Path) -> Result<(PathBuf, Option<tempfile::TempDir>)> {
+fn folder_of(kind: &Kind, root: &Path) -> Result<(PathBuf, Option<Scratch>)> {
     let folders: Vec<PathBuf> =
         std::iter::once(root.to_path_buf()).chain(kind.folders.iter().map(|folder| root.join(folder))).collect();
     if let Some(folder) = folders.iter().find(|folder| kind.files.iter().all(|file| folder.join(file).is_file())) {
@@ -172,7 +173,7 @@ fn folder_of(kind: &Kind, root: &Path) -> Result<(PathBuf, Option<tempfile::Temp
     let zipped = |folder: &Path, file: &str| folder.join(format!("{file}.gz"));
     let there = |folder: &Path, file: &&str| folder.join(file).is_file() || zipped(folder, file).is_file();
     if let Some(folder) = folders.iter().find(|folder| kind.files.iter().all(|file| there(folder, file))) {
-        let unpacked = tempfile::tempdir().map_err(Error::io(std::env::temp_dir()))?;
+        let unpacked = Scratch::new().map_err(Error::io(std::env::temp_dir()))?;
         for file in kind.files {
             let to = unpacked.path().join(file);
             if folder.join(file).is_file() {

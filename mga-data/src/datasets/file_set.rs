@@ -74,7 +74,8 @@ impl FileSetBuilder {
 
     /// Notes a file or folder whose name is no UTF-8.
     pub(crate) fn nameless(&mut self, path: &Path) {
-        let what = "has a name that is not UTF-8, which could not be told from others: rename it, such as with                     convmv -f latin1 -t utf8 -r --notest FOLDER";
+        let what = "has a name that is not UTF-8, which could not be told from others: rename it, such as with \
+                    convmv -f latin1 -t utf8 -r --notest FOLDER";
         self.problem_of("names that are not UTF-8", path, what);
     }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::files::as_written;
+use super::leftovers::Cleared;
 use super::proven;
 use super::supplied::MaskSupply;
 use crate::content_hash::content_hash;
@@ -38,6 +39,7 @@ pub struct CachedMasks {
     maker: Arc<dyn MaskMaker>,
     folder: PathBuf,
     noticed: Mutex<Noticed>,
+    cleared: Cleared,
 }
 
 /// Files that people should know of.
@@ -53,7 +55,7 @@ impl CachedMasks {
     /// Keeps masks below `cache`, in a folder of the maker's identity.
     pub fn new(maker: Arc<dyn MaskMaker>, cache: &Path) -> Self {
         let folder = cache.join(format!("{}-{}", maker.name(), maker.identity()));
-        Self { maker, folder, noticed: Mutex::default() }
+        Self { maker, folder, noticed: Mutex::default(), cleared: Cleared::default() }
     }
 
     /// Where the masks of this maker lie.
@@ -86,6 +88,8 @@ impl CachedMasks {
         }
         let mask = as_written(&self.maker.make(picture)?);
         std::fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
+        // Whoever was killed over a mask did not finish it: it is made now, here.
+        self.cleared.clear(&folder);
         proven::write(&path, &hash, &mask)?;
         Ok(mask)
     }
@@ -222,9 +226,12 @@ mod tests {
         assert_eq!(maker.0.load(Ordering::SeqCst), 0);
         let notes = cache.notes();
         assert!(notes.len() == 1 && notes[0].contains("1 masks of the cache are of mga 0.1.0"), "{notes:?}");
-        // One that cannot be read is made anew, beside it.
+        // One that cannot be read is made anew, beside it, and what 0.1.0 left half written goes.
         std::fs::write(&old, b"torn").unwrap();
+        let left = old.with_extension("png.77-0.partial");
+        let time = std::time::SystemTime::now() - std::time::Duration::from_secs(86400);
+        std::fs::File::create(&left).unwrap().set_modified(time).unwrap();
         cache.of(&picture).unwrap();
-        assert_eq!(maker.0.load(Ordering::SeqCst), 1);
+        assert_eq!((maker.0.load(Ordering::SeqCst), left.exists()), (1, false));
     }
 }

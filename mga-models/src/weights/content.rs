@@ -11,6 +11,8 @@ use safetensors::SafeTensors;
 use safetensors::tensor::TensorInfo;
 use sha2::{Digest, Sha256};
 
+use super::file_format::not_safetensors;
+
 /// Says that there is a hash: one flipped bit cannot take both entries away.
 pub(super) const KIND: (&str, &str) = ("mga.hash", "sha256");
 
@@ -41,7 +43,7 @@ pub(super) fn end(digest: Sha256) -> String {
 /// The content is not what was saved; no safetensors file. `path` is for messages.
 pub fn check_content(bytes: &[u8], path: &Path) -> Result<bool> {
     let failed = |what: String| Error::Weights(format!("{}: {what}", path.display()));
-    let none = |e: safetensors::SafeTensorError| failed(format!("not a readable safetensors file ({e})"));
+    let none = |e: safetensors::SafeTensorError| failed(not_safetensors(path, &e));
     let (length, header) = SafeTensors::read_metadata(bytes).map_err(none)?;
     let empty = HashMap::new();
     let metadata = header.metadata().as_ref().unwrap_or(&empty);
@@ -90,6 +92,8 @@ mod tests {
         }
         bytes.push(0);
         assert!(check_content(&bytes, &path).is_err());
+        let message = check_content(&bytes[..bytes.len() - 4], &path).unwrap_err().to_string();
+        assert!(message.contains("x.safetensors") && message.contains("cut short"), "{message}");
     }
 
     #[test]

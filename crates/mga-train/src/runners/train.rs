@@ -60,9 +60,6 @@ pub fn train(
         say(&assemble::load_weights(loaded, job.as_ref(), weights)?);
         job.weights_notes(weights).iter().for_each(|note| say(note));
     }
-    if !resume {
-        job.rehearse()?;
-    }
     let resolved = experiment.resolved_toml()?;
     let hashes = FileHashes::of_user();
     let (fingerprint, contents) = data.fingerprint(&hashes, voice)?;
@@ -70,6 +67,9 @@ pub fn train(
         true => Identity::check_resumed(folder, experiment, &fingerprint, weights.as_ref(), &hashes)?,
         false => Resumed::AsBegun,
     };
+    if !resume {
+        job.rehearse()?;
+    }
     data.verify(experiment, &contents, voice, interrupt)?;
     // A run that began has been looked at. After all that cannot be read was told at once.
     let looked = if resume { Looked::default() } else { data.look(loaded, LOOKED_AT)? };

@@ -8,6 +8,7 @@ use anyhow::Context;
 use image::codecs::jpeg::JpegEncoder;
 use mga_core::random::Generator;
 use mga_data::background::Backdrop;
+use mga_data::scratch::Scratch;
 use mga_data::system_files::is_passed_over;
 use mga_data::transforms::{HorizontalFlip, RandomCrop, Size};
 use mga_data::{Loader, LoaderSettings, Mask, Picture, Pipeline, Source, Transform, decode};
@@ -148,8 +149,8 @@ pub(super) fn run(load: Load) -> anyhow::Result<()> {
 }
 
 /// A temporary folder of JPEGs: smooth blobs with some noise, of sizes about 600.
-fn draw() -> anyhow::Result<tempfile::TempDir> {
-    let folder = tempfile::tempdir().context("cannot make a temporary folder for generated images")?;
+fn draw() -> anyhow::Result<Scratch> {
+    let folder = Scratch::new().context("cannot make a temporary folder for generated images")?;
     for index in 0..GENERATED {
         let mut generator = Generator::new(0, "bench-image", &[index as u64]);
         let (width, height) = (560 + generator.below(81) as u32, 560 + generator.below(81) as u32);

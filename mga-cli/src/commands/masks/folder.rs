@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use mga_core::whole_file::write_all;
 use mga_data::Mask;
+use mga_data::masks::remove_half_written;
 use mga_train::mask_coverage::Extent;
 use mga_train::segmenting::{Provenance, RECORD};
 use serde::{Deserialize, Serialize};
@@ -76,6 +77,10 @@ impl MaskFolder {
         std::fs::create_dir_all(&about).with_context(|| format!("{shown}: cannot be made"))?;
         let record = serde_json::to_string_pretty(provenance)? + "\n";
         write_all(&path.join(RECORD), record.as_bytes()).with_context(|| format!("{shown}: cannot be written to"))?;
+        let left = remove_half_written(path);
+        if left > 0 {
+            say!("note: {shown}: {left} half written files of a process that was killed were removed");
+        }
         let lines = path.join(LINES);
         let unreadable = || format!("{}: cannot be read", lines.display());
         let text =
@@ -164,7 +169,10 @@ mod tests {
         let lines = out.join(LINES);
         let text = std::fs::read_to_string(&lines).unwrap();
         std::fs::write(&lines, format!("{text}{}", &text[..text.len() / 2])).unwrap();
+        let half = out.join("a/.tmp-0123456789abcdef-0");
+        std::fs::write(&half, "").unwrap();
         let masks = MaskFolder::open(&out, &provenance("x")).unwrap();
+        assert!(!half.exists());
         assert_eq!((masks.len(), std::fs::read_to_string(&lines).unwrap()), (1, text));
         assert_eq!(masks.line("a/1.jpg").unwrap().coverage, 1.0);
         assert!(masks.has("a/1.jpg", "hash", place) && !masks.has("a/1.jpg", "other", place));

@@ -7,6 +7,7 @@ use indicatif::BinaryBytes;
 use mga_experiment::Components;
 use mga_models::weights::not_safetensors;
 use serde_json::json;
+use mga_experiment::weight_file;
 
 use super::pull;
 use crate::output::print;
@@ -16,8 +17,8 @@ use crate::output::print;
 #[command(after_help = "Example:\n  mga weights inspect runs/first/checkpoints/best.safetensors\n  \
                         mga weights inspect timm/resnet18.tv_in1k --json")]
 pub(super) struct Args {
-    /// A safetensors file, or a name as `mga weights pull` takes it.
-    #[arg(value_name = "FILE|NAME")]
+    /// A safetensors file, the folder of a run or of an exported model, or a name as `mga weights pull` takes it.
+    #[arg(value_name = "FILE|DIR|NAME")]
     weights: String,
     /// Print JSON: `file`, `metadata`, and `tensors` with name, dtype and shape.
     #[arg(long)]
@@ -37,7 +38,7 @@ struct Header {
 /// A file that is not there or is no safetensors file, a name that leads to none.
 pub(super) fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let local = PathBuf::from(args.weights.strip_prefix("file:").unwrap_or(&args.weights));
-    let path = if local.is_file() { local } else { pull::find(&args.weights, components)?.path };
+    let path = if local.exists() { weight_file(&local)? } else { pull::find(&args.weights, components)?.path };
     let header = read(&path)?;
     if args.json {
         let tensors: Vec<_> = header.tensors.iter().map(tensor_json).collect();
