@@ -4,14 +4,13 @@ use std::path::Path;
 
 use anyhow::Context;
 use candle_core::{DType, Device};
-use mga_core::ops;
 use mga_core::parameter::ParameterStore;
 use mga_data::transforms::Rounding;
 use mga_models::weights::published::IMAGENET;
 use mga_models::{BackboneEntry, MgaModel, ModelSettings, weights};
 
 use crate::components::Components;
-use crate::experiment::{Attention, Experiment, Input, Loaded, Masks};
+use crate::experiment::{Experiment, Loaded, Masks};
 use crate::weights_source::{self, WeightsFile};
 
 /// The device of `device = "auto" | "cpu" | "cuda" | "cuda:N"`. There is no silent fallback: a GPU that is asked for and
@@ -87,18 +86,8 @@ pub fn model_settings(experiment: &Experiment, classes: usize) -> ModelSettings 
     let model = &experiment.model;
     ModelSettings {
         classes,
-        input: match model.input {
-            Input::Image => mga_models::Input::Image,
-            Input::ImageAndMask => mga_models::Input::ImageAndMask,
-            Input::MaskedImage => mga_models::Input::MaskedImage,
-        },
-        attention: match model.attention {
-            Attention::None => ops::Attention::None,
-            Attention::Multiply => ops::Attention::Multiply,
-            Attention::Residual => ops::Attention::Residual,
-            Attention::Concat => ops::Attention::Concat,
-            Attention::CbamSpatial => ops::Attention::CbamSpatial,
-        },
+        input: model.input,
+        attention: model.attention,
         residual_weights: (model.residual_weights[0], model.residual_weights[1]),
         mask_guidance: model.mask_guidance,
         freeze_through: (model.freeze_through != "none").then(|| model.freeze_through.clone()),

@@ -5,7 +5,7 @@
 mod sizes;
 
 use candle_core::{DType, Tensor};
-use mga_core::optim::{Optimiser, OptimiserSettings, ScheduleSettings};
+use mga_core::optim::Optimiser;
 use mga_core::parameter::ParameterStore;
 use mga_core::tape::Tape;
 use mga_data::Source;
@@ -91,10 +91,7 @@ pub fn segmenter<'a>(
 /// # Errors
 /// Learning rates of layers that are not there, at the place where they were written.
 pub fn optimiser(loaded: &Loaded, store: &ParameterStore) -> Result<Box<dyn Optimiser>, ExperimentError> {
-    let experiment = &loaded.experiment;
-    let settings = serde_json::to_value(&experiment.optimiser).and_then(serde_json::from_value::<OptimiserSettings>);
-    let settings = settings.map_err(|error| loaded.error("optimiser", error.to_string()))?;
-    settings.build(store).map_err(|error| {
+    loaded.experiment.optimiser.build(store).map_err(|error| {
         let message = error.to_string();
         const RATES: &str = "optimiser.learning_rates";
         // The place says the table already.
@@ -126,11 +123,8 @@ impl Found<'_> {
     fn optimiser(&mut self, store: &ParameterStore) {
         let rate = self.loaded.experiment.optimiser.learning_rate();
         self.problems.extend(optimiser(self.loaded, store).err().into_iter().flat_map(|error| error.problems));
-        let schedule = serde_json::to_value(&self.loaded.experiment.schedule);
-        let schedule = schedule.and_then(serde_json::from_value::<ScheduleSettings>);
-        let checked = schedule.map_err(|e| e.to_string()).and_then(|s| s.check(rate).map_err(|e| e.to_string()));
-        if let Err(message) = checked {
-            self.error("schedule", message);
+        if let Err(error) = self.loaded.experiment.schedule.check(rate) {
+            self.error("schedule", error.to_string());
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use mga_core::ops::Attention;
+use mga_core::optim::UpdateRule;
 use mga_hub::Repo;
 
 use super::data::{EmptyMask, Masks, MissingMask};
@@ -9,10 +11,8 @@ use super::effects::reads_files;
 use super::evaluation::SelectOn;
 use super::key_path::KeyPath;
 use super::load::Sources;
-use super::model::Attention;
 use super::nearest::nearest;
 use super::objective::ClassWeights;
-use super::optimiser::UpdateRule;
 use super::problem::Problem;
 use super::settings::{Experiment, Task};
 use super::training::Training;

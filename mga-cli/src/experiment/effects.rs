@@ -3,11 +3,12 @@
 //!
 //! A line holds for its key and, unless they have lines of their own, for all keys inside it.
 
+use mga_core::ops::Attention;
+use mga_core::optim::Shape;
+
 use super::consistency::{WITHOUT_VALIDATION, takes_validation};
 use super::data::Data;
 use super::evaluation::SelectOn;
-use super::model::Attention;
-use super::schedule::Shape;
 use super::settings::{Experiment, Task};
 use crate::components::Components;
 

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use mga_core::ops::Attention;
 use serde_json::{Value, json};
 
 use super::assigned::{self, Assignment};
@@ -14,7 +15,6 @@ use super::idle::Idle;
 use super::key_path::{KeyPath, Segment};
 use super::layer::{ENVIRONMENT_PREFIX, Layer};
 use super::merge::{merge, to_json};
-use super::model::Attention;
 use super::problem::{ExperimentError, Place, Problem, Severity, SourceFile};
 use super::schema::{experiment_schema, leftovers};
 use super::schema_reading::fill_defaults;

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use mga_core::optim::OptimiserSettings;
 use mga_core::tape::Tape;
 
 use super::class_weights::class_weights;
@@ -45,8 +44,7 @@ pub fn time(loaded: &Loaded, components: &Components, limit: Duration) -> anyhow
     let model = assemble::fresh_model(loaded, components, classes.len(), &device)?;
     let class_weights = class_weights(loaded, &classes, || Ok(data.training_counts()))?;
     let learner = Classification { experiment, model: &model, classes, class_weights };
-    let settings: OptimiserSettings = serde_json::from_value(serde_json::to_value(&experiment.optimiser)?)?;
-    let mut optimiser = settings.build(learner.store())?;
+    let mut optimiser = experiment.optimiser.build(learner.store())?;
     let train = loaders::training(loaded, &data)?;
     let opened = begun.elapsed().as_secs_f64();
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context;
-use mga_core::optim::{Optimiser, OptimiserSettings, Position, ScheduleSettings, accumulate, clip_norm};
+use mga_core::optim::{Optimiser, Position, accumulate, clip_norm};
 use mga_core::parameter::ParameterId;
 use mga_core::tape::Tape;
 use mga_data::{Batch, Loader, MaskSource};
@@ -46,11 +46,10 @@ pub struct Training<'a> {
 impl Training<'_> {
     /// Trains to the end, from `resume` or from the start.
     pub fn run(&self, resume: bool) -> anyhow::Result<Progress> {
-        let optimiser: OptimiserSettings = serde_json::from_value(serde_json::to_value(&self.experiment.optimiser)?)?;
-        let schedule: ScheduleSettings = serde_json::from_value(serde_json::to_value(&self.experiment.schedule)?)?;
-        let rate = optimiser.learning_rate();
+        let schedule = &self.experiment.schedule;
+        let rate = self.experiment.optimiser.learning_rate();
         schedule.check(rate)?;
-        let mut optimiser = optimiser.build(self.learner.store())?;
+        let mut optimiser = self.experiment.optimiser.build(self.learner.store())?;
         let mut progress = Progress { experiment: self.identity.clone(), ..Progress::default() };
         if resume && self.folder.last().is_file() {
             let last = checkpoint::load_store(&self.folder.last(), self.learner.store(), Some(optimiser.as_mut()))?;
