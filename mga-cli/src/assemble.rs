@@ -142,7 +142,7 @@ pub fn settle_mask_weights(loaded: &mut Loaded, components: &Components) -> anyh
     let registry = &components.registry;
     let found = |at: &str, masks: Option<&Masks>| -> anyhow::Result<Option<String>> {
         let Some(masks) = masks else { return Ok(None) };
-        let network = masks.source.iter().chain(&masks.of).find(|name| registry.segmenter(name).is_some());
+        let network = masks.settings.source.iter().chain(&masks.settings.of).find(|name| registry.segmenter(name).is_some());
         let named = masks.segmenter.as_ref().and_then(|segmenter| segmenter.weights.as_deref());
         let (Some(network), Some(named)) = (network, named) else { return Ok(None) };
         if !weights_source::is_name(named) || Path::new(named).exists() {

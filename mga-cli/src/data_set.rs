@@ -9,13 +9,13 @@ use mga_data::export::UNFINISHED;
 use mga_data::masks::{CachedMasks, MaskFiles, MaskSupply, Supplied};
 use mga_data::registry::OpenContext;
 use mga_data::source::ImagesOnly;
-use mga_data::split::{self, SplitSettings, TestSettings, ValidationSettings};
+use mga_data::split::{self, SplitSettings};
 use mga_data::{Mask, MaskSettings, MaskSource, Picture, Source, Splits, masks};
 use mga_data::{composition, groups};
 
 use crate::assemble;
 use crate::components::Components;
-use crate::experiment::{Data, EmptyMask, Experiment, ExperimentError, Loaded, Masks, MissingMask, OnError};
+use crate::experiment::{Data, Experiment, ExperimentError, Loaded, Masks, OnError};
 use crate::run_folder::RunFolder;
 use crate::runners::class_weights::label_counts;
 use crate::segmenting::{Maker, cache_folder};
@@ -188,7 +188,7 @@ pub fn open_to_evaluate(loaded: &Loaded, components: &Components) -> anyhow::Res
         Err(error) if loaded.experiment.model.input.needs_masks() => return Err(error.into()),
         Err(error) => {
             splits.notes.push(format!("evaluated without masks: {}", reason(&error)));
-            let none = MaskSettings { source: "none".to_owned(), ..MaskSettings::default() };
+            let none = MaskSettings::of_source("none");
             MaskSource::new(none, Arc::clone(&dataset))?
         }
     };
@@ -221,7 +221,7 @@ fn open_registered(loaded: &Loaded, components: &Components) -> std::result::Res
         root: data.root.clone(),
         skip_errors: data.on_error == OnError::Skip,
         hub: Some(components.hub.clone()),
-        masks: data.masks.reading(),
+        masks: data.masks.settings.reading.clone(),
         white_point: data.white_point,
     };
     let settings = serde_json::Value::Object(data.settings.clone());
@@ -270,13 +270,7 @@ fn torn_note(dataset: &dyn Dataset, splits: &Splits) -> Option<String> {
 }
 
 fn split_settings(data: &Data) -> SplitSettings {
-    let validation = &data.validation;
-    let validation = (validation.fraction.is_some() || validation.per_class.is_some()).then_some(ValidationSettings {
-        fraction: validation.fraction,
-        per_class: validation.per_class,
-        seed: validation.seed,
-    });
-    SplitSettings { test: data.split.test.map(|test| TestSettings { test, seed: data.split.seed }), validation }
+    SplitSettings { test: data.split, validation: data.validation }
 }
 
 /// The data set with the masks that the table `at`, `data.masks` say, takes from elsewhere: from a folder, or from a
@@ -288,14 +282,15 @@ fn supplied(
     (at, masks): (&str, &Masks),
 ) -> std::result::Result<Arc<dyn Dataset>, ExperimentError> {
     let mut dataset = Arc::clone(dataset);
-    if let Some(folder) = &masks.folder {
-        let how = (masks.mask_name.as_deref(), masks.mask_layout);
-        let files = MaskFiles::find(dataset.as_ref(), folder, how, masks.reading())
+    let MaskSettings { source, of, folder, mask_name, mask_layout, reading, .. } = &masks.settings;
+    if let Some(folder) = folder {
+        let how = (mask_name.as_deref(), *mask_layout);
+        let files = MaskFiles::find(dataset.as_ref(), folder, how, reading.clone())
             .map_err(|error| loaded.error(&format!("{at}.folder"), error.to_string()))?;
         dataset = Arc::new(Supplied::new(dataset, Arc::new(files)));
     }
     // A control can be made from a segmenter's masks too.
-    let named = masks.source.iter().chain(&masks.of).find(|name| is_segmenter(name, components));
+    let named = source.iter().chain(of).find(|name| is_segmenter(name, components));
     let Some(name) = named.filter(|name| !dataset.mask_sources().contains(&name.as_str())) else { return Ok(dataset) };
     let key = format!("{at}.{}", if masks.segmenter.is_some() { "segmenter" } else { "source" });
     let failed = |error: anyhow::Error| loaded.error(&key, format!("{error:#}"));
@@ -372,7 +367,7 @@ pub fn open_annotated(
     };
     let dataset = supplied(loaded, components, &dataset, ("data.masks", &data.masks))?;
     let first = || dataset.mask_sources().first().map_or_else(String::new, |source| (*source).to_owned());
-    let source = data.masks.source.clone().map_or_else(first, own_name);
+    let source = data.masks.settings.source.clone().map_or_else(first, own_name);
     let wrong = |message: String| loaded.error("data.annotations", message);
     let annotated = Annotated::open(Arc::clone(&dataset), settings, &source).map_err(|e| wrong(e.to_string()))?;
     // Only annotated images are split: a share of them for validation, not of all there are.
@@ -401,7 +396,7 @@ pub fn open_annotated(
     if chosen.len() < dataset.len() {
         notes.push(format!("{} of {} images are annotated; the others are left out", chosen.len(), dataset.len()));
     }
-    let none = MaskSettings { source: "none".to_owned(), ..MaskSettings::default() };
+    let none = MaskSettings::of_source("none");
     let masks = Arc::new(MaskSource::new(none, Arc::clone(&dataset))?);
     let (skips, decoding) = (data.on_error == OnError::Skip, decoding_settings(&loaded.experiment));
     Ok(AnnotatedData { dataset, annotated: Arc::new(annotated), splits, masks, notes, skips, decoding })
@@ -434,7 +429,7 @@ fn open_masks(
     let experiment = &loaded.experiment;
     let masks = &experiment.data.masks;
     let dataset = &supplied(loaded, components, dataset, ("data.masks", masks))?;
-    let source = match &masks.source {
+    let source = match &masks.settings.source {
         Some(source) => own_name(source.clone()),
         None if !wants_masks(experiment) => "none".to_owned(),
         None => {
@@ -469,7 +464,7 @@ fn open_reference(
     let Some(masks) = &loaded.experiment.eval.reference_masks else { return Ok(None) };
     let dataset = supplied(loaded, components, dataset, (AT, masks))?;
     let first = || dataset.mask_sources().first().map(|source| (*source).to_owned());
-    let Some(source) = masks.source.clone().map(own_name).or_else(first) else {
+    let Some(source) = masks.settings.source.clone().map(own_name).or_else(first) else {
         let set = &loaded.experiment.data.dataset;
         let message = format!("data set `{set}` as it is set here offers no masks: say in `source` where they are");
         return Err(loaded.error(AT, message));
@@ -485,20 +480,7 @@ fn mask_source(
     (at, masks): (&str, &Masks),
     source: String,
 ) -> std::result::Result<MaskSource, ExperimentError> {
-    let settings = MaskSettings {
-        source,
-        empty: match masks.empty {
-            EmptyMask::Ones => masks::EmptyMask::Ones,
-            EmptyMask::Skip => masks::EmptyMask::Skip,
-        },
-        missing: match masks.missing {
-            MissingMask::Error => masks::MissingMask::Error,
-            MissingMask::NoLoss => masks::MissingMask::NoLoss,
-        },
-        of: masks.of.clone(),
-        seed: masks.seed,
-        reading: masks.reading(),
-    };
+    let settings = MaskSettings { source: Some(source), ..masks.settings.clone() };
     MaskSource::new(settings, Arc::clone(dataset)).map_err(|error| {
         let mut message = error.to_string();
         if message.contains("offers no masks") {
@@ -536,7 +518,7 @@ mod tests {
         let data = open(&loaded(&[]), &Components::builtin(), TornGroups::Refused).unwrap();
         let Splits { train, validation, test, .. } = &data.splits;
         assert_eq!((data.dataset.classes().len(), train.len(), validation.len(), test.len()), (10, 30, 10, 10));
-        assert_eq!(data.masks.settings().source, "veins");
+        assert_eq!(data.masks.source(), "veins");
         let (picture, mask) = data.train_source().load(train[0]).unwrap();
         assert_eq!((picture.width(), mask.unwrap().values().len()), (16, 256));
         let source = data.eval_source();
@@ -547,7 +529,7 @@ mod tests {
     #[test]
     fn without_guidance_training_reads_no_mask() {
         let data = open(&loaded(&["model.mask_guidance=false"]), &Components::builtin(), TornGroups::Refused).unwrap();
-        assert_eq!(data.masks.settings().source, "none");
+        assert_eq!(data.masks.source(), "none");
         assert!(data.train_source().load(0).unwrap().1.is_none() && data.eval_source().load(0).unwrap().1.is_none());
         let named = ["model.mask_guidance=false", "data.masks.source=silhouette"];
         let data = open(&loaded(&named), &Components::builtin(), TornGroups::Refused).unwrap();

@@ -161,7 +161,7 @@ impl Found<'_> {
     fn masks(&mut self, data: &OpenData) {
         let experiment = &self.loaded.experiment;
         let shown = experiment.model.input.needs_masks();
-        let guided = experiment.model.mask_guidance && experiment.data.masks.missing == MissingMask::Error;
+        let guided = experiment.model.mask_guidance && experiment.data.masks.settings.missing == MissingMask::Error;
         if experiment.data.on_error == OnError::Skip || !(guided || shown) {
             return;
         }
@@ -175,7 +175,7 @@ impl Found<'_> {
                 without.filter_map(|&index| Some(data.dataset.records().get(index)?.id.as_str())).collect();
             if !without.is_empty() {
                 let (lacking, all, named) = (without.len(), indices.len(), first(&without));
-                let source = &data.masks.settings().source;
+                let source = data.masks.source();
                 let way = if shown {
                     "model.input shows the network a mask with every image"
                 } else {

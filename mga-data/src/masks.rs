@@ -19,6 +19,7 @@ mod hull;
 mod orientation;
 mod proven;
 mod reading;
+mod settings;
 mod supplied;
 mod survey;
 
@@ -37,63 +38,10 @@ pub use finder::{MaskFinder, MaskLayout};
 pub use orientation::MaskOrientation;
 pub(crate) use orientation::turned_as;
 pub use reading::MaskReading;
+pub use settings::{EmptyMask, MaskSettings, MissingMask};
 pub use supplied::{MaskSupply, Supplied};
 pub(crate) use survey::other_aspect;
 pub use survey::{MaskKind, MaskSurvey, survey};
-
-/// Settings of `[data.masks]`.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct MaskSettings {
-    /// A source of the data set ("folder", "alpha", "silhouette", ...), "none", or a control: "ones", "shuffled" (another
-    /// image's), "inverted", "centre", "silhouette" (the hull of its mask, where the data set does not offer the outline).
-    pub source: String,
-    /// An all-zero mask: "ones" (its target becomes all ones, the authors' behaviour) or "skip" (no mask term).
-    pub empty: EmptyMask,
-    /// An image without a mask: "error", or "no-loss" (it trains without a mask term).
-    pub missing: MissingMask,
-    /// Which of the data set's sources "shuffled", "inverted" and "silhouette" are made from; left out: its first.
-    pub of: Option<String>,
-    /// Seed of "shuffled".
-    pub seed: u64,
-    /// How the files of masks are read.
-    pub reading: MaskReading,
-}
-
-impl Default for MaskSettings {
-    fn default() -> Self {
-        Self {
-            source: "folder".to_owned(),
-            empty: EmptyMask::default(),
-            missing: MissingMask::default(),
-            of: None,
-            seed: 0,
-            reading: MaskReading::default(),
-        }
-    }
-}
-
-/// What becomes of an all-zero mask.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum EmptyMask {
-    /// It is passed on; its target becomes all ones, as in the authors' program.
-    #[default]
-    Ones,
-    /// The image trains without a mask term.
-    Skip,
-}
-
-/// What becomes of an image without a mask.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum MissingMask {
-    /// Loading it is an error.
-    #[default]
-    Error,
-    /// The image trains without a mask term.
-    NoLoss,
-}
 
 /// The sources that need no data set to offer them.
 pub const CONTROLS: [&str; 5] = ["ones", "shuffled", "inverted", "centre", "silhouette"];
@@ -149,25 +97,29 @@ enum Kind {
 /// function of settings, data set and index.
 pub struct MaskSource {
     settings: MaskSettings,
+    name: String,
     dataset: Arc<dyn Dataset>,
     kind: Kind,
     seen: Vec<AtomicU8>,
 }
 
 impl MaskSource {
-    /// Resolves the source's name against what the data set offers.
+    /// Resolves the source's name against what the data set offers: its first source where the settings name none.
     ///
     /// # Errors
-    /// A source that is neither a control nor offered, and `"shuffled"` where fewer than two images have masks.
+    /// A source that is neither a control nor offered, no source at all, and `"shuffled"` where fewer than two images have
+    /// masks.
     pub fn new(settings: MaskSettings, dataset: Arc<dyn Dataset>) -> Result<Self> {
         let offered = dataset.mask_sources();
         let native =
             |name: &str| offered.iter().copied().find(|o| *o == name).ok_or_else(|| unknown_source(name, offered));
+        // Where nothing is offered, the error says how masks in files are named.
+        let name = settings.source.as_deref().or(offered.first().copied()).unwrap_or("folder").to_owned();
         let of = || match &settings.of {
             Some(name) => native(name),
-            None => offered.first().copied().ok_or_else(|| unknown_source(&settings.source, offered)),
+            None => offered.first().copied().ok_or_else(|| unknown_source(&name, offered)),
         };
-        let kind = match settings.source.as_str() {
+        let kind = match name.as_str() {
             "none" => Kind::None,
             "ones" => Kind::Ones,
             "centre" => Kind::Centre,
@@ -180,7 +132,12 @@ impl MaskSource {
             name => Kind::Native(native(name)?),
         };
         let seen = (0..dataset.len()).map(|_| AtomicU8::new(0)).collect();
-        Ok(Self { settings, dataset, kind, seen })
+        Ok(Self { settings, name, dataset, kind, seen })
+    }
+
+    /// The name of the source or control that the masks come from.
+    pub fn source(&self) -> &str {
+        &self.name
     }
 
     /// The settings it was made with.
@@ -224,7 +181,7 @@ impl MaskSource {
 
     /// What to say of image `index`, which has no mask and needs one.
     pub fn missing(&self, index: usize) -> String {
-        let source = &self.settings.source;
+        let source = &self.name;
         let looked = self.made_from().map_or_else(String::new, |from| self.dataset.missing_mask(index, from));
         let looked = if looked.is_empty() { looked } else { format!(" ({looked})") };
         format!("has no mask from source `{source}`{looked}: add one, or set data.masks.missing = \"no-loss\"")

@@ -29,12 +29,16 @@ mod wording;
 
 pub use mga_core::ops::Attention;
 pub use mga_core::optim::{
-    AdamWSettings, OptimiserSettings, PolynomialSettings, ScheduleSettings, SgdSettings, Shape, StepSettings, UpdateRule,
+    AdamWSettings, OptimiserSettings, PolynomialSettings, ScheduleSettings, SgdSettings, Shape, StepSettings,
+    UpdateRule,
 };
+pub use mga_data::loader::OnError;
+pub use mga_data::masks::{EmptyMask, MaskReading, MaskSettings, MissingMask};
+pub use mga_data::split::{TestSettings, ValidationSettings};
 pub use mga_models::Input;
 
 pub use assigned::{Assignment, setting_path};
-pub use data::{Data, EmptyMask, EvalData, Masks, MissingMask, OnError, TestSplit, TrainData, Validation, Verify};
+pub use data::{Data, EvalData, Masks, TrainData, Verify};
 pub use defaults::{Defaults, resolved_header};
 pub use document::Document;
 pub use evaluation::{Evaluation, Metric, SelectOn};

@@ -49,7 +49,7 @@ impl Learner for Classification<'_> {
         let Some(attention) = attention else { return Ok((entropy, parts)) };
         let (_, _, h, w) = attention.dims4()?;
         let target = AttentionTarget::of(batch, (h, w))?;
-        let skip = self.experiment.data.masks.empty == EmptyMask::Skip;
+        let skip = self.experiment.data.masks.settings.empty == EmptyMask::Skip;
         let used: Vec<bool> =
             batch.has_mask.iter().zip(&target.blank).map(|(&has, &blank)| has && !(blank && skip)).collect();
         let mse = target.squared_error(tape, attention, &used)?;
