@@ -106,15 +106,10 @@ pub fn fresh_model(
     let experiment = &loaded.experiment;
     let store = ParameterStore::new(experiment.seed, DType::F32, device);
     let entry = backbone(loaded, components)?;
-    Ok(MgaModel::new(entry, model_settings(experiment, classes), store).map_err(|e| {
-        let message = e.to_string();
-        let key = match message.contains("of_images") {
-            true => "model.input",
-            false if classes < 2 => "data",
-            false => "model.freeze_through",
-        };
-        loaded.error(key, message)
-    })?)
+    // The classes are those of the data.
+    let table = if classes < 2 { "data" } else { "model" };
+    let model = MgaModel::new(entry, model_settings(experiment, classes), store);
+    Ok(model.map_err(|error| loaded.error_in(table, error))?)
 }
 
 /// Finds the weights that the experiment names, downloading them if need be, and settles what follows from them: the
@@ -142,7 +137,8 @@ pub fn settle_mask_weights(loaded: &mut Loaded, components: &Components) -> anyh
     let registry = &components.registry;
     let found = |at: &str, masks: Option<&Masks>| -> anyhow::Result<Option<String>> {
         let Some(masks) = masks else { return Ok(None) };
-        let network = masks.settings.source.iter().chain(&masks.settings.of).find(|name| registry.segmenter(name).is_some());
+        let network =
+            masks.settings.source.iter().chain(&masks.settings.of).find(|name| registry.segmenter(name).is_some());
         let named = masks.segmenter.as_ref().and_then(|segmenter| segmenter.weights.as_deref());
         let (Some(network), Some(named)) = (network, named) else { return Ok(None) };
         if !weights_source::is_name(named) || Path::new(named).exists() {

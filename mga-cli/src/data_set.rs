@@ -228,7 +228,7 @@ fn open_registered(loaded: &Loaded, components: &Components) -> std::result::Res
     (entry.open)(&settings, &context).map_err(|error| {
         // What is wrong with files is looked for in the folder, what is wrong with settings beside the name.
         let files = data.root.is_some() && !matches!(error, Error::Settings(_));
-        loaded.error(if files { "data.root" } else { "data.dataset" }, error.to_string())
+        loaded.error_in(if files { "data.root" } else { "data.dataset" }, error)
     })
 }
 
@@ -239,11 +239,7 @@ fn open_images(
     let data = &loaded.experiment.data;
     let dataset = open_registered(loaded, components)?;
     let assigned = split::assign(dataset.records(), dataset.classes(), &split_settings(data));
-    let mut splits = assigned.map_err(|error| {
-        let message = error.to_string();
-        let validation = message.contains("data.validation");
-        loaded.error(if validation { "data.validation" } else { "data.split" }, message)
-    })?;
+    let mut splits = assigned.map_err(|error| loaded.error_in("data", error))?;
     splits.notes.extend(composition::notes(dataset.records(), dataset.classes(), &splits));
     Ok((dataset, splits))
 }
@@ -285,8 +281,10 @@ fn supplied(
     let MaskSettings { source, of, folder, mask_name, mask_layout, reading, .. } = &masks.settings;
     if let Some(folder) = folder {
         let how = (mask_name.as_deref(), *mask_layout);
-        let files = MaskFiles::find(dataset.as_ref(), folder, how, reading.clone())
-            .map_err(|error| loaded.error(&format!("{at}.folder"), error.to_string()))?;
+        let files = MaskFiles::find(dataset.as_ref(), folder, how, reading.clone()).map_err(|error| {
+            let (key, message) = fault_of_masks(&error, "folder");
+            loaded.error(&format!("{at}.{key}"), message)
+        })?;
         dataset = Arc::new(Supplied::new(dataset, Arc::new(files)));
     }
     // A control can be made from a segmenter's masks too.
@@ -369,12 +367,13 @@ pub fn open_annotated(
     let first = || dataset.mask_sources().first().map_or_else(String::new, |source| (*source).to_owned());
     let source = data.masks.settings.source.clone().map_or_else(first, own_name);
     let wrong = |message: String| loaded.error("data.annotations", message);
-    let annotated = Annotated::open(Arc::clone(&dataset), settings, &source).map_err(|e| wrong(e.to_string()))?;
+    let annotated = Annotated::open(Arc::clone(&dataset), settings, &source);
+    let annotated = annotated.map_err(|error| loaded.error_in("data.annotations", error))?;
     // Only annotated images are split: a share of them for validation, not of all there are.
     let chosen: Vec<usize> = (0..dataset.len()).filter(|&index| annotated.has(index)).collect();
     let records: Vec<_> = chosen.iter().filter_map(|&index| dataset.records().get(index).cloned()).collect();
     let within = split::assign(&records, dataset.classes(), &split_settings(data))
-        .map_err(|error| loaded.error("data.validation", error.to_string()))?;
+        .map_err(|error| loaded.error_in("data", error))?;
     let back = |indices: &[usize]| indices.iter().filter_map(|&at| chosen.get(at).copied()).collect::<Vec<_>>();
     let splits = Splits {
         train: back(&within.train),
@@ -482,15 +481,23 @@ fn mask_source(
 ) -> std::result::Result<MaskSource, ExperimentError> {
     let settings = MaskSettings { source: Some(source), ..masks.settings.clone() };
     MaskSource::new(settings, Arc::clone(dataset)).map_err(|error| {
-        let mut message = error.to_string();
-        if message.contains("offers no masks") {
+        let (key, mut message) = fault_of_masks(&error, "source");
+        if let Error::UnknownMaskSource(_) = error {
             let rules = components.registry.weightless_segmenters().iter().map(|entry| entry.name);
             let names: Vec<&str> = rules.chain(components.registry.segmenters().iter().map(|e| e.name)).collect();
             message += &format!("; or a segmenter: {}", names.join(", "));
         }
-        // The place says the key already.
-        loaded.error(&format!("{at}.source"), message.strip_prefix("data.masks.source: ").unwrap_or(&message))
+        loaded.error(&format!("{at}.{key}"), message)
     })
+}
+
+/// The key of a table of masks that an error is about, `otherwise` where it names none, and what is wrong. The error names
+/// keys of `data.masks`; reference masks have the same in a table of their own.
+fn fault_of_masks<'a>(error: &'a Error, otherwise: &'a str) -> (&'a str, String) {
+    match error.invalid_setting() {
+        Some(setting) => (setting.key.rsplit('.').next().unwrap_or(otherwise), setting.what.clone()),
+        None => (otherwise, error.to_string()),
+    }
 }
 
 #[cfg(test)]
@@ -551,6 +558,9 @@ mod tests {
         assert_eq!(message.matches("data.masks.source: ").count(), 1, "{message}");
         let message = refused(&["data.train_per_class=1"]);
         assert!(message.contains("data.validation") && message.contains("two images"), "{message}");
+        // Reference masks are set by a table of the same keys.
+        let message = refused(&["eval.reference_masks={ source = 'inverted', of = 'viens' }"]);
+        assert!(message.contains("eval.reference_masks.of: this data set offers no masks `viens`"), "{message}");
     }
 
     #[test]

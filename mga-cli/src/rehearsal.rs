@@ -91,15 +91,7 @@ pub fn segmenter<'a>(
 /// # Errors
 /// Learning rates of layers that are not there, at the place where they were written.
 pub fn optimiser(loaded: &Loaded, store: &ParameterStore) -> Result<Box<dyn Optimiser>, ExperimentError> {
-    loaded.experiment.optimiser.build(store).map_err(|error| {
-        let message = error.to_string();
-        const RATES: &str = "optimiser.learning_rates";
-        // The place says the table already.
-        match message.strip_prefix(RATES) {
-            Some(rest) => loaded.error(RATES, rest.trim_start_matches('.')),
-            None => loaded.error("optimiser", message),
-        }
-    })
+    loaded.experiment.optimiser.build(store).map_err(|error| loaded.error_in("optimiser", error))
 }
 
 /// A forward pass over one image of a size.
@@ -124,7 +116,7 @@ impl Found<'_> {
         let rate = self.loaded.experiment.optimiser.learning_rate();
         self.problems.extend(optimiser(self.loaded, store).err().into_iter().flat_map(|error| error.problems));
         if let Err(error) = self.loaded.experiment.schedule.check(rate) {
-            self.error("schedule", error.to_string());
+            self.problems.extend(self.loaded.error_in("schedule", error).problems);
         }
     }
 

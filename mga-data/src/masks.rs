@@ -26,6 +26,8 @@ mod survey;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use mga_core::error::InvalidSetting;
+
 pub use crate::area_resize::resize_area;
 use crate::dataset::{Dataset, Record};
 use crate::error::{Error, Result};
@@ -42,6 +44,9 @@ pub use settings::{EmptyMask, MaskSettings, MissingMask};
 pub use supplied::{MaskSupply, Supplied};
 pub(crate) use survey::other_aspect;
 pub use survey::{MaskKind, MaskSurvey, survey};
+
+/// The setting that names the source.
+const SOURCE: &str = "data.masks.source";
 
 /// The sources that need no data set to offer them.
 pub const CONTROLS: [&str; 5] = ["ones", "shuffled", "inverted", "centre", "silhouette"];
@@ -111,12 +116,13 @@ impl MaskSource {
     /// masks.
     pub fn new(settings: MaskSettings, dataset: Arc<dyn Dataset>) -> Result<Self> {
         let offered = dataset.mask_sources();
-        let native =
-            |name: &str| offered.iter().copied().find(|o| *o == name).ok_or_else(|| unknown_source(name, offered));
+        let native = |key, name: &str| {
+            offered.iter().copied().find(|o| *o == name).ok_or_else(|| unknown_source_at(key, name, offered))
+        };
         // Where nothing is offered, the error says how masks in files are named.
         let name = settings.source.as_deref().or(offered.first().copied()).unwrap_or("folder").to_owned();
         let of = || match &settings.of {
-            Some(name) => native(name),
+            Some(name) => native("data.masks.of", name),
             None => offered.first().copied().ok_or_else(|| unknown_source(&name, offered)),
         };
         let kind = match name.as_str() {
@@ -129,7 +135,7 @@ impl MaskSource {
                 let of = of()?;
                 Kind::Shuffled(of, controls::partners(dataset.as_ref(), of, settings.seed)?)
             }
-            name => Kind::Native(native(name)?),
+            name => Kind::Native(native(SOURCE, name)?),
         };
         let seen = (0..dataset.len()).map(|_| AtomicU8::new(0)).collect();
         Ok(Self { settings, name, dataset, kind, seen })
@@ -335,6 +341,11 @@ impl MaskSource {
 
 /// The error of a mask source that is neither offered nor a control.
 pub(crate) fn unknown_source(name: &str, offered: &[&'static str]) -> Error {
+    unknown_source_at(SOURCE, name, offered)
+}
+
+/// The same of a source that the setting `key` names.
+fn unknown_source_at(key: &str, name: &str, offered: &[&'static str]) -> Error {
     let controls = CONTROLS.into_iter().filter(|control| !offered.contains(control));
     let known: Vec<&str> = offered.iter().copied().chain(controls).chain(["none"]).collect();
     let nearest =
@@ -346,10 +357,8 @@ pub(crate) fn unknown_source(name: &str, offered: &[&'static str]) -> Error {
             .filter(|nearest| strsim::jaro_winkler(nearest, name) > 0.8)
             .map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?")),
     };
-    Error::settings(format!(
-        "data.masks.source: this data set offers no masks `{name}`{hint}; expected one of: {}",
-        known.join(", ")
-    ))
+    let what = format!("this data set offers no masks `{name}`{hint}; expected one of: {}", known.join(", "));
+    Error::UnknownMaskSource(InvalidSetting { key: key.to_owned(), what })
 }
 
 #[cfg(test)]

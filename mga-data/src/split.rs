@@ -13,6 +13,8 @@ use crate::dataset::{Record, Split};
 use crate::error::{Error, Result};
 use crate::summed_up::some_of;
 
+const PER_CLASS: &str = "data.validation.per_class";
+
 /// Images taken from train to select a checkpoint on.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -107,13 +109,12 @@ pub fn assign(records: &[Record], classes: &[String], settings: &SplitSettings) 
     let TestSettings { test, seed } = settings.test;
     match (test, open.first()) {
         (None, Some(&first)) => {
-            return Err(Error::settings(format!(
-                "{} of {} images belong to no split, the first is `{}`; set data.split = {{ test = 0.25, seed = 0 }} to \
-                 take a test set from them",
-                open.len(),
-                records.len(),
-                records[first].id
-            )));
+            let (open, all, first) = (open.len(), records.len(), &records[first].id);
+            let what = format!(
+                "{open} of {all} images belong to no split, the first is `{first}`; set data.split = {{ test = 0.25, seed = 0 \
+                 }} to take a test set from them"
+            );
+            return Err(Error::setting("data.split", what));
         }
         (Some(_), None) if !records.is_empty() => {
             splits.notes.push("data.split is not used: the data set brings its own train and test".to_owned());
@@ -154,7 +155,7 @@ fn take_validation(
     settings: &ValidationSettings,
 ) -> Result<Vec<usize>> {
     let hold_out =
-        HoldOut { records, classes, key: "[data.validation]", seed: settings.seed, purpose: "split validation" };
+        HoldOut { records, classes, key: "data.validation", seed: settings.seed, purpose: "split validation" };
     match (settings.fraction, settings.per_class) {
         (Some(fraction), None) => {
             check_fraction("data.validation.fraction", fraction)?;
@@ -163,7 +164,7 @@ fn take_validation(
             }
             hold_out.take(train, |count| (fraction * count as f64).round() as usize)
         }
-        (None, Some(0)) => Err(Error::settings("`data.validation.per_class` is 0, expected at least 1")),
+        (None, Some(0)) => Err(Error::setting(PER_CLASS, "expected at least 1, found 0")),
         (None, Some(per_class)) => {
             let mut counts = BTreeMap::<Option<usize>, usize>::new();
             train.iter().for_each(|&index| *counts.entry(records[index].label).or_default() += 1);
@@ -173,14 +174,12 @@ fn take_validation(
                 .map(|(&label, count)| format!("`{}` ({count})", hold_out.class(label)))
                 .collect();
             if !small.is_empty() {
-                return Err(Error::settings(format!(
-                    "`data.validation.per_class` is {per_class}, which leaves no training image of: {}",
-                    some_of(&small)
-                )));
+                let what = format!("{per_class} leaves no training image of: {}", some_of(&small));
+                return Err(Error::setting(PER_CLASS, what));
             }
             hold_out.take(train, |_| per_class)
         }
-        (Some(_), Some(_)) => Err(Error::settings("[data.validation] has both `fraction` and `per_class`: give one")),
+        (Some(_), Some(_)) => Err(Error::setting(PER_CLASS, "stands beside `fraction`; keep one of the two")),
         (None, None) => Ok(vec![]),
     }
 }
@@ -189,7 +188,7 @@ fn check_fraction(key: &str, fraction: f64) -> Result<()> {
     if (0.0..1.0).contains(&fraction) {
         Ok(())
     } else {
-        Err(Error::settings(format!("`{key}` is {fraction}, expected 0 or more and less than 1")))
+        Err(Error::setting(key, format!("expected at least 0 and less than 1, found {fraction}")))
     }
 }
 
@@ -217,11 +216,9 @@ impl HoldOut<'_> {
             .map(|(&label, _)| format!("`{}`", self.class(label)))
             .collect();
         if !small.is_empty() {
-            return Err(Error::settings(format!(
-                "{} needs two images of every class, one for each side; one image only: {}",
-                self.key,
-                some_of(&small)
-            )));
+            let small = some_of(&small);
+            let what = format!("needs two images of every class, one for each side; one image only: {small}");
+            return Err(Error::setting(self.key, what));
         }
         let total: BTreeMap<_, _> = classes.iter().map(|(&label, of)| (label, of.len())).collect();
         let target: BTreeMap<_, _> = total.iter().map(|(&l, &n)| (l, wanted(n).clamp(1, n - 1) as i64)).collect();
@@ -257,12 +254,12 @@ impl HoldOut<'_> {
                 counts.contains_key(&label) && self.leaves_some(&counts, &taken, &total)
             };
             let Some(position) = left.iter().position(fits) else {
-                return Err(Error::settings(format!(
-                    "{} finds no group of class `{}` that could be taken and leave images of every class behind; give \
-                     the class a second group, or leave it out",
-                    self.key,
+                let what = format!(
+                    "finds no group of class `{}` that could be taken and leave images of every class behind; give the class \
+                     a second group, or leave it out",
                     self.class(label)
-                )));
+                );
+                return Err(Error::setting(self.key, what));
             };
             let group = left.remove(position);
             self.counts(&group).iter().for_each(|(label, count)| *taken.entry(*label).or_default() += count);

@@ -212,7 +212,8 @@ fn count_labels(loaded: &Loaded, data: &AnnotatedData) -> anyhow::Result<(LabelC
         [("training", &data.splits.train), ("validation", &data.splits.validation), ("test", &data.splits.test)];
     let (mut training, mut notes) = (LabelCounts::default(), Vec::new());
     let all: Vec<usize> = parts.iter().flat_map(|(_, images)| images.iter().copied()).collect();
-    notes.extend(usable(loaded, KEY, data.annotated.survey_masks(&all, &loaded.experiment.data.masks.settings.reading))?);
+    let reading = &loaded.experiment.data.masks.settings.reading;
+    notes.extend(usable(loaded, KEY, data.annotated.survey_masks(&all, reading))?);
     for (part, images) in parts.into_iter().filter(|(_, images)| !images.is_empty()) {
         let counts = data.annotated.count(images);
         notes.extend(unreadable(loaded, KEY, &format!("annotated {part} images"), &counts.unreadable)?);

@@ -118,7 +118,7 @@ fn require(holds: bool, key: &str, expected: &str, found: f64) -> Result<()> {
     if holds && found.is_finite() {
         return Ok(());
     }
-    Err(Error::settings(format!("{key}: expected {expected}, found {found}")))
+    Err(Error::setting(key, format!("expected {expected}, found {found}")))
 }
 
 #[cfg(test)]

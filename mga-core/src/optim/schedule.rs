@@ -104,9 +104,8 @@ impl ScheduleSettings {
         whole("schedule.epochs", self.epochs)?;
         if self.warmup_epochs > self.epochs {
             let Self { epochs, warmup_epochs, .. } = self;
-            return Err(Error::Settings(format!(
-                "schedule.warmup_epochs: expected at most schedule.epochs, {epochs}, found {warmup_epochs}"
-            )));
+            let what = format!("expected at most schedule.epochs, {epochs}, found {warmup_epochs}");
+            return Err(Error::setting("schedule.warmup_epochs", what));
         }
         let expected = format!("at least 0 and at most optimiser.learning_rate, {learning_rate}");
         let inside = (0.0..=learning_rate).contains(&self.min_learning_rate);

@@ -107,7 +107,10 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let origin = match name.as_str() {
         "file" | "alpha" => Origin::Own {
             source: if name == "file" { "folder" } else { "alpha" },
-            reading: loaded.as_ref().map(|loaded| loaded.experiment.data.masks.settings.reading.clone()).unwrap_or_default(),
+            reading: loaded
+                .as_ref()
+                .map(|loaded| loaded.experiment.data.masks.settings.reading.clone())
+                .unwrap_or_default(),
         },
         name => Origin::Made(Box::new(Maker::open(name, &settings, components, &device)?)),
     };
