@@ -119,7 +119,7 @@ impl MaskSource {
         let native = |key, name: &str| {
             offered.iter().copied().find(|o| *o == name).ok_or_else(|| unknown_source_at(key, name, offered))
         };
-        // Where nothing is offered, the error says how masks in files are named.
+        // Where nothing is offered either, the error says where masks in files are set.
         let name = settings.source.as_deref().or(offered.first().copied()).unwrap_or("folder").to_owned();
         let of = || match &settings.of {
             Some(name) => native("data.masks.of", name),

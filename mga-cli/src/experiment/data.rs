@@ -160,3 +160,20 @@ fn two() -> usize {
 fn yes() -> bool {
     true
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn masks_are_one_table_of_two_structs() {
+        let table = r#"{"source":"folder","empty":"skip","missing":"no-loss","of":"alpha","seed":2,"folder":"m",
+            "mask_name":"{stem}.png","mask_layout":"flat","foreground":[1],"background":[0],"ignore":[3],
+            "orientation":"stored","stretch":true}"#;
+        let masks: Masks = serde_json::from_str(table).unwrap();
+        let written: String = table.split_whitespace().collect();
+        assert_eq!(serde_json::to_string(&masks).unwrap(), written);
+        assert_eq!(serde_json::to_string(&Masks::default()).unwrap(), r#"{"empty":"ones","missing":"error","seed":0}"#);
+        assert!(serde_json::from_str::<Masks>(r#"{"segmenter":{},"sorce":"ones"}"#).is_err());
+    }
+}
