@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use mga_core::error::InvalidSetting;
+
 /// Shorthand for results of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -32,6 +34,12 @@ pub enum Error {
         /// What went wrong.
         what: String,
     },
+    /// A setting of an experiment that cannot be used, or does not fit the data.
+    #[error(transparent)]
+    Setting(#[from] InvalidSetting),
+    /// A source of masks that the data set does not offer.
+    #[error(transparent)]
+    UnknownMaskSource(InvalidSetting),
     /// Settings that do not fit each other or the data.
     #[error("{0}")]
     Settings(String),
@@ -52,6 +60,19 @@ impl Error {
     /// A fault of the file at `path`.
     pub fn file(path: impl AsRef<Path>, what: impl Into<String>) -> Self {
         Self::File { path: path.as_ref().to_path_buf(), what: what.into() }
+    }
+
+    /// The setting `key` of an experiment, which cannot be used.
+    pub fn setting(key: impl Into<String>, what: impl Into<String>) -> Self {
+        Self::Setting(InvalidSetting { key: key.into(), what: what.into() })
+    }
+
+    /// The setting that is at fault, where it is one of an experiment.
+    pub fn invalid_setting(&self) -> Option<&InvalidSetting> {
+        match self {
+            Self::Setting(setting) | Self::UnknownMaskSource(setting) => Some(setting),
+            _ => None,
+        }
     }
 
     /// Settings that cannot be used.

@@ -19,14 +19,14 @@ use crate::picture::Picture;
 use crate::source::{Source, caught, name_of};
 use crate::transforms::Pipeline;
 
-/// What to do with an image that cannot be loaded.
+/// What to do with an image, mask or label that cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnError {
-    /// Stop with the error.
+    /// End the run with an error that names the file.
     #[default]
     Stop,
-    /// Leave the image out of its batch, and list it in [`Loader::skipped`].
+    /// Leave it out, count it and say so.
     Skip,
 }
 
@@ -49,7 +49,7 @@ pub struct LoaderSettings {
     pub threads: usize,
     /// Batches loaded ahead. At least one, and at least enough to give every thread an image.
     pub prefetch: usize,
-    /// What to do with an image that cannot be loaded.
+    /// What to do with an image that cannot be loaded; [`Loader::skipped`] lists those that were left out.
     pub on_error: OnError,
 }
 

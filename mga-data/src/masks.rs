@@ -21,11 +21,14 @@ mod leftovers;
 mod orientation;
 mod proven;
 mod reading;
+mod settings;
 mod supplied;
 mod survey;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+
+use mga_core::error::InvalidSetting;
 
 pub use crate::area_resize::resize_area;
 use crate::dataset::{Dataset, Record};
@@ -41,63 +44,13 @@ pub use leftovers::remove_half_written;
 pub use orientation::MaskOrientation;
 pub(crate) use orientation::turned_as;
 pub use reading::MaskReading;
+pub use settings::{EmptyMask, MaskSettings, MissingMask};
 pub use supplied::{MaskSupply, Supplied};
 pub(crate) use survey::other_aspect;
 pub use survey::{MaskKind, MaskSurvey, survey};
 
-/// Settings of `[data.masks]`.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct MaskSettings {
-    /// A source of the data set ("folder", "alpha", "silhouette", ...), "none", or a control: "ones", "shuffled" (another
-    /// image's), "inverted", "centre", "silhouette" (the hull of its mask, where the data set does not offer the outline).
-    pub source: String,
-    /// An all-zero mask: "ones" (its target becomes all ones, the authors' behaviour) or "skip" (no mask term).
-    pub empty: EmptyMask,
-    /// An image without a mask: "error", or "no-loss" (it trains without a mask term).
-    pub missing: MissingMask,
-    /// Which of the data set's sources "shuffled", "inverted" and "silhouette" are made from; left out: its first.
-    pub of: Option<String>,
-    /// Seed of "shuffled".
-    pub seed: u64,
-    /// How the files of masks are read.
-    pub reading: MaskReading,
-}
-
-impl Default for MaskSettings {
-    fn default() -> Self {
-        Self {
-            source: "folder".to_owned(),
-            empty: EmptyMask::default(),
-            missing: MissingMask::default(),
-            of: None,
-            seed: 0,
-            reading: MaskReading::default(),
-        }
-    }
-}
-
-/// What becomes of an all-zero mask.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum EmptyMask {
-    /// It is passed on; its target becomes all ones, as in the authors' program.
-    #[default]
-    Ones,
-    /// The image trains without a mask term.
-    Skip,
-}
-
-/// What becomes of an image without a mask.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum MissingMask {
-    /// Loading it is an error.
-    #[default]
-    Error,
-    /// The image trains without a mask term.
-    NoLoss,
-}
+/// The setting that names the source.
+const SOURCE: &str = "data.masks.source";
 
 /// The sources that need no data set to offer them.
 pub const CONTROLS: [&str; 5] = ["ones", "shuffled", "inverted", "centre", "silhouette"];
@@ -144,25 +97,30 @@ enum Kind {
 /// function of settings, data set and index.
 pub struct MaskSource {
     settings: MaskSettings,
+    name: String,
     dataset: Arc<dyn Dataset>,
     kind: Kind,
     seen: Vec<AtomicU8>,
 }
 
 impl MaskSource {
-    /// Resolves the source's name against what the data set offers.
+    /// Resolves the source's name against what the data set offers: its first source where the settings name none.
     ///
     /// # Errors
-    /// A source that is neither a control nor offered, and `"shuffled"` where fewer than two images have masks.
+    /// A source that is neither a control nor offered, no source at all, and `"shuffled"` where fewer than two images have
+    /// masks.
     pub fn new(settings: MaskSettings, dataset: Arc<dyn Dataset>) -> Result<Self> {
         let offered = dataset.mask_sources();
-        let native =
-            |name: &str| offered.iter().copied().find(|o| *o == name).ok_or_else(|| unknown_source(name, offered));
-        let of = || match &settings.of {
-            Some(name) => native(name),
-            None => offered.first().copied().ok_or_else(|| unknown_source(&settings.source, offered)),
+        let native = |key, name: &str| {
+            offered.iter().copied().find(|o| *o == name).ok_or_else(|| unknown_source_at(key, name, offered))
         };
-        let kind = match settings.source.as_str() {
+        // Where nothing is offered either, the error says where masks in files are set.
+        let name = settings.source.as_deref().or(offered.first().copied()).unwrap_or("folder").to_owned();
+        let of = || match &settings.of {
+            Some(name) => native("data.masks.of", name),
+            None => offered.first().copied().ok_or_else(|| unknown_source(&name, offered)),
+        };
+        let kind = match name.as_str() {
             "none" => Kind::None,
             "ones" => Kind::Ones,
             "centre" => Kind::Centre,
@@ -172,10 +130,15 @@ impl MaskSource {
                 let of = of()?;
                 Kind::Shuffled(of, controls::partners(dataset.as_ref(), of, settings.seed)?)
             }
-            name => Kind::Native(native(name)?),
+            name => Kind::Native(native(SOURCE, name)?),
         };
         let seen = (0..dataset.len()).map(|_| AtomicU8::new(0)).collect();
-        Ok(Self { settings, dataset, kind, seen })
+        Ok(Self { settings, name, dataset, kind, seen })
+    }
+
+    /// The name of the source or control that the masks come from.
+    pub fn source(&self) -> &str {
+        &self.name
     }
 
     /// The settings it was made with.
@@ -219,7 +182,7 @@ impl MaskSource {
 
     /// What to say of image `index`, which has no mask and needs one.
     pub fn missing(&self, index: usize) -> String {
-        let source = &self.settings.source;
+        let source = &self.name;
         let looked = self.made_from().map_or_else(String::new, |from| self.dataset.missing_mask(index, from));
         let looked = if looked.is_empty() { looked } else { format!(" ({looked})") };
         format!("has no mask from source `{source}`{looked}: add one, or set data.masks.missing = \"no-loss\"")
@@ -373,6 +336,11 @@ impl MaskSource {
 
 /// The error of a mask source that is neither offered nor a control.
 pub(crate) fn unknown_source(name: &str, offered: &[&'static str]) -> Error {
+    unknown_source_at(SOURCE, name, offered)
+}
+
+/// The same of a source that the setting `key` names.
+fn unknown_source_at(key: &str, name: &str, offered: &[&'static str]) -> Error {
     let controls = CONTROLS.into_iter().filter(|control| !offered.contains(control));
     let known: Vec<&str> = offered.iter().copied().chain(controls).chain(["none"]).collect();
     let nearest =
@@ -384,10 +352,8 @@ pub(crate) fn unknown_source(name: &str, offered: &[&'static str]) -> Error {
             .filter(|nearest| strsim::jaro_winkler(nearest, name) > 0.8)
             .map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?")),
     };
-    Error::settings(format!(
-        "data.masks.source: this data set offers no masks `{name}`{hint}; expected one of: {}",
-        known.join(", ")
-    ))
+    let what = format!("this data set offers no masks `{name}`{hint}; expected one of: {}", known.join(", "));
+    Error::UnknownMaskSource(InvalidSetting { key: key.to_owned(), what })
 }
 
 #[cfg(test)]

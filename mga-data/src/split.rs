@@ -13,42 +13,53 @@ use crate::dataset::{Record, Split};
 use crate::error::{Error, Result};
 use crate::summed_up::some_of;
 
-/// `[data.validation]`: images taken from train. Either `fraction` or `per_class`.
+const PER_CLASS: &str = "data.validation.per_class";
+
+/// Images taken from train to select a checkpoint on.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Validation")]
 pub struct ValidationSettings {
-    /// Fraction of each class, rounded, at least one image and never the whole class; 0 takes none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0.0, max = 0.99))]
+    /// Fraction of the training images of each class; neither this nor `per_class`: no validation images.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0.0, "exclusiveMaximum" = 1.0))]
     pub fraction: Option<f64>,
-    /// Images of each class.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Number of training images of each class, in place of `fraction`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub per_class: Option<usize>,
-    /// Its own seed: the experiment's seed leaves the split alone.
-    #[serde(default)]
+    /// Seed of the choice, apart from the experiment's so that seeds of one sweep share their validation images.
     pub seed: u64,
 }
 
-/// `data.split`: a test set taken from a data set that comes as one tree.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+impl ValidationSettings {
+    /// Whether images are taken from train.
+    #[must_use]
+    pub fn takes_images(&self) -> bool {
+        self.fraction.is_some() || self.per_class.is_some()
+    }
+}
+
+/// The test split of a data set that comes as one tree.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "TestSplit")]
 pub struct TestSettings {
-    /// Fraction of each class, rounded, at least one image and never the whole class; 0 takes none.
-    #[schemars(range(min = 0.0, max = 0.99))]
-    pub test: f64,
-    /// Its own seed: the experiment's seed leaves the split alone.
-    #[serde(default)]
+    /// Fraction of the images of each class.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0.0, "exclusiveMaximum" = 1.0))]
+    pub test: Option<f64>,
+    /// Seed of the choice.
     pub seed: u64,
 }
 
-/// What [`assign`] needs to know.
+/// What is taken from the images that a data set leaves in no split, and from its training images.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct SplitSettings {
-    /// `data.split`, where given.
-    pub test: Option<TestSettings>,
-    /// `[data.validation]`, where given.
-    pub validation: Option<ValidationSettings>,
+    /// `data.split`.
+    pub test: TestSettings,
+    /// `[data.validation]`.
+    pub validation: ValidationSettings,
 }
 
 /// Indices into a data set's records, ascending, each in one part at most.
@@ -95,20 +106,20 @@ pub fn assign(records: &[Record], classes: &[String], settings: &SplitSettings) 
             None => open.push(index),
         }
     }
-    match (settings.test, open.first()) {
+    let TestSettings { test, seed } = settings.test;
+    match (test, open.first()) {
         (None, Some(&first)) => {
-            return Err(Error::settings(format!(
-                "{} of {} images belong to no split, the first is `{}`; set data.split = {{ test = 0.25, seed = 0 }} to \
-                 take a test set from them, or test = 0 to train on all",
-                open.len(),
-                records.len(),
-                records[first].id
-            )));
+            let (open, all, first) = (open.len(), records.len(), &records[first].id);
+            let what = format!(
+                "{open} of {all} images belong to no split, the first is `{first}`; set data.split = {{ test = 0.25, seed = 0 \
+                 }} to take a test set from them"
+            );
+            return Err(Error::setting("data.split", what));
         }
         (Some(_), None) if !records.is_empty() => {
             splits.notes.push("data.split is not used: the data set brings its own train and test".to_owned());
         }
-        (Some(TestSettings { test, seed }), Some(_)) => {
+        (Some(test), Some(_)) => {
             check_fraction("data.split.test", test)?;
             let held = if test > 0.0 {
                 let hold_out = HoldOut { records, classes, key: "data.split", seed, purpose: "split test" };
@@ -123,7 +134,8 @@ pub fn assign(records: &[Record], classes: &[String], settings: &SplitSettings) 
         }
         _ => {}
     }
-    if let Some(validation) = &settings.validation {
+    let validation = &settings.validation;
+    if validation.takes_images() {
         if splits.validation.is_empty() {
             splits.validation = take_validation(records, classes, &splits.train, validation)?;
             splits.train.retain(|index| splits.validation.binary_search(index).is_err());
@@ -143,7 +155,7 @@ fn take_validation(
     settings: &ValidationSettings,
 ) -> Result<Vec<usize>> {
     let hold_out =
-        HoldOut { records, classes, key: "[data.validation]", seed: settings.seed, purpose: "split validation" };
+        HoldOut { records, classes, key: "data.validation", seed: settings.seed, purpose: "split validation" };
     match (settings.fraction, settings.per_class) {
         (Some(fraction), None) => {
             check_fraction("data.validation.fraction", fraction)?;
@@ -152,7 +164,7 @@ fn take_validation(
             }
             hold_out.take(train, |count| (fraction * count as f64).round() as usize)
         }
-        (None, Some(0)) => Err(Error::settings("`data.validation.per_class` is 0, expected at least 1")),
+        (None, Some(0)) => Err(Error::setting(PER_CLASS, "expected at least 1, found 0")),
         (None, Some(per_class)) => {
             let mut counts = BTreeMap::<Option<usize>, usize>::new();
             train.iter().for_each(|&index| *counts.entry(records[index].label).or_default() += 1);
@@ -162,15 +174,13 @@ fn take_validation(
                 .map(|(&label, count)| format!("`{}` ({count})", hold_out.class(label)))
                 .collect();
             if !small.is_empty() {
-                return Err(Error::settings(format!(
-                    "`data.validation.per_class` is {per_class}, which leaves no training image of: {}",
-                    some_of(&small)
-                )));
+                let what = format!("{per_class} leaves no training image of: {}", some_of(&small));
+                return Err(Error::setting(PER_CLASS, what));
             }
             hold_out.take(train, |_| per_class)
         }
-        (Some(_), Some(_)) => Err(Error::settings("[data.validation] has both `fraction` and `per_class`: give one")),
-        (None, None) => Err(Error::settings("[data.validation] needs `fraction` or `per_class`")),
+        (Some(_), Some(_)) => Err(Error::setting(PER_CLASS, "stands beside `fraction`; keep one of the two")),
+        (None, None) => Ok(vec![]),
     }
 }
 
@@ -178,7 +188,7 @@ fn check_fraction(key: &str, fraction: f64) -> Result<()> {
     if (0.0..1.0).contains(&fraction) {
         Ok(())
     } else {
-        Err(Error::settings(format!("`{key}` is {fraction}, expected 0 or more and less than 1")))
+        Err(Error::setting(key, format!("expected at least 0 and less than 1, found {fraction}")))
     }
 }
 
@@ -206,11 +216,9 @@ impl HoldOut<'_> {
             .map(|(&label, _)| format!("`{}`", self.class(label)))
             .collect();
         if !small.is_empty() {
-            return Err(Error::settings(format!(
-                "{} needs two images of every class, one for each side; one image only: {}",
-                self.key,
-                some_of(&small)
-            )));
+            let small = some_of(&small);
+            let what = format!("needs two images of every class, one for each side; one image only: {small}");
+            return Err(Error::setting(self.key, what));
         }
         let total: BTreeMap<_, _> = classes.iter().map(|(&label, of)| (label, of.len())).collect();
         let target: BTreeMap<_, _> = total.iter().map(|(&l, &n)| (l, wanted(n).clamp(1, n - 1) as i64)).collect();
@@ -246,12 +254,12 @@ impl HoldOut<'_> {
                 counts.contains_key(&label) && self.leaves_some(&counts, &taken, &total)
             };
             let Some(position) = left.iter().position(fits) else {
-                return Err(Error::settings(format!(
-                    "{} finds no group of class `{}` that could be taken and leave images of every class behind; give \
-                     the class a second group, or leave it out",
-                    self.key,
+                let what = format!(
+                    "finds no group of class `{}` that could be taken and leave images of every class behind; give the class \
+                     a second group, or leave it out",
                     self.class(label)
-                )));
+                );
+                return Err(Error::setting(self.key, what));
             };
             let group = left.remove(position);
             self.counts(&group).iter().for_each(|(label, count)| *taken.entry(*label).or_default() += count);
@@ -329,7 +337,11 @@ mod tests {
 
     fn validation(fraction: f64, seed: u64) -> SplitSettings {
         let validation = ValidationSettings { fraction: Some(fraction), per_class: None, seed };
-        SplitSettings { test: None, validation: Some(validation) }
+        SplitSettings { validation, ..SplitSettings::default() }
+    }
+
+    fn taken(test: f64, seed: u64) -> TestSettings {
+        TestSettings { test: Some(test), seed }
     }
 
     /// Class 0 has 20 training images, class 1 eight, class 2 two; each has one for test.
@@ -359,7 +371,7 @@ mod tests {
     #[test]
     fn ranges_reach_the_schema() {
         let schema = serde_json::to_value(schemars::schema_for!(ValidationSettings)).expect("JSON");
-        assert_eq!(schema["properties"]["fraction"]["maximum"], 0.99);
+        assert_eq!(schema["properties"]["fraction"]["exclusiveMaximum"], 1.0);
         assert_eq!(schema["properties"]["per_class"]["minimum"], 1);
     }
 
@@ -376,7 +388,7 @@ mod tests {
         let records = uneven();
         let with = |per_class| {
             let validation = ValidationSettings { fraction: None, per_class: Some(per_class), seed: 0 };
-            assign(&records, &names(3), &SplitSettings { test: None, validation: Some(validation) })
+            assign(&records, &names(3), &SplitSettings { validation, ..SplitSettings::default() })
         };
         let splits = with(1).expect("splits");
         assert_eq!(per_label(&records, &splits.validation), BTreeMap::from([(0, 1), (1, 1), (2, 1)]));
@@ -399,7 +411,7 @@ mod tests {
             records.push(record(records.len(), label, None, None));
         }
         for seed in 0..20 {
-            let settings = SplitSettings { test: Some(TestSettings { test: 0.3, seed }), ..validation(0.25, seed) };
+            let settings = SplitSettings { test: taken(0.3, seed), ..validation(0.25, seed) };
             let splits = assign(&records, &names(6), &settings).expect("splits");
             let groups = |indices: &[usize]| {
                 indices.iter().filter_map(|&i| records[i].group.clone()).collect::<BTreeSet<String>>()
@@ -422,7 +434,7 @@ mod tests {
         let records: Vec<_> = (0..40).map(|i| record(i, i % 2, None, None)).collect();
         let message = assign(&records, &names(2), &SplitSettings::default()).expect_err("no split").to_string();
         assert!(message.contains("40 of 40") && message.contains("data.split"), "{message}");
-        let test = |test| SplitSettings { test: Some(TestSettings { test, seed: 1 }), validation: None };
+        let test = |test| SplitSettings { test: taken(test, 1), ..SplitSettings::default() };
         let splits = assign(&records, &names(2), &test(0.25)).expect("splits");
         assert_eq!(per_label(&records, &splits.test), BTreeMap::from([(0, 5), (1, 5)]));
         assert_eq!(splits.train.len(), 30);
@@ -434,7 +446,7 @@ mod tests {
     fn the_data_sets_own_parts_win_and_this_is_said() {
         let mut records = uneven();
         records[0].split = Some(Split::Validation);
-        let settings = SplitSettings { test: Some(TestSettings { test: 0.5, seed: 0 }), ..validation(0.25, 0) };
+        let settings = SplitSettings { test: taken(0.5, 0), ..validation(0.25, 0) };
         let splits = assign(&records, &names(3), &settings).expect("splits");
         assert_eq!((splits.validation.as_slice(), splits.test.len()), ([0].as_slice(), 3));
         assert_eq!(splits.notes.len(), 2);
@@ -443,16 +455,16 @@ mod tests {
     #[test]
     fn what_is_too_small_is_named() {
         let single = [record(0, 0, None, None), record(1, 1, None, None), record(2, 1, None, None)];
-        let settings = SplitSettings { test: Some(TestSettings { test: 0.5, seed: 0 }), validation: None };
+        let settings = SplitSettings { test: taken(0.5, 0), ..SplitSettings::default() };
         let message = assign(&single, &names(2), &settings).expect_err("one image").to_string();
         assert!(message.contains("`species 0`") && !message.contains("species 1"), "{message}");
         let one_plant: Vec<_> = (0..8).map(|i| record(i, i / 4, Some(if i < 4 { 0 } else { i }), None)).collect();
         let message = assign(&one_plant, &names(2), &settings).expect_err("one plant").to_string();
         assert!(message.contains("no group of class `species 0`"), "{message}");
         let both = ValidationSettings { fraction: Some(0.5), per_class: Some(1), seed: 0 };
-        for validation in [both, ValidationSettings::default()] {
-            let settings = SplitSettings { test: None, validation: Some(validation) };
-            assert!(assign(&uneven(), &names(3), &settings).is_err());
-        }
+        let with = |validation| SplitSettings { validation, ..SplitSettings::default() };
+        assert!(assign(&uneven(), &names(3), &with(both)).is_err());
+        let neither = assign(&uneven(), &names(3), &with(ValidationSettings::default())).expect("splits");
+        assert!(neither.validation.is_empty());
     }
 }

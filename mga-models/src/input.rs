@@ -3,21 +3,25 @@
 
 use candle_core::Tensor;
 use mga_core::{Error, Result};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-/// What a network is shown of an image `x` and its mask `m`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// What the network is shown of an image and its mask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Input {
-    /// `x`, `[N, 3, H, W]`.
+    /// The image.
     #[default]
     Image,
-    /// `[x ; m]`, `[N, 4, H, W]`: the mask as a fourth channel, in 0 to 1.
+    /// A control: the mask as a fourth channel, to evaluate and predict too.
     ImageAndMask,
-    /// `m x`, `[N, 3, H, W]`: where the mask is 0 the image is its data set's mean colour, which normalisation makes 0.
+    /// A control: the normalised image times the mask, to evaluate and predict too.
     MaskedImage,
 }
 
 impl Input {
     /// Whether every image needs a mask, in evaluation and prediction too.
+    #[must_use]
     pub fn needs_masks(self) -> bool {
         self != Self::Image
     }
@@ -27,7 +31,8 @@ impl Input {
         if self == Self::ImageAndMask { 4 } else { 3 }
     }
 
-    /// The network's input from normalised images `[N, 3, H, W]` and masks `[N, 1, H, W]`.
+    /// The network's input from normalised images `[N, 3, H, W]` and masks `[N, 1, H, W]` in 0 to 1. Where the mask is 0, a
+    /// masked image is its data set's mean colour, which normalisation makes 0.
     ///
     /// # Errors
     /// Masks of another size than the images.

@@ -97,7 +97,7 @@ impl MgaModel {
         if masked && store.get(MASK_CHANNEL).is_none() {
             let what =
                 "does not say which convolution takes the images (Builder::of_images), so none can take the mask";
-            return Err(Error::settings(format!("{} {what}", entry.name)));
+            return Err(Error::setting("model.input", format!("{} {what}", entry.name)));
         }
         let mut root = store.root();
         let place = root.pp("attention");
@@ -114,7 +114,8 @@ impl MgaModel {
             Some(name) => {
                 1 + backbone.stages().iter().position(|stage| stage.name == name).ok_or_else(|| {
                     let names: Vec<&str> = backbone.stages().iter().map(|stage| stage.name.as_str()).collect();
-                    Error::settings(format!("{} has no stage `{name}`; it has {}", entry.name, names.join(", ")))
+                    let what = format!("{} has no stage `{name}`; it has {}", entry.name, names.join(", "));
+                    Error::setting("model.freeze_through", what)
                 })?
             }
         };

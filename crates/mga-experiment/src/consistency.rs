@@ -2,16 +2,17 @@
 
 use std::path::Path;
 
+use mga_core::optim::UpdateRule;
+use mga_data::masks::{EmptyMask, MissingMask};
 use mga_hub::Repo;
 
 use super::check::Check;
-use super::data::{EmptyMask, Masks, MissingMask};
+use super::data::Masks;
 use super::effects::reads_files;
 use super::evaluation::SelectOn;
 use super::key_path::KeyPath;
 use super::load::Sources;
 use super::nearest::nearest;
-use super::optimiser::UpdateRule;
 use super::problem::Problem;
 use super::settings::Experiment;
 use super::task::{NetworkKind, TaskRules};
@@ -145,7 +146,7 @@ impl Check<'_> {
         if !self.sound(&[table]) {
             return;
         }
-        let source = masks.source.as_deref();
+        let source = masks.settings.source.as_deref();
         let network = source.is_some_and(|name| components.registry.segmenter(name).is_some());
         let Some(settings) = &masks.segmenter else {
             if network {
@@ -168,7 +169,7 @@ impl Check<'_> {
 
     /// A network that is shown masks needs one for every image.
     fn shown_masks(&mut self, experiment: &Experiment) {
-        let masks = &experiment.data.masks;
+        let masks = &experiment.data.masks.settings;
         if !experiment.model.input.needs_masks() || !self.sound(&["data.masks", "model.input"]) {
             return;
         }
@@ -191,12 +192,10 @@ impl Check<'_> {
 
     /// A number in mask files has one meaning.
     fn mask_files(&mut self, experiment: &Experiment) {
-        let masks = &experiment.data.masks;
         if !self.sound(&["data.masks"]) {
             return;
         }
-        let reading = masks.reading();
-        if let Some((number, one, other)) = reading.named_twice() {
+        if let Some((number, one, other)) = experiment.data.masks.settings.reading.named_twice() {
             let message = format!("{number} stands in data.masks.{one} too; a number has one meaning");
             self.error_at(&format!("data.masks.{other}"), message);
         }
@@ -205,7 +204,7 @@ impl Check<'_> {
     fn masks(&mut self, experiment: &Experiment) {
         self.shown_masks(experiment);
         self.mask_files(experiment);
-        let no_masks = experiment.data.masks.source.as_deref() == Some("none");
+        let no_masks = experiment.data.masks.settings.source.as_deref() == Some("none");
         if !self.sound(&["data.masks", "model.mask_guidance"]) || !experiment.model.mask_guidance {
             return;
         }
@@ -355,8 +354,7 @@ impl Check<'_> {
 
 /// Whether the experiment takes validation images from train.
 pub(super) fn takes_validation(experiment: &Experiment) -> bool {
-    let validation = &experiment.data.validation;
-    validation.fraction.is_some() || validation.per_class.is_some()
+    experiment.data.validation.takes_images()
 }
 
 /// What to do about missing validation images.

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use mga_data::annotations::AnnotationSettings;
-use mga_data::masks::{MaskLayout, MaskOrientation, MaskReading};
+use mga_data::loader::OnError;
+use mga_data::masks::MaskSettings;
+use mga_data::split::{TestSettings, ValidationSettings};
 use mga_data::transforms::Rounding;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -63,10 +65,10 @@ pub struct Data {
     pub prefetch: usize,
     /// Images taken from train to select a checkpoint on: stratified, at least one image a class.
     #[serde(default)]
-    pub validation: Validation,
+    pub validation: ValidationSettings,
     /// The test split of a data set that comes as one tree: stratified.
     #[serde(default)]
-    pub split: TestSplit,
+    pub split: TestSettings,
     /// Train and test though images of one group (one plant) are on both sides of the split, which flatters; every report
     /// flags it. Otherwise that is an error.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -88,17 +90,6 @@ pub struct Data {
     pub settings: serde_json::Map<String, serde_json::Value>,
 }
 
-/// What to do with an image, mask or label that cannot be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum OnError {
-    /// End the run with an error that names the file.
-    #[default]
-    Stop,
-    /// Leave it out, count it and say so.
-    Skip,
-}
-
 /// What is done before the first epoch to find images and masks that cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -118,124 +109,17 @@ impl Verify {
     }
 }
 
-/// Images taken from train to select a checkpoint on.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Validation {
-    /// Fraction of the training images of each class; neither this nor `per_class`: no validation images.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("exclusiveMinimum" = 0.0, "exclusiveMaximum" = 1.0))]
-    pub fraction: Option<f64>,
-    /// Number of training images of each class, in place of `fraction`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1))]
-    pub per_class: Option<usize>,
-    /// Seed of the choice, apart from the experiment's so that seeds of one sweep share their validation images.
-    pub seed: u64,
-}
-
-/// The test split of a data set that comes as one tree.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct TestSplit {
-    /// Fraction of the images of each class.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("exclusiveMinimum" = 0.0, "exclusiveMaximum" = 1.0))]
-    pub test: Option<f64>,
-    /// Seed of the choice.
-    pub seed: u64,
-}
-
 /// Where masks come from. Evaluation and prediction never need them.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
 pub struct Masks {
-    /// `folder`, `alpha`, another source of the data set, a segmenter's name (which makes masks as they are needed, each
-    /// once), `none`, or a control (`ones`, `shuffled`, `inverted`, `centre`, `silhouette`); left out: the data set's first.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1))]
-    pub source: Option<String>,
-    /// What a mask that is zero everywhere means.
-    pub empty: EmptyMask,
-    /// What an image without a mask means.
-    pub missing: MissingMask,
-    /// The data set's source that a control is made from; left out: its first. `silhouette` is that of the data set where
-    /// it offers one (`leaves`), else the convex hull of the mask.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1))]
-    pub of: Option<String>,
-    /// Seed of the controls that draw.
-    pub seed: u64,
-    /// With source = "folder": a folder of masks that are named after the images, such as `mga masks` writes, in place of
-    /// the data set's own. Relative to where mga is started.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1))]
-    pub folder: Option<PathBuf>,
-    /// What the masks in `folder` are called: "{stem}_segmentation.png", where {stem} is the image's name without extension
-    /// and {name} with it; left out: the image's name with .png.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1))]
-    pub mask_name: Option<String>,
-    /// How `folder` is laid out: `tree`, in sub-folders as the images, or `flat`, all in the one folder; left out: `tree`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub mask_layout: Option<MaskLayout>,
-    /// Numbers in mask files that mean 1: indices in files with a palette of colours, grey values otherwise. With this list
-    /// alone all others mean 0; without any list, brightness counts.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub foreground: Vec<u16>,
-    /// Numbers in mask files that mean 0; alone, all others mean 1.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub background: Vec<u16>,
-    /// Numbers in mask files of pixels that are ignored: they have no share in the attention's target and loss.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub ignore: Vec<u16>,
-    /// Which pixels of photographs that EXIF turns the mask files were drawn on: `upright` as they are shown, `stored` as
-    /// they are stored; left out: upright, and how many there are that nothing shows is told.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub orientation: Option<MaskOrientation>,
-    /// Stretch masks of another aspect to their images, as the square outputs of some segmenters need; otherwise they are
-    /// errors.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub stretch: bool,
+    /// Where masks come from, and how their files are read.
+    #[serde(flatten)]
+    pub settings: MaskSettings,
     /// How the segmenter named in `source` makes the masks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub segmenter: Option<SegmenterSettings>,
-}
-
-impl Masks {
-    /// How mask files are read.
-    #[must_use]
-    pub fn reading(&self) -> MaskReading {
-        MaskReading {
-            foreground: self.foreground.clone(),
-            background: self.background.clone(),
-            ignore: self.ignore.clone(),
-            orientation: self.orientation,
-            stretch: self.stretch,
-        }
-    }
-}
-
-/// What a mask that is zero everywhere means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum EmptyMask {
-    /// A target of ones, as in the authors' code.
-    #[default]
-    Ones,
-    /// The image trains without a mask term.
-    Skip,
-}
-
-/// What an image without a mask means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum MissingMask {
-    /// An error that names the image.
-    #[default]
-    Error,
-    /// The image trains without a mask term.
-    NoLoss,
 }
 
 /// What is done to training images.
@@ -275,4 +159,21 @@ fn two() -> usize {
 
 fn yes() -> bool {
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn masks_are_one_table_of_two_structs() {
+        let table = r#"{"source":"folder","empty":"skip","missing":"no-loss","of":"alpha","seed":2,"folder":"m",
+            "mask_name":"{stem}.png","mask_layout":"flat","foreground":[1],"background":[0],"ignore":[3],
+            "orientation":"stored","stretch":true}"#;
+        let masks: Masks = serde_json::from_str(table).unwrap();
+        let written: String = table.split_whitespace().collect();
+        assert_eq!(serde_json::to_string(&masks).unwrap(), written);
+        assert_eq!(serde_json::to_string(&Masks::default()).unwrap(), r#"{"empty":"ones","missing":"error","seed":0}"#);
+        assert!(serde_json::from_str::<Masks>(r#"{"segmenter":{},"sorce":"ones"}"#).is_err());
+    }
 }

@@ -5,11 +5,12 @@
 //!
 //! A line holds for its key and, unless they have lines of their own, for all keys inside it.
 
+use mga_core::ops::Attention;
+use mga_core::optim::Shape;
+
 use super::consistency::{WITHOUT_VALIDATION, takes_validation};
 use super::data::Data;
 use super::evaluation::SelectOn;
-use super::model::Attention;
-use super::schedule::Shape;
 use super::settings::Experiment;
 use crate::Components;
 
@@ -77,20 +78,20 @@ const MASKS_OF_OTHERS: Need = value(
     "a control that is made from masks: \"shuffled\", \"inverted\" or \"silhouette\"",
 );
 const SHUFFLED: Need = value(
-    |e, _| e.data.masks.source.as_deref() == Some("shuffled"),
+    |e, _| e.data.masks.settings.source.as_deref() == Some("shuffled"),
     &["data.masks.source"],
     "data.masks.source = \"shuffled\"",
 );
 const MASK_FOLDER: Need = value(
-    |e, _| match e.data.masks.source.as_deref() {
+    |e, _| match e.data.masks.settings.source.as_deref() {
         Some("folder" | "file") => true,
-        _ => is_made_of_masks(&e.data) && e.data.masks.of.as_deref() == Some("folder"),
+        _ => is_made_of_masks(&e.data) && e.data.masks.settings.of.as_deref() == Some("folder"),
     },
     &["data.masks.source", "data.masks.of"],
     "data.masks.source = \"folder\", or a control with data.masks.of = \"folder\"",
 );
 const FOLDER_NAMED: Need = value(
-    |e, _| e.data.masks.folder.is_some(),
+    |e, _| e.data.masks.settings.folder.is_some(),
     &["data.masks.folder"],
     "data.masks.folder; beside mask_root it is a key of [data]",
 );
@@ -98,7 +99,7 @@ const MASK_FILES: Need = value(
     |e, c| {
         let made = ["none", "ones", "centre", "alpha"];
         let rule = segmenter(e, |name| c.registry.segmenter(name).is_some() || c.registry.weightless(name).is_some());
-        !rule && !e.data.masks.source.as_deref().is_some_and(|source| made.contains(&source))
+        !rule && !e.data.masks.settings.source.as_deref().is_some_and(|source| made.contains(&source))
     },
     &["data.masks.source", "data.masks.of"],
     "masks in files; data.masks.source makes them, or reads none",
@@ -183,7 +184,7 @@ fn resizes(transform: &serde_json::Value) -> bool {
 
 /// Whether the masks are those of a control that is made from masks.
 fn is_made_of_masks(data: &Data) -> bool {
-    match data.masks.source.as_deref() {
+    match data.masks.settings.source.as_deref() {
         Some("shuffled" | "inverted") => true,
         // `leaves` knows the outline itself.
         Some("silhouette") => data.dataset != "leaves",
@@ -193,14 +194,14 @@ fn is_made_of_masks(data: &Data) -> bool {
 
 /// Whether the masks, or those that a control is made from, come from a segmenter of that kind.
 fn segmenter(experiment: &Experiment, is: impl Fn(&str) -> bool) -> bool {
-    let masks = &experiment.data.masks;
+    let masks = &experiment.data.masks.settings;
     let of = masks.of.as_deref().filter(|_| is_made_of_masks(&experiment.data));
     masks.source.as_deref().into_iter().chain(of).any(is)
 }
 
 /// Whether the reference masks come from such a source, or are made from its masks.
 fn reference(experiment: &Experiment, is: impl Fn(&str) -> bool) -> bool {
-    let masks = experiment.eval.reference_masks.as_ref();
+    let masks = experiment.eval.reference_masks.as_ref().map(|masks| &masks.settings);
     masks.is_some_and(|masks| masks.source.iter().chain(&masks.of).any(|name| is(name)))
 }
 

@@ -1,4 +1,6 @@
 //! The experiment file: settings, loading, checking and the schema.
+//!
+//! Settings that another crate acts on are that crate's types, with their bounds and defaults.
 
 mod assigned;
 mod check;
@@ -18,9 +20,7 @@ mod merge;
 mod model;
 mod nearest;
 mod objective;
-mod optimiser;
 mod problem;
-mod schedule;
 mod schema;
 mod schema_reading;
 mod segmenter;
@@ -31,10 +31,20 @@ mod validate;
 mod weight_file;
 mod wording;
 
+pub use mga_core::ops::Attention;
+pub use mga_core::optim::{
+    AdamWSettings, OptimiserSettings, PolynomialSettings, ScheduleSettings, SgdSettings, Shape, StepSettings,
+    UpdateRule,
+};
+pub use mga_data::loader::OnError;
+pub use mga_data::masks::{EmptyMask, MaskReading, MaskSettings, MissingMask};
+pub use mga_data::split::{TestSettings, ValidationSettings};
+pub use mga_models::Input;
+
 pub use assigned::{Assignment, setting_path};
 pub use check::Check;
 pub use components::{BackboneComponent, Components};
-pub use data::{Data, EmptyMask, EvalData, Masks, MissingMask, OnError, TestSplit, TrainData, Validation, Verify};
+pub use data::{Data, EvalData, Masks, TrainData, Verify};
 pub use defaults::{Defaults, resolved_header};
 pub use document::Document;
 pub use evaluation::{Evaluation, SelectOn};
@@ -42,12 +52,10 @@ pub use idle::Idle;
 pub use key_path::{KeyPath, Segment};
 pub use layer::ENVIRONMENT_PREFIX;
 pub use load::{Loaded, Overrides, load, load_assigned};
-pub use model::{Attention, Input, Model};
+pub use model::Model;
 pub use nearest::nearest;
 pub use objective::{ByCount, ClassWeights, Objective};
-pub use optimiser::{AdamW, Optimiser, Sgd, UpdateRule};
 pub use problem::{ExperimentError, Place, Problem, Severity, SourceFile};
-pub use schedule::{Polynomial, Schedule, Shape, Step};
 pub use schema::{document_schema, experiment_schema, schema_of};
 pub use segmenter::{ClassName, SegmenterSettings};
 pub use settings::Experiment;

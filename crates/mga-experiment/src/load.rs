@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use mga_core::error::InvalidSetting;
 use serde_json::{Value, json};
 
 use super::assigned::{self, Assignment};
@@ -66,6 +67,21 @@ impl Loaded {
     pub fn error(&self, key: &str, message: impl Into<String>) -> ExperimentError {
         let key = KeyPath::dotted(key);
         Problem::error(self.sources.place(&key, About::Value), key, message).into()
+    }
+
+    /// An error of what was made from the settings of `table`: at the setting that it names, else at the table.
+    #[must_use]
+    pub fn error_in(&self, table: &str, error: impl Into<anyhow::Error>) -> ExperimentError {
+        let error = error.into();
+        let of_data = || error.downcast_ref::<mga_data::Error>().and_then(mga_data::Error::invalid_setting);
+        let of_core = error.downcast_ref::<mga_core::Error>().and_then(mga_core::Error::invalid_setting);
+        match of_core.or_else(of_data) {
+            Some(InvalidSetting { key, what }) => {
+                let key = assigned::setting_path(key).unwrap_or_else(|_| KeyPath::dotted(key));
+                Problem::error(self.sources.place(&key, About::Value), key, what).into()
+            }
+            None => self.error(table, error.to_string()),
+        }
     }
 
     /// A warning about the setting `key`.

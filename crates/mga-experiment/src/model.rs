@@ -1,5 +1,7 @@
 //! `[model]`: the network, the weights it starts from, and its attention.
 
+use mga_core::ops::Attention;
+use mga_models::Input;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -46,44 +48,6 @@ pub struct Model {
     /// The backbone's own settings, already checked against its schema.
     #[serde(flatten)]
     pub settings: serde_json::Map<String, serde_json::Value>,
-}
-
-/// What the network is shown of an image and its mask.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Input {
-    /// The image.
-    #[default]
-    Image,
-    /// A control: the mask as a fourth channel, to evaluate and predict too.
-    ImageAndMask,
-    /// A control: the normalised image times the mask, to evaluate and predict too.
-    MaskedImage,
-}
-
-impl Input {
-    /// Whether every image needs a mask, in evaluation and prediction too.
-    #[must_use]
-    pub fn needs_masks(self) -> bool {
-        self != Self::Image
-    }
-}
-
-/// How the attention map A acts on the features F.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Attention {
-    /// F: not at all.
-    None,
-    /// A F.
-    Multiply,
-    /// a F + b A F, with `residual_weights`.
-    #[default]
-    Residual,
-    /// F and A F side by side: twice the channels for the classifier.
-    Concat,
-    /// A F, with the map of CBAM's spatial gate (Woo et al. 2018): a 7 x 7 convolution and a batch norm.
-    CbamSpatial,
 }
 
 fn halves() -> [f64; 2] {

@@ -1,7 +1,9 @@
-//! The experiment file as typed settings: one struct a table, in files of the tables' names.
+//! The experiment file as typed settings: one struct a table, in files of the tables' names. A table that another crate acts
+//! on is that crate's struct.
 //!
 //! The keys are a contract with everybody who keeps experiment files: add to them, do not rename them.
 
+use mga_core::optim::{OptimiserSettings, ScheduleSettings};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -10,8 +12,6 @@ use super::defaults::{Defaults, base_header, resolved_header};
 use super::evaluation::Evaluation;
 use super::model::Model;
 use super::objective::Objective;
-use super::optimiser::Optimiser;
-use super::schedule::Schedule;
 use super::schema_reading::without_nulls;
 use super::training::Training;
 
@@ -46,10 +46,10 @@ pub struct Experiment {
     pub objective: Objective,
     /// How parameters are updated.
     #[serde(default)]
-    pub optimiser: Optimiser,
+    pub optimiser: OptimiserSettings,
     /// How long to train, and the learning rate over time.
     #[serde(default)]
-    pub schedule: Schedule,
+    pub schedule: ScheduleSettings,
     /// The training loop.
     #[serde(default)]
     pub train: Training,

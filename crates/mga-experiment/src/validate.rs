@@ -3,6 +3,8 @@
 //! A small validator of our own: the general ones report alternatives (`oneOf`) as one unreadable failure, and none
 //! knows a misspelt key. It understands the part of draft-07 that [`super::schema`] makes and schemars derives.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use super::key_path::KeyPath;
@@ -34,7 +36,7 @@ pub(super) enum About {
 
 /// Everything about `value` that the schema `root` does not allow.
 pub(super) fn faults(root: &Value, value: &Value) -> Vec<Fault> {
-    let mut checker = Checker { root, faults: Vec::new() };
+    let mut checker = Checker { root, faults: Vec::new(), meant: BTreeSet::new() };
     checker.check(root, value, &KeyPath::default());
     checker.faults
 }
@@ -42,6 +44,8 @@ pub(super) fn faults(root: &Value, value: &Value) -> Vec<Fault> {
 struct Checker<'a> {
     root: &'a Value,
     faults: Vec<Fault>,
+    /// The keys that unknown ones are taken for.
+    meant: BTreeSet<KeyPath>,
 }
 
 impl<'a> Checker<'a> {
@@ -95,7 +99,7 @@ impl<'a> Checker<'a> {
     fn check_any(&mut self, alternatives: &[&'a Value], value: &Value, path: &KeyPath) {
         let mut faults_of_same_type = Vec::new();
         for alternative in alternatives {
-            let mut checker = Checker { root: self.root, faults: Vec::new() };
+            let mut checker = Checker { root: self.root, faults: Vec::new(), meant: BTreeSet::new() };
             checker.check(alternative, value, path);
             if checker.faults.is_empty() {
                 return;
@@ -183,7 +187,9 @@ impl<'a> Checker<'a> {
                         .flat_map(|properties| properties.iter().filter(|(_, schema)| !schema.is_boolean()))
                         .map(|(key, _)| key.as_str())
                         .collect();
-                    let message = match (nearest(key, keys.iter().copied()), owners(self.root, schema, key).next()) {
+                    let meant = nearest(key, keys.iter().copied());
+                    self.meant.extend(meant.and_then(|meant| Some(path.parent()?.key(meant))));
+                    let message = match (meant, owners(self.root, schema, key).next()) {
                         (None, Some((tag, names))) => {
                             format!("unknown key; `{key}` goes with {tag} = {}", quoted(&names, "or"))
                         }
@@ -197,12 +203,9 @@ impl<'a> Checker<'a> {
         }
         for key in parts.iter().flat_map(|part| array(part, "required")).filter_map(Value::as_str) {
             let seen = table.contains_key(key) || tag == Some(key);
-            // Somebody who misspelt it has been told.
-            let misspelt = |fault: &Fault| {
-                fault.path.parent().as_ref() == Some(path) && fault.message.contains(&format!("did you mean `{key}`?"))
-            };
-            let misspelt = self.faults.iter().any(misspelt);
             let path = path.key(key);
+            // Somebody who misspelt it has been told.
+            let misspelt = self.meant.contains(&path);
             if !seen && !misspelt && !self.faults.iter().any(|fault| fault.path == path) {
                 let expected =
                     known(key).map(|schema| describe(self.root, schema)).unwrap_or_else(|| "a value".to_owned());

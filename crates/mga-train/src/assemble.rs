@@ -4,10 +4,9 @@ use std::path::Path;
 
 use anyhow::Context;
 use candle_core::{DType, Device};
-use mga_core::ops;
 use mga_core::parameter::ParameterStore;
 use mga_data::transforms::Rounding;
-use mga_experiment::{Attention, Components, Experiment, Input, Loaded, Masks};
+use mga_experiment::{Components, Experiment, Loaded, Masks};
 use mga_models::weights::published::IMAGENET;
 use mga_models::{BackboneEntry, MgaModel, ModelSettings, weights};
 
@@ -87,18 +86,8 @@ pub fn model_settings(experiment: &Experiment, classes: usize) -> ModelSettings 
     let model = &experiment.model;
     ModelSettings {
         classes,
-        input: match model.input {
-            Input::Image => mga_models::Input::Image,
-            Input::ImageAndMask => mga_models::Input::ImageAndMask,
-            Input::MaskedImage => mga_models::Input::MaskedImage,
-        },
-        attention: match model.attention {
-            Attention::None => ops::Attention::None,
-            Attention::Multiply => ops::Attention::Multiply,
-            Attention::Residual => ops::Attention::Residual,
-            Attention::Concat => ops::Attention::Concat,
-            Attention::CbamSpatial => ops::Attention::CbamSpatial,
-        },
+        input: model.input,
+        attention: model.attention,
         residual_weights: (model.residual_weights[0], model.residual_weights[1]),
         mask_guidance: model.mask_guidance,
         freeze_through: (model.freeze_through != "none").then(|| model.freeze_through.clone()),
@@ -117,15 +106,10 @@ pub fn fresh_model(
     let experiment = &loaded.experiment;
     let store = ParameterStore::new(experiment.seed, DType::F32, device);
     let entry = backbone(loaded, components)?;
-    Ok(MgaModel::new(entry, model_settings(experiment, classes), store).map_err(|e| {
-        let message = e.to_string();
-        let key = match message.contains("of_images") {
-            true => "model.input",
-            false if classes < 2 => "data",
-            false => "model.freeze_through",
-        };
-        loaded.error(key, message)
-    })?)
+    // The classes are those of the data.
+    let table = if classes < 2 { "data" } else { "model" };
+    let model = MgaModel::new(entry, model_settings(experiment, classes), store);
+    Ok(model.map_err(|error| loaded.error_in(table, error))?)
 }
 
 /// Finds the weights that the experiment names, downloading them if need be, and settles what follows from them: the
@@ -153,7 +137,8 @@ pub fn settle_mask_weights(loaded: &mut Loaded, components: &Components) -> anyh
     let registry = &components.registry;
     let found = |at: &str, masks: Option<&Masks>| -> anyhow::Result<Option<String>> {
         let Some(masks) = masks else { return Ok(None) };
-        let network = masks.source.iter().chain(&masks.of).find(|name| registry.segmenter(name).is_some());
+        let network =
+            masks.settings.source.iter().chain(&masks.settings.of).find(|name| registry.segmenter(name).is_some());
         let named = masks.segmenter.as_ref().and_then(|segmenter| segmenter.weights.as_deref());
         let (Some(network), Some(named)) = (network, named) else { return Ok(None) };
         if !weights_source::is_name(named) || Path::new(named).exists() {

@@ -8,9 +8,9 @@ use mga_data::export::UNFINISHED;
 use mga_data::masks::{CachedMasks, MaskFiles, MaskSupply, Supplied};
 use mga_data::registry::OpenContext;
 use mga_data::source::ImagesOnly;
-use mga_data::split::{self, SplitSettings, TestSettings, ValidationSettings};
+use mga_data::split::{self, SplitSettings};
 use mga_data::{Mask, MaskSettings, MaskSource, Picture, Source, Splits, composition, groups, masks};
-use mga_experiment::{Components, Data, EmptyMask, Experiment, ExperimentError, Loaded, Masks, MissingMask, OnError};
+use mga_experiment::{Components, Data, Experiment, ExperimentError, Loaded, Masks, OnError};
 
 use crate::assemble;
 use crate::run_folder::RunFolder;
@@ -184,7 +184,7 @@ pub fn open_to_evaluate(loaded: &Loaded, components: &Components) -> anyhow::Res
         Err(error) if loaded.experiment.model.input.needs_masks() => return Err(error.into()),
         Err(error) => {
             splits.notes.push(format!("evaluated without masks: {}", reason(&error)));
-            let none = MaskSettings { source: "none".to_owned(), ..MaskSettings::default() };
+            let none = MaskSettings::of_source("none");
             MaskSource::new(none, Arc::clone(&dataset))?
         }
     };
@@ -220,14 +220,14 @@ pub(crate) fn open_registered(
         root: data.root.clone(),
         skip_errors: data.on_error == OnError::Skip,
         hub: Some(components.hub.clone()),
-        masks: data.masks.reading(),
+        masks: data.masks.settings.reading.clone(),
         white_point: data.white_point,
     };
     let settings = serde_json::Value::Object(data.settings.clone());
     (entry.open)(&settings, &context).map_err(|error| {
         // What is wrong with files is looked for in the folder, what is wrong with settings beside the name.
         let files = data.root.is_some() && !matches!(error, Error::Settings(_));
-        loaded.error(if files { "data.root" } else { "data.dataset" }, error.to_string())
+        loaded.error_in(if files { "data.root" } else { "data.dataset" }, error)
     })
 }
 
@@ -238,11 +238,7 @@ fn open_images(
     let data = &loaded.experiment.data;
     let dataset = open_registered(loaded, components)?;
     let assigned = split::assign(dataset.records(), dataset.classes(), &split_settings(data));
-    let mut splits = assigned.map_err(|error| {
-        let message = error.to_string();
-        let validation = message.contains("data.validation");
-        loaded.error(if validation { "data.validation" } else { "data.split" }, message)
-    })?;
+    let mut splits = assigned.map_err(|error| loaded.error_in("data", error))?;
     splits.notes.extend(composition::notes(dataset.records(), dataset.classes(), &splits));
     Ok((dataset, splits))
 }
@@ -269,13 +265,7 @@ pub(crate) fn torn_note(dataset: &dyn Dataset, splits: &Splits) -> Option<String
 }
 
 pub(crate) fn split_settings(data: &Data) -> SplitSettings {
-    let validation = &data.validation;
-    let validation = (validation.fraction.is_some() || validation.per_class.is_some()).then_some(ValidationSettings {
-        fraction: validation.fraction,
-        per_class: validation.per_class,
-        seed: validation.seed,
-    });
-    SplitSettings { test: data.split.test.map(|test| TestSettings { test, seed: data.split.seed }), validation }
+    SplitSettings { test: data.split, validation: data.validation }
 }
 
 /// The data set with the masks that the table `at`, `data.masks` say, takes from elsewhere: from a folder, or from a
@@ -287,14 +277,17 @@ pub(crate) fn supplied(
     (at, masks): (&str, &Masks),
 ) -> std::result::Result<Arc<dyn Dataset>, ExperimentError> {
     let mut dataset = Arc::clone(dataset);
-    if let Some(folder) = &masks.folder {
-        let how = (masks.mask_name.as_deref(), masks.mask_layout);
-        let files = MaskFiles::find(dataset.as_ref(), folder, how, masks.reading())
-            .map_err(|error| loaded.error(&format!("{at}.folder"), error.to_string()))?;
+    let MaskSettings { source, of, folder, mask_name, mask_layout, reading, .. } = &masks.settings;
+    if let Some(folder) = folder {
+        let how = (mask_name.as_deref(), *mask_layout);
+        let files = MaskFiles::find(dataset.as_ref(), folder, how, reading.clone()).map_err(|error| {
+            let (key, message) = fault_of_masks(&error, "folder");
+            loaded.error(&format!("{at}.{key}"), message)
+        })?;
         dataset = Arc::new(Supplied::new(dataset, Arc::new(files)));
     }
     // A control can be made from a segmenter's masks too.
-    let named = masks.source.iter().chain(&masks.of).find(|name| is_segmenter(name, components));
+    let named = source.iter().chain(of).find(|name| is_segmenter(name, components));
     let Some(name) = named.filter(|name| !dataset.mask_sources().contains(&name.as_str())) else { return Ok(dataset) };
     let key = format!("{at}.{}", if masks.segmenter.is_some() { "segmenter" } else { "source" });
     let failed = |error: anyhow::Error| loaded.error(&key, format!("{error:#}"));
@@ -342,7 +335,7 @@ fn open_masks(
     let experiment = &loaded.experiment;
     let masks = &experiment.data.masks;
     let dataset = &supplied(loaded, components, dataset, ("data.masks", masks))?;
-    let source = match &masks.source {
+    let source = match &masks.settings.source {
         Some(source) => own_name(source.clone()),
         None if !wants_masks(experiment) => "none".to_owned(),
         None => {
@@ -377,7 +370,7 @@ fn open_reference(
     let Some(masks) = &loaded.experiment.eval.reference_masks else { return Ok(None) };
     let dataset = supplied(loaded, components, dataset, (AT, masks))?;
     let first = || dataset.mask_sources().first().map(|source| (*source).to_owned());
-    let Some(source) = masks.source.clone().map(own_name).or_else(first) else {
+    let Some(source) = masks.settings.source.clone().map(own_name).or_else(first) else {
         let set = &loaded.experiment.data.dataset;
         let message = format!("data set `{set}` as it is set here offers no masks: say in `source` where they are");
         return Err(loaded.error(AT, message));
@@ -393,30 +386,25 @@ fn mask_source(
     (at, masks): (&str, &Masks),
     source: String,
 ) -> std::result::Result<MaskSource, ExperimentError> {
-    let settings = MaskSettings {
-        source,
-        empty: match masks.empty {
-            EmptyMask::Ones => masks::EmptyMask::Ones,
-            EmptyMask::Skip => masks::EmptyMask::Skip,
-        },
-        missing: match masks.missing {
-            MissingMask::Error => masks::MissingMask::Error,
-            MissingMask::NoLoss => masks::MissingMask::NoLoss,
-        },
-        of: masks.of.clone(),
-        seed: masks.seed,
-        reading: masks.reading(),
-    };
+    let settings = MaskSettings { source: Some(source), ..masks.settings.clone() };
     MaskSource::new(settings, Arc::clone(dataset)).map_err(|error| {
-        let mut message = error.to_string();
-        if message.contains("offers no masks") {
+        let (key, mut message) = fault_of_masks(&error, "source");
+        if let Error::UnknownMaskSource(_) = error {
             let rules = components.registry.weightless_segmenters().iter().map(|entry| entry.name);
             let names: Vec<&str> = rules.chain(components.registry.segmenters().iter().map(|e| e.name)).collect();
             message += &format!("; or a segmenter: {}", names.join(", "));
         }
-        // The place says the key already.
-        loaded.error(&format!("{at}.source"), message.strip_prefix("data.masks.source: ").unwrap_or(&message))
+        loaded.error(&format!("{at}.{key}"), message)
     })
+}
+
+/// The key of a table of masks that an error is about, `otherwise` where it names none, and what is wrong. The error names
+/// keys of `data.masks`; reference masks have the same in a table of their own.
+fn fault_of_masks<'a>(error: &'a Error, otherwise: &'a str) -> (&'a str, String) {
+    match error.invalid_setting() {
+        Some(setting) => (setting.key.rsplit('.').next().unwrap_or(otherwise), setting.what.clone()),
+        None => (otherwise, error.to_string()),
+    }
 }
 
 #[cfg(test)]
@@ -445,7 +433,7 @@ mod tests {
         let data = open(&loaded(&[]), &crate::builtin(), TornGroups::Refused).unwrap();
         let Splits { train, validation, test, .. } = &data.splits;
         assert_eq!((data.dataset.classes().len(), train.len(), validation.len(), test.len()), (10, 30, 10, 10));
-        assert_eq!(data.masks.settings().source, "veins");
+        assert_eq!(data.masks.source(), "veins");
         let (picture, mask) = data.train_source().load(train[0]).unwrap();
         assert_eq!((picture.width(), mask.unwrap().values().len()), (16, 256));
         let source = data.eval_source();
@@ -456,7 +444,7 @@ mod tests {
     #[test]
     fn without_guidance_training_reads_no_mask() {
         let data = open(&loaded(&["model.mask_guidance=false"]), &crate::builtin(), TornGroups::Refused).unwrap();
-        assert_eq!(data.masks.settings().source, "none");
+        assert_eq!(data.masks.source(), "none");
         assert!(data.train_source().load(0).unwrap().1.is_none() && data.eval_source().load(0).unwrap().1.is_none());
         let named = ["model.mask_guidance=false", "data.masks.source=silhouette"];
         let data = open(&loaded(&named), &crate::builtin(), TornGroups::Refused).unwrap();
@@ -478,6 +466,9 @@ mod tests {
         assert_eq!(message.matches("data.masks.source: ").count(), 1, "{message}");
         let message = refused(&["data.train_per_class=1"]);
         assert!(message.contains("data.validation") && message.contains("two images"), "{message}");
+        // Reference masks are set by a table of the same keys.
+        let message = refused(&["eval.reference_masks={ source = 'inverted', of = 'viens' }"]);
+        assert!(message.contains("eval.reference_masks.of: this data set offers no masks `viens`"), "{message}");
     }
 
     #[test]

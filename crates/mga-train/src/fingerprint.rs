@@ -78,15 +78,15 @@ pub fn with_contents(data: &OpenData, hashes: &FileHashes) -> anyhow::Result<(Fi
 fn without_reference(data: &OpenData, hashes: &FileHashes) -> anyhow::Result<(Fingerprint, Contents)> {
     let images = image_hashes(data.dataset.as_ref(), hashes)?;
     let settings = data.masks.settings();
-    if settings.source == "none" {
+    if data.masks.source() == "none" {
         let fingerprint =
             put_together(data.dataset.as_ref(), &data.splits, &images, "none".to_owned(), |_| String::new());
         return Ok((fingerprint, Contents { images, ..Contents::default() }));
     }
-    let mut lines = vec![format!("{}\n", settings.source)];
+    let mut lines = vec![format!("{}\n", data.masks.source())];
     // A file read in another way is another mask; as of old, nothing is written.
     let as_of_old = settings.reading == MaskReading::default();
-    let reading = if as_of_old { String::new() } else { serde_json::to_string(&settings.reading)? + "\n" };
+    let reading = if as_of_old { String::new() } else { settings.reading.written_out().to_string() + "\n" };
     let (mut masks, mut of_images) = (vec![], vec![]);
     if let Some(native) = data.masks.made_from() {
         (masks, of_images) = mask_contents(&data.masks, native, &images, hashes)?;
@@ -95,7 +95,7 @@ fn without_reference(data: &OpenData, hashes: &FileHashes) -> anyhow::Result<(Fi
         lines.extend_from_slice(&of_images);
     }
     let hash = hash_of(&lines);
-    let mixed = if settings.source == "shuffled" { hash.clone() } else { reading };
+    let mixed = if data.masks.source() == "shuffled" { hash.clone() } else { reading };
     let of_image = |index: usize| of_images.get(index).map_or("", String::as_str).to_owned() + &mixed;
     let fingerprint = put_together(data.dataset.as_ref(), &data.splits, &images, hash, of_image);
     Ok((fingerprint, Contents { images, masks, mixed }))
@@ -188,7 +188,7 @@ fn mask_contents(
 /// The hash of masks that attention is measured against.
 fn reference_hash(masks: &MaskSource, images: &[String], hashes: &FileHashes) -> anyhow::Result<String> {
     let settings = masks.settings();
-    let mut lines = vec![format!("{}\n", settings.source)];
+    let mut lines = vec![format!("{}\n", masks.source())];
     if let Some(native) = masks.made_from() {
         lines.push(format!("{native} {}\n", settings.seed));
         lines.extend(mask_contents(masks, native, images, hashes)?.1);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mga_data::{Loader, LoaderSettings, Pipeline, Source, Transform, loader};
+use mga_data::{Loader, LoaderSettings, Pipeline, Source, Transform};
 use mga_experiment::{Loaded, OnError};
 
 use crate::assemble::normalisation;
@@ -32,10 +32,7 @@ fn settings(loaded: &Loaded) -> LoaderSettings {
         std,
         threads: data.workers,
         prefetch: data.prefetch,
-        on_error: match data.on_error {
-            OnError::Stop => loader::OnError::Stop,
-            OnError::Skip => loader::OnError::Skip,
-        },
+        on_error: data.on_error,
     }
 }
 
@@ -67,7 +64,7 @@ pub fn one_by_one_as_far_as_possible(
     source: Arc<dyn Source>,
     indices: Vec<usize>,
 ) -> anyhow::Result<Loader> {
-    let on_error = loader::OnError::Skip;
+    let on_error = OnError::Skip;
     let settings = LoaderSettings { batch_size: 1, shuffle: false, drop_last: false, on_error, ..settings(loaded) };
     let pipeline = pipeline(loaded, "data.eval.transforms", &loaded.experiment.data.eval.transforms)?;
     Ok(Loader::new(source, indices, pipeline, settings)?)

@@ -89,8 +89,8 @@ pub(crate) fn unreadable(loaded: &Loaded, key: &str, what: &str, lines: &[String
 /// Training would stop at images without a mask that need one; only of masks in a folder is that known at once.
 fn unmasked(experiment: &Experiment, data: &OpenData) -> Option<String> {
     let masks = &data.masks;
-    let needed = data.train_needs_masks() && experiment.data.masks.missing == MissingMask::Error;
-    let from = masks.made_from().filter(|from| *from == "folder" && masks.settings().source != "shuffled");
+    let needed = data.train_needs_masks() && experiment.data.masks.settings.missing == MissingMask::Error;
+    let from = masks.made_from().filter(|from| *from == "folder" && masks.source() != "shuffled");
     let from = from.filter(|_| needed && experiment.data.on_error == OnError::Stop)?;
     let without: Vec<usize> =
         data.splits.train.iter().copied().filter(|&index| !masks.dataset().has_mask(index, from)).collect();

@@ -103,7 +103,7 @@ pub fn survey(
     data: &OpenData,
     interrupt: &Interrupt,
 ) -> anyhow::Result<Option<(MaskSurvey, ContactSheet)>> {
-    let source = data.masks.settings().source.clone();
+    let source = data.masks.source().to_owned();
     if source == "none" {
         return Ok(None);
     }

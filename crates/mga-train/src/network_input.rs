@@ -34,10 +34,7 @@ pub fn needs_no_masks(model: &MgaModel, why: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn name(input: Input) -> &'static str {
-    match input {
-        Input::Image => "image",
-        Input::ImageAndMask => "image-and-mask",
-        Input::MaskedImage => "masked-image",
-    }
+/// The input as an experiment file spells it.
+fn name(input: Input) -> String {
+    serde_json::to_value(input).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
 }

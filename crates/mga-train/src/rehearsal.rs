@@ -4,7 +4,7 @@
 
 mod sizes;
 
-use mga_core::optim::{Optimiser, OptimiserSettings, ScheduleSettings};
+use mga_core::optim::Optimiser;
 use mga_core::parameter::ParameterStore;
 use mga_experiment::{ExperimentError, Loaded, Problem, SelectOn};
 use sizes::Part;
@@ -20,18 +20,7 @@ const NAMED: usize = 3;
 /// # Errors
 /// Learning rates of layers that are not there, at the place where they were written.
 pub fn optimiser(loaded: &Loaded, store: &ParameterStore) -> Result<Box<dyn Optimiser>, ExperimentError> {
-    let experiment = &loaded.experiment;
-    let settings = serde_json::to_value(&experiment.optimiser).and_then(serde_json::from_value::<OptimiserSettings>);
-    let settings = settings.map_err(|error| loaded.error("optimiser", error.to_string()))?;
-    settings.build(store).map_err(|error| {
-        let message = error.to_string();
-        const RATES: &str = "optimiser.learning_rates";
-        // The place says the table already.
-        match message.strip_prefix(RATES) {
-            Some(rest) => loaded.error(RATES, rest.trim_start_matches('.')),
-            None => loaded.error("optimiser", message),
-        }
-    })
+    loaded.experiment.optimiser.build(store).map_err(|error| loaded.error_in("optimiser", error))
 }
 
 /// A forward pass over one image of a size.
@@ -71,11 +60,8 @@ impl<'a> Rehearsal<'a> {
     pub(crate) fn optimiser(&mut self, store: &ParameterStore) {
         let rate = self.loaded.experiment.optimiser.learning_rate();
         self.problems.extend(optimiser(self.loaded, store).err().into_iter().flat_map(|error| error.problems));
-        let schedule = serde_json::to_value(&self.loaded.experiment.schedule);
-        let schedule = schedule.and_then(serde_json::from_value::<ScheduleSettings>);
-        let checked = schedule.map_err(|e| e.to_string()).and_then(|s| s.check(rate).map_err(|e| e.to_string()));
-        if let Err(message) = checked {
-            self.error("schedule", message);
+        if let Err(error) = self.loaded.experiment.schedule.check(rate) {
+            self.problems.extend(self.loaded.error_in("schedule", error).problems);
         }
     }
 

@@ -302,7 +302,7 @@ mod tests {
         let mut other = experiment.clone();
         (other.data.batch_size, other.data.workers, other.data.root) = (3, 2, None);
         assert_eq!(decoding_settings(&other), decoding_settings(&experiment));
-        other.data.masks.seed = 1;
+        other.data.masks.settings.seed = 1;
         assert_ne!(decoding_settings(&other), decoding_settings(&experiment));
     }
 }

@@ -8,26 +8,26 @@ use super::precision::widened;
 use crate::error::{Error, Result};
 use crate::tape::{Gradient, Tape, Value};
 
-/// What becomes of the features `F` `[N, C, h, w]` under the attention `A` `[N, 1, h, w]`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Default)]
-#[serde(rename_all = "lowercase")]
+/// How the attention map A acts on the features F.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Attention {
-    /// `F`: the map is computed, and supervised where guidance is on, but does not act.
+    /// F: not at all.
     None,
-    /// `A F`.
+    /// A F.
     Multiply,
-    /// `p F + q A F`, the paper's with `p = q = 0.5`.
+    /// a F + b A F, with `residual_weights`.
     #[default]
     Residual,
-    /// `[F ; A F]`: twice the channels.
+    /// F and A F side by side: twice the channels for the classifier.
     Concat,
-    /// `A F`, where the map is that of CBAM's spatial gate ([`crate::cbam::SpatialGate`]).
-    #[serde(rename = "cbam-spatial")]
+    /// A F, with the map of CBAM's spatial gate (Woo et al. 2018): a 7 x 7 convolution and a batch norm.
     CbamSpatial,
 }
 
-/// Applies the attention; `residual` are the weights `(p, q)` of [`Attention::Residual`].
+/// Applies the attention `A` `[N, 1, h, w]` to the features `F` `[N, C, h, w]`.
 ///
+/// `residual` are the weights `(a, b)` of [`Attention::Residual`], the paper's `(0.5, 0.5)`.
 /// `f16` and `bf16`: the attention's gradient, a sum over the channels, is taken in `f32`.
 pub fn attend(
     tape: &mut Tape,

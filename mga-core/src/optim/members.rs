@@ -44,8 +44,8 @@ impl Members {
             if !weights.iter().any(|p| under(p.name(), prefix)) {
                 let tops: BTreeSet<&str> = weights.iter().filter_map(|p| p.name().split('.').next()).collect();
                 let tops: Vec<String> = tops.into_iter().map(|top| format!("`{top}`")).collect();
-                let message = format!("{key}: no parameter lies below it; expected one below {}", tops.join(", "));
-                return Err(Error::Settings(message));
+                let what = format!("no parameter lies below it; expected one below {}", tops.join(", "));
+                return Err(Error::setting(key, what));
             }
         }
         let member = |p: &Parameter| {

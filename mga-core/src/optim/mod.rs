@@ -31,14 +31,16 @@ use crate::error::Result;
 use crate::parameter::ParameterStore;
 use members::Members;
 
-/// How parameters are updated: `[optimiser]` of an experiment.
+/// How parameters are updated.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Optimiser")]
 pub struct OptimiserSettings {
     /// The rule and its settings.
     #[serde(flatten)]
     pub rule: UpdateRule,
-    /// Learning rates of parameters whose name lies below the key, in place of `learning_rate`; the longest key that
-    /// fits counts: `{ "classifier" = 0.1 }`.
+    /// Learning rates of layers, in place of `learning_rate`: `{ "classifier" = 0.1 }` is that of `classifier.weight` and
+    /// `classifier.bias`. A key is the whole name of a parameter, or of a layer that it lies below; the longest key that
+    /// fits counts. A key that fits no parameter is an error.
     #[serde(default)]
     #[schemars(extend("additionalProperties" = { "type": "number", "minimum": 0.0 }))]
     pub learning_rates: BTreeMap<String, f64>,

@@ -7,5 +7,5 @@ pub(super) fn require(holds: bool, key: &str, expected: &str, found: f64) -> Res
     if holds && found.is_finite() {
         return Ok(());
     }
-    Err(Error::settings(format!("{key}: expected {expected}, found {found}")))
+    Err(Error::setting(key, format!("expected {expected}, found {found}")))
 }

@@ -8,11 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::require::require;
 use crate::error::{Error, Result};
 
-/// How long to train, and the learning rate over time: `[schedule]` of an experiment.
-///
-/// The learning rate is set anew each epoch, as the authors do; only the warm-up rises with every step. The shape begins
-/// where the warm-up ends and fills the epochs that are left.
+/// How long to train, and the learning rate over time, set anew each epoch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Schedule")]
 pub struct ScheduleSettings {
     /// The shape of the learning rate over the epochs, by its `name`.
     #[serde(flatten)]
@@ -24,7 +22,7 @@ pub struct ScheduleSettings {
     /// Epochs over which the learning rate rises linearly to its start.
     #[serde(default)]
     pub warmup_epochs: usize,
-    /// The learning rate never falls below this, once warm.
+    /// The learning rate never falls below this.
     #[serde(default)]
     #[schemars(range(min = 0.0))]
     pub min_learning_rate: f64,
@@ -39,7 +37,7 @@ pub enum Shape {
     Cosine,
     /// Multiplied by `gamma` every so many epochs.
     Step(StepSettings),
-    /// (1 - epoch / epochs) to a power, from the start down to `min_learning_rate`.
+    /// (1 - epoch / epochs) to a power.
     Polynomial(PolynomialSettings),
     /// Always the same.
     Constant,
@@ -106,9 +104,8 @@ impl ScheduleSettings {
         whole("schedule.epochs", self.epochs)?;
         if self.warmup_epochs > self.epochs {
             let Self { epochs, warmup_epochs, .. } = self;
-            return Err(Error::Settings(format!(
-                "schedule.warmup_epochs: expected at most schedule.epochs, {epochs}, found {warmup_epochs}"
-            )));
+            let what = format!("expected at most schedule.epochs, {epochs}, found {warmup_epochs}");
+            return Err(Error::setting("schedule.warmup_epochs", what));
         }
         let expected = format!("at least 0 and at most optimiser.learning_rate, {learning_rate}");
         let inside = (0.0..=learning_rate).contains(&self.min_learning_rate);
@@ -127,6 +124,9 @@ impl ScheduleSettings {
 
     /// What multiplies the learning rates at a step: 1 at the start. `learning_rate` is the optimiser's main one, that
     /// `min_learning_rate` is a share of; rates of single parameters keep their ratio to it throughout.
+    ///
+    /// The factor changes with the epoch, as the authors do; only the warm-up rises with every step. The shape begins where
+    /// the warm-up ends, fills the epochs that are left, and goes down to `min_learning_rate`.
     ///
     /// Cosine without warm-up: `(1 + cos(pi epoch / epochs)) / 2`. A warm-up of `n` steps in all: `(step + 1) / n`.
     #[must_use]

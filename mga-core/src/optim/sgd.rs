@@ -58,8 +58,7 @@ impl Sgd {
         require((0.0..1.0).contains(&momentum), "optimiser.momentum", "at least 0 and less than 1", momentum)?;
         require(weight_decay >= 0.0, "optimiser.weight_decay", "at least 0", weight_decay)?;
         if nesterov && momentum == 0.0 {
-            let message = "optimiser.nesterov: needs a momentum above 0; set optimiser.momentum";
-            return Err(Error::Settings(message.to_owned()));
+            return Err(Error::setting("optimiser.nesterov", "needs a momentum above 0; set optimiser.momentum"));
         }
         Ok(Self { settings, members, velocity: Slots::new(), engine: Engine::default() })
     }

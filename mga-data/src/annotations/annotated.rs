@@ -33,14 +33,12 @@ impl Annotated {
     pub fn open(dataset: Arc<dyn Dataset>, settings: AnnotationSettings, masks: &str) -> Result<Self> {
         if settings.classes.len() < 2 || settings.classes.len() > 255 {
             let found = settings.classes.len();
-            return Err(Error::settings(format!("data.annotations.classes: expected 2 to 255 names, found {found}")));
+            return Err(Error::setting("data.annotations.classes", format!("expected 2 to 255 names, found {found}")));
         }
         let extension = match settings.source {
             AnnotationKind::Masks if settings.classes.len() != 2 => {
-                return Err(Error::settings(format!(
-                    "data.annotations.classes: masks tell two classes apart, and {} are named",
-                    settings.classes.len()
-                )));
+                let what = format!("masks tell two classes apart, and {} are named", settings.classes.len());
+                return Err(Error::setting("data.annotations.classes", what));
             }
             AnnotationKind::Masks => None,
             AnnotationKind::Labelme => Some("json"),

@@ -61,7 +61,7 @@ struct HubSet {
 /// without an image show only when they are asked for: `data.on_error` says what then.
 fn open(own: &HubSettings, context: &OpenContext) -> Result<HubSet> {
     let tables = files::find(own, context)?;
-    let Some(first) = tables.first() else { return Err(Error::settings("data.files: no parquet file is left")) };
+    let Some(first) = tables.first() else { return Err(Error::setting("data.files", "no parquet file is left")) };
     let image = match &own.image_column {
         Some(name) => name.clone(),
         None => columns::image_column(first)?,

@@ -342,9 +342,8 @@ impl Walk<'_> {
             return Ok(ClassFolders { classes, unlabelled });
         }
         if settings.class_level.is_some() {
-            return Err(Error::settings(
-                "`data.class_level` stands beside `data.classes`, which names the folders: drop one",
-            ));
+            let what = "stands beside `data.classes`, which names the folders: drop one";
+            return Err(Error::setting("data.class_level", what));
         }
         for (class, paths) in &settings.classes {
             for path in paths.paths() {
@@ -398,7 +397,7 @@ struct Exclude {
 
 impl Exclude {
     fn new(patterns: &[String]) -> Result<Self> {
-        let bad = |e: globset::Error| Error::settings(format!("`data.exclude`: {e}"));
+        let bad = |e: globset::Error| Error::setting("data.exclude", e.to_string());
         let mut builder = GlobSetBuilder::new();
         for pattern in patterns {
             builder.add(Glob::new(pattern).map_err(bad)?);

@@ -254,7 +254,7 @@ mod tests {
         grey_png(&root.join("l2_mask/0010.png"), 8, 6, |x, y| if x == y && y < 3 { 255 } else { 0 });
         let set: std::sync::Arc<dyn Dataset> = std::sync::Arc::new(opened(&context).unwrap());
         let load = |source: &str, index: usize| {
-            let settings = MaskSettings { source: source.to_owned(), ..MaskSettings::default() };
+            let settings = MaskSettings::of_source(source);
             MaskSource::new(settings, set.clone()).unwrap().load(index).unwrap().1.unwrap()
         };
         for control in CONTROLS {

@@ -134,7 +134,7 @@ pub fn open(settings: &TableSettings, context: &OpenContext) -> Result<FileSet> 
         }
         (None, Some(_)) => {
             if settings.fold.is_some() {
-                return Err(Error::settings("`data.fold` needs a table with fold columns: set `data.file`, not lists"));
+                return Err(Error::setting("data.fold", "needs a table with fold columns: set `data.file`, not lists"));
             }
             for (list, split) in lists {
                 let list = locate(list, root)?;
@@ -359,7 +359,7 @@ struct FoldColumn {
 impl FoldColumn {
     fn find(text: &str, table: &TextTable) -> Result<Self> {
         let (repeat, fold) = text.split_once('.').ok_or_else(|| {
-            Error::settings(format!("`data.fold` is \"{text}\": expected repeat and fold, such as \"0.3\""))
+            Error::setting("data.fold", format!("expected repeat and fold, such as \"0.3\", found \"{text}\""))
         })?;
         Ok(Self { column: table.needed(&format!("repeat_{repeat}"), "`data.fold`")?, wanted: fold_number(fold) })
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use mga_core::random::Generator;
 
+use super::SOURCE;
 use crate::dataset::{Dataset, Split};
 use crate::error::{Error, Result};
 use crate::picture::Mask;
@@ -21,10 +22,8 @@ pub(super) fn partners(dataset: &dyn Dataset, of: &str, seed: u64) -> Result<Vec
     }
     let all: Vec<usize> = groups.values().flatten().copied().collect();
     if all.len() < 2 {
-        return Err(Error::settings(format!(
-            "data.masks.source = \"shuffled\" needs two images with masks from `{of}` at least, and there are {}",
-            all.len()
-        )));
+        let what = format!("`shuffled` needs two images with masks from `{of}` at least, and there are {}", all.len());
+        return Err(Error::setting(SOURCE, what));
     }
     let mut partners = vec![None; records.len()];
     for (position, group) in groups.values().enumerate() {

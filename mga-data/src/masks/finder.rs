@@ -54,7 +54,7 @@ impl MaskFinder {
         usual: fn(&Path) -> Vec<PathBuf>,
     ) -> Result<Self> {
         if let Some(name) = name {
-            let told = |what: &str| Err(Error::settings(format!("`{key}mask_name` is \"{name}\": {what}")));
+            let told = |what: &str| Err(Error::setting(format!("{key}mask_name"), format!("\"{name}\": {what}")));
             if !name.contains("{stem}") && !name.contains("{name}") {
                 return told("expected {stem} in it, which stands for the image's name without extension, or {name}");
             }

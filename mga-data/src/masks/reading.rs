@@ -22,19 +22,41 @@ use crate::picture::Mask;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct MaskReading {
-    /// Numbers that mean 1.
+    /// Numbers in mask files that mean 1: indices in files with a palette of colours, grey values otherwise. With this list
+    /// alone all others mean 0; without any list, brightness counts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub foreground: Vec<u16>,
-    /// Numbers that mean 0.
+    /// Numbers in mask files that mean 0; alone, all others mean 1.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub background: Vec<u16>,
-    /// Numbers of pixels that are ignored: they have no share in the attention's target or its loss.
+    /// Numbers in mask files of pixels that are ignored: they have no share in the attention's target and loss.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ignore: Vec<u16>,
-    /// Which pixels of photographs that EXIF turns the masks were drawn on; `None`: upright, and what nothing shows is told.
+    /// Which pixels of photographs that EXIF turns the mask files were drawn on: `upright` as they are shown, `stored` as
+    /// they are stored; left out: upright, and how many there are that nothing shows is told.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub orientation: Option<MaskOrientation>,
-    /// Whether a mask of another aspect than its image is stretched to it; otherwise it is an error.
+    /// Stretch masks of another aspect to their images, as the square outputs of some segmenters need; otherwise they are
+    /// errors.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub stretch: bool,
 }
 
 impl MaskReading {
+    /// Every setting, those that are left out too, for records and hashes of masks. What is in them must stay as it is:
+    /// hashes of data that was trained on hold this text.
+    #[must_use]
+    pub fn written_out(&self) -> serde_json::Value {
+        let Self { foreground, background, ignore, orientation, stretch } = self;
+        serde_json::json!({
+            "foreground": foreground,
+            "background": background,
+            "ignore": ignore,
+            "orientation": orientation,
+            "stretch": stretch,
+        })
+    }
+
     /// Whether a list says what numbers mean.
     pub fn lists_numbers(&self) -> bool {
         !(self.foreground.is_empty() && self.background.is_empty() && self.ignore.is_empty())
@@ -248,6 +270,15 @@ mod tests {
         let image = image::RgbImage::from_raw(2, 1, vec![1, 1, 1, 2, 2, 2]).unwrap();
         DynamicImage::from(image).write_to(&mut bytes, ImageFormat::Png).unwrap();
         assert_eq!(read(&lists(&[1], &[], &[]), bytes.get_ref()), [1.0, 0.0]);
+    }
+
+    #[test]
+    fn hashes_of_masks_hold_every_setting() {
+        let reading = MaskReading { orientation: Some(MaskOrientation::Stored), ..lists(&[1], &[], &[3]) };
+        assert_eq!(
+            reading.written_out().to_string(),
+            r#"{"foreground":[1],"background":[],"ignore":[3],"orientation":"stored","stretch":false}"#
+        );
     }
 
     #[test]

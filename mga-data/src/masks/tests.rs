@@ -42,7 +42,7 @@ impl Dataset for Fixed {
 }
 
 fn settings(source: &str) -> MaskSettings {
-    MaskSettings { source: source.into(), ..MaskSettings::default() }
+    MaskSettings::of_source(source)
 }
 
 /// A mask of the picture's size whose first value tells which it is.
@@ -154,7 +154,7 @@ fn unknown_sources_name_what_there_is() {
 #[test]
 fn settings_read_as_documented() {
     let read: MaskSettings = serde_json::from_str(r#"{ "empty": "skip", "missing": "no-loss" }"#).unwrap();
-    assert_eq!((read.source.as_str(), read.empty, read.missing), ("folder", EmptyMask::Skip, MissingMask::NoLoss));
+    assert_eq!((read.source, read.empty, read.missing), (None, EmptyMask::Skip, MissingMask::NoLoss));
     assert!(serde_json::from_str::<MaskSettings>(r#"{ "sorce": "ones" }"#).is_err());
 }
 

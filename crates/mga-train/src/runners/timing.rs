@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use mga_core::optim::OptimiserSettings;
 use mga_core::tape::Tape;
 use mga_experiment::{Components, Loaded, SelectOn};
 
@@ -40,8 +39,7 @@ pub fn time(loaded: &Loaded, components: &Components, limit: Duration) -> anyhow
     let (splits, loader) = (data.splits(), |indices: &[usize], train| {
         loaders::of_source(loaded, data.source(train), indices.to_vec(), train)
     });
-    let settings: OptimiserSettings = serde_json::from_value(serde_json::to_value(&experiment.optimiser)?)?;
-    let mut optimiser = settings.build(learner.store())?;
+    let mut optimiser = experiment.optimiser.build(learner.store())?;
     let train = loader(&splits.train, true)?;
     let opened = begun.elapsed().as_secs_f64();
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context;
-use mga_core::optim::{OptimiserSettings, Position, ScheduleSettings};
+use mga_core::optim::Position;
 use mga_data::{Batch, Loader, MaskSource};
 use mga_experiment::{Experiment, SelectOn};
 
@@ -43,11 +43,10 @@ pub struct Training<'a> {
 impl Training<'_> {
     /// Trains to the end, from `resume` or from the start.
     pub fn run(&self, resume: bool) -> anyhow::Result<Progress> {
-        let optimiser: OptimiserSettings = serde_json::from_value(serde_json::to_value(&self.experiment.optimiser)?)?;
-        let schedule: ScheduleSettings = serde_json::from_value(serde_json::to_value(&self.experiment.schedule)?)?;
-        let rate = optimiser.learning_rate();
+        let schedule = &self.experiment.schedule;
+        let rate = self.experiment.optimiser.learning_rate();
         schedule.check(rate)?;
-        let mut stores: Vec<Moved<'_>> = vec![(self.learner.store(), optimiser.build(self.learner.store())?)];
+        let mut stores: Vec<Moved<'_>> = vec![(self.learner.store(), self.experiment.optimiser.build(self.learner.store())?)];
         for extra in self.learner.extra_stores() {
             stores.push((extra.store, extra.optimiser.build(extra.store)?));
         }

@@ -69,8 +69,8 @@ pub fn training_images(experiment: &Experiment) -> anyhow::Result<Option<Trained
     // The data set's own folder of masks may be one that `mga masks` wrote.
     let own = data.settings.get("mask_root").and_then(serde_json::Value::as_str);
     let own = own.map(|folder| data.root.clone().unwrap_or_default().join(folder));
-    if matches!(masks.source.as_deref(), None | Some("folder" | "file"))
-        && let Some(folder) = masks.folder.clone().or(own)
+    if matches!(masks.settings.source.as_deref(), None | Some("folder" | "file"))
+        && let Some(folder) = masks.settings.folder.clone().or(own)
     {
         return Ok(Provenance::of_folder(&folder)?.and_then(|record| record.trained_on));
     }

@@ -88,12 +88,10 @@ pub(super) fn model(
         anyhow::anyhow!("--backbone {}: not known; there are {}", setting.backbone, names.join(", "))
     })?;
     let attention = match setting.attention.as_deref() {
-        None | Some("none") => Attention::None,
-        Some("multiply") => Attention::Multiply,
-        Some("residual") => Attention::Residual,
-        Some("concat") => Attention::Concat,
-        Some("cbam-spatial") => Attention::CbamSpatial,
-        Some(other) => anyhow::bail!("--attention {other}: expected none, multiply, residual, concat or cbam-spatial"),
+        None => Attention::None,
+        Some(name) => {
+            serde_json::from_value(name.into()).map_err(|error| anyhow::anyhow!("--attention {name}: {error}"))?
+        }
     };
     let settings = ModelSettings {
         classes: CLASSES,

@@ -93,7 +93,7 @@ pub(super) fn run(args: Args, components: &Components) -> anyhow::Result<()> {
 /// Training would stop at these images, though each could be meant.
 fn unmasked(experiment: &Experiment, data: &OpenData, report: &DataReport) -> Option<String> {
     let wanted = experiment.model.mask_guidance || experiment.model.input.needs_masks();
-    if !wanted || experiment.data.masks.missing != MissingMask::Error {
+    if !wanted || experiment.data.masks.settings.missing != MissingMask::Error {
         return None;
     }
     let without: BTreeSet<&str> = report.masks.missing.iter().map(String::as_str).collect();

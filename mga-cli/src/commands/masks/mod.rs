@@ -106,7 +106,10 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let origin = match name.as_str() {
         "file" | "alpha" => Origin::Own {
             source: if name == "file" { "folder" } else { "alpha" },
-            reading: loaded.as_ref().map(|loaded| loaded.experiment.data.masks.reading()).unwrap_or_default(),
+            reading: loaded
+                .as_ref()
+                .map(|loaded| loaded.experiment.data.masks.settings.reading.clone())
+                .unwrap_or_default(),
         },
         name => Origin::Made(Box::new(Maker::open(name, &settings, components, &device)?)),
     };
@@ -198,7 +201,7 @@ fn segmenter_name(args: &Args, loaded: Option<&Loaded>, components: &Components)
     if let Some(published) = published {
         return Ok(published.component.to_owned());
     }
-    let named = loaded.and_then(|loaded| loaded.experiment.data.masks.source.as_deref());
+    let named = loaded.and_then(|loaded| loaded.experiment.data.masks.settings.source.as_deref());
     let known =
         |name: &&str| components.registry.weightless(name).is_some() || components.registry.segmenter(name).is_some();
     named.filter(known).map(str::to_owned).context("name a segmenter with --segmenter; `mga list` shows them")

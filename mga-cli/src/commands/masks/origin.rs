@@ -131,18 +131,19 @@ impl Origin {
             Self::Own { source, reading } => Provenance {
                 segmenter: (if *source == "folder" { "file" } else { source }).to_owned(),
                 // Files read in another way are other masks.
-                identity: match serde_json::to_string(reading) {
-                    Ok(read) if *reading != MaskReading::default() => {
-                        format!("own-{source}-{}", hex(&Sha256::digest(read)[..8]))
-                    }
-                    _ => format!("own-{source}"),
+                identity: if *reading == MaskReading::default() {
+                    format!("own-{source}")
+                } else {
+                    let read = reading.written_out().to_string();
+                    format!("own-{source}-{}", hex(&Sha256::digest(read)[..8]))
                 },
                 weights: None,
                 weights_name: None,
                 weights_sha256: None,
-                settings: match serde_json::to_value(reading) {
-                    Ok(read) if *reading != MaskReading::default() => read,
-                    _ => serde_json::json!({}),
+                settings: if *reading == MaskReading::default() {
+                    serde_json::json!({})
+                } else {
+                    reading.written_out()
                 },
                 trained_on: None,
             },

@@ -49,7 +49,8 @@ impl Labels {
                 let number = label.parse().ok().or_else(|| known.iter().position(|name| name == label));
                 let number: Option<usize> = number.filter(|number| *number < known.len());
                 number.map(Some).ok_or_else(|| {
-                    Error::settings(format!("data.label_column: `{label}`, but the files name {} classes", known.len()))
+                    let what = format!("`{label}`, but the files name {} classes", known.len());
+                    Error::setting("data.label_column", what)
                 })
             };
             let indices = self.labels.iter().map(index).collect::<Result<Vec<_>>>()?;
@@ -66,16 +67,15 @@ impl Labels {
             if let Some(class) = classes.get_mut(*index) {
                 if class != name && *class != keys[*index] {
                     let (one, label) = (class.clone(), &keys[*index]);
-                    let what = format!("data.class_column: label {label} is called both `{one}` and `{name}`");
-                    return Err(Error::settings(what));
+                    let what = format!("label {label} is called both `{one}` and `{name}`");
+                    return Err(Error::setting("data.class_column", what));
                 }
                 class.clone_from(name);
             }
         }
         if classes.iter().collect::<BTreeSet<_>>().len() < classes.len() {
-            return Err(Error::settings(
-                "data.class_column: two labels have the same name; leave one of the columns out",
-            ));
+            let what = "two labels have the same name; leave one of the columns out";
+            return Err(Error::setting("data.class_column", what));
         }
         Ok((classes, indices))
     }

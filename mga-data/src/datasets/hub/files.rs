@@ -50,9 +50,8 @@ pub(super) fn find(own: &HubSettings, context: &OpenContext) -> Result<Vec<Table
         (Some(repo), None) => (of_repo(repo, &takes, context)?, format!("repository `{repo}`")),
         (None, Some(root)) => (of_folder(root, &takes)?, root.display().to_string()),
         (Some(_), Some(_)) => {
-            return Err(Error::settings(
-                "data.repo stands beside data.root; keep the one that holds the parquet files",
-            ));
+            let what = "stands beside data.root; keep the one that holds the parquet files";
+            return Err(Error::setting("data.repo", what));
         }
         (None, None) => {
             let what = "data set `hub` needs `data.repo` (owner/name of the hub), or `data.root` with parquet files";
@@ -71,7 +70,7 @@ pub(super) fn find(own: &HubSettings, context: &OpenContext) -> Result<Vec<Table
 }
 
 fn patterns(patterns: &[String]) -> Result<GlobSet> {
-    let wrong = |pattern: &str, e: globset::Error| Error::settings(format!("data.files: `{pattern}`: {e}"));
+    let wrong = |pattern: &str, e: globset::Error| Error::setting("data.files", format!("`{pattern}`: {e}"));
     let mut set = GlobSetBuilder::new();
     for pattern in patterns {
         set.add(Glob::new(pattern).map_err(|e| wrong(pattern, e))?);
@@ -81,7 +80,7 @@ fn patterns(patterns: &[String]) -> Result<GlobSet> {
 
 /// Paths and names, in the order of the names.
 fn of_repo(repo: &str, takes: &dyn Fn(&str) -> bool, context: &OpenContext) -> Result<Vec<(PathBuf, String)>> {
-    let failed = |error: mga_hub::Error| Error::settings(format!("data.repo: {error}"));
+    let failed = |error: mga_hub::Error| Error::setting("data.repo", error.to_string());
     let hub = context.hub.clone().unwrap_or_else(Hub::from_env);
     let mut repo = Repo::dataset(repo).map_err(failed)?;
     let mut names: Vec<String> = hub.files(&repo).map_err(failed)?;

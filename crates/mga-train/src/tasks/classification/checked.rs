@@ -57,7 +57,7 @@ fn data_lines(loaded: &Loaded, data: &OpenData) -> anyhow::Result<String> {
         splits.train.len(),
         splits.validation.len(),
         splits.test.len(),
-        data.masks.settings().source
+        data.masks.source()
     );
     let pipeline = loaders::pipeline(loaded, "data.train.transforms", &loaded.experiment.data.train.transforms)?;
     let sizes = sizes(data)?;

@@ -76,7 +76,7 @@ impl Learner for Classifier<'_> {
             mask_weight: experiment.objective.mask_weight,
             label_smoothing: experiment.objective.label_smoothing,
             class_weights: self.class_weights.clone(),
-            skip_blank_masks: experiment.data.masks.empty == EmptyMask::Skip,
+            skip_blank_masks: experiment.data.masks.settings.empty == EmptyMask::Skip,
         };
         let attention = prediction.attention.filter(|_| experiment.model.mask_guidance);
         let (masks, counted, has_mask) = (&batch.masks, batch.counts.as_ref(), &batch.has_mask);

@@ -75,7 +75,7 @@ fn labels(found: &mut Rehearsal<'_>, data: &OpenData) {
 fn masks(found: &mut Rehearsal<'_>, data: &OpenData) {
     let experiment = &found.loaded().experiment;
     let shown = experiment.model.input.needs_masks();
-    let guided = experiment.model.mask_guidance && experiment.data.masks.missing == MissingMask::Error;
+    let guided = experiment.model.mask_guidance && experiment.data.masks.settings.missing == MissingMask::Error;
     if experiment.data.on_error == OnError::Skip || !(guided || shown) {
         return;
     }
@@ -89,11 +89,11 @@ fn masks(found: &mut Rehearsal<'_>, data: &OpenData) {
             without.filter_map(|&index| Some(data.dataset.records().get(index)?.id.as_str())).collect();
         if !without.is_empty() {
             let (lacking, all, named) = (without.len(), indices.len(), first(&without));
-            let source = &data.masks.settings().source;
+            let source = data.masks.source();
             let way = if shown {
                 "model.input shows the network a mask with every image"
             } else {
-                "add them, or set data.masks.missing = \"no-loss\""
+                "add them, or set data.masks.settings.missing = \"no-loss\""
             };
             let message = format!("{lacking} of {all} {part} images have no mask from `{source}` ({named}); {way}");
             found.error("data.masks", message);

@@ -65,14 +65,15 @@ pub(super) fn open(loaded: &Loaded, components: &Components, purpose: Purpose) -
     };
     let dataset = supplied(loaded, components, &dataset, ("data.masks", &data.masks))?;
     let first = || dataset.mask_sources().first().map_or_else(String::new, |source| (*source).to_owned());
-    let source = data.masks.source.clone().map_or_else(first, own_name);
+    let source = data.masks.settings.source.clone().map_or_else(first, own_name);
     let wrong = |message: String| loaded.error("data.annotations", message);
-    let annotated = Annotated::open(Arc::clone(&dataset), settings, &source).map_err(|e| wrong(e.to_string()))?;
+    let annotated = Annotated::open(Arc::clone(&dataset), settings, &source);
+    let annotated = annotated.map_err(|error| loaded.error_in("data.annotations", error))?;
     // Only annotated images are split: a share of them for validation, not of all there are.
     let chosen: Vec<usize> = (0..dataset.len()).filter(|&index| annotated.has(index)).collect();
     let records: Vec<_> = chosen.iter().filter_map(|&index| dataset.records().get(index).cloned()).collect();
     let within = split::assign(&records, dataset.classes(), &split_settings(data))
-        .map_err(|error| loaded.error("data.validation", error.to_string()))?;
+        .map_err(|error| loaded.error_in("data", error))?;
     let back = |indices: &[usize]| indices.iter().filter_map(|&at| chosen.get(at).copied()).collect::<Vec<_>>();
     let splits = Splits {
         train: back(&within.train),
@@ -96,7 +97,7 @@ pub(super) fn open(loaded: &Loaded, components: &Components, purpose: Purpose) -
     if chosen.len() < dataset.len() {
         notes.push(format!("{} of {} images are annotated; the others are left out", chosen.len(), dataset.len()));
     }
-    let none = MaskSettings { source: "none".to_owned(), ..MaskSettings::default() };
+    let none = MaskSettings::of_source("none");
     let masks = Arc::new(MaskSource::new(none, Arc::clone(&dataset))?);
     let (skips, decoding) = (data.on_error == OnError::Skip, decoding_settings(&loaded.experiment));
     Ok(AnnotatedData { dataset, annotated: Arc::new(annotated), splits, masks, notes, skips, decoding })
@@ -173,7 +174,8 @@ fn count_labels(loaded: &Loaded, data: &AnnotatedData) -> anyhow::Result<(LabelC
         [("training", &data.splits.train), ("validation", &data.splits.validation), ("test", &data.splits.test)];
     let (mut training, mut notes) = (LabelCounts::default(), Vec::new());
     let all: Vec<usize> = parts.iter().flat_map(|(_, images)| images.iter().copied()).collect();
-    notes.extend(usable(loaded, KEY, data.annotated.survey_masks(&all, &loaded.experiment.data.masks.reading()))?);
+    let reading = &loaded.experiment.data.masks.settings.reading;
+    notes.extend(usable(loaded, KEY, data.annotated.survey_masks(&all, reading))?);
     for (part, images) in parts.into_iter().filter(|(_, images)| !images.is_empty()) {
         let counts = data.annotated.count(images);
         notes.extend(unreadable(loaded, KEY, &format!("annotated {part} images"), &counts.unreadable)?);

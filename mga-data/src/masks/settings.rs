@@ -1,0 +1,76 @@
+//! Where masks come from, as `[data.masks]` and `[eval.reference_masks]` of an experiment say.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{MaskLayout, MaskReading};
+
+/// Where masks come from. Evaluation and prediction never need them.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct MaskSettings {
+    /// `folder`, `alpha`, another source of the data set, a segmenter's name (which makes masks as they are needed, each
+    /// once), `none`, or a control (`ones`, `shuffled`, `inverted`, `centre`, `silhouette`); left out: the data set's first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub source: Option<String>,
+    /// What a mask that is zero everywhere means.
+    pub empty: EmptyMask,
+    /// What an image without a mask means.
+    pub missing: MissingMask,
+    /// The data set's source that a control is made from; left out: its first. `silhouette` is that of the data set where
+    /// it offers one (`leaves`), else the convex hull of the mask.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub of: Option<String>,
+    /// Seed of the controls that draw.
+    pub seed: u64,
+    /// With source = "folder": a folder of masks that are named after the images, such as `mga masks` writes, in place of
+    /// the data set's own. Relative to where mga is started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub folder: Option<PathBuf>,
+    /// What the masks in `folder` are called: "{stem}_segmentation.png", where {stem} is the image's name without extension
+    /// and {name} with it; left out: the image's name with .png.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub mask_name: Option<String>,
+    /// How `folder` is laid out: `tree`, in sub-folders as the images, or `flat`, all in the one folder; left out: `tree`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mask_layout: Option<MaskLayout>,
+    /// How mask files are read.
+    #[serde(flatten)]
+    pub reading: MaskReading,
+}
+
+impl MaskSettings {
+    /// The settings of one source, and nothing else said.
+    #[must_use]
+    pub fn of_source(source: impl Into<String>) -> Self {
+        Self { source: Some(source.into()), ..Self::default() }
+    }
+}
+
+/// What a mask that is zero everywhere means.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum EmptyMask {
+    /// A target of ones, as in the authors' code.
+    #[default]
+    Ones,
+    /// The image trains without a mask term.
+    Skip,
+}
+
+/// What an image without a mask means.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum MissingMask {
+    /// An error that names the image.
+    #[default]
+    Error,
+    /// The image trains without a mask term.
+    NoLoss,
+}
