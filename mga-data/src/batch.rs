@@ -1,6 +1,9 @@
 //! Normalised tensors of several images.
 
+use std::collections::BTreeMap;
+
 use candle_core::{Device, Tensor};
+use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
 use crate::picture::{Mask, Picture, value_of};
@@ -26,6 +29,14 @@ pub struct Batch {
     pub indices: Vec<usize>,
     /// Name of each image, as in the data set's records.
     pub ids: Vec<String>,
+    /// What each image is in the batch, as the sampler says: 0 but for samplers of other roles, such as support and query.
+    pub roles: Vec<u16>,
+    /// Other tensors by name: the views that transforms gave, `[N, 3, H, W]`, f32, normalised as the images are.
+    pub tensors: BTreeMap<String, Tensor>,
+    /// What transforms wrote down of each image.
+    pub records: Vec<Map<String, Value>>,
+    /// Shares of each class in place of one label, `[N, K]`, f32, where something mixed them.
+    pub soft_labels: Option<Tensor>,
 }
 
 /// One image ready to be batched.
@@ -43,6 +54,21 @@ pub struct Sample {
     pub mask: Option<Mask>,
     /// The transformed mask to measure against.
     pub reference: Option<Mask>,
+    /// Other views of the picture, by name.
+    pub views: Vec<(String, Picture)>,
+    /// What transforms wrote down.
+    pub record: Map<String, Value>,
+    /// What it is in the batch; 0 where nothing says otherwise.
+    pub role: u16,
+}
+
+impl Sample {
+    /// A picture without mask, label or views.
+    #[must_use]
+    pub fn new(index: usize, id: String, picture: Picture) -> Self {
+        let (views, record) = (Vec::new(), Map::new());
+        Self { index, id, label: None, picture, mask: None, reference: None, views, record, role: 0 }
+    }
 }
 
 /// What is subtracted from pixels, and what they are divided by: `(pixel - mean) / std`; red, green, blue.
@@ -108,6 +134,10 @@ impl Batch {
             labels: vec![*label],
             indices: vec![*at],
             ids: vec![id.clone()],
+            roles: self.roles.get(index).copied().into_iter().collect(),
+            tensors: self.tensors.iter().map(|(name, all)| Ok((name.clone(), narrow(all)?))).collect::<Result<_>>()?,
+            records: self.records.get(index).cloned().into_iter().collect(),
+            soft_labels: self.soft_labels.as_ref().map(narrow).transpose()?,
         })
     }
 
@@ -132,10 +162,12 @@ impl Batch {
                 other.picture.width()
             )));
         }
+        let tensors = views(&samples, normalisation)?;
         let (count, plane) = (samples.len(), height * width);
         let mut images = Vec::with_capacity(count * 3 * plane);
         let mut masks = Vec::with_capacity(count * plane);
         let (mut has_mask, mut references, mut labels, mut indices, mut ids) = (vec![], vec![], vec![], vec![], vec![]);
+        let (mut roles, mut records) = (vec![], vec![]);
         for sample in samples {
             normalisation.append(&sample.picture, &mut images);
             has_mask.push(sample.mask.is_some());
@@ -147,6 +179,8 @@ impl Batch {
             labels.push(sample.label.and_then(|label| u32::try_from(label).ok()).unwrap_or(Self::NO_LABEL));
             indices.push(sample.index);
             ids.push(sample.id);
+            roles.push(sample.role);
+            records.push(sample.record);
         }
         let mut counts = None;
         if masks.iter().any(|value: &f32| value.is_nan()) {
@@ -164,8 +198,30 @@ impl Batch {
             labels,
             indices,
             ids,
+            roles,
+            tensors,
+            records,
+            soft_labels: None,
         })
     }
+}
+
+/// The views of samples as tensors `[N, 3, H, W]`. An error where an image lacks one, or has it in another size.
+fn views(samples: &[Sample], normalisation: &Normalisation) -> Result<BTreeMap<String, Tensor>> {
+    let Some(first) = samples.first() else { return Ok(BTreeMap::new()) };
+    let view = |name: &String, like: &Picture| -> Result<(String, Tensor)> {
+        let (height, width) = (like.height(), like.width());
+        let mut values = Vec::with_capacity(samples.len() * 3 * height * width);
+        for sample in samples {
+            let own = sample.views.iter().find(|(other, _)| other == name).map(|(_, picture)| picture);
+            let own = own.filter(|own| (own.height(), own.width()) == (height, width)).ok_or_else(|| {
+                Error::settings(format!("`{}` has no view `{name}` of {height} x {width} as `{}`", sample.id, first.id))
+            })?;
+            normalisation.append(own, &mut values);
+        }
+        Ok((name.clone(), Tensor::from_vec(values, (samples.len(), 3, height, width), &Device::Cpu)?))
+    };
+    first.views.iter().map(|(name, like)| view(name, like)).collect()
 }
 
 #[cfg(test)]
@@ -186,6 +242,7 @@ mod tests {
             picture,
             mask,
             reference: None,
+            ..Sample::new(index, String::new(), Picture::filled(1, 1, 0.0))
         }
     }
 
@@ -228,7 +285,7 @@ mod tests {
     #[test]
     fn the_mean_becomes_exactly_zero() {
         let picture = Picture::new(1, 1, MEAN.to_vec()).expect("a picture");
-        let sample = Sample { index: 0, id: "0".to_owned(), label: None, picture, mask: None, reference: None };
+        let sample = Sample::new(0, "0".to_owned(), picture);
         assert_eq!(images(&collate(0, vec![sample]).expect("a batch")), [0.0; 3]);
     }
 
@@ -237,7 +294,7 @@ mod tests {
         let kept = Picture::from_bytes(16, 16, (0..768).map(|i| (i % 256) as u8).collect()).expect("fits");
         let plain = Picture::new(16, 16, kept.pixels().to_vec()).expect("fits");
         let batch = |picture| {
-            collate(0, vec![Sample { index: 0, id: "0".to_owned(), label: None, picture, mask: None, reference: None }])
+            collate(0, vec![Sample::new(0, "0".to_owned(), picture)])
                 .expect("a batch")
         };
         assert_eq!(images(&batch(kept)), images(&batch(plain)));

@@ -21,6 +21,7 @@ pub mod masks;
 pub mod picture;
 pub mod registry;
 pub mod scratch;
+pub mod sampler;
 pub mod source;
 mod spelling;
 pub mod split;

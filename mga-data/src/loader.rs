@@ -17,7 +17,8 @@ use crate::batch::{Batch, Normalisation, Sample};
 use crate::error::{Error, Result};
 use crate::picture::Picture;
 use crate::source::{Source, caught, name_of};
-use crate::transforms::Pipeline;
+use crate::sampler::{Draw, Sampler};
+use crate::transforms::{Pipeline, Scene};
 
 /// What to do with an image, mask or label that cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -74,6 +75,7 @@ pub struct Loader {
     work: Arc<Work>,
     pool: Arc<rayon::ThreadPool>,
     indices: Vec<usize>,
+    sampler: Option<Arc<dyn Sampler>>,
 }
 
 /// All that a loading thread needs. It does not hold the pool, so that no thread keeps its own pool alive.
@@ -116,16 +118,36 @@ impl Loader {
             .map_err(|e| Error::settings(format!("cannot start {} loading threads: {e}", settings.threads)))?;
         let normalisation = Normalisation::new(settings.mean, settings.std);
         let work = Work { source, pipeline, settings, normalisation, skipped: Mutex::default() };
-        Ok(Self { work: Arc::new(work), pool: Arc::new(pool), indices })
+        Ok(Self { work: Arc::new(work), pool: Arc::new(pool), indices, sampler: None })
+    }
+
+    /// The same with the images of each batch chosen by `sampler`, in place of each once an epoch.
+    #[must_use]
+    pub fn with_sampler(self, sampler: Arc<dyn Sampler>) -> Self {
+        Self { sampler: Some(sampler), ..self }
     }
 
     /// Batches of an epoch, where no whole batch is skipped.
     pub fn batches_per_epoch(&self) -> usize {
+        if let Some(sampler) = &self.sampler {
+            return sampler.batches();
+        }
         let batch_size = self.work.settings.batch_size;
         if self.work.settings.drop_last {
             self.indices.len() / batch_size
         } else {
             self.indices.len().div_ceil(batch_size)
+        }
+    }
+
+    /// Images of the batches `from..to` of an epoch as planned: what cannot be loaded is counted too.
+    pub fn planned_images(&self, epoch: u64, from: usize, to: usize) -> usize {
+        match &self.sampler {
+            Some(sampler) => (from..to.min(sampler.batches())).map(|at| sampler.batch(epoch, at).len()).sum(),
+            None => {
+                let (size, batches) = (self.work.settings.batch_size, self.batches_per_epoch());
+                (to.min(batches) * size).min(self.indices.len()).saturating_sub(from * size)
+            }
         }
     }
 
@@ -151,7 +173,8 @@ impl Loader {
         let mut batches = Batches {
             work: Arc::clone(&self.work),
             pool: Arc::clone(&self.pool),
-            order: self.order(epoch),
+            order: if self.sampler.is_some() { Vec::new() } else { self.order(epoch) },
+            sampler: self.sampler.clone(),
             epoch,
             count: self.batches_per_epoch(),
             next: from_batch,
@@ -175,6 +198,7 @@ pub struct Batches {
     work: Arc<Work>,
     pool: Arc<rayon::ThreadPool>,
     order: Vec<usize>,
+    sampler: Option<Arc<dyn Sampler>>,
     epoch: u64,
     count: usize,
     /// The first batch not yet handed to the pool.
@@ -190,30 +214,38 @@ impl Batches {
     /// Hands batches to the pool until enough are under way.
     fn load_ahead(&mut self) {
         while self.loading.len() < self.ahead && self.next < self.count {
-            let size = self.work.settings.batch_size;
-            let start = self.next * size;
-            let indices = &self.order[start..(start + size).min(self.order.len())];
+            let draws = self.draws(self.next);
             let (sender, receiver) = channel();
             let assembly = Arc::new(Assembly {
                 position: self.next,
-                slots: Mutex::new(indices.iter().map(|_| None).collect()),
-                missing: AtomicUsize::new(indices.len()),
+                slots: Mutex::new(draws.iter().map(|_| None).collect()),
+                missing: AtomicUsize::new(draws.len()),
                 sender,
             });
             // One task an image, first in first out, rather than one a batch: with batches of one image every thread
             // still has work, and no thread waits for another inside a task.
-            for (slot, &index) in indices.iter().enumerate() {
+            for (slot, &draw) in draws.iter().enumerate() {
                 let (work, assembly) = (Arc::clone(&self.work), Arc::clone(&assembly));
                 let (cancelled, epoch) = (Arc::clone(&self.cancelled), self.epoch);
                 self.pool.spawn_fifo(move || {
                     if !cancelled.load(Ordering::Relaxed) {
-                        assembly.fill(slot, work.load(epoch, index), &work);
+                        assembly.fill(slot, work.load(epoch, draw), &work);
                     }
                 });
             }
             self.loading.push_back(receiver);
             self.next += 1;
         }
+    }
+
+    /// The images of a batch.
+    fn draws(&self, position: usize) -> Vec<Draw> {
+        if let Some(sampler) = &self.sampler {
+            return sampler.batch(self.epoch, position);
+        }
+        let size = self.work.settings.batch_size;
+        let start = position * size;
+        self.order[start..(start + size).min(self.order.len())].iter().copied().map(Draw::of).collect()
     }
 
     fn finish(&mut self) {
@@ -300,20 +332,25 @@ impl Assembly {
 
 impl Work {
     /// Decodes and transforms one image; a panic becomes an error. What is skipped is noted.
-    fn load(&self, epoch: u64, index: usize) -> Result<Sample> {
+    fn load(&self, epoch: u64, draw: Draw) -> Result<Sample> {
+        let Draw { index, view, role } = draw;
         let loaded = caught(self.source.as_ref(), index, || {
             let (picture, mask) = self.source.load(index)?;
             let reference = self.source.reference(index, &picture)?;
             let size = (picture.width(), picture.height());
-            let generator = || Generator::new(self.settings.seed, "augment", &[epoch, index as u64]);
-            let (picture, mask) = self.pipeline.apply(picture, mask, &mut generator(), self.settings.mean);
+            let generator = || match view {
+                0 => Generator::new(self.settings.seed, "augment", &[epoch, index as u64]),
+                view => Generator::new(self.settings.seed, "augment", &[epoch, index as u64, u64::from(view)]),
+            };
+            let scene = self.pipeline.transform(picture, mask, &mut generator(), self.settings.mean);
+            let Scene { picture, mask, views, record } = scene;
             // The same numbers drawn again move it as they moved the image.
             let reference = reference.and_then(|reference| {
                 let stand_in = Picture::filled(size.0, size.1, 0.0);
                 self.pipeline.apply(stand_in, Some(reference), &mut generator(), self.settings.mean).1
             });
             let (id, label) = (self.source.id(index).to_owned(), self.source.label(index));
-            Ok(Sample { index, id, label, picture, mask, reference })
+            Ok(Sample { index, id, label, picture, mask, reference, views, record, role })
         });
         if let (Err(error), OnError::Skip) = (&loaded, self.settings.on_error) {
             let (id, error) = (name_of(self.source.as_ref(), index), error.to_string());

@@ -6,6 +6,7 @@ use mga_data::registry::DatasetEntry;
 use mga_data::{Pipeline, Transform};
 use mga_hub::Hub;
 use mga_models::{BackboneEntry, Registry, SegmenterEntry};
+use mga_registry::{Entry, Kind};
 use schemars::{Schema, json_schema};
 
 use crate::task::TaskRules;
@@ -42,6 +43,33 @@ fn transform_problems(value: &serde_json::Value) -> Vec<String> {
     checked.err().into_iter().collect()
 }
 
+/// A table of the experiment, such as `[method]`, whose `name` is that of a registered component, and whose other keys are
+/// the component's own settings. An experiment without the table has none of the kind.
+#[derive(Debug, Clone, Copy)]
+pub struct TableKind {
+    /// The table.
+    pub table: &'static str,
+    /// One sentence for the schema.
+    pub about: &'static str,
+    /// Name, one line and schema of the settings of each component.
+    entries: fn(&mga_registry::Registry) -> Vec<(String, String, Schema)>,
+}
+
+impl TableKind {
+    /// Name, one line and schema of the settings of each component.
+    pub(crate) fn alternatives(&self, registry: &mga_registry::Registry) -> Vec<(Vec<String>, String, Schema)> {
+        (self.entries)(registry).into_iter().map(|(name, about, schema)| (vec![name], about, schema)).collect()
+    }
+}
+
+fn entries<K: Kind>(registry: &mga_registry::Registry) -> Vec<(String, String, Schema)> {
+    let none = || json_schema!({ "type": "object" });
+    let entry = |entry: &Entry<K>| {
+        (entry.name.clone(), entry.about.clone(), entry.schema.clone().unwrap_or_else(none))
+    };
+    registry.all::<K>().iter().map(entry).collect()
+}
+
 /// Every registered component.
 #[derive(Clone)]
 pub struct Components {
@@ -49,6 +77,8 @@ pub struct Components {
     pub tasks: Vec<Arc<dyn TaskRules>>,
     /// Components of the kinds that other crates define, such as the tasks at work.
     pub kinds: mga_registry::Registry,
+    /// Tables of the experiment that name a component of such a kind.
+    pub tables: Vec<TableKind>,
     /// Backbones as they are built, for `model.backbone`.
     pub registry: Registry,
     /// Data sets, for `data.dataset`.
@@ -72,6 +102,7 @@ impl Components {
         Self {
             tasks: Vec::new(),
             kinds: mga_registry::Registry::default(),
+            tables: Vec::new(),
             datasets: mga_data::registry::builtin(),
             backbones: known(&registry),
             registry,
@@ -85,6 +116,15 @@ impl Components {
     #[must_use]
     pub fn task(&self, name: &str) -> Option<&dyn TaskRules> {
         self.tasks.iter().find(|task| task.name() == name).map(AsRef::as_ref)
+    }
+
+    /// The same components with a table of the experiment that names a component of kind `K`; see [`TableKind`].
+    #[must_use]
+    pub fn with_table<K: Kind>(mut self, about: &'static str) -> Self {
+        let table = K::KEY.split('.').next().unwrap_or(K::KEY);
+        self.tables.retain(|known| known.table != table);
+        self.tables.push(TableKind { table, about, entries: entries::<K> });
+        self
     }
 
     /// The same program with one backbone more: `components.with_backbone(ENTRY)`.

@@ -344,7 +344,16 @@ impl Check<'_> {
                 continue;
             }
             for (i, transform) in transforms.iter().enumerate() {
-                for message in (components.transform_problems)(transform) {
+                let op = transform.get("op").and_then(serde_json::Value::as_str).unwrap_or_default();
+                let registered = components.kinds.get::<mga_data::transforms::Transforms>(op);
+                let problems = match registered.filter(|_| !mga_data::Transform::is_known(op)) {
+                    None => (components.transform_problems)(transform),
+                    Some(_) => {
+                        let read = mga_data::Pipeline::read(std::slice::from_ref(transform), &components.kinds);
+                        read.err().map(|error| error.to_string()).into_iter().collect()
+                    }
+                };
+                for message in problems {
                     self.error(KeyPath::dotted(key).index(i), message);
                 }
             }

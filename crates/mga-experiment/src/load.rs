@@ -57,6 +57,8 @@ pub struct Loaded {
     pub warnings: Vec<Problem>,
     /// Of a sweep's cell: settings that do nothing in it. They may do something in another cell, so the sweep judges.
     pub idle: Vec<Idle>,
+    /// Registered components of the kinds that other crates define.
+    pub kinds: mga_registry::Registry,
     sources: Sources,
     defaults: Defaults,
 }
@@ -304,7 +306,8 @@ pub fn load_assigned(
     problems.sort_by_key(|problem| sources.order(problem.place.as_ref()));
     match experiment {
         Ok(experiment) if problems.iter().all(|problem| problem.severity == Severity::Warning) => {
-            Ok(Loaded { experiment, warnings: problems, idle, sources, defaults: left_out })
+            let kinds = components.kinds.clone();
+            Ok(Loaded { experiment, warnings: problems, idle, kinds, sources, defaults: left_out })
         }
         _ => Err(ExperimentError { problems }),
     }

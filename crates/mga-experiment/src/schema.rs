@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use mga_data::transforms::Transforms;
+use mga_registry::Entry;
 use schemars::generate::SchemaSettings;
 use schemars::transform::{RemoveRefSiblings, ReplacePrefixItems, ReplaceUnevaluatedProperties, Transform};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -61,12 +63,24 @@ pub fn experiment_schema(components: &Components) -> Value {
         .collect();
     name_alternatives(&mut definitions, "Data", "dataset", data_sets);
     name_alternatives(&mut definitions, "Model", "backbone", components.backbones_by_settings());
+    for kind in &components.tables {
+        let name = json!({ "type": "string" });
+        let table = json!({ "type": "object", "description": kind.about, "properties": { "name": name }, "required": ["name"] });
+        let definition = format!("Table.{}", kind.table);
+        definitions.insert(definition.clone(), table);
+        name_alternatives(&mut definitions, &definition, "name", kind.alternatives(&components.kinds));
+        let reference = format!("#/definitions/{definition}");
+        root["properties"][kind.table] = json!({ "description": kind.about, "allOf": [{ "$ref": reference }] });
+    }
     let tasks = components.tasks.iter().map(|task| (task.name(), task.about()));
     definitions.insert("Task".to_owned(), named("What a model learns.", tasks));
     let metrics = components.tasks.iter().flat_map(|task| task.metrics()).map(|metric| (metric.name, metric.about));
     let about = "The number that selects the best checkpoint. Ties go to the earlier epoch.";
     definitions.insert("Metric".to_owned(), named(about, metrics));
-    let transform = embed(&components.transforms, "transform", &mut definitions);
+    let mut transform = embed(&components.transforms, "transform", &mut definitions);
+    let registered = components.kinds.all::<Transforms>().iter().map(|entry| registered_transform(entry, &mut definitions));
+    let registered: Vec<Value> = registered.collect();
+    transform.get_mut("oneOf").and_then(Value::as_array_mut).into_iter().for_each(|known| known.extend(registered.clone()));
     definitions.insert("Transform".to_owned(), transform);
 
     if let Some(properties) = root.get_mut("properties").and_then(Value::as_object_mut) {
@@ -96,6 +110,19 @@ pub fn experiment_schema(components: &Components) -> Value {
     definitions.sort_keys();
     schema.insert("definitions".to_owned(), Value::Object(definitions));
     schema.into()
+}
+
+/// The schema of a transform that another crate registered: its settings beside `op`.
+fn registered_transform(entry: &Entry<Transforms>, definitions: &mut Map<String, Value>) -> Value {
+    let mut table = embed(&entry.item.schema(), &entry.name, definitions);
+    let mut properties = Map::new();
+    properties.insert("op".to_owned(), json!({ "type": "string", "const": entry.name }));
+    if let Some(Value::Object(own)) = table.get_mut("properties").map(Value::take) {
+        properties.extend(own);
+    }
+    let mut required = vec![json!("op")];
+    required.extend(table.get("required").and_then(Value::as_array).cloned().unwrap_or_default());
+    json!({ "description": entry.about, "type": "object", "properties": properties, "required": required })
 }
 
 /// The JSON schema of another kind of file, closed as the experiment's: keys that are not listed are faults, but in tables

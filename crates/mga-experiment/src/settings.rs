@@ -56,6 +56,10 @@ pub struct Experiment {
     /// When to evaluate, and which checkpoint to report.
     #[serde(default)]
     pub eval: Evaluation,
+    /// Tables of the kinds that other crates define ([`crate::TableKind`]), already checked against their schemas.
+    #[serde(flatten)]
+    #[schemars(skip)]
+    pub tables: serde_json::Map<String, serde_json::Value>,
 }
 
 fn classification() -> String {
@@ -67,6 +71,14 @@ fn auto() -> String {
 }
 
 impl Experiment {
+    /// Returns the name and the whole table of the component that a table such as `method` names; `None`: the experiment
+    /// has no such table.
+    #[must_use]
+    pub fn named(&self, table: &str) -> Option<(&str, &serde_json::Value)> {
+        let table = self.tables.get(table)?;
+        Some((table.get("name")?.as_str()?, table))
+    }
+
     /// The experiment as TOML, every setting written out, defaults included: loading it gives an equal experiment,
     /// whatever the defaults of a later version are.
     ///

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mga_data::{Loader, LoaderSettings, Pipeline, Source, Transform};
+use mga_data::{Loader, LoaderSettings, Pipeline, Source};
 use mga_experiment::{Loaded, OnError};
 
 use crate::assemble::normalisation;
@@ -10,12 +10,7 @@ use crate::data_set::OpenData;
 
 /// The transforms of `data.train.transforms` or `data.eval.transforms`.
 pub fn pipeline(loaded: &Loaded, key: &str, values: &[serde_json::Value]) -> anyhow::Result<Pipeline> {
-    let transforms = values
-        .iter()
-        .map(|value| serde_json::from_value::<Transform>(value.clone()))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|e| loaded.error(key, e.to_string()))?;
-    let pipeline = Pipeline::new(transforms).map_err(|e| loaded.error(key, e.to_string()))?;
+    let pipeline = Pipeline::read(values, &loaded.kinds).map_err(|e| loaded.error(key, e.to_string()))?;
     Ok(pipeline.rounded(loaded.experiment.data.resize_rounding.unwrap_or_default()))
 }
 

@@ -20,16 +20,22 @@ mod operation;
 mod random_crop;
 mod random_erase;
 mod random_resized_crop;
+mod registered;
 mod resample;
 mod resize;
 mod rotation;
+mod scene;
 mod shorter_side;
 mod size;
 mod window;
 
+use std::sync::Arc;
+
 use mga_core::random::Generator;
+use mga_registry::Registry;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::picture::{Mask, Picture};
@@ -42,9 +48,11 @@ pub use operation::{Context, Operation};
 pub use random_crop::RandomCrop;
 pub use random_erase::RandomErase;
 pub use random_resized_crop::RandomResizedCrop;
+pub use registered::{RegisteredTransform, Transforms};
 pub use resample::{resize_bytes, resize_mask, resize_picture};
 pub use resize::Resize;
 pub use rotation::{Degrees, Rotation};
+pub use scene::Scene;
 pub use shorter_side::ShorterSide;
 pub use size::Size;
 
@@ -91,41 +99,89 @@ impl Transform {
         }
     }
 
-    /// The transform behind the name.
-    pub fn operation(&self) -> &dyn Operation {
-        match self {
-            Self::Resize(op) => op,
-            Self::ShorterSide(op) => op,
-            Self::CentreCrop(op) => op,
-            Self::RandomCrop(op) => op,
-            Self::RandomResizedCrop(op) => op,
-            Self::HorizontalFlip(op) => op,
-            Self::VerticalFlip(op) => op,
-            Self::Rotation(op) => op,
-            Self::ColourJitter(op) => op,
-            Self::RandomErase(op) => op,
+    /// Returns the transform behind the name.
+    pub fn operation(&self) -> Arc<dyn Operation> {
+        match self.clone() {
+            Self::Resize(op) => Arc::new(op),
+            Self::ShorterSide(op) => Arc::new(op),
+            Self::CentreCrop(op) => Arc::new(op),
+            Self::RandomCrop(op) => Arc::new(op),
+            Self::RandomResizedCrop(op) => Arc::new(op),
+            Self::HorizontalFlip(op) => Arc::new(op),
+            Self::VerticalFlip(op) => Arc::new(op),
+            Self::Rotation(op) => Arc::new(op),
+            Self::ColourJitter(op) => Arc::new(op),
+            Self::RandomErase(op) => Arc::new(op),
         }
+    }
+
+    /// Returns whether `op` names a transform of this crate.
+    #[must_use]
+    pub fn is_known(op: &str) -> bool {
+        const NAMES: [&str; 10] = [
+            "resize",
+            "shorter-side",
+            "centre-crop",
+            "random-crop",
+            "random-resized-crop",
+            "horizontal-flip",
+            "vertical-flip",
+            "rotation",
+            "colour-jitter",
+            "random-erase",
+        ];
+        NAMES.contains(&op)
     }
 }
 
+/// A transform with the name in `op`.
+pub type NamedOperation = (String, Arc<dyn Operation>);
+
 /// Transforms in the order they run, their settings checked.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Pipeline {
-    transforms: Vec<Transform>,
+    operations: Vec<NamedOperation>,
     rounding: Rounding,
 }
 
 impl Pipeline {
     /// Checks every setting; the error lists all that are out of range, as `transforms[1] (random-crop): ...`.
     pub fn new(transforms: Vec<Transform>) -> Result<Self> {
-        let problems: Vec<String> = transforms
+        Self::of(transforms.iter().map(|transform| (transform.name().to_owned(), transform.operation())).collect())
+    }
+
+    /// The same of transforms that may be registered by other crates.
+    ///
+    /// # Errors
+    /// All settings that are out of range.
+    pub fn of(operations: Vec<NamedOperation>) -> Result<Self> {
+        let problems: Vec<String> = operations
             .iter()
             .enumerate()
-            .flat_map(|(i, t)| {
-                t.operation().problems().into_iter().map(move |p| format!("transforms[{i}] ({}): {p}", t.name()))
+            .flat_map(|(i, (name, operation))| {
+                operation.problems().into_iter().map(move |p| format!("transforms[{i}] ({name}): {p}"))
             })
             .collect();
-        if problems.is_empty() { Ok(Self { transforms, rounding: Rounding::None }) } else { Err(Error::Many(problems)) }
+        if problems.is_empty() { Ok(Self { operations, rounding: Rounding::None }) } else { Err(Error::Many(problems)) }
+    }
+
+    /// Reads a list of transforms: those of this crate, and those that `registry` has more.
+    ///
+    /// # Errors
+    /// An unknown name; settings that cannot be read, or are out of range.
+    pub fn read(values: &[Value], registry: &Registry) -> Result<Self> {
+        let one = |value: &Value| -> Result<NamedOperation> {
+            let op = value.get("op").and_then(Value::as_str).unwrap_or_default();
+            if let Some(entry) = registry.get::<Transforms>(op).filter(|_| !Transform::is_known(op)) {
+                let mut settings = value.clone();
+                settings.as_object_mut().map(|table| table.shift_remove("op"));
+                return Ok((op.to_owned(), entry.item.build(&settings)?));
+            }
+            let transform = serde_json::from_value::<Transform>(value.clone());
+            let transform = transform.map_err(|error| Error::settings(error.to_string()))?;
+            Ok((op.to_owned(), transform.operation()))
+        };
+        Self::of(values.iter().map(one).collect::<Result<_>>()?)
     }
 
     /// The same with the values of resized images rounded.
@@ -134,13 +190,12 @@ impl Pipeline {
         Self { rounding, ..self }
     }
 
-    /// The transforms in order.
-    pub fn transforms(&self) -> &[Transform] {
-        &self.transforms
+    fn operations(&self) -> impl Iterator<Item = &dyn Operation> {
+        self.operations.iter().map(|(_, operation)| operation.as_ref())
     }
 
-    /// Runs every transform. `fill` is the colour that normalisation turns into zero (the mean, in `0..=1`). A mask of
-    /// another size than the picture is first resized to it.
+    /// Runs every transform on an image and its mask alone. `fill` is the colour that normalisation turns into zero (the
+    /// mean, in `0..=1`). A mask of another size than the picture is first resized to it.
     pub fn apply(
         &self,
         mut picture: Picture,
@@ -150,30 +205,43 @@ impl Pipeline {
     ) -> (Picture, Option<Mask>) {
         let mut mask = mask.map(|m| resize_mask(m, picture.height(), picture.width()));
         let mut context = Context { generator, fill, rounding: self.rounding };
-        for transform in &self.transforms {
-            (picture, mask) = transform.operation().apply(picture, mask, &mut context);
+        for operation in self.operations() {
+            (picture, mask) = operation.apply(picture, mask, &mut context);
         }
         (picture, mask)
     }
 
+    /// Runs every transform on an image and its mask; gives what else they made, too. Otherwise as [`Self::apply`].
+    pub fn transform(
+        &self,
+        picture: Picture,
+        mask: Option<Mask>,
+        generator: &mut Generator,
+        fill: [f32; 3],
+    ) -> Scene {
+        let mask = mask.map(|m| resize_mask(m, picture.height(), picture.width()));
+        let mut context = Context { generator, fill, rounding: self.rounding };
+        let scene = Scene::new(picture, mask);
+        self.operations().fold(scene, |scene, operation| operation.transform(scene, &mut context))
+    }
+
     /// `(height, width)` of everything that comes out, where a transform fixes it.
     pub fn output_size(&self) -> Option<(usize, usize)> {
-        self.transforms.iter().map(Transform::operation).fold(None, |known, op| {
+        self.operations().fold(None, |known, op| {
             op.fixed_size().or_else(|| known.map(|(height, width)| op.size_after(height, width)))
         })
     }
 
     /// Height and width that come out where `height` and `width` go in.
     pub fn size_after(&self, height: usize, width: usize) -> (usize, usize) {
-        let operations = self.transforms.iter().map(Transform::operation);
-        operations.fold((height.max(1), width.max(1)), |size, op| op.size_after(size.0, size.1))
+        self.operations().fold((height.max(1), width.max(1)), |size, op| op.size_after(size.0, size.1))
     }
 
     /// The least fraction, `0..=1`, of a picture of this size that is seen after all crops.
     pub fn smallest_view(&self, height: usize, width: usize) -> f64 {
         let mut size = (height.max(1), width.max(1));
         let mut seen = 1.0;
-        for op in self.transforms.iter().map(Transform::operation) {
+        for op in self.operations() {
             seen *= op.view(size.0, size.1);
             size = op.size_after(size.0, size.1);
         }
@@ -310,6 +378,54 @@ mod tests {
             let pairs = exact.pixels().iter().zip(rounded.pixels());
             assert!(pairs.clone().all(|(a, b)| (a - b).abs() < 2.0 / 255.0) && exact != rounded, "{resizing}");
         }
+    }
+
+    /// Gives the mirrored image as a view, and writes down that it did.
+    #[derive(Debug)]
+    struct TwoViews;
+
+    impl Operation for TwoViews {
+        fn apply(&self, picture: Picture, mask: Option<Mask>, _: &mut Context<'_>) -> (Picture, Option<Mask>) {
+            (picture, mask)
+        }
+
+        fn transform(&self, mut scene: Scene, context: &mut Context<'_>) -> Scene {
+            let flip = HorizontalFlip { p: 1.0 };
+            scene.views.push(("mirrored".to_owned(), flip.apply(scene.picture.clone(), None, context).0));
+            scene.record.insert("mirrored".to_owned(), json!(true));
+            scene
+        }
+    }
+
+    impl RegisteredTransform for TwoViews {
+        fn schema(&self) -> schemars::Schema {
+            schemars::json_schema!({ "type": "object" })
+        }
+
+        fn build(&self, _: &Value) -> Result<Arc<dyn Operation>> {
+            Ok(Arc::new(Self))
+        }
+    }
+
+    #[test]
+    fn a_registered_transform_gives_views_and_a_record() {
+        let entry = mga_registry::Entry::<Transforms>::new("two-views", "Two views.", Arc::new(TwoViews));
+        let registry = Registry::default().with(entry);
+        let values = [json!({"op": "resize", "size": 4}), json!({"op": "two-views"})];
+        let pipeline = Pipeline::read(&values, &registry).expect("a pipeline");
+        let (picture, mask) = testing::coordinates(9, 7);
+        let mut generator = Generator::new(1, "test", &[]);
+        let scene = pipeline.transform(picture, mask, &mut generator, testing::FILL);
+        assert_eq!((scene.views.len(), scene.views[0].1.width(), &scene.record["mirrored"]), (1, 4, &json!(true)));
+        assert_ne!(scene.views[0].1, scene.picture);
+        let unknown = Pipeline::read(&[json!({"op": "three-views"})], &registry).expect_err("unknown").to_string();
+        assert!(unknown.contains("three-views"), "{unknown}");
+    }
+
+    #[test]
+    fn every_transform_is_known_by_its_name() {
+        assert!(every().iter().all(|transform| Transform::is_known(transform.name())));
+        assert!(!Transform::is_known("two-views"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use mga_core::random::Generator;
 
 use super::interpolation::{Interpolation, Rounding};
+use super::scene::Scene;
 use super::resample::{resize_bytes, resize_picture};
 use crate::picture::{Mask, Picture};
 
@@ -34,9 +35,18 @@ impl Context<'_> {
 }
 
 /// What every transform can do.
-pub trait Operation {
+pub trait Operation: std::fmt::Debug + Send + Sync {
     /// Transforms image and mask, which have one size, before and after.
     fn apply(&self, picture: Picture, mask: Option<Mask>, context: &mut Context<'_>) -> (Picture, Option<Mask>);
+
+    /// Transforms an image with all that belongs to it. A transform that gives other views of the image, or writes down
+    /// what it did, does so here; by default image and mask are transformed and nothing is added. The masks that attention
+    /// is measured against go through [`Self::apply`] alone, with the same random numbers.
+    fn transform(&self, scene: Scene, context: &mut Context<'_>) -> Scene {
+        let Scene { picture, mask, views, record } = scene;
+        let (picture, mask) = self.apply(picture, mask, context);
+        Scene { picture, mask, views, record }
+    }
 
     /// Height and width that come out where `height` and `width` go in.
     fn size_after(&self, height: usize, width: usize) -> (usize, usize) {
@@ -54,7 +64,9 @@ pub trait Operation {
     }
 
     /// Settings out of range, a line each: what, and what was expected.
-    fn problems(&self) -> Vec<String>;
+    fn problems(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// A line where `value` is outside `low..=high` or not a number.

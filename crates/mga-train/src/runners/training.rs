@@ -94,16 +94,14 @@ impl Training<'_> {
         rate: f64,
         log: &mut MetricsLog,
     ) -> anyhow::Result<()> {
-        let (group, images) = (self.experiment.train.accumulate, self.train.indices().len());
-        let (batch_size, batches) = (self.experiment.data.batch_size, self.train.batches_per_epoch());
+        let (group, batches) = (self.experiment.train.accumulate, self.train.batches_per_epoch());
         let (mut work, mut seen, mut started) = (StepWork::default(), 0, Instant::now());
         let mut stream = self.train.epoch(progress.epoch as u64, progress.batch).peekable();
         while let Some(batch) = stream.next() {
             let batch = batch?;
             let step = batch.position / group;
             // Images of this optimiser step as planned: a micro-batch weighs what it holds of them.
-            let planned = ((step + 1) * group).min(batches) * batch_size;
-            let planned = planned.min(images) - step * group * batch_size;
+            let planned = self.train.planned_images(progress.epoch as u64, step * group, (step + 1) * group);
             let share = batch.len() as f64 / planned as f64;
             // The step ends with its last micro-batch, or with the epoch; a batch of which nothing could be read is not
             // seen here at all.

@@ -193,6 +193,10 @@ mod tests {
             labels: vec![0, 0],
             indices: vec![0, 1],
             ids: vec![String::new(), String::new()],
+            roles: vec![0, 0],
+            tensors: Default::default(),
+            records: Vec::new(),
+            soft_labels: None,
         }
     }
 
