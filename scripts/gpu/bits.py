@@ -64,7 +64,7 @@ def check(here, rows):
 def end(here, experiment):
     """Starts a run and ends it in the midst of training."""
     folder = here.path("resumed")
-    with open(here.path("ended.log"), "w") as log:
+    with open(here.log("ended.log"), "w") as log:
         command = here.program("mga", "train", experiment, "--out", folder)
         run = subprocess.Popen(command, env=here.environment(), stdout=log, stderr=log)
         try:

@@ -28,6 +28,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--cpu", action="store_true")
     parser.add_argument("--pack", required=True, help="the unpacked pack")
+    parser.add_argument("--work", required=True, help="a folder for what is gone at the end")
     parser.add_argument("--out", required=True)
     parser.add_argument("--only", type=int, action="append")
     args = parser.parse_args()
@@ -40,7 +41,7 @@ def main():
         if args.only and number not in args.only:
             continue
         print(f"== {number}. {what}", flush=True)
-        here = setting.Setting(args.cpu, args.pack, args.out, tree, began + end)
+        here = setting.Setting(args.cpu, args.pack, args.work, args.out, tree, began + end)
         found.guarded(number, what, lambda: module.check(here, found))
     table = found.table()
     with open(os.path.join(args.out, "check.md"), "w") as file:

@@ -3,8 +3,8 @@
 #   1. card, driver, libraries                    2. convolutions, operators and reference fixtures on the device
 #   3. equal bits of two runs and a resumed one   4. two minutes of training from JPEGs, and how long the GPU waits
 #   5. time and memory of a training step beside PyTorch's
-# Each step has its share of the time. What fails says so, and the rest goes on. Prints one table, and writes it with all
-# numbers to OUT/check.json and check.md; logs of everything lie beside them.
+# Each step has its share of the time. What fails says so, and the rest goes on. Prints one table, and writes it to
+# OUT/check.md and all numbers to OUT/check.json; logs of everything lie beside them.
 #
 #   scripts/gpu/check.sh [--pack FILE] [--out FOLDER] [--only STEP]... [--cpu]
 #
@@ -35,17 +35,20 @@ fi
 out="${out:-$(mktemp -d)}"
 mkdir -p "$out"
 out="$(cd "$out" && pwd)"
+# The unpacked pack, checkpoints, pictures.
+work="$(mktemp -d)"
+trap 'rm -rf "$work"' EXIT
 
-echo "== unpacking $(basename "$pack") into $out"
+if [ "${MGA_GPU_STAND_INS:-0}" != 1 ]; then
+    # Without a driver there is nothing to check, and this says so. Another library that is missing is a row of the table.
+    "$PYTHON" "$here/libraries.py" --driver >/dev/null
+fi
+echo "== unpacking $(basename "$pack")"
 # Python's own, for xz may not be installed.
-"$PYTHON" - "$pack" "$out" <<'PYTHON'
+"$PYTHON" - "$pack" "$work" <<'PYTHON'
 import sys, tarfile
 with tarfile.open(sys.argv[1], "r:xz") as pack:
     pack.extraction_filter = getattr(tarfile, "data_filter", lambda member, path: member)
     pack.extractall(sys.argv[2])
 PYTHON
-if [ "${MGA_GPU_STAND_INS:-0}" != 1 ]; then
-    # Without a driver there is nothing to check, and this says so. Another library that is missing is a row of the table.
-    "$PYTHON" "$here/libraries.py" --driver >/dev/null
-fi
-exec "$PYTHON" "$here/check.py" --pack "$out/mga-gpu" --out "$out" ${options[@]+"${options[@]}"}
+"$PYTHON" "$here/check.py" --pack "$work/mga-gpu" --work "$work" --out "$out" ${options[@]+"${options[@]}"}

@@ -11,7 +11,8 @@ import time
 class Setting:
     cpu: bool  # every step on the CPU, at small sizes
     pack: str  # the unpacked pack
-    out: str  # logs and what steps leave for each other
+    work: str  # what steps leave for each other: gone at the end
+    out: str  # table, numbers and logs
     tree: str  # the checked-out repository
     end: float  # the moment at which a step has to give way to the next
 
@@ -23,8 +24,11 @@ class Setting:
     def left(self):
         return self.end - time.time()
 
-    def path(self, *parts):
-        return os.path.join(self.out, *parts)
+    def path(self, name):
+        return os.path.join(self.work, name)
+
+    def log(self, name):
+        return os.path.join(self.out, name)
 
     def program(self, name, *arguments):
         """The command of a program of the pack."""
@@ -57,7 +61,7 @@ class Setting:
         except subprocess.TimeoutExpired:
             done.kill()
             output, status = done.communicate()[0], None
-        with open(self.path(log), "w") as file:
+        with open(self.log(log), "w") as file:
             file.write(f"{' '.join(command)}\n{output}\nstatus {status}, {time.time() - started:.1f} seconds\n")
         if status is None:
             raise TimeoutError(f"ended after {limit:.0f} seconds, for the check's time is short: {last(output)}")

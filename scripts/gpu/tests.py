@@ -31,7 +31,7 @@ def of(here, rows, what, program, filters):
     command = here.program(program, *filters, "--show-output", "--test-threads", 2 if here.cpu else 1)
     # TF32 off: these are about what is computed, not how fast.
     try:
-        _, output = here.run(command, log, MGA_TEST_OUT=here.out, NVIDIA_TF32_OVERRIDE="0")
+        _, output = here.run(command, log, MGA_TEST_OUT=here.work, NVIDIA_TF32_OVERRIDE="0")
     except TimeoutError as error:
         rows.add(2, what, "FAILED", error)
         return

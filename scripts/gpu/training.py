@@ -58,7 +58,7 @@ def check(here, rows):
     with open(experiment, "w") as file:
         file.write(EXPERIMENT.format(device=here.device, root=root, size=size, batch=batch, backbone=backbone))
     what = f"training {backbone}, {size} px, batch {batch}"
-    with open(here.path("training.log"), "w") as log:
+    with open(here.log("training.log"), "w") as log:
         run = subprocess.Popen(here.program("mga", "train", experiment, "--out", folder), env=here.environment(),
                                stdout=log, stderr=log)
         samples = None
@@ -77,7 +77,7 @@ def check(here, rows):
             run.kill()
             found = samples.stop() if samples else []
     if ended_early:
-        with open(here.path("training.log")) as log:
+        with open(here.log("training.log")) as log:
             rows.add(4, what, "FAILED", f"ended by itself after {trained:.0f} seconds: {last(log.read())}")
         return
     steps = [line for line in map(json.loads, bits.lines_of(folder)) if line["kind"] == "step"]
