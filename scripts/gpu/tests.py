@@ -43,7 +43,7 @@ def of(here, rows, what, program, filters):
     text = f"{passed} passed"
     if failed:
         names = FAILED.findall(output[output.rindex("\nfailures:\n") :])
-        why = MISS.findall(output) or PANIC.findall(output)
+        why = list(dict.fromkeys(MISS.findall(output) or PANIC.findall(output)))
         text += f", {failed} failed: {some(names, ', ')}; {some(why, '; ')}"
     if passed + failed == 0:
         text = f"no test is called {' or '.join(filters)}"
