@@ -54,14 +54,19 @@ mod tests {
     use candle_core::{DType, Device, Tensor};
 
     fn gate() -> (SpatialGate, ParameterStore) {
-        let mut store = ParameterStore::new(3, DType::F64, &Device::Cpu);
+        gate_on(&Device::Cpu)
+    }
+
+    fn gate_on(device: &Device) -> (SpatialGate, ParameterStore) {
+        let mut store = ParameterStore::new(3, DType::F64, device);
         let gate = SpatialGate::new(store.root().pp("attention")).unwrap();
         (gate, store)
     }
 
     fn set(store: &ParameterStore, name: &str, values: &[f64]) {
         let entry = store.get(name).unwrap();
-        entry.set(Tensor::from_slice(values, entry.tensor().shape(), &Device::Cpu).unwrap()).unwrap();
+        let tensor = entry.tensor();
+        entry.set(Tensor::from_slice(values, tensor.shape(), tensor.device()).unwrap()).unwrap();
     }
 
     #[test]
@@ -101,9 +106,9 @@ mod tests {
 
     #[test]
     fn gradients_are_right() {
-        let (gate, store) = gate();
-        set(&store, "attention.bn.weight", &[0.7]);
         check(&[&[2, 3, 4, 5]], |tape, v| {
+            let (gate, store) = gate_on(v[0].tensor().device());
+            set(&store, "attention.bn.weight", &[0.7]);
             let map = gate.forward(tape, v[0].clone())?;
             ops::attend(tape, v[0].clone(), map, ops::Attention::CbamSpatial, (0.5, 0.5))
         });
@@ -111,6 +116,7 @@ mod tests {
         check(&[&[2, 3, 4, 5], &[1, 2, 7, 7], &[1], &[1]], |tape, v| {
             let pooled = ops::channel_mean_max(tape, v[0].clone())?;
             let same = Conv2dSettings { padding: (3, 3), ..Conv2dSettings::default() };
+            let (_, store) = gate_on(v[0].tensor().device());
             let running = (
                 store.get("attention.bn.running_mean").unwrap().tensor(),
                 store.get("attention.bn.running_var").unwrap().tensor(),

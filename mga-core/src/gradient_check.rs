@@ -1,6 +1,8 @@
-//! Finite-difference checks in `f64`, on both engines.
+//! Finite-difference checks in `f64`, on both engines and, where [`DEVICE_VARIABLE`] names one, on a device.
 //!
 //! Meant for tests (ours and those of crates that add operators): a failure panics with the place and both numbers.
+
+use std::sync::OnceLock;
 
 use candle_core::{DType, Device, Tensor};
 
@@ -8,15 +10,67 @@ use crate::error::Result;
 use crate::random::Generator;
 use crate::tape::{Engine, Phase, Tape, Value};
 
-const ENGINES: [Engine; 2] = [Engine::Kernels, Engine::Composed];
+/// The environment variable that names the device which tests compute on beside the CPU: `cpu`, `cuda` or `cuda:1`. A
+/// variable, for the test harness keeps the arguments to itself.
+pub const DEVICE_VARIABLE: &str = "MGA_TEST_DEVICE";
 
-/// Checks the gradient of `op` for every element of every input, in training mode, against central differences.
+/// The device that [`DEVICE_VARIABLE`] names; `None` where it is not set. Opened once: all tests of a process share it.
+///
+/// # Panics
+/// Where the name is no device, or the device cannot be used.
+#[expect(clippy::panic, reason = "a test without its device is a failed test")]
+pub fn test_device() -> Option<Device> {
+    static DEVICE: OnceLock<Option<Device>> = OnceLock::new();
+    let open = || {
+        let name = std::env::var(DEVICE_VARIABLE).ok()?;
+        let number = match name.as_str() {
+            "cpu" => return Some(Device::Cpu),
+            "cuda" => Some(0),
+            _ => name.strip_prefix("cuda:").and_then(|number| number.parse().ok()),
+        };
+        let number = number.unwrap_or_else(|| panic!("{DEVICE_VARIABLE}={name}: expected cpu, cuda or cuda:N"));
+        Some(Device::new_cuda(number).unwrap_or_else(|error| panic!("{DEVICE_VARIABLE}={name}: {error}")))
+    };
+    DEVICE.get_or_init(open).clone()
+}
+
+/// How an operator is computed: by which engine, and where.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The engine of the tape.
+    pub engine: Engine,
+    /// Where the tensors are.
+    pub device: Device,
+}
+
+impl Place {
+    /// On this device as a run computes there; on the CPU composed, which is the nearest to a GPU that there is without one.
+    pub fn on(device: Device) -> Self {
+        Self { engine: if device.is_cpu() { Engine::Composed } else { Engine::default() }, device }
+    }
+
+    /// Both engines on the CPU, and the device of the tests.
+    pub(crate) fn all() -> Vec<Self> {
+        let cpu = [Engine::Kernels, Engine::Composed].map(|engine| Self { engine, device: Device::Cpu });
+        cpu.into_iter().chain(test_device().map(Self::on)).collect()
+    }
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?} on {:?}", self.engine, self.device.location())
+    }
+}
+
+/// Checks the gradient of `op` for every element of every input, in training mode, against central differences. Those are
+/// computed on the CPU, for a device takes long over thousands of tiny passes.
 ///
 /// The inputs are distinct numbers between -2 and 2 that keep clear of 0 and of each other by far more than the step, so
 /// that kinks (relu, maxima) are not stepped over.
 ///
 /// # Panics
-/// Where a gradient is wrong by more than 1e-6 relative to the largest of its tensor, or an engine differs from the other.
+/// Where a gradient is wrong by more than 1e-6 relative to the largest of its tensor, or an output differs from that of the
+/// CPU's kernels.
 #[expect(clippy::panic, reason = "a failed check is a failed test")]
 pub fn check(shapes: &[&[usize]], op: impl Fn(&mut Tape, &[Value]) -> Result<Value>) {
     if let Err(error) = try_check(shapes, &op) {
@@ -24,27 +78,28 @@ pub fn check(shapes: &[&[usize]], op: impl Fn(&mut Tape, &[Value]) -> Result<Val
     }
 }
 
-#[expect(clippy::panic, reason = "a failed check is a failed test")]
 fn try_check(shapes: &[&[usize]], op: &impl Fn(&mut Tape, &[Value]) -> Result<Value>) -> Result<()> {
     let inputs: Vec<Vec<f64>> =
         shapes.iter().enumerate().map(|(i, shape)| distinct(shape.iter().product(), i)).collect();
     let mut outputs: Vec<Vec<f64>> = vec![];
-    for engine in ENGINES {
-        let tensors = |inputs: &[Vec<f64>]| -> Result<Vec<Tensor>> {
-            inputs.iter().zip(shapes).map(|(v, &s)| Ok(Tensor::from_slice(v, s, &Device::Cpu)?)).collect()
+    for place in Place::all() {
+        let tensors = |inputs: &[Vec<f64>], device: &Device| -> Result<Vec<Tensor>> {
+            inputs.iter().zip(shapes).map(|(v, &s)| Ok(Tensor::from_slice(v, s, device)?)).collect()
         };
         // The scalar is <output, fixed random weights>, so that every output element counts.
         let loss = |inputs: &[Vec<f64>]| -> Result<(f64, Vec<f64>)> {
-            let mut tape = Tape::new(Phase::Train, false, 5, 0).with_engine(engine);
-            let values: Vec<Value> = tensors(inputs)?.iter().map(|t| tape.constant(t)).collect::<Result<_>>()?;
+            let mut tape = Tape::new(Phase::Train, false, 5, 0).with_engine(place.engine);
+            let values: Vec<Value> =
+                tensors(inputs, &Device::Cpu)?.iter().map(|t| tape.constant(t)).collect::<Result<_>>()?;
             let y = op(&mut tape, &values)?.tensor().flatten_all()?.to_vec1::<f64>()?;
             Ok((y.iter().zip(weights(y.len())).map(|(y, w)| y * w).sum(), y))
         };
-        let mut tape = Tape::new(Phase::Train, true, 5, 0).with_engine(engine);
-        let values: Vec<Value> = tensors(&inputs)?.iter().map(|t| tape.variable(t)).collect::<Result<_>>()?;
+        let mut tape = Tape::new(Phase::Train, true, 5, 0).with_engine(place.engine);
+        let values: Vec<Value> =
+            tensors(&inputs, &place.device)?.iter().map(|t| tape.variable(t)).collect::<Result<_>>()?;
         let y = op(&mut tape, &values)?;
         let scalar = crate::ops::candle_node(&mut tape, std::slice::from_ref(&y), |t| {
-            let w = Tensor::from_vec(weights(t[0].elem_count()), t[0].dims(), &Device::Cpu)?;
+            let w = Tensor::from_vec(weights(t[0].elem_count()), t[0].dims(), t[0].device())?;
             (&t[0] * w)?.sum_all()
         })?;
         let mut gradients = tape.backward(&scalar, 1.0)?;
@@ -56,45 +111,54 @@ fn try_check(shapes: &[&[usize]], op: &impl Fn(&mut Tape, &[Value]) -> Result<Va
                 None => vec![0.0; count],
             };
             let mut expected = vec![0.0; count];
-            for place in 0..count {
+            for element in 0..count {
                 let step = 1e-5;
                 let mut moved = inputs.clone();
-                moved[which][place] += step;
+                moved[which][element] += step;
                 let above = loss(&moved)?.0;
-                moved[which][place] -= 2.0 * step;
-                expected[place] = (above - loss(&moved)?.0) / (2.0 * step);
+                moved[which][element] -= 2.0 * step;
+                expected[element] = (above - loss(&moved)?.0) / (2.0 * step);
             }
             let largest = expected.iter().fold(1e-3, |m: f64, v| m.max(v.abs()));
-            for (place, (f, e)) in found.iter().zip(&expected).enumerate() {
-                if (f - e).abs() > 1e-6 * largest {
-                    panic!("{engine:?}, input {which} of {shapes:?}, element {place}: gradient {f}, difference {e}");
-                }
+            for (element, (f, e)) in found.iter().zip(&expected).enumerate() {
+                // Written so that a NaN fails.
+                let right = (f - e).abs() <= 1e-6 * largest;
+                assert!(right, "{place}, input {which} of {shapes:?}, element {element}: gradient {f}, difference {e}");
             }
         }
     }
-    let apart = outputs[0].iter().zip(&outputs[1]).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
-    assert!(outputs[0].len() == outputs[1].len() && apart < 1e-10, "the engines' outputs differ by {apart}");
+    for (place, output) in Place::all().iter().zip(&outputs).skip(1) {
+        // Written so that a NaN fails.
+        let same = output.iter().zip(&outputs[0]).all(|(a, b)| (a - b).abs() < 1e-10);
+        let same = same && output.len() == outputs[0].len();
+        assert!(same, "{place}, {shapes:?}: {output:?}, but the CPU's kernels give {:?}", outputs[0]);
+    }
     Ok(())
 }
 
 /// Checks `op` in `f16` and `bf16`, composed, against itself in `f64` on the same rounded inputs: output and gradients, in
-/// training mode.
+/// training mode. On the CPU, and on the device of the tests.
 ///
 /// # Panics
 /// Where one is further off than eight times the type's rounding (2^-11, 2^-8) in relative L2, or its gradients come in
 /// another type. An output may come in `f32`, as losses do.
 #[expect(clippy::panic, reason = "a failed check is a failed test")]
 pub fn check_half(shapes: &[&[usize]], op: impl Fn(&mut Tape, &[Value]) -> Result<Value>) {
-    for (dtype, rounding) in [(DType::F16, 2f64.powi(-11)), (DType::BF16, 2f64.powi(-8))] {
-        let runs = half_run(shapes, &op, dtype, dtype).and_then(|f| Ok((f, half_run(shapes, &op, dtype, DType::F64)?)));
-        let (found, exact) = runs.unwrap_or_else(|error| panic!("{dtype:?}, {shapes:?}: {error}"));
+    for (place, (dtype, rounding)) in Place::all()
+        .iter()
+        .skip(1)
+        .flat_map(|place| [(place, (DType::F16, 2f64.powi(-11))), (place, (DType::BF16, 2f64.powi(-8)))])
+    {
+        let exact = half_run(shapes, &op, dtype, DType::F64, &Place::on(Device::Cpu));
+        let runs = half_run(shapes, &op, dtype, dtype, place).and_then(|found| Ok((found, exact?)));
+        let (found, exact) = runs.unwrap_or_else(|error| panic!("{place}, {dtype:?}, {shapes:?}: {error}"));
         for (which, (found, exact)) in found.iter().zip(&exact).enumerate() {
             let norm = |v: &mut dyn Iterator<Item = f64>| v.map(|v| v * v).sum::<f64>().sqrt();
             let apart = norm(&mut found.iter().zip(exact).map(|(f, e)| f - e));
             let allowed = 8.0 * rounding * norm(&mut exact.iter().copied());
             assert!(
                 found.len() == exact.len() && apart <= allowed,
-                "{dtype:?}, {shapes:?}, output and gradients in order, number {which}: {found:?}, expected {exact:?}"
+                "{place}, {dtype:?}, {shapes:?}, output and gradients in order, number {which}: {found:?}, expected {exact:?}"
             );
         }
     }
@@ -106,12 +170,13 @@ fn half_run(
     op: &impl Fn(&mut Tape, &[Value]) -> Result<Value>,
     half: DType,
     dtype: DType,
+    place: &Place,
 ) -> Result<Vec<Vec<f64>>> {
     let numbers = |t: &Tensor| -> Result<Vec<f64>> { Ok(t.flatten_all()?.to_dtype(DType::F64)?.to_vec1()?) };
-    let mut tape = Tape::new(Phase::Train, true, 5, 0).with_engine(Engine::Composed);
+    let mut tape = Tape::new(Phase::Train, true, 5, 0).with_engine(place.engine);
     let input = |(which, shape): (usize, &&[usize])| -> Result<Tensor> {
         let values = distinct(shape.iter().product(), which);
-        Ok(Tensor::from_vec(values, *shape, &Device::Cpu)?.to_dtype(half)?.to_dtype(dtype)?)
+        Ok(Tensor::from_vec(values, *shape, &Device::Cpu)?.to_dtype(half)?.to_dtype(dtype)?.to_device(&place.device)?)
     };
     let tensors = shapes.iter().enumerate().map(input).collect::<Result<Vec<_>>>()?;
     let values: Vec<Value> = tensors.iter().map(|t| tape.variable(t)).collect::<Result<_>>()?;
@@ -119,7 +184,7 @@ fn half_run(
     let mut all = vec![numbers(y.tensor())?];
     let scalar = crate::ops::candle_node(&mut tape, std::slice::from_ref(&y), |t| {
         let w = Tensor::from_vec(weights(t[0].elem_count()), t[0].dims(), &Device::Cpu)?.to_dtype(half)?;
-        (&t[0] * w.to_dtype(t[0].dtype())?)?.sum_all()
+        (&t[0] * w.to_dtype(t[0].dtype())?.to_device(t[0].device())?)?.sum_all()
     })?;
     let mut gradients = tape.backward(&scalar, 1.0)?;
     for (value, tensor) in values.iter().zip(&tensors) {
@@ -132,15 +197,15 @@ fn half_run(
     Ok(all)
 }
 
-/// The gradient of `sum(op(x))` in `x`, once per engine: for cases whose answer is known by hand.
+/// The gradient of `sum(op(x))` in `x`, once per engine and device: for cases whose answer is known by hand.
 ///
 /// # Panics
 /// Where the operator fails or gives no gradient.
 #[expect(clippy::expect_used, reason = "a failed check is a failed test")]
 pub fn gradient(x: &Tensor, op: impl Fn(&mut Tape, Value) -> Result<Value>) -> Vec<Vec<f64>> {
-    let one = |engine| -> Result<Vec<f64>> {
-        let mut tape = Tape::train(0, 0).with_engine(engine);
-        let value = tape.variable(x)?;
+    let one = |place: &Place| -> Result<Vec<f64>> {
+        let mut tape = Tape::train(0, 0).with_engine(place.engine);
+        let value = tape.variable(&x.to_device(&place.device)?)?;
         let y = op(&mut tape, value.clone())?;
         let sum = crate::ops::candle_node(&mut tape, &[y], |t| t[0].sum_all())?;
         let dx = tape
@@ -149,7 +214,7 @@ pub fn gradient(x: &Tensor, op: impl Fn(&mut Tape, Value) -> Result<Value>) -> V
             .map_or_else(|| x.zeros_like().map_err(Into::into), Ok::<_, crate::Error>)?;
         Ok(dx.flatten_all()?.to_vec1()?)
     };
-    ENGINES.map(|engine| one(engine).expect("the operator runs")).to_vec()
+    Place::all().iter().map(|place| one(place).expect("the operator runs")).collect()
 }
 
 /// `count` distinct numbers in random order, evenly spread over -2 to 2 but for 0.

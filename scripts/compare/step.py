@@ -4,8 +4,9 @@
     python step.py infer --backbone resnet50 --batch 8
     python step.py train --backbone resnet18 --batch 2 --write-check FILE   # for `mga bench train --check FILE`
 
-fp32, default (NCHW) memory format. A step is forward, backward and SGD with momentum and weight decay. Run it with
-OMP_WAIT_POLICY=PASSIVE. Needs torch, torchvision and safetensors.
+fp32 and the default (NCHW) memory format, unless --bf16 or --channels-last say otherwise; on a GPU as PyTorch comes, that
+is convolutions in TF32. A step is forward, backward and SGD with momentum and weight decay. Run it with
+OMP_WAIT_POLICY=PASSIVE. Needs torch and torchvision, and safetensors for --write-check.
 """
 
 import argparse
@@ -102,6 +103,9 @@ def main():
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--freeze-through")
     parser.add_argument("--attention", choices=["residual"])
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
+    parser.add_argument("--bf16", action="store_true", help="autocast to bfloat16; weights stay in fp32")
+    parser.add_argument("--channels-last", action="store_true")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--steps", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=5.0)
@@ -119,6 +123,11 @@ def main():
     images = torch.randn(args.batch, 3, args.size, args.size, dtype=dtype)
     masks = torch.rand(args.batch, 1, args.size, args.size, dtype=dtype)
     labels = torch.arange(args.batch) * 7 % CLASSES
+    layout = torch.channels_last if args.channels_last else torch.contiguous_format
+    net, images = net.to(args.device, memory_format=layout), images.to(args.device, memory_format=layout)
+    masks, labels = masks.to(args.device), labels.to(args.device)
+    on_gpu = torch.device(args.device).type == "cuda"
+    autocast = torch.autocast(torch.device(args.device).type, torch.bfloat16, enabled=args.bf16)
     if args.write_check:
         return write_check(net, (images, labels, masks), args.write_check)
     trained = [parameter for parameter in net.parameters() if parameter.requires_grad]
@@ -129,11 +138,15 @@ def main():
         started = time.perf_counter()
         if args.work == "train":
             optimiser.zero_grad()
-            loss_of(net, images, labels, masks).backward()
+            with autocast:
+                loss = loss_of(net, images, labels, masks)
+            loss.backward()
             optimiser.step()
         else:
-            with torch.inference_mode():
+            with torch.inference_mode(), autocast:
                 net(images)
+        if on_gpu:
+            torch.cuda.synchronize()
         return (time.perf_counter() - started) * 1e3
 
     for _ in range(2):

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use anyhow::Context;
+use mga_data::sampler::Samplers;
 use mga_experiment::{Components, Experiment};
 use mga_hub::{Hub, Settings, Silent};
 use mga_registry::{Entry, Kind};
 
+use crate::methods::{self, Methods};
 use crate::tasks::{self, Task};
 
 /// The kind of component that `task` names.
@@ -28,7 +30,12 @@ pub fn builtin() -> Components {
 /// Returns all components of this workspace; weights and data sets are downloaded through `hub`.
 #[must_use]
 pub fn components(hub: Hub) -> Components {
-    tasks::builtin().into_iter().fold(Components::without_tasks(hub), Components::with_task)
+    let mut components = Components::without_tasks(hub);
+    methods::builtin().into_iter().for_each(|method| components.kinds.add(method));
+    let about = "How the classifier is trained; left out: by mask guided attention where model.mask_guidance says so.";
+    components = components.with_table::<Methods>(about);
+    components = components.with_table::<Samplers>("Which images make a batch; left out: each once an epoch.");
+    tasks::builtin().into_iter().fold(components, Components::with_task)
 }
 
 /// What components say of tasks.

@@ -26,6 +26,7 @@ pub mod loaders;
 pub mod mask_coverage;
 pub mod mask_files;
 pub mod mask_survey;
+pub mod methods;
 pub mod network_input;
 pub mod pictures;
 pub mod prediction;

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use anyhow::Context;
+use mga_data::sampler::Samplers;
 use mga_data::{Loader, LoaderSettings, Pipeline, Source};
 use mga_experiment::{Loaded, OnError};
 
 use crate::assemble::normalisation;
 use crate::data_set::OpenData;
+use crate::tasks::{Job, TaskData};
 
 /// The transforms of `data.train.transforms` or `data.eval.transforms`.
 pub fn pipeline(loaded: &Loaded, key: &str, values: &[serde_json::Value]) -> anyhow::Result<Pipeline> {
@@ -76,6 +79,24 @@ pub fn as_they_are(loaded: &Loaded, data: &OpenData, indices: Vec<usize>) -> any
         ..settings(loaded)
     };
     Ok(Loader::new(data.eval_source(), indices, Pipeline::default(), settings)?)
+}
+
+/// The training images of a job: with its own transforms behind the experiment's, in the batches of the sampler that
+/// `[sampler]` names.
+///
+/// # Errors
+/// Settings that do not fit the images, at the place where they were written.
+pub fn to_train(loaded: &Loaded, job: &dyn Job, data: &dyn TaskData) -> anyhow::Result<Loader> {
+    let (experiment, indices) = (&loaded.experiment, data.splits().train.clone());
+    let transforms = [experiment.data.train.transforms.clone(), job.train_transforms()].concat();
+    let pipeline = pipeline(loaded, "data.train.transforms", &transforms)?;
+    let loader = Loader::new(data.source(true), indices.clone(), pipeline, settings(loaded))?;
+    let Some((name, table)) = experiment.named("sampler") else { return Ok(loader) };
+    let entry = loaded.kinds.get::<Samplers>(name).with_context(|| format!("no sampler `{name}` is registered"))?;
+    let (records, batch_size) = (data.dataset().records(), experiment.data.batch_size);
+    let sampler = entry.item.build(table, records, &indices, experiment.seed, batch_size);
+    let sampler = sampler.map_err(|error| loaded.error_in("sampler", error))?;
+    Ok(loader.with_sampler(Arc::from(sampler)))
 }
 
 /// Images of any source: to train on, shuffled and augmented, or to evaluate, in their order.

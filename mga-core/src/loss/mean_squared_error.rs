@@ -78,7 +78,7 @@ mod tests {
     fn gradients_are_right() {
         for rows in [[true, true], [false, true], [false, false]] {
             check(&[&[2, 1, 3, 2]], |tape, v| {
-                let target = Tensor::new(0.3, &Device::Cpu)?.broadcast_as(v[0].dims())?.contiguous()?;
+                let target = (v[0].tensor().zeros_like()? + 0.3)?;
                 mean_squared_error(tape, v[0].clone(), &target, &rows)
             });
             check_half(&[&[2, 1, 3, 2]], |tape, v| {
@@ -93,7 +93,8 @@ mod tests {
         let weights = Tensor::cat(&[&weights, &(&weights * 0.5)?], 0)?;
         for weights in [weights.clone(), weights.zeros_like()?] {
             check(&[&[2, 1, 3, 2]], |tape, v| {
-                let target = Tensor::new(0.3, &Device::Cpu)?.broadcast_as(v[0].dims())?.contiguous()?;
+                let target = (v[0].tensor().zeros_like()? + 0.3)?;
+                let weights = weights.to_device(v[0].tensor().device())?;
                 weighted_mean_squared_error(tape, v[0].clone(), &target, &weights)
             });
         }

@@ -349,13 +349,20 @@ mod tests {
         let tensors = drawn(DType::F64, &[2, 2, 4, 5], &[2, 5, 8], 4, 3)?;
         for batch_statistics in [[true, true], [false, false], [true, false], [false, true]] {
             let (_, ours) = run(Tape::train(0, 0), &tensors, batch_statistics, 0..0)?;
-            let composed = Tape::train(0, 0).with_engine(crate::tape::Engine::Composed);
-            let (_, parts) = run(composed, &tensors, batch_statistics, 0..0)?;
-            for (index, (ours, parts)) in ours.iter().zip(&parts).enumerate() {
-                let (ours, parts) = (ours.as_ref().unwrap(), parts.as_ref().unwrap());
-                let size = parts.iter().fold(1e-3, |m: f64, v| m.max(v.abs()));
-                let apart = ours.iter().zip(parts).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
-                assert!(apart < 1e-10 * size, "{batch_statistics:?} {index}: {apart}");
+            for place in &crate::gradient_check::Place::all()[1..] {
+                let moved: Vec<Tensor> =
+                    tensors.iter().map(|t| t.to_device(&place.device)).collect::<candle_core::Result<_>>()?;
+                let composed = Tape::train(0, 0).with_engine(place.engine);
+                let (_, parts) = run(composed, &moved, batch_statistics, 0..0)?;
+                for (index, (ours, parts)) in ours.iter().zip(&parts).enumerate() {
+                    let (ours, parts) = (ours.as_ref().unwrap(), parts.as_ref().unwrap());
+                    let size = parts.iter().fold(1e-3, |m: f64, v| m.max(v.abs()));
+                    let apart = ours.iter().zip(parts).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+                    assert!(apart < 1e-10 * size, "{place}, {batch_statistics:?} {index}: {apart}");
+                }
+            }
+            for (index, ours) in ours.iter().enumerate() {
+                let ours = ours.as_ref().unwrap();
                 // The slope along the gradient is its square.
                 let moved = |step: f64| -> Result<f64> {
                     let mut moved = tensors.clone();

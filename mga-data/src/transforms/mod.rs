@@ -462,7 +462,8 @@ mod tests {
     #[test]
     fn every_transform_keeps_its_promises_about_size() {
         for transform in every() {
-            let op = transform.operation();
+            let operation = transform.operation();
+            let op = operation.as_ref();
             for (width, height) in [(7, 5), (3, 9), (4, 4), (1, 1)] {
                 for seed in 0..8 {
                     let (picture, mask) = testing::run(op, testing::coordinates(width, height), seed);
@@ -486,7 +487,7 @@ mod tests {
                 let (picture, _) = testing::coordinates(7, 5);
                 let labels: Vec<u8> = (0..35).map(|i| [0, 3, 7, Mask::IGNORE][i % 4]).collect();
                 let map = Mask::label_map(7, 5, &labels);
-                let (picture, map) = testing::run(transform.operation(), (picture, map), seed);
+                let (picture, map) = testing::run(transform.operation().as_ref(), (picture, map), seed);
                 let map = map.expect("a label map");
                 assert!(map.is_label_map() && map.width() == picture.width(), "{}", transform.name());
                 // Never a mixture of two classes.

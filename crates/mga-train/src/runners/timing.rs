@@ -40,7 +40,7 @@ pub fn time(loaded: &Loaded, components: &Components, limit: Duration) -> anyhow
         loaders::of_source(loaded, data.source(train), indices.to_vec(), train)
     });
     let mut optimiser = experiment.optimiser.build(learner.store())?;
-    let train = loader(&splits.train, true)?;
+    let train = loaders::to_train(loaded, learner.as_ref(), data.as_ref())?;
     let opened = begun.elapsed().as_secs_f64();
 
     let (mut started, mut steps) = (Instant::now(), 0);

@@ -111,7 +111,7 @@ pub fn train(
     let training = Training {
         experiment,
         learner: job.as_ref(),
-        train: loader(&splits.train, true)?,
+        train: loaders::to_train(loaded, job.as_ref(), data.as_ref())?,
         select,
         masks: Arc::clone(data.masks()),
         folder: folder.clone(),

@@ -19,6 +19,11 @@ pub trait Job: Learner {
     /// A file of another model, or damaged.
     fn load_weights(&self, path: &Path) -> anyhow::Result<LoadReport>;
 
+    /// Transforms of training images that come after those of the experiment, as `data.train.transforms` has them.
+    fn train_transforms(&self) -> Vec<Value> {
+        Vec::new()
+    }
+
     /// What people should know of starting from these weights, a line each.
     fn weights_notes(&self, _weights: &WeightsFile) -> Vec<String> {
         Vec::new()

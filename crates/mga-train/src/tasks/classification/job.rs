@@ -3,16 +3,16 @@
 use std::path::Path;
 
 use candle_core::Device;
-use mga_core::loss::MaskGuidedLoss;
 use mga_core::parameter::ParameterStore;
 use mga_core::tape::{Tape, Value};
 use mga_data::{Batch, Loader};
-use mga_experiment::{Components, EmptyMask, Loaded};
+use mga_experiment::{Components, Loaded};
 use mga_models::MgaModel;
 use mga_models::weights::LoadReport;
 use serde_json::json;
 
 use super::checked;
+use super::chosen::method_of;
 use super::evaluation::{Evaluated, evaluate};
 use super::guidance::{self, Guidance};
 use super::rehearsal;
@@ -22,10 +22,11 @@ use crate::gallery;
 use crate::interrupt::Interrupt;
 use crate::mask_files::Looked;
 use crate::mask_survey::{self, MaskSurvey};
-use crate::network_input::network_input;
+use crate::methods::{MethodAtWork, MethodOpening};
 use crate::progress::percent;
 use crate::run_folder::RunFolder;
-use crate::runners::learner::{Learner, LossPart, Outcome};
+use crate::runners::learner::{ExtraStore, JobState, Learner, LossPart, Outcome};
+use crate::runners::step::StepContext;
 use crate::tasks::class_weights::class_weights;
 use crate::tasks::{Closing, Job, TaskData};
 use crate::weights_folder::other_classes;
@@ -43,6 +44,20 @@ pub struct Classifier<'a> {
     pub model: MgaModel,
     /// What each class weighs in the cross entropy; `None`: all the same.
     pub class_weights: Option<Vec<f64>>,
+    /// How it is trained.
+    pub method: Box<dyn MethodAtWork>,
+    /// Transforms of the method's own.
+    pub transforms: Vec<serde_json::Value>,
+}
+
+impl Classifier<'_> {
+    /// Does something with the model as the method wants it evaluated.
+    fn as_evaluated<T>(&self, work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+        self.method.evaluation_begins(&self.model)?;
+        let done = work();
+        self.method.evaluation_ends(&self.model)?;
+        done
+    }
 }
 
 /// As [`Classifier::new`].
@@ -57,7 +72,12 @@ pub(super) fn build<'a>(
     let weighed = trains && loaded.experiment.objective.weigh_classes;
     let class_weights = class_weights(loaded, weighed, classes, || Ok(data.training_counts()))?;
     let model = assemble::fresh_model(loaded, components, classes.len(), device)?;
-    Ok(Classifier { loaded, components, data, model, class_weights })
+    let (method, settings) = method_of(loaded, components)?;
+    let transforms = method.transforms(settings);
+    let weights = class_weights.as_deref();
+    let opening = MethodOpening { loaded, settings, model: &model, classes, class_weights: weights };
+    let method = method.begin(&opening)?;
+    Ok(Classifier { loaded, components, data, model, class_weights, method, transforms })
 }
 
 impl Learner for Classifier<'_> {
@@ -65,28 +85,28 @@ impl Learner for Classifier<'_> {
         self.model.store()
     }
 
+    fn extra_stores(&self) -> Vec<ExtraStore<'_>> {
+        self.method.stores()
+    }
+
     fn loss(&self, tape: &mut Tape, batch: &Batch) -> anyhow::Result<(Value, Vec<LossPart>)> {
-        let images = tape.constant(&network_input(&self.model, batch)?)?;
-        let prediction = self.model.forward(tape, images)?;
-        if let Some(index) = batch.labels.iter().position(|&label| label == Batch::NO_LABEL) {
-            anyhow::bail!("{}: has no label, so it cannot be trained on", batch.ids[index]);
-        }
-        let experiment = &self.loaded.experiment;
-        let objective = MaskGuidedLoss {
-            mask_weight: experiment.objective.mask_weight,
-            label_smoothing: experiment.objective.label_smoothing,
-            class_weights: self.class_weights.clone(),
-            skip_blank_masks: experiment.data.masks.settings.empty == EmptyMask::Skip,
-        };
-        let attention = prediction.attention.filter(|_| experiment.model.mask_guidance);
-        let (masks, counted, has_mask) = (&batch.masks, batch.counts.as_ref(), &batch.has_mask);
-        let guidance = attention.map(|attention| mga_core::loss::Guidance { attention, masks, counted, has_mask });
-        let terms = objective.forward(tape, prediction.logits, &batch.labels, guidance)?;
-        let parts = vec![
-            LossPart { name: "cross_entropy", value: Some(terms.cross_entropy), count: None },
-            LossPart { name: "mask_mse", value: terms.mask_mse, count: Some(terms.masks_used as f64) },
-        ];
-        Ok((terms.total, parts))
+        self.method.loss(&self.model, tape, batch)
+    }
+
+    fn step(&self, batch: &Batch, context: &mut StepContext<'_>) -> anyhow::Result<()> {
+        self.method.step(&self.model, batch, context)
+    }
+
+    fn epoch_begins(&self, epoch: usize) {
+        self.method.epoch_begins(epoch);
+    }
+
+    fn state(&self) -> anyhow::Result<JobState> {
+        self.method.state()
+    }
+
+    fn load_state(&self, state: JobState) -> anyhow::Result<()> {
+        self.method.load_state(state)
     }
 
     fn evaluate(
@@ -96,13 +116,17 @@ impl Learner for Classifier<'_> {
         seen: &mut dyn FnMut(usize),
     ) -> anyhow::Result<Box<dyn Outcome>> {
         let classes = self.data.dataset.classes();
-        let evaluated = evaluate(&self.model, loader, classes, interrupt, seen)?;
+        let evaluated = self.as_evaluated(|| evaluate(&self.model, loader, classes, interrupt, seen))?;
         let metric = self.loaded.experiment.eval.metric.clone();
         Ok(Box::new(Selected { evaluated, metric, classes: classes.to_vec() }))
     }
 }
 
 impl Job for Classifier<'_> {
+    fn train_transforms(&self) -> Vec<serde_json::Value> {
+        self.transforms.clone()
+    }
+
     fn load_weights(&self, path: &Path) -> anyhow::Result<LoadReport> {
         assemble::load_file(self.loaded, self.components, &self.model, path)
     }
@@ -124,7 +148,7 @@ impl Job for Classifier<'_> {
     }
 
     fn pictures(&self, indices: &[usize], folder: &RunFolder) -> anyhow::Result<()> {
-        gallery::write(self.loaded, &self.model, self.data, indices, folder)
+        self.as_evaluated(|| gallery::write(self.loaded, &self.model, self.data, indices, folder))
     }
 
     fn close(&self, folder: &RunFolder, interrupt: &Interrupt) -> anyhow::Result<Closing> {

@@ -2,6 +2,7 @@
 
 mod agreement;
 mod checked;
+mod chosen;
 mod data;
 mod evaluation;
 pub mod guidance;
@@ -14,6 +15,7 @@ pub use job::Classifier;
 
 use super::{Purpose, Task, TaskData};
 use crate::data_set::{self, OpenData};
+use crate::methods::Methods;
 use mga_experiment::{Better, Check, Components, Experiment, Loaded, Metric, NetworkKind, TaskRules, Unit};
 
 /// The task: one label an image.
@@ -68,8 +70,12 @@ impl TaskRules for Classification {
         ]
     }
 
-    /// Some backbones freeze their early stages where they start from weights and nothing is said.
+    /// The method has defaults of its own. Some backbones freeze their early stages where they start from weights and nothing is said.
     fn defaults(&self, experiment: &mut Experiment, is_written: &dyn Fn(&str) -> bool, components: &Components) {
+        let method = experiment.named("method").and_then(|(name, _)| components.kinds.get::<Methods>(name));
+        if let Some(method) = method {
+            method.item.defaults(experiment, is_written);
+        }
         let model = &mut experiment.model;
         let own = components.registry.backbone(&model.backbone).and_then(|entry| entry.freeze_through);
         if let Some(stage) = own.filter(|_| model.weights != "none" && !is_written("model.freeze_through")) {
@@ -77,7 +83,11 @@ impl TaskRules for Classification {
         }
     }
 
-    fn problems(&self, _: &Experiment, _: &Components, _: &mut Check<'_>) {}
+    fn problems(&self, experiment: &Experiment, components: &Components, check: &mut Check<'_>) {
+        let method = experiment.named("method").and_then(|(name, _)| components.kinds.get::<Methods>(name));
+        let found = method.map(|method| method.item.problems(experiment)).unwrap_or_default();
+        found.into_iter().for_each(|(key, message)| check.error_at(key, message));
+    }
 }
 
 impl Task for Classification {

@@ -1,0 +1,141 @@
+//! What a method is, and what it does at work.
+
+use mga_core::tape::{Tape, Value};
+use mga_data::Batch;
+use mga_experiment::{Experiment, Loaded};
+use mga_models::MgaModel;
+use mga_registry::Kind;
+
+use crate::runners::learner::{ExtraStore, JobState, LossPart};
+use crate::runners::step::StepContext;
+
+/// The kind of component that `[method] name` names.
+#[derive(Debug)]
+pub struct Methods;
+
+impl Kind for Methods {
+    type Item = dyn Method;
+    const TITLE: &'static str = "methods";
+    const KEY: &'static str = "method.name";
+}
+
+/// A way to train a classifier: its loss and its step, with heads, transforms and state of its own.
+pub trait Method: Send + Sync {
+    /// Sets what the method does otherwise than the schema's defaults say. `is_written` tells whether anybody wrote a
+    /// setting.
+    fn defaults(&self, _experiment: &mut Experiment, _is_written: &dyn Fn(&str) -> bool) {}
+
+    /// What is wrong with an experiment of this method before its data are open: the key, and a sentence.
+    fn problems(&self, _experiment: &Experiment) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+
+    /// Transforms of its own, as `data.train.transforms` has them; they come after those of the experiment.
+    ///
+    /// `settings` is the table `[method]`; null where the experiment has none.
+    fn transforms(&self, _settings: &serde_json::Value) -> Vec<serde_json::Value> {
+        Vec::new()
+    }
+
+    /// Goes to work on a classifier.
+    ///
+    /// # Errors
+    /// Settings that do not fit the classifier.
+    fn begin(&self, opening: &MethodOpening<'_>) -> anyhow::Result<Box<dyn MethodAtWork>>;
+}
+
+/// What a method is given as it goes to work.
+pub struct MethodOpening<'a> {
+    /// The experiment.
+    pub loaded: &'a Loaded,
+    /// The table `[method]`; null where the experiment has none.
+    pub settings: &'a serde_json::Value,
+    /// The classifier, on its device.
+    pub model: &'a MgaModel,
+    /// Its classes.
+    pub classes: &'a [String],
+    /// What each class weighs in the cross entropy; `None`: all the same.
+    pub class_weights: Option<&'a [f64]>,
+}
+
+/// A method at work on a classifier. What changes while it works lies behind a lock or cell of its own.
+pub trait MethodAtWork {
+    /// Computes the loss of one micro-batch on the tape, and its parts.
+    ///
+    /// # Errors
+    /// An image without a label; what the model refuses.
+    fn loss(&self, model: &MgaModel, tape: &mut Tape, batch: &Batch) -> anyhow::Result<(Value, Vec<LossPart>)>;
+
+    /// Works on one micro-batch. By default the loss is computed and followed back; where the optimiser step ends, the
+    /// hooks are called about the update.
+    ///
+    /// # Errors
+    /// As of [`Self::loss`]; a loss or gradient that is not finite.
+    fn step(&self, model: &MgaModel, batch: &Batch, context: &mut StepContext<'_>) -> anyhow::Result<()> {
+        let mut tape = context.tape();
+        let (loss, parts) = self.loss(model, &mut tape, batch)?;
+        context.backward(tape, &loss, parts)?;
+        if context.ends() {
+            self.after_backward(model, context)?;
+            context.update()?;
+            self.after_update(model)?;
+        }
+        Ok(())
+    }
+
+    /// Is called with the gradients of the optimiser step, before they are clipped.
+    ///
+    /// # Errors
+    /// What it says.
+    fn after_backward(&self, _model: &MgaModel, _context: &mut StepContext<'_>) -> anyhow::Result<()> {
+        Ok(())
+    }
+
+    /// Is called after parameters were updated.
+    ///
+    /// # Errors
+    /// What it says.
+    fn after_update(&self, _model: &MgaModel) -> anyhow::Result<()> {
+        Ok(())
+    }
+
+    /// Is told that an epoch begins, counted from 0: weights may depend on it.
+    fn epoch_begins(&self, _epoch: usize) {}
+
+    /// Is called before an evaluation, and before pictures are made: to put an average of the weights in their place, say.
+    ///
+    /// # Errors
+    /// What it says.
+    fn evaluation_begins(&self, _model: &MgaModel) -> anyhow::Result<()> {
+        Ok(())
+    }
+
+    /// Is called after it, whatever came of it.
+    ///
+    /// # Errors
+    /// What it says.
+    fn evaluation_ends(&self, _model: &MgaModel) -> anyhow::Result<()> {
+        Ok(())
+    }
+
+    /// Parameters of its own, with their optimisers.
+    fn stores(&self) -> Vec<ExtraStore<'_>> {
+        Vec::new()
+    }
+
+    /// What the next step depends on beside parameters and optimisers, for a checkpoint.
+    ///
+    /// # Errors
+    /// Tensors that cannot be copied.
+    fn state(&self) -> anyhow::Result<JobState> {
+        Ok(JobState::default())
+    }
+
+    /// Takes up a saved state.
+    ///
+    /// # Errors
+    /// State of another method.
+    fn load_state(&self, _state: JobState) -> anyhow::Result<()> {
+        Ok(())
+    }
+}
