@@ -7,13 +7,13 @@ use mga_data::dataset::Dataset;
 use mga_experiment::{Components, Experiment, ExperimentError, Loaded};
 use mga_train::TaskComponents;
 use mga_train::assemble;
-use mga_train::data_set::TornGroups;
 use mga_train::file_hashes::FileHashes;
 use mga_train::fingerprint::Fingerprint;
 use mga_train::identity::{Identity, weights_hash};
 use mga_train::interrupt::{Interrupt, Interrupted};
 use mga_train::progress::Silent;
 use mga_train::tasks::{Purpose, TaskData};
+use mga_train::torn_groups::TornGroups;
 use mga_train::weights_source::WeightsFile;
 use serde_json::json;
 

@@ -9,9 +9,9 @@ use mga_experiment::{
     Better, Components, Defaults, Document, ExperimentError, KeyPath, Loaded, Overrides, Problem, SelectOn, Severity,
     experiment_schema, load_assigned,
 };
-use mga_train::data_set::TornGroups;
 use mga_train::interrupt::Interrupt;
 use mga_train::run_folder::RunFolder;
+use mga_train::torn_groups::TornGroups;
 use serde_json::{Value, json};
 
 use super::baseline;

@@ -1,21 +1,14 @@
 //! What a run's data are, in a few hashes: images, labels, splits and masks, whatever folder they lie in.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use mga_data::content_hash::content_hash;
 use mga_data::dataset::{Dataset, Origin};
-use mga_data::masks::MaskReading;
-use mga_data::{Mask, MaskSource, Splits};
+use mga_data::{Mask, Splits};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use crate::data_set::OpenData;
 use crate::file_hashes::{FileHashes, hex};
-use crate::progress::Listener;
-use crate::remembered::Remembered;
-use crate::tasks::segmentation::AnnotatedData;
-use crate::verification::label_maps;
 
 /// Hashes of a data set as an experiment uses it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,11 +33,12 @@ pub struct Fingerprint {
 /// What images and masks are made of, in short texts: the hash of a file, a place in one, a rule.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Contents {
-    images: Vec<String>,
+    /// Of the images.
+    pub(crate) images: Vec<String>,
     /// Of the data set's masks; none where none are read.
-    masks: Vec<String>,
+    pub(crate) masks: Vec<String>,
     /// Of all masks, where an image may get another's.
-    mixed: String,
+    pub(crate) mixed: String,
 }
 
 impl Contents {
@@ -56,71 +50,8 @@ impl Contents {
     }
 }
 
-/// The fingerprint of a data set to classify.
-///
-/// # Errors
-/// An image or mask that cannot be read.
-pub fn of_data(data: &OpenData, hashes: &FileHashes) -> anyhow::Result<Fingerprint> {
-    Ok(with_contents(data, hashes)?.0)
-}
-
-/// [`of_data`], with what it was taken of.
-///
-/// # Errors
-/// An image or mask that cannot be read.
-pub fn with_contents(data: &OpenData, hashes: &FileHashes) -> anyhow::Result<(Fingerprint, Contents)> {
-    let (mut fingerprint, contents) = without_reference(data, hashes)?;
-    let reference = data.reference.as_ref().map(|masks| reference_hash(masks, &contents.images, hashes));
-    fingerprint.reference = reference.transpose()?;
-    Ok((fingerprint, contents))
-}
-
-fn without_reference(data: &OpenData, hashes: &FileHashes) -> anyhow::Result<(Fingerprint, Contents)> {
-    let images = image_hashes(data.dataset.as_ref(), hashes)?;
-    let settings = data.masks.settings();
-    if data.masks.source() == "none" {
-        let fingerprint =
-            put_together(data.dataset.as_ref(), &data.splits, &images, "none".to_owned(), |_| String::new());
-        return Ok((fingerprint, Contents { images, ..Contents::default() }));
-    }
-    let mut lines = vec![format!("{}\n", data.masks.source())];
-    // A file read in another way is another mask; as of old, nothing is written.
-    let as_of_old = settings.reading == MaskReading::default();
-    let reading = if as_of_old { String::new() } else { settings.reading.written_out().to_string() + "\n" };
-    let (mut masks, mut of_images) = (vec![], vec![]);
-    if let Some(native) = data.masks.made_from() {
-        (masks, of_images) = mask_contents(&data.masks, native, &images, hashes)?;
-        lines.push(format!("{native} {}\n", settings.seed));
-        lines.push(reading.clone());
-        lines.extend_from_slice(&of_images);
-    }
-    let hash = hash_of(&lines);
-    let mixed = if data.masks.source() == "shuffled" { hash.clone() } else { reading };
-    let of_image = |index: usize| of_images.get(index).map_or("", String::as_str).to_owned() + &mixed;
-    let fingerprint = put_together(data.dataset.as_ref(), &data.splits, &images, hash, of_image);
-    Ok((fingerprint, Contents { images, masks, mixed }))
-}
-
-/// The fingerprint of annotated images, which are decoded unless that is remembered; `voice` follows how far that is.
-///
-/// # Errors
-/// Images or annotations that cannot be read, unless the experiment skips them.
-pub fn of_annotated(data: &AnnotatedData, hashes: &FileHashes, voice: &dyn Listener) -> anyhow::Result<Fingerprint> {
-    let images = image_hashes(data.dataset.as_ref(), hashes)?;
-    let remembered = Remembered::of_user("label-maps", &data.decoding);
-    let maps = label_maps(data, &images, hashes, &remembered, voice)?;
-    let lines: BTreeMap<usize, String> =
-        maps.iter().map(|(index, hash)| (*index, format!("{index} {hash}\n"))).collect();
-    let used = data.splits.parts().into_iter().flat_map(|(_, indices)| indices);
-    let all = hash_of(used.filter_map(|index| lines.get(index)));
-    let of_image = |index: usize| lines.get(&index).cloned().unwrap_or_default();
-    let mut fingerprint = put_together(data.dataset.as_ref(), &data.splits, &images, all, of_image);
-    fingerprint.classes = data.annotated.classes().len();
-    Ok(fingerprint)
-}
-
 /// `masks` is the hash of all masks, `mask` says what of it belongs to an image.
-fn put_together(
+pub(crate) fn put_together(
     dataset: &dyn Dataset,
     splits: &Splits,
     images: &[String],
@@ -157,43 +88,9 @@ fn put_together(
 }
 
 /// What every image is made of, hashed.
-fn image_hashes(dataset: &dyn Dataset, hashes: &FileHashes) -> anyhow::Result<Vec<String>> {
+pub(crate) fn image_hashes(dataset: &dyn Dataset, hashes: &FileHashes) -> anyhow::Result<Vec<String>> {
     let origins: Vec<Origin> = (0..dataset.len()).map(|index| dataset.origin(index)).collect();
     resolve(&origins, hashes, |index| Ok(content_hash(&dataset.image(index)?)))
-}
-
-/// What the data set's masks are made of, and a line of each for the hash of all.
-fn mask_contents(
-    masks: &MaskSource,
-    native: &str,
-    images: &[String],
-    hashes: &FileHashes,
-) -> anyhow::Result<(Vec<String>, Vec<String>)> {
-    let dataset = masks.dataset();
-    let origins: Vec<Origin> = (0..dataset.len()).map(|index| dataset.mask_origin(index, native)).collect();
-    let pixels = |index| {
-        let mask = dataset.mask(index, native)?;
-        Ok(mask.as_ref().map_or_else(String::new, values_hash))
-    };
-    let own = resolve(&origins, hashes, pixels)?;
-    // A mask made by a rule is made of its image.
-    let of_image = |index: usize| match origins.get(index) {
-        Some(Origin::Rule(_)) => images.get(index).map_or("", String::as_str),
-        _ => "",
-    };
-    let lines = own.iter().enumerate().map(|(index, own)| format!("{own} {}\n", of_image(index))).collect();
-    Ok((own, lines))
-}
-
-/// The hash of masks that attention is measured against.
-fn reference_hash(masks: &MaskSource, images: &[String], hashes: &FileHashes) -> anyhow::Result<String> {
-    let settings = masks.settings();
-    let mut lines = vec![format!("{}\n", masks.source())];
-    if let Some(native) = masks.made_from() {
-        lines.push(format!("{native} {}\n", settings.seed));
-        lines.extend(mask_contents(masks, native, images, hashes)?.1);
-    }
-    Ok(hash_of(&lines))
 }
 
 /// A hash, or a short text in its place, for each origin; `pixels` hashes what has to be decoded.
@@ -237,7 +134,7 @@ pub fn values_hash(mask: &Mask) -> String {
     hex(&digest.finalize()[..16])
 }
 
-fn hash_of<'a>(lines: impl IntoIterator<Item = &'a String>) -> String {
+pub(crate) fn hash_of<'a>(lines: impl IntoIterator<Item = &'a String>) -> String {
     let mut digest = Sha256::new();
     lines.into_iter().for_each(|line| digest.update(line.as_bytes()));
     hex(&digest.finalize()[..16])

@@ -6,6 +6,7 @@ use mga_data::masks::MaskSurvey;
 use mga_experiment::{Experiment, Loaded, MissingMask, OnError};
 
 use crate::data_set::OpenData;
+use crate::looked::Looked;
 use crate::prediction::spread;
 
 /// Mask files that are looked at before training, spread over the images; `mga check` looks at all.
@@ -13,15 +14,6 @@ pub const LOOKED_AT: usize = 500;
 
 /// Faults that are listed one by one.
 const LISTED: usize = 10;
-
-/// What was found.
-#[derive(Debug, Default)]
-pub struct Looked {
-    /// Kinds of mask file with their numbers, a line each.
-    pub kinds: Vec<String>,
-    /// What is worth a look, a line each.
-    pub notes: Vec<String>,
-}
 
 /// Looks at the mask files of up to `most` images, and at some images.
 ///

@@ -219,7 +219,7 @@ mod tests {
         std::fs::write(&file, text).unwrap();
         let components = crate::builtin();
         let loaded = load(&file, &Overrides::default(), &components).unwrap_or_else(|error| panic!("{error}"));
-        let data = data_set::open(&loaded, &components, data_set::TornGroups::Refused).unwrap();
+        let data = data_set::open(&loaded, &components, crate::torn_groups::TornGroups::Refused).unwrap();
         survey(&loaded, &data, &Interrupt::default()).unwrap()
     }
 

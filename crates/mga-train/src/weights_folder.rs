@@ -8,7 +8,7 @@ use mga_models::weights::published::IMAGENET;
 
 use crate::preprocessing::Preprocessing;
 use crate::run_folder::RunFolder;
-use crate::weights_source::{WeightsFile, of_file};
+use crate::weights_file::{WeightsFile, of_plain_file};
 
 /// The weights of a folder, with what it says of their classes and of how their images were normalised.
 ///
@@ -16,7 +16,7 @@ use crate::weights_source::{WeightsFile, of_file};
 /// What [`weight_file`] says.
 pub fn of_folder(folder: &Path) -> anyhow::Result<WeightsFile> {
     let file = weight_file(folder)?;
-    let found = of_file(&file)?;
+    let found = of_plain_file(&file)?;
     let run = RunFolder::at(folder);
     if !run.experiment().is_file() {
         return Ok(found);

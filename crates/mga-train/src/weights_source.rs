@@ -3,7 +3,7 @@
 //! `none`; `imagenet`, the backbone's default among the published; a published name or any repository of the hub,
 //! `owner/name[@revision]`; `file:PATH`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use mga_experiment::{default_name, nearest};
 use mga_hub::{Error, Hub, Repo};
@@ -11,29 +11,12 @@ use mga_models::Registry;
 
 use crate::preprocessing::Preprocessing;
 use crate::weights_config::{CONFIG, WeightsConfig};
+pub use crate::weights_file::WeightsFile;
+use crate::weights_file::of_plain_file;
 use crate::weights_folder;
 
 /// The file that [`PublishedWeights::file`](mga_models::weights::PublishedWeights) mostly is.
 const USUAL: &str = "model.safetensors";
-
-/// Weights that were found.
-#[derive(Debug, Clone, PartialEq)]
-pub struct WeightsFile {
-    /// The file, checked where it is of the hub.
-    pub path: PathBuf,
-    /// What it is, for people: name and commit, or the path.
-    pub label: String,
-    /// What to write in place of a branch or `imagenet`, so that the same weights are found again.
-    pub pinned: String,
-    /// What its images went through; `None`: nothing says so.
-    pub preprocessing: Option<Preprocessing>,
-    /// timm's name of its network, where that is known.
-    pub architecture: Option<String>,
-    /// How many classes it tells apart, where that is known.
-    pub classes: Option<usize>,
-    /// Their names, in order; none where nothing says so.
-    pub class_names: Vec<String>,
-}
 
 /// Whether `text` is how published weights are named: `imagenet`, or a repository of the hub, `owner/name[@revision]`.
 pub fn is_name(text: &str) -> bool {
@@ -146,33 +129,6 @@ pub fn not_among(architecture: &str, id: &str, registry: &Registry) -> anyhow::E
     )
 }
 
-/// A local file, or the folder of a run or an export. A `config.json` beside the file, as exported and downloaded folders
-/// have, or the run's experiment says what its images went through.
-///
-/// # Errors
-/// There is no such file; a folder without weights; a `config.json` that cannot be read.
-pub fn of_file(path: &Path) -> anyhow::Result<WeightsFile> {
-    if path.is_dir() {
-        return weights_folder::of_folder(path);
-    }
-    anyhow::ensure!(path.is_file(), "{}: there is no such weight file", path.display());
-    let beside = path.with_file_name(CONFIG);
-    let config = if beside.is_file() {
-        WeightsConfig::read(&beside, &beside.display().to_string())?
-    } else {
-        WeightsConfig::default()
-    };
-    Ok(WeightsFile {
-        path: path.to_path_buf(),
-        label: path.display().to_string(),
-        pinned: format!("file:{}", path.display()),
-        preprocessing: config.preprocessing,
-        architecture: config.architecture,
-        classes: (!config.class_names.is_empty()).then_some(config.class_names.len()),
-        class_names: config.class_names,
-    })
-}
-
 /// Any repository: its `model.safetensors`, else its only safetensors file.
 fn of_repo(repo: &Repo, component: &str, registry: &Registry, hub: &Hub) -> anyhow::Result<WeightsFile> {
     // A commit never changes, so what the cache has of it is all that is asked.
@@ -238,6 +194,15 @@ fn with_hint(error: anyhow::Error, repo: &Repo, component: &str, registry: &Regi
 /// A commit as people write it.
 pub fn short(commit: &str) -> &str {
     commit.get(..8).unwrap_or(commit)
+}
+
+/// A local file, or the folder of a run or an export. A `config.json` beside the file, as exported and downloaded folders
+/// have, or the run's experiment says what its images went through.
+///
+/// # Errors
+/// There is no such file; a folder without weights; a `config.json` that cannot be read.
+pub fn of_file(path: &Path) -> anyhow::Result<WeightsFile> {
+    if path.is_dir() { weights_folder::of_folder(path) } else { of_plain_file(path) }
 }
 
 #[cfg(test)]

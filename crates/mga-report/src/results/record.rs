@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use mga_train::folder_lock::FolderLock;
 use mga_train::identity::{self, Identity};
 use mga_train::mask_survey::{self, MaskSurvey};
-use mga_train::tasks::classification::NOT_FINITE;
+use mga_train::runners::learner::NOT_FINITE;
 use mga_train::tasks::classification::guidance::Guidance;
 use serde::Serialize;
 use serde_json::{Map, Value};

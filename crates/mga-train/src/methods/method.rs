@@ -6,7 +6,8 @@ use mga_experiment::{Experiment, Loaded};
 use mga_models::MgaModel;
 use mga_registry::Kind;
 
-use crate::runners::learner::{ExtraStore, JobState, LossPart};
+use crate::runners::learner::{ExtraStore, JobState};
+use crate::runners::loss_parts::LossPart;
 use crate::runners::step::StepContext;
 
 /// The kind of component that `[method] name` names.

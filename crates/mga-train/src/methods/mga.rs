@@ -9,7 +9,7 @@ use mga_models::MgaModel;
 
 use super::{Method, MethodAtWork, MethodOpening};
 use crate::network_input::network_input;
-use crate::runners::learner::LossPart;
+use crate::runners::loss_parts::LossPart;
 
 /// The method.
 #[derive(Debug, Clone, Copy)]

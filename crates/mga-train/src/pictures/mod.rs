@@ -3,6 +3,7 @@
 mod colour_map;
 mod contact_sheet;
 mod file_names;
+mod grey;
 mod overlay;
 mod panel;
 
@@ -11,21 +12,14 @@ use std::path::Path;
 
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder};
-use mga_data::{Mask, Picture};
+use mga_data::Picture;
 
 pub use colour_map::inferno;
 pub use contact_sheet::{ContactSheet, PAIRS_PER_ROW};
 pub use file_names::FileNames;
+pub use grey::grey;
 pub use overlay::{overlay, stretched, upsampled};
 pub use panel::{grid, panel};
-
-/// A mask or an attention map in grey, 1 white.
-#[must_use]
-pub fn grey(mask: &Mask) -> Picture {
-    let mut picture = Picture::filled(mask.width(), mask.height(), 0.0);
-    picture.values_mut().chunks_exact_mut(3).zip(mask.values()).for_each(|(pixel, value)| pixel.fill(*value));
-    picture
-}
 
 /// Writes a picture as an 8-bit PNG, by rename. Values outside `0..=1` are clamped.
 ///
@@ -43,6 +37,8 @@ pub fn save_png(picture: &Picture, path: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use mga_data::Mask;
+
     use super::*;
 
     #[test]

@@ -5,8 +5,8 @@ use mga_experiment::{Components, Loaded};
 
 use crate::TaskComponents;
 use crate::assemble;
-use crate::data_set::TornGroups;
 use crate::tasks::Purpose;
+use crate::torn_groups::TornGroups;
 use crate::weights_source::WeightsFile;
 
 /// Refuses what training would refuse, and says what will train. The weights that the experiment names are settled in it.

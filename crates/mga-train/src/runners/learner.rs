@@ -1,11 +1,12 @@
 //! What a training run asks of the thing it trains, whatever the task.
 
-use candle_core::{DType, Tensor};
+use candle_core::Tensor;
 use mga_core::optim::OptimiserSettings;
 use mga_core::parameter::ParameterStore;
 use mga_core::tape::{Tape, Value};
 use mga_data::{Batch, Loader};
 
+use super::loss_parts::LossPart;
 use super::step::StepContext;
 use crate::interrupt::Interrupt;
 use crate::run_folder::RunFolder;
@@ -70,17 +71,6 @@ pub trait Learner {
     ) -> anyhow::Result<Box<dyn Outcome>>;
 }
 
-/// A named part of a loss.
-#[derive(Debug, Clone)]
-pub struct LossPart {
-    /// Its key in `metrics.jsonl`.
-    pub name: &'static str,
-    /// Its value for the micro-batch, a scalar that nothing has read yet; `None`: 0.
-    pub value: Option<Value>,
-    /// How many things it is the mean of, where that is not the images of the batch.
-    pub count: Option<f64>,
-}
-
 /// Parameters beside the model's, with an optimiser of their own: the heads of a method, say.
 #[derive(Clone, Copy)]
 pub struct ExtraStore<'a> {
@@ -140,65 +130,5 @@ pub trait Outcome {
     fn write_logits(&self, folder: &RunFolder) -> anyhow::Result<()>;
 }
 
-/// The parts of an optimiser step, over its micro-batches: not one of their values is read before it is asked for.
-#[derive(Debug, Clone, Default)]
-pub(super) struct StepParts(Vec<(&'static str, Vec<(Option<Value>, f64)>, Option<f64>)>);
-
-impl StepParts {
-    /// Adds a micro-batch that holds `share` of the step's images.
-    pub(super) fn add(&mut self, parts: Vec<LossPart>, share: f64) {
-        for part in parts {
-            let weighted = (part.value, part.count.unwrap_or(share));
-            match self.0.iter_mut().find(|(name, ..)| *name == part.name) {
-                Some((_, values, count)) => {
-                    values.push(weighted);
-                    *count = count.zip(part.count).map(|(a, b)| a + b);
-                }
-                None => self.0.push((part.name, vec![weighted], part.count)),
-            }
-        }
-    }
-
-    /// Name and mean; `None` where there was nothing to take the mean of.
-    ///
-    /// # Errors
-    /// A value that cannot be read off its device.
-    pub(super) fn means(&self) -> anyhow::Result<Vec<(&'static str, Option<f64>)>> {
-        let mean = |(name, values, count): &(&'static str, Vec<(Option<Value>, f64)>, Option<f64>)| {
-            let mut sum = 0.0;
-            for (at, (value, weight)) in values.iter().enumerate() {
-                let value = value.as_ref().map(number).transpose()?.unwrap_or(0.0) * weight;
-                sum = if at == 0 { value } else { sum + value };
-            }
-            Ok(match count {
-                None => (*name, Some(sum)),
-                Some(count) => (*name, (*count > 0.0).then(|| sum / count)),
-            })
-        };
-        self.0.iter().map(mean).collect()
-    }
-}
-
-/// A scalar of the tape as a number.
-pub(crate) fn number(value: &Value) -> anyhow::Result<f64> {
-    Ok(value.tensor().to_dtype(DType::F64)?.to_vec0::<f64>()?)
-}
-
-#[cfg(test)]
-mod tests {
-    use candle_core::Device;
-
-    use super::*;
-
-    #[test]
-    fn parts_are_means_over_what_they_count() {
-        let part = |name, value: Option<f64>, count| {
-            let value = value.map(|value| Tape::eval().constant(&Tensor::new(value, &Device::Cpu).unwrap()).unwrap());
-            LossPart { name, value, count }
-        };
-        let mut parts = StepParts::default();
-        parts.add(vec![part("a", Some(2.0), None), part("b", Some(1.0), Some(1.0)), part("c", None, Some(0.0))], 0.25);
-        parts.add(vec![part("a", Some(4.0), None), part("b", Some(3.0), Some(3.0)), part("c", None, Some(0.0))], 0.75);
-        assert_eq!(parts.means().unwrap(), [("a", Some(3.5)), ("b", Some(2.5)), ("c", None)]);
-    }
-}
+/// The key of an evaluation that says what of it JSON cannot write: how many images, or which numbers, are NaN or infinite.
+pub const NOT_FINITE: &str = "not_finite";

@@ -4,6 +4,7 @@ pub mod check;
 pub mod evaluate;
 mod finish;
 pub mod learner;
+pub mod loss_parts;
 pub mod step;
 mod suspect;
 pub mod timing;

@@ -5,7 +5,7 @@ use mga_core::optim::{Optimiser, accumulate, clip_norm};
 use mga_core::parameter::{ParameterId, ParameterStore};
 use mga_core::tape::{Tape, Value};
 
-use super::learner::{LossPart, StepParts, number};
+use super::loss_parts::{LossPart, StepParts, number};
 
 /// How far apart the keys of the tapes of one micro-batch lie: no run has as many micro-batches.
 const NEXT_TAPE: u64 = 1 << 48;

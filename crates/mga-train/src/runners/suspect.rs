@@ -3,7 +3,8 @@
 use mga_core::tape::Tape;
 use mga_data::Batch;
 
-use super::learner::{Learner, number};
+use super::learner::Learner;
+use super::loss_parts::number;
 
 /// What to look at.
 #[derive(Debug, PartialEq, Eq)]

@@ -7,10 +7,10 @@ use mga_experiment::{Components, Loaded, SelectOn};
 
 use crate::TaskComponents;
 use crate::assemble;
-use crate::data_set::TornGroups;
 use crate::interrupt::Interrupt;
 use crate::loaders;
 use crate::tasks::Purpose;
+use crate::torn_groups::TornGroups;
 
 /// Steps that are not counted: the first fills memory.
 const WARM_UP: usize = 1;

@@ -8,16 +8,17 @@ use super::finish::finish;
 use super::training::Training;
 use crate::TaskComponents;
 use crate::assemble;
-use crate::data_set::TornGroups;
 use crate::environment::Environment;
 use crate::file_hashes::FileHashes;
 use crate::identity::{self, Identity, Resumed, experiment_hash, weights_hash};
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::loaders;
-use crate::mask_files::{LOOKED_AT, Looked};
+use crate::looked::Looked;
+use crate::mask_files::LOOKED_AT;
 use crate::progress::Listener;
 use crate::run_folder::RunFolder;
 use crate::tasks::Purpose;
+use crate::torn_groups::TornGroups;
 
 /// A run that was trained to its end.
 #[derive(Debug, Clone)]

@@ -265,7 +265,8 @@ mod tests {
     use mga_experiment::{Loaded, Overrides, load};
     use serde_json::json;
 
-    use super::super::learner::{LossPart, Outcome};
+    use super::super::learner::Outcome;
+    use super::super::loss_parts::LossPart;
     use super::*;
     use crate::data_set;
     use crate::loaders;
@@ -356,7 +357,7 @@ mod tests {
     /// Trains into `folder`, an epoch a score, from evaluation `from` on.
     fn train(folder: &Path, scores: &[f64], from: usize, interrupted_at: usize) -> anyhow::Result<Progress> {
         let (loaded, components) = (loaded(scores.len()), crate::builtin());
-        let data = data_set::open(&loaded, &components, data_set::TornGroups::Refused)?;
+        let data = data_set::open(&loaded, &components, crate::torn_groups::TornGroups::Refused)?;
         let own = Classifier::new(&loaded, &components, &data, &candle_core::Device::Cpu, true)?;
         let experiment = &loaded.experiment;
         let folder = RunFolder::at(folder);

@@ -6,7 +6,7 @@ use mga_models::weights::LoadReport;
 use serde_json::{Map, Value};
 
 use crate::interrupt::Interrupt;
-use crate::mask_files::Looked;
+use crate::looked::Looked;
 use crate::run_folder::RunFolder;
 use crate::runners::learner::Learner;
 use crate::weights_source::WeightsFile;

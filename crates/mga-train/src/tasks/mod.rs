@@ -7,6 +7,7 @@
 mod class_weights;
 pub mod classification;
 mod job;
+mod registered;
 pub mod segmentation;
 mod task;
 
@@ -14,6 +15,7 @@ use std::sync::Arc;
 
 pub use class_weights::label_counts;
 pub use job::{Closing, Job};
+pub use registered::{TaskComponents, Tasks};
 pub use task::{Purpose, Task, TaskData};
 
 /// The tasks of this workspace.

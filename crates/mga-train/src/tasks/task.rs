@@ -8,12 +8,12 @@ use mga_data::{MaskSource, Source, Splits};
 use mga_experiment::{Components, Experiment, ExperimentError, Loaded, TaskRules};
 
 use super::Job;
-use crate::data_set::TornGroups;
 use crate::file_hashes::FileHashes;
 use crate::fingerprint::{Contents, Fingerprint};
 use crate::interrupt::Interrupt;
-use crate::mask_files::Looked;
+use crate::looked::Looked;
 use crate::progress::Listener;
+use crate::torn_groups::TornGroups;
 
 /// Something that a model can learn from images: the plugin behind `task = "…"`.
 pub trait Task: TaskRules {

@@ -6,8 +6,9 @@ use mga_data::check::{CheckSettings, DataReport, inspect, nearly_black};
 use mga_data::content_hash::content_hash;
 use mga_experiment::{Components, Experiment, MissingMask, NetworkKind};
 use mga_train::TaskComponents;
-use mga_train::data_set::{self, OpenData, TornGroups};
+use mga_train::data_set::{self, OpenData};
 use mga_train::segmenting::training_images;
+use mga_train::torn_groups::TornGroups;
 use serde_json::{Value, json};
 
 use super::images_bar;

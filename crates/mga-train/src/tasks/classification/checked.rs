@@ -6,11 +6,10 @@ use mga_data::decode;
 use mga_experiment::{Loaded, UpdateRule};
 use mga_models::MgaModel;
 
-use super::Classifier;
 use crate::data_set::OpenData;
 use crate::interrupt::Interrupt;
 use crate::loaders;
-use crate::mask_files::Looked;
+use crate::looked::Looked;
 use crate::mask_survey;
 use crate::network_input::network_input;
 use crate::tasks::class_weights::class_weights_line;
@@ -21,10 +20,15 @@ const SAMPLED: usize = 200;
 const SMALL_VIEW: f64 = 0.25;
 
 /// The lines of data and model.
-pub(super) fn describe(job: &Classifier<'_>, looked: &Looked) -> anyhow::Result<String> {
-    let Classifier { loaded, data, model, class_weights, .. } = job;
+pub(super) fn describe(
+    loaded: &Loaded,
+    data: &OpenData,
+    model: &MgaModel,
+    class_weights: Option<&[f64]>,
+    looked: &Looked,
+) -> anyhow::Result<String> {
     let mut text = data_lines(loaded, data)?;
-    text += &class_weights_line(data.dataset.classes(), class_weights.as_deref());
+    text += &class_weights_line(data.dataset.classes(), class_weights);
     looked.kinds.iter().for_each(|kind| text += &format!("mask files: {kind}\n"));
     if let Some((survey, _)) = mask_survey::survey(loaded, data, &Interrupt::default())? {
         survey.lines().iter().for_each(|line| text += &format!("{line}\n"));

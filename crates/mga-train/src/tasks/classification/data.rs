@@ -7,12 +7,15 @@ use mga_data::dataset::Dataset;
 use mga_data::{MaskSource, Source, Splits};
 use mga_experiment::{Components, Experiment, ExperimentError, Loaded};
 
-use super::Classifier;
+use super::fingerprint;
+use super::job::Classifier;
+use super::verification::verify;
 use crate::data_set::{OpenData, segmenter_of};
 use crate::file_hashes::FileHashes;
-use crate::fingerprint::{self, Contents, Fingerprint};
+use crate::fingerprint::{Contents, Fingerprint};
 use crate::interrupt::Interrupt;
-use crate::mask_files::{self, Looked};
+use crate::looked::Looked;
+use crate::mask_files;
 use crate::progress::Listener;
 use crate::remembered::Remembered;
 use crate::tasks::{Job, TaskData};
@@ -67,7 +70,7 @@ impl TaskData for OpenData {
         interrupt: &Interrupt,
     ) -> anyhow::Result<()> {
         let whole = Remembered::of_user("whole-images", &verification::decoding_settings(experiment));
-        verification::verify(experiment, self, contents, &whole, voice, interrupt)
+        verify(experiment, self, contents, &whole, voice, interrupt)
     }
 
     fn mask_maker(&self, components: &Components) -> Option<(&'static str, Arc<dyn Dataset>)> {

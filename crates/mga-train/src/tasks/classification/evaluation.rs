@@ -7,15 +7,13 @@ use mga_data::{Batch, Loader};
 use mga_models::MgaModel;
 use serde::Serialize;
 
-use super::METRICS;
 use super::agreement::{Agreement, Comparing};
+use super::metrics::METRICS;
 use crate::csv_file::CsvFile;
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::network_input::network_input;
 use crate::run_folder::RunFolder;
-
-/// The key of an evaluation that says what of it JSON cannot write: how many images, or which numbers, are NaN or infinite.
-pub const NOT_FINITE: &str = "not_finite";
+use crate::runners::learner::NOT_FINITE;
 
 /// A line of `predictions.csv`.
 #[derive(Debug, Clone, Serialize)]

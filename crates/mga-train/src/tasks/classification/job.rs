@@ -20,12 +20,13 @@ use crate::assemble;
 use crate::data_set::OpenData;
 use crate::gallery;
 use crate::interrupt::Interrupt;
-use crate::mask_files::Looked;
+use crate::looked::Looked;
 use crate::mask_survey::{self, MaskSurvey};
 use crate::methods::{MethodAtWork, MethodOpening};
 use crate::progress::percent;
 use crate::run_folder::RunFolder;
-use crate::runners::learner::{ExtraStore, JobState, Learner, LossPart, Outcome};
+use crate::runners::learner::{ExtraStore, JobState, Learner, Outcome};
+use crate::runners::loss_parts::LossPart;
 use crate::runners::step::StepContext;
 use crate::tasks::class_weights::class_weights;
 use crate::tasks::{Closing, Job, TaskData};
@@ -60,24 +61,29 @@ impl Classifier<'_> {
     }
 }
 
-/// As [`Classifier::new`].
-pub(super) fn build<'a>(
-    loaded: &'a Loaded,
-    components: &'a Components,
-    data: &'a OpenData,
-    device: &Device,
-    trains: bool,
-) -> anyhow::Result<Classifier<'a>> {
-    let classes = data.dataset.classes();
-    let weighed = trains && loaded.experiment.objective.weigh_classes;
-    let class_weights = class_weights(loaded, weighed, classes, || Ok(data.training_counts()))?;
-    let model = assemble::fresh_model(loaded, components, classes.len(), device)?;
-    let (method, settings) = method_of(loaded, components)?;
-    let transforms = method.transforms(settings);
-    let weights = class_weights.as_deref();
-    let opening = MethodOpening { loaded, settings, model: &model, classes, class_weights: weights };
-    let method = method.begin(&opening)?;
-    Ok(Classifier { loaded, components, data, model, class_weights, method, transforms })
+impl<'a> Classifier<'a> {
+    /// The classifier of an experiment, drawn from its seed, on its data.
+    ///
+    /// # Errors
+    /// Settings that the model refuses, at the place where they were written; class weights that do not fit the classes.
+    pub fn new(
+        loaded: &'a Loaded,
+        components: &'a Components,
+        data: &'a OpenData,
+        device: &Device,
+        trains: bool,
+    ) -> anyhow::Result<Self> {
+        let classes = data.dataset.classes();
+        let weighed = trains && loaded.experiment.objective.weigh_classes;
+        let class_weights = class_weights(loaded, weighed, classes, || Ok(data.training_counts()))?;
+        let model = assemble::fresh_model(loaded, components, classes.len(), device)?;
+        let (method, settings) = method_of(loaded, components)?;
+        let transforms = method.transforms(settings);
+        let weights = class_weights.as_deref();
+        let opening = MethodOpening { loaded, settings, model: &model, classes, class_weights: weights };
+        let method = method.begin(&opening)?;
+        Ok(Self { loaded, components, data, model, class_weights, method, transforms })
+    }
 }
 
 impl Learner for Classifier<'_> {
@@ -140,7 +146,7 @@ impl Job for Classifier<'_> {
     }
 
     fn describe(&self, looked: &Looked) -> anyhow::Result<String> {
-        checked::describe(self, looked)
+        checked::describe(self.loaded, self.data, &self.model, self.class_weights.as_deref(), looked)
     }
 
     fn begin(&self, folder: &RunFolder, interrupt: &Interrupt) -> anyhow::Result<Vec<String>> {

@@ -5,39 +5,25 @@ mod checked;
 mod chosen;
 mod data;
 mod evaluation;
+mod fingerprint;
 pub mod guidance;
 mod job;
+mod metrics;
 mod rehearsal;
+mod verification;
 
-use candle_core::Device;
-pub use evaluation::{Evaluated, NOT_FINITE, evaluate};
+pub use evaluation::{Evaluated, evaluate};
 pub use job::Classifier;
+use metrics::METRICS;
 
 use super::{Purpose, Task, TaskData};
-use crate::data_set::{self, OpenData};
+use crate::data_set;
 use crate::methods::Methods;
-use mga_experiment::{Better, Check, Components, Experiment, Loaded, Metric, NetworkKind, TaskRules, Unit};
+use mga_experiment::{Check, Components, Experiment, Loaded, Metric, NetworkKind, TaskRules};
 
 /// The task: one label an image.
 #[derive(Debug, Clone, Copy)]
 pub struct Classification;
-
-const fn share(name: &'static str, about: &'static str) -> Metric {
-    Metric { name, about, unit: Unit::Percent, better: Better::Higher }
-}
-
-const METRICS: &[Metric] = &[
-    share("top1", "Share of images whose first guess is right."),
-    share("top5", "Share of images whose label is among the first five guesses."),
-    share("balanced_accuracy", "Mean over the classes of the share that is right."),
-    share("macro_f1", "Mean over the classes of F1."),
-    Metric {
-        name: "cross_entropy",
-        about: "Mean cross entropy; lower is better.",
-        unit: Unit::Number,
-        better: Better::Lower,
-    },
-];
 
 impl TaskRules for Classification {
     fn name(&self) -> &'static str {
@@ -96,21 +82,5 @@ impl Task for Classification {
             Purpose::Train(torn) => data_set::open(loaded, components, torn)?,
             Purpose::Evaluate => data_set::open_to_evaluate(loaded, components)?,
         }))
-    }
-}
-
-impl Classifier<'_> {
-    /// The classifier of an experiment, drawn from its seed, on its data.
-    ///
-    /// # Errors
-    /// Settings that the model refuses, at the place where they were written; class weights that do not fit the classes.
-    pub fn new<'a>(
-        loaded: &'a Loaded,
-        components: &'a Components,
-        data: &'a OpenData,
-        device: &Device,
-        trains: bool,
-    ) -> anyhow::Result<Classifier<'a>> {
-        job::build(loaded, components, data, device, trains)
     }
 }

@@ -1,20 +1,18 @@
 //! Evaluating a segmentation network on a split.
 
-use candle_core::{DType, Device, Tensor};
 use mga_core::loss::{self, LabelMaps};
 use mga_core::metrics::{SegmentationMetrics, SegmentationSummary};
 use mga_core::tape::Tape;
-use mga_data::{Batch, Loader};
+use mga_data::Loader;
 use serde_json::{Map, Value, json};
 
-use super::job::{IGNORE, Segmenter, labels};
+use super::network::{IGNORE, Segmenter, classes_of, labels, logits};
 use crate::csv_file::CsvFile;
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::progress::percent;
 use crate::run_folder::RunFolder;
-use crate::runners::learner::{Outcome, number};
-use crate::tasks::TaskData;
-use crate::tasks::classification::NOT_FINITE;
+use crate::runners::learner::{NOT_FINITE, Outcome};
+use crate::runners::loss_parts::number;
 
 /// What came of evaluating a split.
 #[derive(Debug, Clone)]
@@ -107,7 +105,7 @@ pub(super) fn evaluate(
     interrupt: &Interrupt,
     seen: &mut dyn FnMut(usize),
 ) -> anyhow::Result<Segmented> {
-    let mut metrics = SegmentationMetrics::new(learner.data.classes().len(), IGNORE);
+    let mut metrics = SegmentationMetrics::new(learner.data.annotated.classes().len(), IGNORE);
     let (mut entropy, mut images) = (0.0, 0.0);
     for batch in loader.epoch(0, 0) {
         if interrupt.is_raised() {
@@ -131,20 +129,7 @@ pub(super) fn evaluate(
         summary: metrics.summary(),
         cross_entropy: (images > 0.0).then(|| entropy / images),
         confusion: metrics.confusion().rows().map(<[u64]>::to_vec).collect(),
-        classes: learner.data.classes().to_vec(),
+        classes: learner.data.annotated.classes().to_vec(),
         metric: learner.loaded.experiment.eval.metric.clone(),
     })
-}
-
-/// The network's logits for a batch, `[N, K, H, W]`, on the CPU.
-pub(super) fn logits(learner: &Segmenter<'_>, batch: &Batch) -> anyhow::Result<Tensor> {
-    let mut tape = Tape::eval();
-    let images = tape.constant(&batch.images.to_device(learner.store.device())?)?;
-    let logits = learner.network.forward(&mut tape, images)?.logits;
-    Ok(logits.tensor().to_device(&Device::Cpu)?.to_dtype(DType::F32)?)
-}
-
-/// The likeliest class of every pixel, `[N, H, W]`; the first of equals.
-pub(super) fn classes_of(logits: &Tensor) -> anyhow::Result<Vec<u32>> {
-    Ok(logits.argmax(1)?.flatten_all()?.to_vec1::<u32>()?)
 }

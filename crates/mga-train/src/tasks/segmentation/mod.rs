@@ -2,12 +2,16 @@
 
 mod data;
 mod evaluation;
+mod fingerprint;
 mod job;
+mod label_maps;
+mod network;
 mod overview;
 mod rehearsal;
+mod task_data;
 
 pub use data::AnnotatedData;
-pub use job::Segmenter;
+pub use network::Segmenter;
 
 use super::{Purpose, Task, TaskData};
 use mga_experiment::{

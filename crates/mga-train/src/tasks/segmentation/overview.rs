@@ -1,18 +1,19 @@
 //! The picture at the end of a segmentation run.
 
+use std::sync::Arc;
+
 use anyhow::Context;
+use mga_data::annotations::Annotated;
 use mga_data::{Batch, Picture};
 use mga_experiment::Loaded;
 
-use super::evaluation::{classes_of, logits};
-use super::job::{Segmenter, labels};
+use super::network::{Segmenter, classes_of, labels, logits};
 use crate::assemble;
 use crate::gallery::OVERVIEW;
 use crate::loaders;
 use crate::pictures::{grid, save_png};
 use crate::prediction::spread;
 use crate::run_folder::RunFolder;
-use crate::tasks::TaskData;
 
 /// How many images the picture of a run shows.
 const SHOWN: usize = 12;
@@ -21,12 +22,12 @@ const SHOWN: usize = 12;
 pub(super) fn overview(job: &Segmenter<'_>, indices: &[usize], folder: &RunFolder) -> anyhow::Result<()> {
     let loaded = job.loaded;
     let shown = spread(indices, SHOWN);
-    let loader = loaders::one_by_one(loaded, job.data.source(false), shown)?;
+    let loader = loaders::one_by_one(loaded, Arc::<Annotated>::clone(&job.data.annotated), shown)?;
     let mut rows = vec![];
     for batch in loader.epoch(0, 0) {
         let batch = batch?;
         let predicted = classes_of(&logits(job, &batch)?)?;
-        let classes = job.data.classes().len();
+        let classes = job.data.annotated.classes().len();
         let (_, _, _, width) = batch.images.dims4()?;
         let labels = labels(&batch)?;
         let pictures = [image_of(loaded, &batch)?, shades(&labels, width, classes), shades(&predicted, width, classes)];

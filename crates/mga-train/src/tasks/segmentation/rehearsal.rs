@@ -6,7 +6,7 @@ use mga_data::Source;
 use rayon::prelude::*;
 
 use super::data::AnnotatedData;
-use super::job::Segmenter;
+use super::network::Segmenter;
 use crate::rehearsal::{Rehearsal, Sizes, first};
 
 /// Refuses what training this network would come to later. The network is left as it is.
