@@ -1,8 +1,9 @@
 //! What the experiment file asks of a task: its name, its settings, its metrics, and what is wrong with an experiment of it.
 
+use mga_models::Registry;
+
 use super::check::Check;
 use super::settings::Experiment;
-use crate::Components;
 
 /// The part of a task that the experiment file depends on. How it trains is another matter.
 pub trait TaskRules: Send + Sync {
@@ -23,10 +24,10 @@ pub trait TaskRules: Send + Sync {
     fn own_settings(&self) -> &'static [&'static str];
 
     /// Sets what this task does otherwise than the schema's defaults say. `is_written` tells whether anybody wrote a setting.
-    fn defaults(&self, _experiment: &mut Experiment, _is_written: &dyn Fn(&str) -> bool, _components: &Components) {}
+    fn defaults(&self, _experiment: &mut Experiment, _is_written: &dyn Fn(&str) -> bool, _networks: &Registry) {}
 
     /// Finds what is wrong with an experiment before its data are open.
-    fn problems(&self, experiment: &Experiment, components: &Components, check: &mut Check<'_>);
+    fn problems(&self, experiment: &Experiment, networks: &Registry, check: &mut Check<'_>);
 }
 
 /// The kinds of network that an experiment can train.

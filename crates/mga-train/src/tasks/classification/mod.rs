@@ -15,6 +15,7 @@ pub use job::Classifier;
 use super::{Purpose, Task, TaskData};
 use crate::data_set::{self, OpenData};
 use mga_experiment::{Better, Check, Components, Experiment, Loaded, Metric, NetworkKind, TaskRules, Unit};
+use mga_models::Registry;
 
 /// The task: one label an image.
 #[derive(Debug, Clone, Copy)]
@@ -69,15 +70,15 @@ impl TaskRules for Classification {
     }
 
     /// Some backbones freeze their early stages where they start from weights and nothing is said.
-    fn defaults(&self, experiment: &mut Experiment, is_written: &dyn Fn(&str) -> bool, components: &Components) {
+    fn defaults(&self, experiment: &mut Experiment, is_written: &dyn Fn(&str) -> bool, networks: &Registry) {
         let model = &mut experiment.model;
-        let own = components.registry.backbone(&model.backbone).and_then(|entry| entry.freeze_through);
+        let own = networks.backbone(&model.backbone).and_then(|entry| entry.freeze_through);
         if let Some(stage) = own.filter(|_| model.weights != "none" && !is_written("model.freeze_through")) {
             model.freeze_through = stage.to_owned();
         }
     }
 
-    fn problems(&self, _: &Experiment, _: &Components, _: &mut Check<'_>) {}
+    fn problems(&self, _: &Experiment, _: &Registry, _: &mut Check<'_>) {}
 }
 
 impl Task for Classification {

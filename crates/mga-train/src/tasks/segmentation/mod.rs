@@ -13,6 +13,7 @@ use super::{Purpose, Task, TaskData};
 use mga_experiment::{
     Attention, Better, Check, ClassWeights, Components, Experiment, Loaded, Metric, NetworkKind, TaskRules, Unit,
 };
+use mga_models::Registry;
 
 /// The task: one class a pixel.
 #[derive(Debug, Clone, Copy)]
@@ -49,7 +50,7 @@ impl TaskRules for Segmentation {
     }
 
     /// There is no attention, and nothing guides it.
-    fn defaults(&self, experiment: &mut Experiment, is_written: &dyn Fn(&str) -> bool, _: &Components) {
+    fn defaults(&self, experiment: &mut Experiment, is_written: &dyn Fn(&str) -> bool, _: &Registry) {
         if !is_written("model.mask_guidance") {
             experiment.model.mask_guidance = false;
         }
@@ -58,7 +59,7 @@ impl TaskRules for Segmentation {
         }
     }
 
-    fn problems(&self, experiment: &Experiment, _: &Components, check: &mut Check<'_>) {
+    fn problems(&self, experiment: &Experiment, _: &Registry, check: &mut Check<'_>) {
         let Some(annotations) = &experiment.data.annotations else {
             let message = "missing; segmentation learns from annotated images: [data.annotations] says where they are";
             check.error_at("data.annotations", message);
