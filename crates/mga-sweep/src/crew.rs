@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use mga_train::folder_lock::FolderLock;
 use mga_train::interrupt::Interrupt;
 
-use super::child::{Running, Share};
+use super::child::Running;
 use super::follower::Follower;
 use super::plan::Cell;
+use super::share::Share;
 use super::state::{Standing, State};
 
 /// How often processes are looked at.

@@ -5,9 +5,9 @@ use std::process::{Command, Stdio};
 use mga_train::run_folder::RunFolder;
 use mga_train::runners::timing::Timed;
 
-use super::child::Share;
 use super::follower::duration;
 use super::plan::Cell;
+use super::share::Share;
 use super::state::{Standing, State};
 
 /// How long a run takes, and how that is known.

@@ -28,7 +28,7 @@ mod takeover;
 mod tpe;
 
 pub use best::{Best, Scores};
-pub use child::{LOG, Running, Share};
+pub use child::{LOG, Running};
 pub use crew::{Crew, run_cell};
 pub use draws::Draws;
 pub use estimate::Estimate;
@@ -38,7 +38,7 @@ pub use plan::{CELL, Cell, CellRecord, EXPERIMENT, PLAN, Plan};
 pub use planner::{Planner, begun_with};
 pub use search::is_range;
 pub use settings::repeats;
-pub use share::{gpus, shares, takes_any_gpu};
+pub use share::{Share, gpus, shares, takes_any_gpu};
 pub use state::{Process, STATE, Standing, State};
 pub use superseded::Superseded;
 pub use takeover::TakenOver;
