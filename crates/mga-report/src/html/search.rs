@@ -4,11 +4,11 @@ use super::comparisons::axis;
 use super::figure::Figure;
 use super::table::{Cell, Head, Table};
 use crate::Report;
-use crate::cells::Cells;
 use crate::plots::markup::escape;
 use crate::plots::{BandPoint, LineChart, LineSeries, Scale};
-use crate::search::SearchReport;
 use crate::search_cells::{draws, families, importance, reading};
+use crate::search_model::SearchReport;
+use crate::text_table::Cells;
 
 /// The section, and the figures in it; empty where nothing was searched.
 pub(super) fn section(report: &Report) -> (String, Vec<Figure>) {
