@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use mga_sweep::{Cell, Follower, Plan, Scores, Standing, State, TakenOver, duration};
+use mga_sweep::{Cell, Follower, Plan, RunState, Scores, State, TakenOver, duration};
 use serde_json::{Value, json};
 
 use crate::output::print;
@@ -78,7 +78,7 @@ impl Report {
     /// Tells of runs that were found under other names; of those that have not begun nothing is at stake.
     pub(crate) fn taken_over(&self, taken: &[TakenOver]) {
         for run in taken {
-            if run.state != Standing::Waiting {
+            if run.state != RunState::Waiting {
                 self.line(&run.told());
             }
             self.object(json!({ "event": "taken-over", "from": run.from, "key": run.key, "state": run.state }));
@@ -186,13 +186,13 @@ impl Follower for Report {
     fn ended(&mut self, cell: &Cell, state: &State, seconds: f64) {
         self.under_way.retain(|key| *key != cell.key);
         let score = match state.state {
-            Standing::Finished => {
+            RunState::Finished => {
                 self.finished += 1;
                 let (mean, runs) = self.seconds;
                 self.seconds = ((mean * runs as f64 + state.seconds) / (runs + 1) as f64, runs + 1);
                 self.scores.take(cell)
             }
-            Standing::Failed => {
+            RunState::Failed => {
                 self.failed += 1;
                 None
             }
@@ -210,12 +210,12 @@ impl Follower for Report {
             return;
         }
         let what = match state.state {
-            Standing::Finished => {
+            RunState::Finished => {
                 let score = score.map_or_else(String::new, |score| format!(", validation {score:.4}"));
                 let left = left.map_or_else(String::new, |left| format!("; about {} left", duration(left)));
                 format!("finished after {}{score}{left}", duration(seconds))
             }
-            Standing::Failed => format!("FAILED: {}", state.error.as_deref().unwrap_or("no message")),
+            RunState::Failed => format!("FAILED: {}", state.error.as_deref().unwrap_or("no message")),
             _ => "interrupted; it goes on from its checkpoint".to_owned(),
         };
         self.line(&format!("{} {} {what}", self.count(), cell.key));

@@ -93,7 +93,7 @@ pub fn build(results: &Results, request: &Request) -> anyhow::Result<Report> {
             baseline: marked.contains(&index),
             runs: group.members.clone(),
             finished: members().count(),
-            failed: group.members.iter().filter(|&&m| runs[m].state == crate::results::State::Failed).count(),
+            failed: group.members.iter().filter(|&&m| runs[m].state == crate::results::RunState::Failed).count(),
             scores: scores.collect(),
             comparison: None,
             draw: group.draw,

@@ -4,7 +4,7 @@ use super::model::{Arm, Column, Comparison, Report, Score};
 use super::search_cells::{chosen, families, heading, named, spread};
 use super::text_table::Cells;
 use super::wording::{count, difference_interval, duration, interval, p_value};
-use crate::results::State;
+use crate::results::RunState;
 
 /// `5`, or `4 of 5` where not all are finished; with the folds that they are in: `10 (5 folds)`.
 pub(super) fn runs(arm: &Arm) -> String {
@@ -146,7 +146,7 @@ pub(super) fn every_run(report: &Report) -> Cells {
     header.extend(["epoch".to_owned(), "time".to_owned()]);
     let mut cells = Cells::new(header, 3);
     for run in &report.runs {
-        let left_out = if run.state == State::Finished && !run.counted { ", left out" } else { "" };
+        let left_out = if run.state == RunState::Finished && !run.counted { ", left out" } else { "" };
         let mut row =
             vec![report.arms[run.arm].name.clone(), run.replicate.clone(), format!("{}{left_out}", run.state.word())];
         row.extend(report.search.as_ref().map(|search| {

@@ -7,7 +7,7 @@ use super::mask_flags::mask_flags;
 use super::model::{Arm, Flag, FlagKind, Gap, Run};
 use super::pairing::{data_key, images_key, weights_key};
 use super::wording::{count, list};
-use crate::results::{Record, State};
+use crate::results::{Record, RunState};
 
 /// The flags, worst first, with their marks.
 pub(super) fn flags(seen: &Seen<'_>) -> Vec<Flag> {
@@ -179,15 +179,15 @@ fn no_identity(seen: &Seen<'_>, flags: &mut Vec<Flag>) {
 fn not_finished(seen: &Seen<'_>, flags: &mut Vec<Flag>) {
     let told = |index: usize, meant: &dyn Fn(&Run) -> bool| -> Vec<String> {
         let runs = seen.arms[index].runs.iter().map(|&run| &seen.runs[run]).filter(|run| meant(run));
-        runs.map(|run| match run.error.as_ref().filter(|_| run.state == State::Failed) {
+        runs.map(|run| match run.error.as_ref().filter(|_| run.state == RunState::Failed) {
             Some(error) => format!("{} ({})", run.replicate, cause(error)),
             None => format!("{} ({})", run.replicate, run.state.word()),
         })
         .collect()
     };
     for (index, arm) in seen.arms.iter().enumerate() {
-        let failed = told(index, &|run| run.state == State::Failed);
-        let open = told(index, &|run| !matches!(run.state, State::Failed | State::Finished));
+        let failed = told(index, &|run| run.state == RunState::Failed);
+        let open = told(index, &|run| !matches!(run.state, RunState::Failed | RunState::Finished));
         let of = arm.runs.len();
         for (kind, runs, verb) in [(FlagKind::Failed, failed, "failed"), (FlagKind::Unfinished, open, "not finished")] {
             if !runs.is_empty() {

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 pub use super::measures::{Column, Interval, Over, Score};
 pub use super::search_model::{Draw, Importance, SearchReport};
-use crate::results::State;
+use crate::results::RunState;
 
 /// What the runs of a sweep say.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -132,7 +132,7 @@ pub struct Run {
     /// The same by dotted key.
     pub replicate_settings: Map<String, Value>,
     /// How far it is.
-    pub state: State,
+    pub state: RunState,
     /// Why it failed.
     pub error: Option<String>,
     /// Whether its numbers are in the table.

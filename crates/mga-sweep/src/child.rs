@@ -13,8 +13,9 @@ use mga_train::interrupt::INTERRUPTED;
 use mga_train::run_folder::RunFolder;
 
 use super::plan::Cell;
+use super::run_state::RunState;
 use super::share::Share;
-use super::state::{Process, Standing, State};
+use super::state::{Process, State};
 
 /// A run under way.
 #[derive(Debug)]
@@ -59,7 +60,7 @@ impl Running {
         writeln!(log, "--- attempt {}", state.attempts)?;
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let mut child = command.spawn().context("the program cannot be started again")?;
-        (state.state, state.error) = (Standing::Running, None);
+        (state.state, state.error) = (RunState::Running, None);
         state.process = Some(Process { id: child.id(), host: host() });
         if let Err(error) = state.write(folder) {
             // Nobody would look after it.
@@ -94,12 +95,12 @@ impl Running {
         let folder = self.cell.folder();
         if RunFolder::at(folder).summary().is_file() {
             let mismatch = self.cell.mismatch();
-            self.state.state = if mismatch.is_some() { Standing::Failed } else { Standing::Finished };
+            self.state.state = if mismatch.is_some() { RunState::Failed } else { RunState::Finished };
             self.state.error = mismatch;
         } else if self.was_interrupted(status) {
-            self.state.state = Standing::Interrupted;
+            self.state.state = RunState::Interrupted;
         } else {
-            self.state.state = Standing::Failed;
+            self.state.state = RunState::Failed;
             self.state.error = Some(reason(status, folder));
         }
         self.state.write(folder)?;

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::file::Search;
-use super::state::{Standing, State};
+use super::run_state::RunState;
+use super::state::State;
 use crate::launchers::settings::LauncherSettings;
 
 /// The cells in force, in a sweep's folder.
@@ -154,10 +155,10 @@ impl Cell {
     #[must_use]
     pub fn state(&self) -> State {
         let mut state = State::of_run(&self.folder);
-        if state.state == Standing::Finished
+        if state.state == RunState::Finished
             && let Some(message) = self.mismatch()
         {
-            (state.state, state.error) = (Standing::Failed, Some(message));
+            (state.state, state.error) = (RunState::Failed, Some(message));
         }
         state
     }

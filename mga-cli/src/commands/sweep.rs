@@ -7,7 +7,7 @@ use anyhow::Context;
 use mga_core::whole_file;
 use mga_experiment::{Components, Defaults, Overrides};
 use mga_sweep::{
-    Cell, Crew, Draws, Estimate, Plan, Planner, Search, Standing, State, begun_with, duration, gpus, shares,
+    Cell, Crew, Draws, Estimate, Plan, Planner, RunState, Search, State, begun_with, duration, gpus, shares,
     takes_any_gpu,
 };
 use mga_train::folder_lock::FolderLock;
@@ -175,15 +175,15 @@ impl<'a> Sweep<'a> {
         let (mut finished, mut failed) = (0, 0);
         for (cell, state) in &standing {
             match state.state {
-                Standing::Finished => {
+                RunState::Finished => {
                     finished += 1;
                     // A sweep that was killed may not have heard of it.
-                    if State::of_file(cell.folder()).is_none_or(|written| written.state != Standing::Finished) {
+                    if State::of_file(cell.folder()).is_none_or(|written| written.state != RunState::Finished) {
                         state.write(cell.folder())?;
                     }
                     self.report.known(cell);
                 }
-                Standing::Failed if !self.retry => failed += 1,
+                RunState::Failed if !self.retry => failed += 1,
                 _ => left.push(cell),
             }
         }
@@ -260,7 +260,7 @@ fn list(plan: &Plan, planner: &Planner<'_>, args: &Args) -> anyhow::Result<()> {
     let queued = if slurm { sweep_slurm::queued(plan)? } else { BTreeMap::new() };
     for cell in &plan.cells {
         let state = cell.state();
-        let task = sweep_slurm::task_of(&queued, cell).filter(|_| state.state != Standing::Finished);
+        let task = sweep_slurm::task_of(&queued, cell).filter(|_| state.state != RunState::Finished);
         if args.json {
             let task = task.map(|task| json!({ "job": task.job, "index": task.index, "state": task.state }));
             let run = json!({
@@ -271,11 +271,11 @@ fn list(plan: &Plan, planner: &Planner<'_>, args: &Args) -> anyhow::Result<()> {
             text += &format!("{} {}", cell.key, sweep_slurm::told(task));
         } else {
             let what = match state.state {
-                Standing::Waiting => "new".to_owned(),
-                Standing::Failed => format!("failed: {}", state.error.unwrap_or_default().lines().next().unwrap_or("")),
-                Standing::Finished => format!("finished, {}", duration(state.seconds)),
-                Standing::Running => "running".to_owned(),
-                Standing::Interrupted => "interrupted".to_owned(),
+                RunState::Waiting => "new".to_owned(),
+                RunState::Failed => format!("failed: {}", state.error.unwrap_or_default().lines().next().unwrap_or("")),
+                RunState::Finished => format!("finished, {}", duration(state.seconds)),
+                RunState::Running => "running".to_owned(),
+                RunState::Interrupted | RunState::Unfinished => state.state.word().to_owned(),
             };
             text += &format!("{} {what}", cell.key);
         }
@@ -286,9 +286,9 @@ fn list(plan: &Plan, planner: &Planner<'_>, args: &Args) -> anyhow::Result<()> {
     }
     if !args.json {
         let states: Vec<(&Cell, State)> = plan.cells.iter().map(|cell| (cell, cell.state())).collect();
-        let of = |wanted: Standing| states.iter().filter(|(_, state)| state.state == wanted).count();
+        let of = |wanted: RunState| states.iter().filter(|(_, state)| state.state == wanted).count();
         let total = planner.total(plan.cells.len());
-        let (finished, failed) = (of(Standing::Finished), of(Standing::Failed));
+        let (finished, failed) = (of(RunState::Finished), of(RunState::Failed));
         text += &format!("{}: {total} runs: {finished} finished, {failed} failed", plan.name);
         let left = total - finished - if args.retry { 0 } else { failed };
         text += &format!(", {left} to run");
@@ -299,7 +299,7 @@ fn list(plan: &Plan, planner: &Planner<'_>, args: &Args) -> anyhow::Result<()> {
             text += &format!("; {}", estimate.told(left, args.jobs.map_or(1, usize::from)));
         }
         text += "\n";
-        let begun = plan.found().into_iter().filter(|found| found.state != Standing::Waiting);
+        let begun = plan.found().into_iter().filter(|found| found.state != RunState::Waiting);
         begun.for_each(|found| text += &(found.told() + "\n"));
         plan.superseded().iter().for_each(|old| text += &(old.told() + "\n"));
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context;
 use mga_sweep::launchers::slurm::{FOLDER, Scripts, Task, submit, tasks};
-use mga_sweep::{Cell, Plan, Standing, State};
+use mga_sweep::{Cell, Plan, RunState, State};
 use serde_json::json;
 
 use crate::sweep_report::Report;
@@ -69,18 +69,18 @@ pub(super) fn run(
     for cell in &plan.cells {
         let state = cell.state();
         match state.state {
-            Standing::Finished => {
+            RunState::Finished => {
                 finished += 1;
                 // A task that was killed may not have written of it.
-                if State::of_file(cell.folder()).is_none_or(|written| written.state != Standing::Finished) {
+                if State::of_file(cell.folder()).is_none_or(|written| written.state != RunState::Finished) {
                     state.write(cell.folder())?;
                 }
                 report.known(cell);
             }
             // A task that has just failed or saved may be on its way back into the queue.
             _ if task_of(&queued, cell).is_some() => waiting += 1,
-            Standing::Running => elsewhere += 1,
-            Standing::Failed if !request.retry => failed += 1,
+            RunState::Running => elsewhere += 1,
+            RunState::Failed if !request.retry => failed += 1,
             _ => left.push(cell.key.as_str()),
         }
     }

@@ -5,7 +5,7 @@ use super::table::{Cell, Head, Table};
 use crate::Report;
 use crate::model::Run;
 use crate::plots::markup::escape;
-use crate::results::State;
+use crate::results::RunState;
 use crate::wording::duration;
 
 /// A row a run, finished or not: what it scored, or why it failed.
@@ -25,9 +25,9 @@ pub(super) fn table(report: &Report) -> Table {
 
 fn row(report: &Report, run: &Run) -> Vec<Cell> {
     let arm = report.arms.get(run.arm).map_or("", |arm| arm.name.as_str());
-    let left_out = if run.state == State::Finished && !run.counted { ", left out" } else { "" };
+    let left_out = if run.state == RunState::Finished && !run.counted { ", left out" } else { "" };
     let state = format!("{}{left_out}", run.state.word());
-    let tone = if run.state == State::Failed { "worse" } else { "" };
+    let tone = if run.state == RunState::Failed { "worse" } else { "" };
     let mut cells = vec![
         Cell::html(format!("{} {}", swatch(run.arm), escape(arm)), arm),
         Cell::text(&run.replicate),

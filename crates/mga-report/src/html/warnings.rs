@@ -2,7 +2,7 @@
 
 use crate::Report;
 use crate::plots::markup::escape;
-use crate::results::State;
+use crate::results::RunState;
 
 /// The flags, the runs that failed with their errors, and what could not be read. Empty where all is well.
 pub(super) fn section(report: &Report) -> String {
@@ -23,7 +23,7 @@ pub(super) fn section(report: &Report) -> String {
     if !html.is_empty() {
         text += &format!("<ul class=\"flags\">\n{html}</ul>\n");
     }
-    let failed: Vec<_> = report.runs.iter().filter(|run| run.state == State::Failed).collect();
+    let failed: Vec<_> = report.runs.iter().filter(|run| run.state == RunState::Failed).collect();
     if !failed.is_empty() {
         let items = failed.iter().map(|run| {
             let arm = report.arms.get(run.arm).map_or("", |arm| arm.name.as_str());
