@@ -3,11 +3,12 @@
 //! The keys are a contract with everybody who keeps sweep files: add to them, do not rename them.
 
 use mga_experiment::document_schema;
+use mga_registry::Entry;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::launchers::settings::LauncherSettings;
+use crate::launchers::{Launchers, embed};
 
 /// A sweep: one experiment, run under many settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -57,7 +58,7 @@ pub struct SweepFile {
     pub budget: Budget,
     /// With --launcher slurm: what a run may use.
     #[serde(default)]
-    pub launcher: LauncherSettings,
+    pub launcher: Map<String, Value>,
 }
 
 /// How the cells of a sweep are found.
@@ -108,8 +109,10 @@ impl Default for Budget {
     }
 }
 
-/// The JSON schema of the sweep file.
+/// Returns the JSON schema of the sweep file, with the settings of these launchers.
 #[must_use]
-pub fn sweep_schema() -> Value {
-    document_schema::<SweepFile>("mga sweep")
+pub fn sweep_schema(launchers: &[Entry<Launchers>]) -> Value {
+    let mut schema = document_schema::<SweepFile>("mga sweep");
+    embed(&mut schema, launchers.iter().filter_map(|entry| entry.schema.as_ref()));
+    schema
 }

@@ -12,7 +12,6 @@ use serde_json::{Map, Value};
 use super::file::Search;
 use super::run_state::RunState;
 use super::state::State;
-use crate::launchers::settings::LauncherSettings;
 
 /// The cells in force, in a sweep's folder.
 pub const PLAN: &str = "plan.json";
@@ -83,7 +82,7 @@ struct Listed {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     lower_is_better: bool,
     #[serde(default)]
-    launcher: LauncherSettings,
+    launcher: Map<String, Value>,
     cells: Vec<Line>,
 }
 
@@ -101,7 +100,7 @@ pub struct Plan {
     /// Whether a lower value of it is better.
     pub lower_is_better: bool,
     /// `[launcher]` of the sweep file.
-    pub launcher: LauncherSettings,
+    pub launcher: Map<String, Value>,
     /// The runs.
     pub cells: Vec<Cell>,
 }
