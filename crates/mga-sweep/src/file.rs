@@ -1,14 +1,10 @@
-//! The sweep file as typed settings, and its JSON schema.
+//! The sweep file as typed settings.
 //!
 //! The keys are a contract with everybody who keeps sweep files: add to them, do not rename them.
 
-use mga_experiment::document_schema;
-use mga_registry::Entry;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-
-use crate::launchers::{Launchers, embed};
 
 /// A sweep: one experiment, run under many settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -107,12 +103,4 @@ impl Default for Budget {
     fn default() -> Self {
         Self { runs: 0, seed: 0, startup: 8, parallel: 1 }
     }
-}
-
-/// Returns the JSON schema of the sweep file, with the settings of these launchers.
-#[must_use]
-pub fn sweep_schema(launchers: &[Entry<Launchers>]) -> Value {
-    let mut schema = document_schema::<SweepFile>("mga sweep");
-    embed(&mut schema, launchers.iter().filter_map(|entry| entry.schema.as_ref()));
-    schema
 }

@@ -220,7 +220,7 @@ impl Cell {
         if let Some(experiment) = &self.experiment {
             write_changed(&self.experiment_file(), experiment)?;
         }
-        if !self.folder.join(super::state::STATE).is_file() {
+        if !self.folder.join(super::run_state::STATE).is_file() {
             State::default().write(&self.folder)?;
         }
         Ok(())

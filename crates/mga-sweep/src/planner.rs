@@ -16,11 +16,12 @@ use serde_json::{Value, json};
 
 use super::baseline;
 use super::expand::{Point, Space, unknown_variant};
-use super::file::{Baseline, Budget, Search, SweepFile, sweep_schema};
+use super::file::{Baseline, Budget, Search, SweepFile};
 use super::identities::Identities;
 use super::idle::idle;
 use super::key;
 use super::plan::{Cell, CellRecord, EXPERIMENT, Plan, write_changed};
+use super::sweep_schema::sweep_schema;
 use super::takeover;
 use crate::launchers::launchers;
 

@@ -7,7 +7,8 @@ use mga_train::folder_lock::FolderLock;
 use mga_train::run_folder::RunFolder;
 use serde::{Deserialize, Serialize};
 
-use super::state::STATE;
+/// The file that holds the word that was written last, in a run's folder.
+pub const STATE: &str = "state.json";
 
 /// A process that starts takes its lock well within this time.
 const STARTING: Duration = Duration::from_secs(120);

@@ -6,10 +6,7 @@ use anyhow::Context;
 use mga_core::whole_file::write_all;
 use serde::{Deserialize, Serialize};
 
-use super::run_state::RunState;
-
-/// Its file in a run's folder.
-pub const STATE: &str = "state.json";
+use super::run_state::{RunState, STATE};
 
 /// What a sweep knows of a run, as `state.json` holds it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

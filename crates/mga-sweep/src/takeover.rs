@@ -13,8 +13,8 @@ use mga_train::identity::Identity;
 use mga_train::run_folder::RunFolder;
 
 use super::plan::{CELL, Cell, CellRecord, EXPERIMENT, Plan, read_json};
-use super::run_state::RunState;
-use super::state::{STATE, State};
+use super::run_state::{RunState, STATE};
+use super::state::State;
 
 /// A run that was found under another name.
 #[derive(Debug, Clone, PartialEq, Eq)]
