@@ -4,7 +4,8 @@ use std::io::IsTerminal;
 use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use mga_sweep::{Cell, Follower, Plan, Scores, Standing, State, TakenOver, duration};
+use mga_sweep::launchers::Teller;
+use mga_sweep::{Cell, Follower, Plan, RunState, Scores, State, TakenOver, duration};
 use serde_json::{Value, json};
 
 use crate::output::print;
@@ -35,9 +36,9 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// Of a sweep that runs `jobs` at once.
+    /// Of a sweep that has not begun.
     #[must_use]
-    pub(crate) fn new(json: bool, quiet: bool, jobs: usize) -> Self {
+    pub(crate) fn new(json: bool, quiet: bool) -> Self {
         let shown = if json {
             Shown::Json
         } else if std::io::stderr().is_terminal() && !quiet {
@@ -53,7 +54,7 @@ impl Report {
         };
         Self {
             shown,
-            jobs,
+            jobs: 1,
             total: 0,
             finished: 0,
             failed: 0,
@@ -65,48 +66,7 @@ impl Report {
         }
     }
 
-    /// Takes the arms of a plan, of which the best is told.
-    pub(crate) fn planned(&mut self, plan: &Plan) {
-        self.scores.planned(plan);
-    }
-
-    /// Takes the score of a run that was finished before.
-    pub(crate) fn known(&mut self, cell: &Cell) {
-        self.scores.take(cell);
-    }
-
-    /// Tells of runs that were found under other names; of those that have not begun nothing is at stake.
-    pub(crate) fn taken_over(&self, taken: &[TakenOver]) {
-        for run in taken {
-            if run.state != Standing::Waiting {
-                self.line(&run.told());
-            }
-            self.object(json!({ "event": "taken-over", "from": run.from, "key": run.key, "state": run.state }));
-        }
-    }
-
-    /// Takes what runs take, as known from elsewhere.
-    pub(crate) fn expect(&mut self, seconds: f64, runs: usize) {
-        self.seconds = (seconds, runs.max(1));
-    }
-
-    /// How many runs failed.
-    #[must_use]
-    pub(crate) fn failed(&self) -> usize {
-        self.failed
-    }
-
-    /// How many runs there are in all, are finished, and have failed.
-    pub(crate) fn standing(&mut self, total: usize, finished: usize, failed: usize) {
-        (self.total, self.finished, self.failed) = (total, finished, failed);
-        if let Shown::Bar(bar) = &self.shown {
-            bar.set_length(total as u64);
-        }
-        self.tick();
-    }
-
-    /// A line for people; with `--json`, nothing.
-    pub(crate) fn line(&self, text: &str) {
+    fn say(&self, text: &str) {
         match &self.shown {
             Shown::Bar(bar) => bar.say(text),
             Shown::Lines => say!("{text}"),
@@ -114,24 +74,16 @@ impl Report {
         }
     }
 
-    /// An object for machines; without `--json`, nothing.
-    pub(crate) fn object(&self, value: Value) {
+    fn print(&self, value: &Value) {
         if matches!(self.shown, Shown::Json) {
             // Whoever listened may have gone; the sweep goes on.
             let _ = print(value.to_string() + "\n");
         }
     }
 
-    /// Takes the bar away.
-    pub(crate) fn close(&self) {
-        if let Shown::Bar(bar) = &self.shown {
-            bar.finish_and_clear();
-        }
-    }
-
     /// What came of it, in a line.
     #[must_use]
-    pub(crate) fn outcome(&self) -> String {
+    fn outcome(&self) -> String {
         let mut parts = vec![format!("{} of {} runs are finished", self.finished, self.total)];
         for (count, what) in [(self.failed, "failed"), (self.interrupted, "interrupted")] {
             if count > 0 {
@@ -146,7 +98,7 @@ impl Report {
 
     /// The best arm for machines; null where no run has a score.
     #[must_use]
-    pub(crate) fn best(&self) -> Value {
+    fn best(&self) -> Value {
         self.scores.best().map_or(
             Value::Null,
             |best| json!({ "score": best.mean, "runs": best.runs, "of": best.of, "arm": best.name, "draw": best.draw }),
@@ -165,11 +117,65 @@ impl Report {
     }
 }
 
+impl Teller for Report {
+    fn line(&mut self, text: &str) {
+        self.say(text);
+    }
+
+    fn object(&mut self, value: Value) {
+        self.print(&value);
+    }
+
+    /// Of runs that have not begun nothing is at stake, and people do not hear of them.
+    fn taken_over(&mut self, taken: &[TakenOver]) {
+        for run in taken {
+            if run.state != RunState::Waiting {
+                self.say(&run.told());
+            }
+            self.print(&json!({ "event": "taken-over", "from": run.from, "key": run.key, "state": run.state }));
+        }
+    }
+
+    fn planned(&mut self, plan: &Plan) {
+        self.scores.planned(plan);
+    }
+
+    fn known(&mut self, cell: &Cell) {
+        self.scores.take(cell);
+    }
+
+    fn standing(&mut self, total: usize, finished: usize, failed: usize) {
+        (self.total, self.finished, self.failed) = (total, finished, failed);
+        if let Shown::Bar(bar) = &self.shown {
+            bar.set_length(total as u64);
+        }
+        self.tick();
+    }
+
+    fn at_once(&mut self, jobs: usize) {
+        self.jobs = jobs;
+    }
+
+    fn expect(&mut self, seconds: f64, runs: usize) {
+        self.seconds = (seconds, runs.max(1));
+    }
+
+    fn end(&mut self, interrupted: bool) -> usize {
+        if let Shown::Bar(bar) = &self.shown {
+            bar.finish_and_clear();
+        }
+        self.say(&self.outcome());
+        let (failed, best) = (self.failed, self.best());
+        self.print(&json!({ "event": "end", "failed": failed, "interrupted": interrupted, "best": best }));
+        failed
+    }
+}
+
 impl Follower for Report {
     fn started(&mut self, cell: &Cell) {
         self.under_way.push(cell.key.clone());
         match &self.shown {
-            Shown::Json => self.object(json!({ "event": "started", "key": cell.key })),
+            Shown::Json => self.print(&json!({ "event": "started", "key": cell.key })),
             Shown::Lines => say!("{} {} ...", self.count(), cell.key),
             Shown::Bar(_) => {}
         }
@@ -178,21 +184,21 @@ impl Follower for Report {
 
     fn elsewhere(&mut self, cell: &Cell) {
         match &self.shown {
-            Shown::Json => self.object(json!({ "event": "elsewhere", "key": cell.key })),
-            _ => self.line(&format!("{}: another process works on it; waiting", cell.key)),
+            Shown::Json => self.print(&json!({ "event": "elsewhere", "key": cell.key })),
+            _ => self.say(&format!("{}: another process works on it; waiting", cell.key)),
         }
     }
 
     fn ended(&mut self, cell: &Cell, state: &State, seconds: f64) {
         self.under_way.retain(|key| *key != cell.key);
         let score = match state.state {
-            Standing::Finished => {
+            RunState::Finished => {
                 self.finished += 1;
                 let (mean, runs) = self.seconds;
                 self.seconds = ((mean * runs as f64 + state.seconds) / (runs + 1) as f64, runs + 1);
                 self.scores.take(cell)
             }
-            Standing::Failed => {
+            RunState::Failed => {
                 self.failed += 1;
                 None
             }
@@ -203,22 +209,22 @@ impl Follower for Report {
         };
         let left = self.left();
         if matches!(self.shown, Shown::Json) {
-            self.object(json!({
+            self.print(&json!({
                 "event": state.state, "key": cell.key, "seconds": seconds, "score": score, "error": state.error,
                 "finished": self.finished, "failed": self.failed, "total": self.total, "seconds_left": left,
             }));
             return;
         }
         let what = match state.state {
-            Standing::Finished => {
+            RunState::Finished => {
                 let score = score.map_or_else(String::new, |score| format!(", validation {score:.4}"));
                 let left = left.map_or_else(String::new, |left| format!("; about {} left", duration(left)));
                 format!("finished after {}{score}{left}", duration(seconds))
             }
-            Standing::Failed => format!("FAILED: {}", state.error.as_deref().unwrap_or("no message")),
+            RunState::Failed => format!("FAILED: {}", state.error.as_deref().unwrap_or("no message")),
             _ => "interrupted; it goes on from its checkpoint".to_owned(),
         };
-        self.line(&format!("{} {} {what}", self.count(), cell.key));
+        self.say(&format!("{} {} {what}", self.count(), cell.key));
         self.tick();
     }
 

@@ -27,7 +27,7 @@ fn the_committed_schema_of_sweeps_is_fresh() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../experiments/sweep-schema.json");
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
-        committed == mga_cli::commands::schema::sweep_text().unwrap(),
+        committed == mga_cli::commands::schema::sweep_text(&mga_train::builtin()).unwrap(),
         "experiments/sweep-schema.json is not what this program would write; refresh it with\n  \
          cargo run --release -- schema --sweep --out experiments/sweep-schema.json"
     );

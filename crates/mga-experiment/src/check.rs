@@ -1,8 +1,8 @@
 //! What is wrong with an experiment as a whole, while it is collected.
 
 use super::key_path::KeyPath;
-use super::load::Sources;
 use super::problem::Problem;
+use super::sources::Sources;
 use super::validate::About;
 
 /// Collects what is wrong with an experiment as a whole. What depends on settings that are faulty themselves is left alone:

@@ -9,7 +9,7 @@ use mga_models::{BackboneEntry, Registry, SegmenterEntry};
 use mga_registry::{Entry, Kind};
 use schemars::{Schema, json_schema};
 
-use crate::task::TaskRules;
+use crate::task::{Known, TaskRules};
 
 /// A backbone as the experiment file and `mga list` know it.
 #[derive(Debug, Clone)]
@@ -110,6 +110,12 @@ impl Components {
             transforms: crate::schema_of::<Transform>(),
             transform_problems,
         }
+    }
+
+    /// Returns what tasks are told of the components.
+    #[must_use]
+    pub fn known(&self) -> Known<'_> {
+        Known { networks: &self.registry, kinds: &self.kinds }
     }
 
     /// Returns what the experiment file depends on of the task of that name.

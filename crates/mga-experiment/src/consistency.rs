@@ -8,22 +8,18 @@ use mga_hub::Repo;
 
 use super::check::Check;
 use super::data::Masks;
-use super::effects::reads_files;
+use super::data_in_advance::{WITHOUT_VALIDATION, reads_files, takes_validation};
 use super::evaluation::SelectOn;
 use super::key_path::KeyPath;
-use super::load::Sources;
 use super::nearest::nearest;
 use super::problem::Problem;
 use super::settings::Experiment;
+use super::sources::Sources;
 use super::task::{NetworkKind, TaskRules};
 use super::training::Training;
 use super::weight_file::{default_name, weight_file};
 use super::wording::one_of;
 use crate::Components;
-
-/// Data sets that bring no validation images of their own. Of the others that is known only once they are opened:
-/// there the runner asks [`super::Loaded::check_validation`].
-pub(super) const WITHOUT_VALIDATION: [&str; 5] = ["mganet", "cifar10", "mnist", "fashion-mnist", "leaves"];
 
 /// Everything that is wrong with `experiment` as a whole. `unsound` are settings that were already found faulty;
 /// what depends on them is left alone. With `weights_read` it does not matter whether `model.weights` is there.
@@ -109,7 +105,7 @@ impl Check<'_> {
             let message = format!("belongs to {}; expected {}", others.join(" and "), one_of(&own));
             self.error_at("eval.metric", message);
         }
-        task.problems(experiment, components, self);
+        task.problems(experiment, &components.known(), self);
     }
 
     fn network(&mut self, task: &dyn TaskRules, name: &str, components: &Components) {
@@ -359,11 +355,6 @@ impl Check<'_> {
             }
         }
     }
-}
-
-/// Whether the experiment takes validation images from train.
-pub(super) fn takes_validation(experiment: &Experiment) -> bool {
-    experiment.data.validation.takes_images()
 }
 
 /// What to do about missing validation images.

@@ -8,8 +8,8 @@
 use mga_core::ops::Attention;
 use mga_core::optim::Shape;
 
-use super::consistency::{WITHOUT_VALIDATION, takes_validation};
 use super::data::Data;
+use super::data_in_advance::{may_have_validation, reads_files, takes_validation};
 use super::evaluation::SelectOn;
 use super::settings::Experiment;
 use crate::Components;
@@ -171,11 +171,6 @@ const SELECTED: Need = Need {
     words: "images to evaluate while training: set data.validation.fraction, or eval.select_on",
     loss: Loss::Cost,
 };
-
-/// As far as it is known before the data set is open.
-fn may_have_validation(experiment: &Experiment) -> bool {
-    takes_validation(experiment) || !WITHOUT_VALIDATION.contains(&experiment.data.dataset.as_str())
-}
 
 fn resizes(transform: &serde_json::Value) -> bool {
     let op = transform.get("op").and_then(serde_json::Value::as_str);
@@ -370,8 +365,3 @@ pub(super) const SETTINGS: &[(&str, &[Need])] = &[
     ("eval.reference_masks.folder", &[REFERENCE_FOLDER]),
     ("eval.reference_masks.segmenter", &[REFERENCE_SEGMENTER]),
 ];
-
-/// Whether the data set lies in files below `data.root`.
-pub(super) fn reads_files(experiment: &Experiment) -> bool {
-    experiment.data.dataset != "leaves"
-}

@@ -4,10 +4,10 @@ use serde_json::Value;
 
 use super::effects::{Loss, Need, SETTINGS};
 use super::key_path::{KeyPath, Segment};
-use super::load::{Author, Sources};
 use super::problem::{Problem, Severity};
 use super::schema_reading::fill_defaults;
 use super::settings::Experiment;
+use super::sources::{Author, Sources};
 use super::task::TaskRules;
 use super::validate::About;
 use crate::Components;

@@ -1,7 +1,6 @@
 //! Loading an experiment: layers read, merged, checked and turned into settings; all problems in one pass.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 
 use mga_core::error::InvalidSetting;
 use serde_json::{Value, json};
@@ -18,6 +17,7 @@ use super::problem::{ExperimentError, Place, Problem, Severity, SourceFile};
 use super::schema::{experiment_schema, leftovers};
 use super::schema_reading::fill_defaults;
 use super::settings::Experiment;
+use super::sources::{Author, Sources};
 use super::validate::{About, Fault, faults};
 use crate::Components;
 
@@ -119,83 +119,6 @@ impl Loaded {
     }
 }
 
-/// Where settings were written.
-#[derive(Debug)]
-pub(super) struct Sources {
-    /// The experiment file.
-    main: PathBuf,
-    /// Weakest first.
-    layers: Vec<Layer>,
-    /// The place of the experiment file's own layer among them; those before it are defaults, and what it extends.
-    own: usize,
-}
-
-/// Who wrote a setting.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Author {
-    /// mga itself, in the resolved experiment of a run.
-    Resolved,
-    /// A file that the experiment extends.
-    Extended,
-    /// The experiment file, the environment, `--set`, or the cell of a sweep.
-    Own,
-}
-
-impl Sources {
-    /// Who wrote `path` last, and in which layer; `None`: nobody, it is a default.
-    pub(super) fn author(&self, path: &KeyPath) -> Option<(Author, usize)> {
-        let at = self.layers.iter().rposition(|layer| layer.written.contains_key(path))?;
-        let author = match self.layers.get(at) {
-            Some(layer) if layer.resolved => Author::Resolved,
-            _ if at < self.own => Author::Extended,
-            _ => Author::Own,
-        };
-        Some((author, at))
-    }
-
-    /// Where `path` was last written.
-    fn written(&self, path: &KeyPath) -> Option<&super::layer::Written> {
-        self.layers.iter().rev().find_map(|layer| layer.written.get(path))
-    }
-
-    /// The place to point at for `path`: where it was last written, else the nearest table around it, else the file.
-    pub(super) fn place(&self, path: &KeyPath, about: About) -> Option<Place> {
-        if let Some(written) = self.written(path) {
-            return Some(if about == About::Value { written.value.clone() } else { written.key.clone() });
-        }
-        let mut above = path.parent();
-        while let Some(path) = above.filter(|path| !path.segments().is_empty()) {
-            // A table in a file is a better place to look than a flag that set something else in it.
-            let keys = || self.layers.iter().rev().filter_map(|layer| layer.written.get(&path)).map(|w| &w.key);
-            let place = keys().find(|place| matches!(place, Place::File(..))).or_else(|| keys().next());
-            if let Some(place) = place {
-                return Some(place.clone());
-            }
-            above = path.parent();
-        }
-        Some(Place::Whole(self.main.clone()))
-    }
-
-    /// A number that sorts places: weaker layers first, then by position.
-    fn order(&self, place: Option<&Place>) -> (usize, usize) {
-        let Some(place) = place else { return (0, 0) };
-        let is_in = |layer: &Layer| layer.written.values().any(|written| same_source(&written.key, place));
-        let layer = self.layers.iter().position(is_in).unwrap_or(0);
-        match place {
-            Place::File(_, span) => (layer, span.start),
-            Place::Variable(..) | Place::Flag(..) | Place::Whole(..) => (layer, 0),
-        }
-    }
-}
-
-fn same_source(a: &Place, b: &Place) -> bool {
-    match (a, b) {
-        (Place::File(a, _), Place::File(b, _)) => Arc::ptr_eq(a, b),
-        (Place::Variable(..), Place::Variable(..)) | (Place::Flag(..), Place::Flag(..)) => true,
-        _ => false,
-    }
-}
-
 /// Loads the experiment file `file`: weakest first defaults, what it extends, the file, the environment, `--set`.
 /// Tables merge, arrays replace. A layer that names another component (`optimiser.name`, `schedule.name`,
 /// `data.dataset`, `model.backbone`) drops the weaker layers' settings of the old one; in `[optimiser]` all of them.
@@ -275,7 +198,7 @@ pub fn load_assigned(
             if let Some(metric) = task.metrics().first().filter(|_| !is_written("eval.metric")) {
                 experiment.eval.metric = metric.name.to_owned();
             }
-            task.defaults(&mut experiment, &is_written, components);
+            task.defaults(&mut experiment, &is_written, &components.known());
         }
         problems.extend(weighing_default(&mut experiment, &sources, overrides.defaults, components));
         experiment

@@ -349,9 +349,3 @@ fn own_keys(schema: &Value, table: &str, tag: &str, name: &str) -> Option<BTreeS
             .collect(),
     )
 }
-
-/// The schema of a settings struct, as registries keep it.
-#[must_use]
-pub fn schema_of<T: JsonSchema>() -> Schema {
-    SchemaSettings::draft07().into_generator().into_root_schema_for::<T>()
-}

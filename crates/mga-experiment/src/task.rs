@@ -2,7 +2,6 @@
 
 use super::check::Check;
 use super::settings::Experiment;
-use crate::Components;
 
 /// The part of a task that the experiment file depends on. How it trains is another matter.
 pub trait TaskRules: Send + Sync {
@@ -23,10 +22,19 @@ pub trait TaskRules: Send + Sync {
     fn own_settings(&self) -> &'static [&'static str];
 
     /// Sets what this task does otherwise than the schema's defaults say. `is_written` tells whether anybody wrote a setting.
-    fn defaults(&self, _experiment: &mut Experiment, _is_written: &dyn Fn(&str) -> bool, _components: &Components) {}
+    fn defaults(&self, _experiment: &mut Experiment, _is_written: &dyn Fn(&str) -> bool, _known: &Known<'_>) {}
 
     /// Finds what is wrong with an experiment before its data are open.
-    fn problems(&self, experiment: &Experiment, components: &Components, check: &mut Check<'_>);
+    fn problems(&self, experiment: &Experiment, known: &Known<'_>, check: &mut Check<'_>);
+}
+
+/// What an experiment can name, as far as its task has to know it.
+#[derive(Clone, Copy)]
+pub struct Known<'a> {
+    /// Backbones, segmentation networks and published weights.
+    pub networks: &'a mga_models::Registry,
+    /// Components of the kinds that other crates define.
+    pub kinds: &'a mga_registry::Registry,
 }
 
 /// The kinds of network that an experiment can train.

@@ -3,7 +3,8 @@
 use mga_experiment::nearest;
 use serde_json::Value;
 
-use super::grouping::{Group, show};
+use super::grouping::Group;
+use super::wording::show;
 
 /// The baselines, as indices: the arms of that name or variant, or with those settings (`model.attention=none`, several
 /// parted by commas); without a name those that the sweep marks, which may be none.

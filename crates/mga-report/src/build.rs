@@ -7,7 +7,8 @@ use mga_core::statistics::Resampling;
 use super::baseline::{baselines, nearest_baseline};
 use super::columns::{columns, first};
 use super::comparing::{adjust, compare};
-use super::flags::{Seen, flags};
+use super::flag_evidence::Seen;
+use super::flags::flags;
 use super::grouping::groups;
 use super::images::Images;
 use super::masks::arm_masks;
@@ -92,7 +93,7 @@ pub fn build(results: &Results, request: &Request) -> anyhow::Result<Report> {
             baseline: marked.contains(&index),
             runs: group.members.clone(),
             finished: members().count(),
-            failed: group.members.iter().filter(|&&m| runs[m].state == crate::results::State::Failed).count(),
+            failed: group.members.iter().filter(|&&m| runs[m].state == crate::results::RunState::Failed).count(),
             scores: scores.collect(),
             comparison: None,
             draw: group.draw,

@@ -2,37 +2,9 @@
 
 use super::model::{Arm, Column, Comparison, Report, Score};
 use super::search_cells::{chosen, families, heading, named, spread};
+use super::text_table::Cells;
 use super::wording::{count, difference_interval, duration, interval, p_value};
-use crate::results::State;
-
-/// A table as text: a header, and rows of the same length.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Cells {
-    pub(super) header: Vec<String>,
-    pub(super) rows: Vec<Vec<String>>,
-    /// The marks of the flags behind each row's first cell, such as `a b`; none of a table without flags.
-    pub(super) marks: Vec<String>,
-    /// Whether a column is of numbers, which stand to the right.
-    pub(super) numbers: Vec<bool>,
-}
-
-impl Cells {
-    /// With so many columns of words, then numbers.
-    fn new(header: Vec<String>, words: usize) -> Self {
-        let numbers = (0..header.len()).map(|column| column >= words).collect();
-        Self { header, rows: vec![], marks: vec![], numbers }
-    }
-
-    /// The rows, each cell and then its row's marks written in a form's own way.
-    pub(super) fn written(&self, cell: impl Fn(&str) -> String, marks: impl Fn(&str) -> String) -> Vec<Vec<String>> {
-        let mut rows: Vec<Vec<String>> =
-            self.rows.iter().map(|row| row.iter().map(|text| cell(text)).collect()).collect();
-        for (row, text) in rows.iter_mut().zip(&self.marks).filter(|(_, text)| !text.is_empty()) {
-            row[0] += &marks(text);
-        }
-        rows
-    }
-}
+use crate::results::RunState;
 
 /// `5`, or `4 of 5` where not all are finished; with the folds that they are in: `10 (5 folds)`.
 pub(super) fn runs(arm: &Arm) -> String {
@@ -174,7 +146,7 @@ pub(super) fn every_run(report: &Report) -> Cells {
     header.extend(["epoch".to_owned(), "time".to_owned()]);
     let mut cells = Cells::new(header, 3);
     for run in &report.runs {
-        let left_out = if run.state == State::Finished && !run.counted { ", left out" } else { "" };
+        let left_out = if run.state == RunState::Finished && !run.counted { ", left out" } else { "" };
         let mut row =
             vec![report.arms[run.arm].name.clone(), run.replicate.clone(), format!("{}{left_out}", run.state.word())];
         row.extend(report.search.as_ref().map(|search| {

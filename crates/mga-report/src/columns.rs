@@ -3,7 +3,7 @@
 use anyhow::Context;
 use mga_experiment::nearest;
 
-use super::model::Column;
+use super::measures::Column;
 use crate::results::Record;
 
 /// Key, title, whether in per cent, whether more is better, digits of what is not in per cent.

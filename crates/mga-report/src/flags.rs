@@ -2,21 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use super::flag_evidence::{Seen, flag};
 use super::mask_flags::mask_flags;
-use super::model::{Arm, Column, Flag, FlagKind, Gap, Run};
+use super::model::{Arm, Flag, FlagKind, Gap, Run};
 use super::pairing::{data_key, images_key, weights_key};
 use super::wording::{count, list};
-use crate::results::{Record, State};
-
-/// Everything that a flag is about.
-pub(super) struct Seen<'a> {
-    pub(super) arms: &'a [Arm],
-    pub(super) runs: &'a [Run],
-    pub(super) records: &'a [Record],
-    pub(super) column: &'a Column,
-    /// Runs that were left out because another fills their cell.
-    pub(super) duplicates: &'a [usize],
-}
+use crate::results::{Record, RunState};
 
 /// The flags, worst first, with their marks.
 pub(super) fn flags(seen: &Seen<'_>) -> Vec<Flag> {
@@ -41,41 +32,6 @@ pub(super) fn flags(seen: &Seen<'_>) -> Vec<Flag> {
 fn mark(index: usize) -> String {
     let letter = char::from(b'a' + (index % 26) as u8);
     if index < 26 { letter.to_string() } else { mark(index / 26 - 1) + &letter.to_string() }
-}
-
-pub(super) fn flag(kind: FlagKind, arms: Vec<usize>, message: String) -> Flag {
-    Flag { kind, mark: String::new(), arms, message, gap: None }
-}
-
-impl Seen<'_> {
-    pub(super) fn counted(&self, arm: usize) -> impl Iterator<Item = usize> + '_ {
-        self.arms[arm].runs.iter().copied().filter(|&run| self.runs[run].counted)
-    }
-
-    fn all_counted(&self) -> impl Iterator<Item = usize> + '_ {
-        (0..self.runs.len()).filter(|&run| self.runs[run].counted)
-    }
-
-    fn value(&self, run: usize) -> Option<f64> {
-        self.runs[run].values.first().copied().flatten()
-    }
-
-    /// The arms that runs belong to, in order.
-    fn arms_of(&self, runs: impl IntoIterator<Item = usize>) -> Vec<usize> {
-        let mut arms: Vec<usize> = runs.into_iter().map(|run| self.runs[run].arm).collect();
-        arms.sort_unstable();
-        arms.dedup();
-        arms
-    }
-
-    pub(super) fn names(&self, arms: &[usize]) -> String {
-        list(&arms.iter().map(|&arm| self.arms[arm].name.as_str()).collect::<Vec<_>>())
-    }
-
-    /// `0.012` as `1.2 points`.
-    fn points(&self, value: f64) -> String {
-        format!("{}{}", self.column.show_difference(Some(value)), self.column.difference_unit())
-    }
 }
 
 fn selected_on_test(seen: &Seen<'_>, flags: &mut Vec<Flag>) {
@@ -223,15 +179,15 @@ fn no_identity(seen: &Seen<'_>, flags: &mut Vec<Flag>) {
 fn not_finished(seen: &Seen<'_>, flags: &mut Vec<Flag>) {
     let told = |index: usize, meant: &dyn Fn(&Run) -> bool| -> Vec<String> {
         let runs = seen.arms[index].runs.iter().map(|&run| &seen.runs[run]).filter(|run| meant(run));
-        runs.map(|run| match run.error.as_ref().filter(|_| run.state == State::Failed) {
+        runs.map(|run| match run.error.as_ref().filter(|_| run.state == RunState::Failed) {
             Some(error) => format!("{} ({})", run.replicate, cause(error)),
             None => format!("{} ({})", run.replicate, run.state.word()),
         })
         .collect()
     };
     for (index, arm) in seen.arms.iter().enumerate() {
-        let failed = told(index, &|run| run.state == State::Failed);
-        let open = told(index, &|run| !matches!(run.state, State::Failed | State::Finished));
+        let failed = told(index, &|run| run.state == RunState::Failed);
+        let open = told(index, &|run| !matches!(run.state, RunState::Failed | RunState::Finished));
         let of = arm.runs.len();
         for (kind, runs, verb) in [(FlagKind::Failed, failed, "failed"), (FlagKind::Unfinished, open, "not finished")] {
             if !runs.is_empty() {

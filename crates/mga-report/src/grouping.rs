@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::wording::drawn;
+use super::wording::{drawn, show};
 use crate::results::Record;
 
 /// Runs of equal settings.
@@ -79,15 +79,6 @@ fn name(groups: &[Group], index: usize, title: &str) -> String {
         (None, false) => settings.join(", "),
         (None, true) if groups.len() == 1 => title.to_owned(),
         (None, true) => "as the base".to_owned(),
-    }
-}
-
-/// A setting's value as people read it.
-pub(super) fn show(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Null => "not set".to_owned(),
-        other => other.to_string(),
     }
 }
 

@@ -1,10 +1,9 @@
 //! How much each setting of a search mattered for the score.
 
 use mga_core::statistics::{rank_share, ranks, spearman};
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::search::Draw;
+use super::search_model::{Draw, Importance};
 use crate::results::SearchSpace;
 
 /// Fewer draws say nothing of importance.
@@ -15,28 +14,6 @@ const IN_A_STRETCH: usize = 5;
 const STRETCHES: usize = 4;
 /// Times that scores are dealt anew for the p value.
 const SHUFFLES: usize = 2000;
-
-/// How much the score depends on one setting, the others being what they happen to be.
-///
-/// The draws are put into groups by the setting alone: a choice by its value, a number by stretches that hold equally many
-/// draws (one for every five draws, two to four). [`Self::share`] is the part of the variance of the scores' ranks between the groups, less what
-/// groups without meaning would have. It does not see what two settings do together, and of a TPE search it tells of where
-/// that looked.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Importance {
-    /// The setting, by dotted key.
-    pub key: String,
-    /// From 0 (nothing) to 1; `None` where it cannot be told: too few draws, or all alike.
-    pub share: Option<f64>,
-    /// How often as much comes about by chance.
-    pub p: Option<f64>,
-    /// Spearman's rank correlation of value and metric; `None` of choices.
-    pub rank_correlation: Option<f64>,
-    /// Draws it rests on: those whose runs all have a score.
-    pub draws: usize,
-    /// Groups the draws were put into.
-    pub groups: usize,
-}
 
 /// Of every setting that is drawn, the most important first.
 pub(super) fn importance(space: &SearchSpace, draws: &[Draw]) -> Vec<Importance> {

@@ -1,10 +1,11 @@
 //! `report.tex`: the tables with booktabs, and the paragraphs on methods, as a document that compiles.
 
-use super::cells::{Cells, comparisons, masks, scores, sentences};
+use super::cells::{comparisons, masks, scores, sentences};
 use super::escape::latex as escape;
 use super::legend::legend;
 use super::model::Report;
 use super::search_cells::{draws, importance, reading};
+use super::text_table::Cells;
 
 const HEAD: &str = r"% What stands between the lines of dashes can be taken into a paper: it needs booktabs, and T1 fonts.
 \documentclass{article}

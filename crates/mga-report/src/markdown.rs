@@ -1,10 +1,11 @@
 //! `report.md` and `methods.md`.
 
-use super::cells::{Cells, comparisons, every_run, headline, masks, scores, sentences};
+use super::cells::{comparisons, every_run, headline, masks, scores, sentences};
 use super::escape::markdown as escape;
 use super::legend::legend;
 use super::model::Report;
 use super::search_cells::{draws, importance, reading};
+use super::text_table::Cells;
 
 /// The report as a page.
 #[must_use]

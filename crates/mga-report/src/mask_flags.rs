@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::flags::{Seen, flag};
+use super::flag_evidence::{Seen, flag};
 use super::model::{Flag, FlagKind};
 use super::wording::count;
 

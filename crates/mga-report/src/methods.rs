@@ -3,12 +3,11 @@
 use serde_json::Value;
 
 use super::columns;
-use super::grouping::show;
 use super::legend::deviation_over;
 use super::model::{Report, TTestKind};
 use super::pairing::resamples_test;
 use super::search_methods::searched;
-use super::wording::{count, duration, list};
+use super::wording::{count, duration, list, show};
 use crate::results::Record;
 
 /// The paragraphs: data, training, repetition and selection, statistics, software and hardware.

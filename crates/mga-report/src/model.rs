@@ -9,8 +9,9 @@ use mga_train::mask_coverage::Coverage;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::search::SearchReport;
-use crate::results::State;
+pub use super::measures::{Column, Interval, Over, Score};
+pub use super::search_model::{Draw, Importance, SearchReport};
+use crate::results::RunState;
 
 /// What the runs of a sweep say.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,21 +42,6 @@ pub struct Report {
     /// What was searched, where the runs are of a random or TPE search.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<SearchReport>,
-}
-
-/// A metric of the table.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Column {
-    /// Its key in `summary.json`: `top1`.
-    pub key: String,
-    /// Its name for people: `top-1 accuracy`.
-    pub title: String,
-    /// Whether people read it in per cent.
-    pub percent: bool,
-    /// Whether more of it is better; not so of cross entropy and errors.
-    pub higher_is_better: bool,
-    /// Digits behind the point as people read it.
-    pub decimals: usize,
 }
 
 /// Runs of equal settings: a row of the table.
@@ -132,48 +118,6 @@ pub struct ArmGuidance {
     pub hardly_moved: usize,
 }
 
-/// A metric over an arm's runs.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-pub struct Score {
-    /// Runs behind it.
-    pub n: usize,
-    /// What [`Self::mean`], [`Self::deviation`] and [`Self::interval`] are taken over.
-    #[serde(default)]
-    pub over: Over,
-    /// How many of those there are: of runs `n`; of folds fewer, where a fold has several runs.
-    #[serde(default)]
-    pub values: usize,
-    /// Mean of the values.
-    pub mean: Option<f64>,
-    /// Standard deviation of the values, with their number less 1; `None` of fewer than two.
-    pub deviation: Option<f64>,
-    /// Interval of the mean by Student's t; over folds with Nadeau and Bengio's variance. Of shares of 1 it is cut to 0 to 1.
-    /// `None` of fewer than two runs, and where all score the same.
-    pub interval: Option<Interval>,
-}
-
-/// What means and deviations are taken over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Over {
-    /// Runs.
-    #[default]
-    Runs,
-    /// Folds: the runs of one are averaged first.
-    Folds,
-    /// Splits drawn anew: the runs of one are averaged first.
-    Splits,
-}
-
-/// From a low end to a high one.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Interval {
-    /// The low end.
-    pub low: f64,
-    /// The high end.
-    pub high: f64,
-}
-
 /// A run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Run {
@@ -188,7 +132,7 @@ pub struct Run {
     /// The same by dotted key.
     pub replicate_settings: Map<String, Value>,
     /// How far it is.
-    pub state: State,
+    pub state: RunState,
     /// Why it failed.
     pub error: Option<String>,
     /// Whether its numbers are in the table.
@@ -388,73 +332,6 @@ pub struct Gap {
     pub mean: f64,
 }
 
-impl Column {
-    /// A value as people read it, without the unit: `93.5`; `-` where there is none.
-    #[must_use]
-    pub fn show(&self, value: Option<f64>) -> String {
-        value.filter(|value| value.is_finite()).map_or_else(
-            || "-".to_owned(),
-            |value| {
-                // No "-0.0".
-                let text = format!("{:.*}", self.decimals, self.scale(value));
-                if text.trim_start_matches(['-', '0', '.']).is_empty() {
-                    text.trim_start_matches('-').to_owned()
-                } else {
-                    text
-                }
-            },
-        )
-    }
-
-    /// A difference as people read it, with its sign, without the unit: `+1.2`.
-    #[must_use]
-    pub fn show_difference(&self, value: Option<f64>) -> String {
-        let text = self.show(value);
-        if text.starts_with('-') || text.trim_start_matches(['0', '.']).is_empty() { text } else { format!("+{text}") }
-    }
-
-    /// The unit of a value, behind a space: ` %`, or nothing.
-    #[must_use]
-    pub fn unit(&self) -> &'static str {
-        if self.percent { " %" } else { "" }
-    }
-
-    /// The unit of a difference: ` points` (percentage points), or nothing.
-    #[must_use]
-    pub fn difference_unit(&self) -> &'static str {
-        if self.percent { " points" } else { "" }
-    }
-
-    /// The number that people read: times 100 in per cent.
-    #[must_use]
-    pub fn scale(&self, value: f64) -> f64 {
-        if self.percent { 100.0 * value } else { value }
-    }
-}
-
-impl Over {
-    /// `5 folds`; nothing of runs, whose number stands there already.
-    #[must_use]
-    pub fn count(self, values: usize) -> Option<String> {
-        let word = match self {
-            Self::Runs => return None,
-            Self::Folds => "fold",
-            Self::Splits => "split",
-        };
-        Some(format!("{values} {word}{}", if values == 1 { "" } else { "s" }))
-    }
-
-    /// The word in files: `runs`, `folds`, `splits`.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Runs => "runs",
-            Self::Folds => "folds",
-            Self::Splits => "splits",
-        }
-    }
-}
-
 impl Report {
     /// The metric that arms are compared by. Every report has one.
     #[must_use]
@@ -465,26 +342,5 @@ impl Report {
     /// The flags of an arm.
     pub fn flags_of<'a>(&'a self, arm: &'a Arm) -> impl Iterator<Item = &'a Flag> {
         arm.flags.iter().filter_map(|&index| self.flags.get(index))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_as_people_read_them() {
-        let column = |percent, decimals| Column {
-            key: "top1".to_owned(),
-            title: "top-1 accuracy".to_owned(),
-            percent,
-            higher_is_better: true,
-            decimals,
-        };
-        assert_eq!(column(true, 1).show(Some(0.9349)), "93.5");
-        assert_eq!(column(false, 3).show(Some(0.9349)), "0.935");
-        assert_eq!([column(true, 1).show(None), column(true, 1).show(Some(f64::NAN))], ["-", "-"]);
-        let shown = [0.012, -0.012, -0.0001, 0.0].map(|value| column(true, 1).show_difference(Some(value)));
-        assert_eq!(shown, ["+1.2", "-1.2", "0.0", "0.0"]);
     }
 }

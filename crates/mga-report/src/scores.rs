@@ -2,7 +2,7 @@
 
 use mga_core::statistics::{self, corrected_resampled_t, t_test};
 
-use super::model::{Column, Interval, Over, Score};
+use super::measures::{Column, Interval, Over, Score};
 use super::pairing::{is_of_folds, split_of};
 use crate::results::Record;
 

@@ -1,61 +1,11 @@
 //! What a random or TPE search found: its draws by their scores on the validation images, which nothing else selects by.
 
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
-
 use super::columns::column;
-use super::importance::{Importance, importance};
-use super::model::{Column, Score};
+use super::importance::importance;
+use super::measures::Column;
 use super::scores::score;
+use super::search_model::{Draw, SearchReport};
 use crate::results::{Record, SearchSpace};
-
-/// A search: what it drew from, what came of each draw, which is the best, and which settings mattered.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SearchReport {
-    /// What was drawn from, and how often.
-    pub space: SearchSpace,
-    /// The metric that checkpoints are selected by on validation images, and that draws are compared by.
-    pub column: Column,
-    /// The draws, in their order.
-    pub draws: Vec<Draw>,
-    /// The draw of the best mean among those whose runs all have a score, an index into [`Self::draws`]; of equals the first.
-    pub chosen: Option<usize>,
-    /// How much each setting mattered, the most important first.
-    pub importance: Vec<Importance>,
-}
-
-/// A draw.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Draw {
-    /// Its number, from 0.
-    pub number: usize,
-    /// What was drawn, by dotted key.
-    pub values: Map<String, Value>,
-    /// Its arms, as indices into the report's: one, or one a combination of variants and axes.
-    pub arms: Vec<usize>,
-    /// Its runs, finished or not.
-    pub runs: usize,
-    /// What they scored on validation images.
-    pub validation: Score,
-    /// The best mean of this draw and those before it.
-    pub best_so_far: Option<f64>,
-}
-
-impl Draw {
-    /// Its mean, where all of its runs have a score: what may be compared.
-    #[must_use]
-    pub fn mean(&self) -> Option<f64> {
-        self.validation.mean.filter(|_| self.validation.n == self.runs)
-    }
-}
-
-impl SearchReport {
-    /// The best draw.
-    #[must_use]
-    pub fn best(&self) -> Option<&Draw> {
-        self.draws.get(self.chosen?)
-    }
-}
 
 /// The metric that checkpoints of the runs are selected by, where it is the same in all.
 pub(super) fn selection(records: &[&Record], images: u64) -> Column {

@@ -1,11 +1,10 @@
 //! What is told of a search, as text: its draws, what mattered, what was chosen.
 
-use super::cells::Cells;
-use super::grouping::show;
 use super::importance::FEWEST;
 use super::model::{Arm, Column, Report, Score};
-use super::search::{Draw, SearchReport};
-use super::wording::{count, drawn, p_value};
+use super::search_model::{Draw, SearchReport};
+use super::text_table::Cells;
+use super::wording::{count, drawn, p_value, show};
 
 /// A row a draw: what was drawn, what it scored on validation images, and what its arms scored in the first column.
 pub(super) fn draws(report: &Report) -> Option<Cells> {

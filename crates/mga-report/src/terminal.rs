@@ -1,9 +1,10 @@
 //! The report in a terminal.
 
-use super::cells::{Cells, comparisons, headline, masks, scores, sentences};
+use super::cells::{comparisons, headline, masks, scores, sentences};
 use super::legend::legend;
 use super::model::Report;
 use super::search_cells::{chosen, draws, importance, reading};
+use super::text_table::Cells;
 
 /// Tables, what they say, flags and notes.
 #[must_use]

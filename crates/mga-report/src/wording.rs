@@ -3,7 +3,8 @@
 //! No difference is called significant but by its adjusted p value, which then stands beside the word; a difference that is
 //! not told apart from zero is said to be so.
 
-use super::grouping::show;
+use serde_json::Value;
+
 use super::model::{Column, Comparison, Interval, TTestKind, Verdict};
 
 /// A p value as papers print it: `0.034`, `< 0.001`.
@@ -36,8 +37,17 @@ pub(super) fn duration(seconds: f64) -> String {
     }
 }
 
+/// A setting's value as people read it.
+pub(super) fn show(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => "not set".to_owned(),
+        other => other.to_string(),
+    }
+}
+
 /// A value that was drawn, in a name or a table: four digits tell draws apart.
-pub(super) fn drawn(value: &serde_json::Value) -> String {
+pub(super) fn drawn(value: &Value) -> String {
     let short = |number: f64| format!("{number:.3e}").parse::<f64>().unwrap_or(number);
     match value.as_f64().filter(|_| value.is_f64()) {
         Some(number) => show(&short(number).into()),

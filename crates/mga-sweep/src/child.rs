@@ -8,42 +8,14 @@ use std::time::Instant;
 
 use anyhow::Context;
 use mga_core::whole_file;
-use mga_experiment::ENVIRONMENT_PREFIX;
 use mga_train::folder_lock::host;
 use mga_train::interrupt::INTERRUPTED;
 use mga_train::run_folder::RunFolder;
 
 use super::plan::Cell;
-use super::share::takes_any_gpu;
-use super::state::{Process, Standing, State};
-
-/// What a run may use of the machine.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Share {
-    /// Threads, where the experiment does not say; `None`: all.
-    pub threads: Option<usize>,
-    /// The GPU, as CUDA_VISIBLE_DEVICES names it; `None`: as the environment says.
-    pub gpu: Option<String>,
-}
-
-impl Share {
-    /// Keeps a process that works on `cell` to its share, and the cell to what was planned.
-    pub(super) fn apply(&self, cell: &Cell, command: &mut Command) {
-        // What a cell asks for is settled: no variable may change it.
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with(ENVIRONMENT_PREFIX) {
-                command.env_remove(name);
-            }
-        }
-        // Computing and loading both follow it where the experiment leaves their threads open.
-        if let Some(threads) = self.threads.filter(|_| cell.threads == 0) {
-            command.env("RAYON_NUM_THREADS", threads.to_string());
-        }
-        if let Some(gpu) = self.gpu.as_ref().filter(|_| takes_any_gpu(cell)) {
-            command.env("CUDA_VISIBLE_DEVICES", gpu);
-        }
-    }
-}
+use super::run_state::RunState;
+use super::share::Share;
+use super::state::{Process, State};
 
 /// A run under way.
 #[derive(Debug)]
@@ -88,7 +60,7 @@ impl Running {
         writeln!(log, "--- attempt {}", state.attempts)?;
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let mut child = command.spawn().context("the program cannot be started again")?;
-        (state.state, state.error) = (Standing::Running, None);
+        (state.state, state.error) = (RunState::Running, None);
         state.process = Some(Process { id: child.id(), host: host() });
         if let Err(error) = state.write(folder) {
             // Nobody would look after it.
@@ -123,12 +95,12 @@ impl Running {
         let folder = self.cell.folder();
         if RunFolder::at(folder).summary().is_file() {
             let mismatch = self.cell.mismatch();
-            self.state.state = if mismatch.is_some() { Standing::Failed } else { Standing::Finished };
+            self.state.state = if mismatch.is_some() { RunState::Failed } else { RunState::Finished };
             self.state.error = mismatch;
         } else if self.was_interrupted(status) {
-            self.state.state = Standing::Interrupted;
+            self.state.state = RunState::Interrupted;
         } else {
-            self.state.state = Standing::Failed;
+            self.state.state = RunState::Failed;
             self.state.error = Some(reason(status, folder));
         }
         self.state.write(folder)?;

@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 use mga_train::folder_lock::FolderLock;
 use mga_train::interrupt::Interrupt;
 
-use super::child::{Running, Share};
+use super::child::Running;
 use super::follower::Follower;
 use super::plan::Cell;
-use super::state::{Standing, State};
+use super::run_state::RunState;
+use super::share::Share;
+use super::state::State;
 
 /// How often processes are looked at.
 const LOOK: Duration = Duration::from_millis(20);
@@ -75,8 +77,8 @@ impl Crew<'_> {
                 elsewhere.retain(|cell| {
                     let state = cell.state();
                     match state.state {
-                        Standing::Running => return true,
-                        Standing::Finished => follower.ended(cell, &state, state.seconds),
+                        RunState::Running => return true,
+                        RunState::Finished => follower.ended(cell, &state, state.seconds),
                         // Whoever worked on it is gone: it goes on here.
                         _ => todo.push_back(cell),
                     }
@@ -92,7 +94,7 @@ impl Crew<'_> {
 /// The state of a run that could not be started or followed, written down where that is possible.
 fn failed(cell: &Cell, error: &anyhow::Error) -> State {
     let state = State {
-        state: Standing::Failed,
+        state: RunState::Failed,
         error: Some(format!("{error:#}")),
         process: None,
         ..State::of_run(cell.folder())

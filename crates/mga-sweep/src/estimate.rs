@@ -5,10 +5,11 @@ use std::process::{Command, Stdio};
 use mga_train::run_folder::RunFolder;
 use mga_train::runners::timing::Timed;
 
-use super::child::Share;
 use super::follower::duration;
 use super::plan::Cell;
-use super::state::{Standing, State};
+use super::run_state::RunState;
+use super::share::Share;
+use super::state::State;
 
 /// How long a run takes, and how that is known.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,7 +27,7 @@ impl Estimate {
     #[must_use]
     pub fn of_finished<'a>(cells: impl Iterator<Item = (&'a Cell, &'a State)>) -> Option<Self> {
         let seconds: Vec<f64> = cells
-            .filter(|(_, state)| state.state == Standing::Finished)
+            .filter(|(_, state)| state.state == RunState::Finished)
             .filter_map(|(cell, state)| if state.seconds > 0.0 { Some(state.seconds) } else { trained(cell) })
             .collect();
         let runs = seconds.len();

@@ -1,13 +1,10 @@
-//! The sweep file as typed settings, and its JSON schema.
+//! The sweep file as typed settings.
 //!
 //! The keys are a contract with everybody who keeps sweep files: add to them, do not rename them.
 
-use mga_experiment::document_schema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-
-use crate::launchers::settings::LauncherSettings;
 
 /// A sweep: one experiment, run under many settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -57,7 +54,7 @@ pub struct SweepFile {
     pub budget: Budget,
     /// With --launcher slurm: what a run may use.
     #[serde(default)]
-    pub launcher: LauncherSettings,
+    pub launcher: Map<String, Value>,
 }
 
 /// How the cells of a sweep are found.
@@ -106,10 +103,4 @@ impl Default for Budget {
     fn default() -> Self {
         Self { runs: 0, seed: 0, startup: 8, parallel: 1 }
     }
-}
-
-/// The JSON schema of the sweep file.
-#[must_use]
-pub fn sweep_schema() -> Value {
-    document_schema::<SweepFile>("mga sweep")
 }

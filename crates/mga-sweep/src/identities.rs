@@ -23,6 +23,9 @@ fn memo(experiment: &Experiment) -> String {
     json!([experiment.task, experiment.data, model.mask_guidance, model.input, reference]).to_string()
 }
 
+/// A segmenter's name, and the data whose masks it makes.
+type MaskMaker = (&'static str, Arc<dyn Dataset>);
+
 /// Gives experiments their identities.
 pub(super) struct Identities<'a> {
     components: &'a Components,
@@ -32,7 +35,7 @@ pub(super) struct Identities<'a> {
     torn: BTreeMap<String, ExperimentError>,
     weights: BTreeMap<(String, String), (Option<WeightsFile>, String)>,
     /// Open data whose masks a segmenter makes, where they are to be made; by their settings without the splits.
-    masks: Option<BTreeMap<String, (&'static str, Arc<dyn Dataset>)>>,
+    masks: Option<BTreeMap<String, MaskMaker>>,
 }
 
 impl<'a> Identities<'a> {

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::file::Search;
-use super::state::{Standing, State};
-use crate::launchers::settings::LauncherSettings;
+use super::run_state::RunState;
+use super::state::State;
 
 /// The cells in force, in a sweep's folder.
 pub const PLAN: &str = "plan.json";
@@ -82,7 +82,7 @@ struct Listed {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     lower_is_better: bool,
     #[serde(default)]
-    launcher: LauncherSettings,
+    launcher: Map<String, Value>,
     cells: Vec<Line>,
 }
 
@@ -100,7 +100,7 @@ pub struct Plan {
     /// Whether a lower value of it is better.
     pub lower_is_better: bool,
     /// `[launcher]` of the sweep file.
-    pub launcher: LauncherSettings,
+    pub launcher: Map<String, Value>,
     /// The runs.
     pub cells: Vec<Cell>,
 }
@@ -154,10 +154,10 @@ impl Cell {
     #[must_use]
     pub fn state(&self) -> State {
         let mut state = State::of_run(&self.folder);
-        if state.state == Standing::Finished
+        if state.state == RunState::Finished
             && let Some(message) = self.mismatch()
         {
-            (state.state, state.error) = (Standing::Failed, Some(message));
+            (state.state, state.error) = (RunState::Failed, Some(message));
         }
         state
     }
@@ -220,7 +220,7 @@ impl Cell {
         if let Some(experiment) = &self.experiment {
             write_changed(&self.experiment_file(), experiment)?;
         }
-        if !self.folder.join(super::state::STATE).is_file() {
+        if !self.folder.join(super::run_state::STATE).is_file() {
             State::default().write(&self.folder)?;
         }
         Ok(())

@@ -16,12 +16,14 @@ use serde_json::{Value, json};
 
 use super::baseline;
 use super::expand::{Point, Space, unknown_variant};
-use super::file::{Baseline, Budget, Search, SweepFile, sweep_schema};
+use super::file::{Baseline, Budget, Search, SweepFile};
 use super::identities::Identities;
 use super::idle::idle;
 use super::key;
 use super::plan::{Cell, CellRecord, EXPERIMENT, Plan, write_changed};
+use super::sweep_schema::sweep_schema;
 use super::takeover;
+use crate::launchers::launchers;
 
 /// A sweep file that was found sound, ready to say which runs it asks for.
 pub struct Planner<'a> {
@@ -55,7 +57,7 @@ impl<'a> Planner<'a> {
     /// Everything that is wrong with the file itself, in one pass.
     pub fn read(file: &Path, overrides: Overrides, components: &'a Components) -> Result<Self, ExperimentError> {
         let document = Document::read(file)?;
-        let schema = sweep_schema();
+        let schema = sweep_schema(&launchers(components));
         let problems = document.problems(&schema);
         if !problems.is_empty() {
             return Err(ExperimentError { problems });

@@ -1,7 +1,38 @@
 //! How runs side by side share the machine: cores evenly, GPUs in turn.
 
-use super::child::Share;
+use std::process::Command;
+
+use mga_experiment::ENVIRONMENT_PREFIX;
+
 use super::plan::Cell;
+
+/// What a run may use of the machine.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Share {
+    /// Threads, where the experiment does not say; `None`: all.
+    pub threads: Option<usize>,
+    /// The GPU, as CUDA_VISIBLE_DEVICES names it; `None`: as the environment says.
+    pub gpu: Option<String>,
+}
+
+impl Share {
+    /// Keeps a process that works on `cell` to its share, and the cell to what was planned.
+    pub(super) fn apply(&self, cell: &Cell, command: &mut Command) {
+        // What a cell asks for is settled: no variable may change it.
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with(ENVIRONMENT_PREFIX) {
+                command.env_remove(name);
+            }
+        }
+        // Computing and loading both follow it where the experiment leaves their threads open.
+        if let Some(threads) = self.threads.filter(|_| cell.threads == 0) {
+            command.env("RAYON_NUM_THREADS", threads.to_string());
+        }
+        if let Some(gpu) = self.gpu.as_ref().filter(|_| takes_any_gpu(cell)) {
+            command.env("CUDA_VISIBLE_DEVICES", gpu);
+        }
+    }
+}
 
 /// The shares of the runs that go on at once.
 ///

@@ -1,58 +1,29 @@
-//! How far a run of a sweep has come: `state.json`, and what the folder itself shows.
+//! `state.json`: what a sweep wrote of a run.
 
 use std::path::Path;
 
 use anyhow::Context;
 use mga_core::whole_file::write_all;
-use mga_train::folder_lock::FolderLock;
-use mga_train::run_folder::RunFolder;
 use serde::{Deserialize, Serialize};
 
-/// Its file in a run's folder.
-pub const STATE: &str = "state.json";
+use super::run_state::{RunState, STATE};
 
-/// Where a run stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Standing {
-    /// Planned, and not started yet.
-    Waiting,
-    /// A process works on it.
-    Running,
-    /// Its `summary.json` is there.
-    Finished,
-    /// It ended with an error.
-    Failed,
-    /// It was ended from outside, and goes on from its checkpoint.
-    Interrupted,
-}
-
-impl Standing {
-    /// The word for it.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Running => "running",
-            Self::Finished => "finished",
-            Self::Failed => "failed",
-            Self::Interrupted => "interrupted",
-        }
-    }
-}
-
-/// `state.json`.
+/// What a sweep knows of a run, as `state.json` holds it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct State {
-    /// Where the run stands.
-    pub state: Standing,
+    /// How far the run is.
+    pub state: RunState,
     /// How often it was started, resumptions included.
+    #[serde(default)]
     pub attempts: u32,
     /// What it ended with, where it failed.
+    #[serde(default)]
     pub error: Option<String>,
     /// Seconds that its processes ran, all attempts together.
+    #[serde(default)]
     pub seconds: f64,
     /// The process that works on it.
+    #[serde(default)]
     pub process: Option<Process>,
 }
 
@@ -67,29 +38,29 @@ pub struct Process {
 
 impl Default for State {
     fn default() -> Self {
-        Self { state: Standing::Waiting, attempts: 0, error: None, seconds: 0.0, process: None }
+        Self { state: RunState::Waiting, attempts: 0, error: None, seconds: 0.0, process: None }
     }
 }
 
 impl State {
-    /// The state of the run in `folder`, whatever became of the process that wrote it last: what has a summary is finished,
-    /// and what nobody works on is not running. Nothing is written.
+    /// The state of the run in `folder`, whatever became of the process that wrote it last: see [`RunState::of_run`]. Nothing
+    /// is written.
     #[must_use]
     pub fn of_run(folder: &Path) -> Self {
-        let mut state = Self::of_file(folder).unwrap_or_default();
-        if RunFolder::at(folder).summary().is_file() {
-            (state.state, state.error, state.process) = (Standing::Finished, None, None);
-            return state;
+        let said = Self::of_file(folder);
+        let state = RunState::of_run(folder, said.as_ref().map(|said| said.state));
+        Self { state, ..said.unwrap_or_default() }.settled()
+    }
+
+    /// Without the error and the process of another state.
+    fn settled(mut self) -> Self {
+        if self.state == RunState::Finished {
+            self.error = None;
         }
-        match (state.state, FolderLock::holder(folder)) {
-            (_, Some(_)) => state.state = Standing::Running,
-            // A copy of a finished run that lost its summary is not finished.
-            (Standing::Running | Standing::Finished, None) => {
-                (state.state, state.process) = (Standing::Interrupted, None);
-            }
-            _ => {}
+        if matches!(self.state, RunState::Finished | RunState::Interrupted | RunState::Unfinished) {
+            self.process = None;
         }
-        state
+        self
     }
 
     /// The state as it was written last; `None`: none was, or it cannot be read.

@@ -13,7 +13,8 @@ use mga_train::identity::Identity;
 use mga_train::run_folder::RunFolder;
 
 use super::plan::{CELL, Cell, CellRecord, EXPERIMENT, Plan, read_json};
-use super::state::{STATE, Standing, State};
+use super::run_state::{RunState, STATE};
+use super::state::State;
 
 /// A run that was found under another name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +24,7 @@ pub struct TakenOver {
     /// The name of its cell from now on. The same: it could not be renamed, and keeps its name for now.
     pub key: String,
     /// How far it is.
-    pub state: Standing,
+    pub state: RunState,
 }
 
 impl TakenOver {
@@ -99,13 +100,11 @@ fn id(folder: &Path) -> Option<String> {
 /// How much would be lost without the run in a folder.
 fn rank(folder: &Path) -> u8 {
     match State::of_run(folder).state {
-        // Begun by hand, without a sweep to write of it.
-        Standing::Waiting if RunFolder::at(folder).experiment().exists() => 3,
-        Standing::Waiting => 1,
-        Standing::Failed => 2,
-        Standing::Interrupted => 3,
-        Standing::Running => 4,
-        Standing::Finished => 5,
+        RunState::Waiting => 1,
+        RunState::Failed => 2,
+        RunState::Interrupted | RunState::Unfinished => 3,
+        RunState::Running => 4,
+        RunState::Finished => 5,
     }
 }
 
@@ -151,7 +150,7 @@ fn take_over(sweep: &Path, cell: &mut Cell, busy: &dyn Fn(&Cell) -> bool) -> any
 /// Whether a process works in the folder, or may be about to: what it has open by name must keep that name.
 fn is_used(folder: &Path) -> bool {
     FolderLock::holder(folder).is_some()
-        || State::of_file(folder).is_some_and(|state| state.state == Standing::Running)
+        || State::of_file(folder).is_some_and(|state| state.state == RunState::Running)
             && !RunFolder::at(folder).summary().is_file()
 }
 
@@ -266,7 +265,7 @@ mod tests {
             sweep.plan(&[("new.a-1111", "1111"), ("b-2222", "2222"), ("c-3333", "3333"), ("d-5555", "5555")]);
         let expected = [("old.a-1111", "new.a-1111"), ("set-aside-other-2222", "b-2222"), ("waits-3333", "c-3333")];
         assert_eq!(pairs(&plan.found()), expected);
-        assert_eq!(plan.cells[0].state().state, Standing::Finished);
+        assert_eq!(plan.cells[0].state().state, RunState::Finished);
         assert!(sweep.names().contains(&"old.a-1111".to_owned()) && !sweep.names().contains(&"new.a-1111".to_owned()));
         assert_eq!(pairs(&plan.take_over(&|_| false).unwrap()), expected);
         assert_eq!(
@@ -274,7 +273,7 @@ mod tests {
             ["a-1111", "b-2222", "c-3333", "new.a-1111", "older.a-1111", "stranger-4444"],
             "the others stay"
         );
-        assert_eq!((plan.cells[0].state().state, plan.found()), (Standing::Finished, vec![]));
+        assert_eq!((plan.cells[0].state().state, plan.found()), (RunState::Finished, vec![]));
         // Once more: each is in its place.
         assert_eq!(sweep.plan(&[("new.a-1111", "1111"), ("b-2222", "2222")]).found(), []);
     }
@@ -288,7 +287,7 @@ mod tests {
         let taken = plan.take_over(&|_| false).unwrap();
         assert_eq!(pairs(&taken), [("a-1111", "a-1111")]);
         assert!(taken[0].told().contains("keeps its name"), "{}", taken[0].told());
-        assert_eq!((plan.cells[0].key.as_str(), plan.cells[0].state().state), ("a-1111", Standing::Running));
+        assert_eq!((plan.cells[0].key.as_str(), plan.cells[0].state().state), ("a-1111", RunState::Running));
         drop(lock);
         // One whose task has been started and has not come to its lock.
         sweep.write(

@@ -15,7 +15,6 @@ pub mod report;
 pub mod results;
 pub mod schema;
 pub mod sweep;
-mod sweep_slurm;
 pub mod sweep_task;
 pub mod train;
 pub mod weights;

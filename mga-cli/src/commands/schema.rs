@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use mga_experiment::Components;
 use mga_experiment::experiment_schema;
+use mga_sweep::launchers::launchers;
 use mga_sweep::sweep_schema;
 
 use crate::output;
@@ -41,8 +42,8 @@ pub fn text(components: &Components) -> anyhow::Result<String> {
 ///
 /// # Errors
 /// None that a schema can have; JSON's own.
-pub fn sweep_text() -> anyhow::Result<String> {
-    Ok(serde_json::to_string_pretty(&sweep_schema())? + "\n")
+pub fn sweep_text(components: &Components) -> anyhow::Result<String> {
+    Ok(serde_json::to_string_pretty(&sweep_schema(&launchers(components)))? + "\n")
 }
 
 /// Runs the command.
@@ -50,7 +51,7 @@ pub fn sweep_text() -> anyhow::Result<String> {
 /// # Errors
 /// The file or standard output cannot be written.
 pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
-    let text = if args.sweep { sweep_text()? } else { text(components)? };
+    let text = if args.sweep { sweep_text(components)? } else { text(components)? };
     match &args.out {
         None => Ok(output::print(text)?),
         Some(path) => {

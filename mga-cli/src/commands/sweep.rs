@@ -1,23 +1,20 @@
 //! `mga sweep`: an experiment under many settings.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Context;
 use mga_core::whole_file;
 use mga_experiment::{Components, Defaults, Overrides};
-use mga_sweep::{
-    Cell, Crew, Draws, Estimate, Plan, Planner, Search, Standing, State, begun_with, duration, gpus, shares,
-    takes_any_gpu,
-};
+use mga_sweep::launchers::{Launch, Launcher, LauncherComponents, Request, Rounds, launchers, queued_of};
+use mga_sweep::{Cell, Estimate, Plan, PlannedRounds, Planner, RunState, Search, State, begun_with, duration};
 use mga_train::folder_lock::FolderLock;
-use mga_train::interrupt::{Interrupt, Interrupted};
 use mga_train::run_folder::RunFolder;
 use serde_json::json;
 
-use super::sweep_slurm::{self, Request};
 use crate::output::print;
 use crate::signals;
+use crate::status::Usage;
 use crate::sweep_report::Report;
 
 const EXAMPLE: &str = "\
@@ -29,16 +26,6 @@ Example:
 What is finished is not run again, whatever ended the sweep and whatever its run was called before: a value, an axis or a
 variant added to the file runs only what is new.";
 
-/// Who starts the runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-enum Launcher {
-    /// This command, on this machine.
-    #[default]
-    Local,
-    /// SLURM, as a job array; this command submits it and ends.
-    Slurm,
-}
-
 /// Run an experiment under many settings.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLE)]
@@ -48,9 +35,10 @@ pub struct Args {
     /// The sweep's folder.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Who starts the runs: this command, or SLURM, as a job array with the resources of [launcher].
-    #[arg(long, value_enum, default_value_t)]
-    launcher: Launcher,
+    /// Who starts the runs: `local`, this command; `slurm`, SLURM, as a job array with the resources of [launcher]; or another
+    /// launcher that was registered.
+    #[arg(long, value_name = "NAME", default_value = "local")]
+    launcher: String,
     /// With --launcher slurm: write the scripts and submit nothing.
     #[arg(long)]
     emit: bool,
@@ -79,9 +67,8 @@ pub struct Args {
 /// # Errors
 /// A wrong sweep file or experiment; another sweep in the folder; runs that failed; a signal.
 pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
+    let launcher = launcher(&args, components)?;
     let interrupt = signals::listen()?;
-    let slurm = args.launcher == Launcher::Slurm;
-    anyhow::ensure!(slurm || !args.emit, "--emit writes the scripts of --launcher slurm; name both");
     anyhow::ensure!(
         !RunFolder::at(&args.out).holds_run(),
         "{}: there is a run in this folder; a sweep has a folder of its own, which --out names",
@@ -97,185 +84,72 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     }
     let mut planner = Planner::read(&args.sweep, overrides, components)?;
     anyhow::ensure!(
-        !(slurm && planner.file().search == Search::Tpe),
-        "{}: search = \"tpe\" learns from runs as they end, and a job array is fixed when it is submitted: use --launcher local, \
-         or search = \"random\"",
-        args.sweep.display()
+        launcher.waits() || planner.file().search != Search::Tpe,
+        "{}: search = \"tpe\" learns from runs as they end, and --launcher {} fixes them when it starts them: use \
+         --launcher local, or search = \"random\"",
+        args.sweep.display(),
+        launcher.name()
     );
-    let mut draws = (planner.file().search == Search::Tpe).then(|| Draws::read(&args.out, &planner)).transpose()?;
-    if args.dry_run {
-        let plan = planner.plan(&args.out, draws.as_ref().map(|draws| draws.values.as_slice()))?;
-        planner.warnings.iter().for_each(|warning| say!("{warning}"));
-        return list(&plan, &planner, &args);
-    }
-    if slurm && !args.emit && planner.file().launcher.masks_first {
+    let request = Request {
+        retry: args.retry,
+        emit: args.emit,
+        at_once: args.jobs,
+        quiet: args.quiet,
+        offline: components.hub.settings().offline,
+    };
+    if !args.dry_run && launcher.makes_masks(&planner.file().launcher, &request)? {
         planner.keep_data();
     }
-    if let Some(draws) = draws.as_mut().filter(|draws| draws.values.is_empty()) {
-        draws.more(&planner, None)?;
+    let mut rounds = PlannedRounds::new(&mut planner, &args.out, &interrupt)?;
+    let plan = if args.dry_run { rounds.drawn()? } else { rounds.first()? };
+    rounds.planner().warnings.iter().for_each(|warning| say!("{warning}"));
+    if args.dry_run {
+        return list(&plan, rounds.total(plan.cells.len()), launcher.as_ref(), &args);
     }
-    let mut plan = planner.plan(&args.out, draws.as_ref().map(|draws| draws.values.as_slice()))?;
-    planner.warnings.iter().for_each(|warning| say!("{warning}"));
     std::fs::create_dir_all(&args.out).with_context(|| format!("{}: cannot be made", args.out.display()))?;
-    let lock = FolderLock::take(&args.out, "sweeps")?;
+    let _lock = FolderLock::take(&args.out, "sweeps")?;
     whole_file::remove_leftovers(&args.out).with_context(|| format!("{}: cannot be tidied up", args.out.display()))?;
-    planner.write_files(&args.out)?;
-    if slurm {
-        let busy = sweep_slurm::begun(&plan);
-        let taken = plan.take_over(&|cell| busy.iter().any(|key| cell.is_called(key)))?;
-        plan.write()?;
-        let request = Request { retry: args.retry, emit: args.emit, at_once: args.jobs, quiet: args.quiet };
-        let prepare = || planner.make_masks(&interrupt);
-        let mut report = Report::new(args.json, true, 1);
-        report.taken_over(&taken);
-        return sweep_slurm::run(&plan, &request, &mut report, prepare);
-    }
-    let mut sweep = Sweep::new(&args, &plan, components.hub.settings().offline, &interrupt);
-    loop {
-        if let Some(draws) = &draws {
-            draws.write(&args.out)?;
-        }
-        sweep.report.taken_over(&plan.take_over(&|_| false)?);
-        plan.write()?;
-        sweep.round(&plan, planner.total(plan.cells.len()))?;
-        let more = match draws.as_mut().filter(|_| !interrupt.is_raised()) {
-            Some(draws) => draws.more(&planner, Some(&plan))?,
-            None => false,
-        };
-        if !more {
-            break;
-        }
-        plan = planner.plan(&args.out, draws.as_ref().map(|draws| draws.values.as_slice()))?;
-    }
-    drop(lock);
-    sweep.end(&args.out)
+    rounds.planner().write_files(&args.out)?;
+    // A bar is for runs that are waited for.
+    let mut report = Report::new(args.json, args.quiet || !launcher.waits());
+    launcher.launch(&mut Launch { plan, rounds: &mut rounds, request, interrupt: &interrupt, teller: &mut report })
 }
 
-/// A sweep under way.
-struct Sweep<'a> {
-    crew: Crew<'a>,
-    report: Report,
-    retry: bool,
-    told: bool,
-}
-
-impl<'a> Sweep<'a> {
-    fn new(args: &Args, plan: &Plan, offline: bool, interrupt: &'a Interrupt) -> Self {
-        let on_gpu = plan.cells.iter().any(takes_any_gpu);
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let shares = shares(args.jobs.map(usize::from), cores, &gpus(), on_gpu);
-        let report = Report::new(args.json, args.quiet, shares.len());
-        Self { crew: Crew { shares, offline, interrupt }, report, retry: args.retry, told: false }
+/// The launcher that is asked for.
+fn launcher(args: &Args, components: &Components) -> anyhow::Result<Arc<dyn Launcher>> {
+    let launcher = components
+        .launcher(&args.launcher)
+        .map_err(|error| Usage(clap::Error::raw(clap::error::ErrorKind::InvalidValue, format!("{error}\n"))))?;
+    if args.emit && !launcher.can_emit() {
+        let writers = launchers(components).into_iter().filter(|entry| entry.item.can_emit());
+        let writers: Vec<String> = writers.map(|entry| format!("--launcher {}", entry.name)).collect();
+        anyhow::bail!("--emit writes the scripts of {}; name both", writers.join(" or "));
     }
-
-    /// Runs what is left of the planned runs, of which there will be `total` in the end.
-    fn round(&mut self, plan: &Plan, total: usize) -> anyhow::Result<()> {
-        let standing: Vec<(&Cell, State)> = plan.cells.iter().map(|cell| (cell, cell.state())).collect();
-        let mut left: Vec<&Cell> = Vec::new();
-        let (mut finished, mut failed) = (0, 0);
-        for (cell, state) in &standing {
-            match state.state {
-                Standing::Finished => {
-                    finished += 1;
-                    // A sweep that was killed may not have heard of it.
-                    if State::of_file(cell.folder()).is_none_or(|written| written.state != Standing::Finished) {
-                        state.write(cell.folder())?;
-                    }
-                    self.report.known(cell);
-                }
-                Standing::Failed if !self.retry => failed += 1,
-                _ => left.push(cell),
-            }
-        }
-        // What fails from now on has had its second chance.
-        self.retry = false;
-        self.report.planned(plan);
-        self.report.standing(total, finished, failed);
-        if !self.told {
-            self.told = true;
-            self.tell(plan, &standing, &left, total, (finished, failed));
-        }
-        self.crew.run(&left, &mut self.report);
-        Ok(())
-    }
-
-    /// Says how many runs there are and about how long they take, before the first starts.
-    fn tell(&mut self, plan: &Plan, standing: &[(&Cell, State)], left: &[&Cell], total: usize, done: (usize, usize)) {
-        let (jobs, to_run) = (self.crew.shares.len(), total - done.0 - done.1);
-        plan.superseded().iter().for_each(|old| self.report.line(&old.told()));
-        let finished = Estimate::of_finished(standing.iter().map(|(cell, state)| (*cell, state)));
-        let estimate = match (finished, left.first(), self.crew.shares.first()) {
-            (Some(estimate), ..) => Some(estimate),
-            (None, Some(cell), Some(share)) => Estimate::of_steps(cell, share),
-            _ => None,
-        };
-        let (finished, failed) = done;
-        let mut line = format!("{}: {total} runs: {finished} finished, {failed} failed, {to_run} to run", plan.name);
-        match &estimate {
-            _ if left.is_empty() => {}
-            Some(estimate) => line += &format!("; {}", estimate.told(to_run, jobs)),
-            None => line += "; how long shows with the first that is finished",
-        }
-        if jobs > 1 {
-            line += &format!("; {jobs} at a time");
-        }
-        self.report.line(&line);
-        if failed > 0 {
-            self.report.line(&format!("{} failed before: `--dry-run` says why, `--retry` runs again", counted(failed)));
-        }
-        self.report.object(json!({
-            "event": "plan", "sweep": plan.name, "folder": plan.folder, "total": total, "finished": finished,
-            "failed": failed, "to_run": to_run, "jobs": jobs,
-            "seconds": estimate.as_ref().map(|estimate| estimate.seconds(to_run, jobs)),
-            "seconds_from": estimate.as_ref().map(|estimate| estimate.from.as_str()),
-        }));
-        if let Some(estimate) = &estimate {
-            self.report.expect(estimate.run_seconds, estimate.runs);
-        }
-    }
-
-    fn end(self, out: &Path) -> anyhow::Result<()> {
-        let Self { report, crew, .. } = self;
-        report.close();
-        report.line(&report.outcome());
-        let (failed, interrupted) = (report.failed(), crew.interrupt.is_raised());
-        let best = report.best();
-        report.object(json!({ "event": "end", "failed": failed, "interrupted": interrupted, "best": best }));
-        if interrupted {
-            return Err(Interrupted(format!("interrupted; the same command goes on with {}", out.display())).into());
-        }
-        anyhow::ensure!(failed == 0, "{} failed; `--dry-run` says why, `--retry` runs again", counted(failed));
-        Ok(())
-    }
-}
-
-fn counted(runs: usize) -> String {
-    if runs == 1 { "1 run".to_owned() } else { format!("{runs} runs") }
+    Ok(launcher)
 }
 
 /// The runs, and where each stands.
-fn list(plan: &Plan, planner: &Planner<'_>, args: &Args) -> anyhow::Result<()> {
+fn list(plan: &Plan, total: usize, launcher: &dyn Launcher, args: &Args) -> anyhow::Result<()> {
     let mut text = String::new();
-    let slurm = args.launcher == Launcher::Slurm;
-    let queued = if slurm { sweep_slurm::queued(plan)? } else { BTreeMap::new() };
+    let queued = launcher.queued(plan)?;
     for cell in &plan.cells {
         let state = cell.state();
-        let task = sweep_slurm::task_of(&queued, cell).filter(|_| state.state != Standing::Finished);
+        let task = queued_of(&queued, cell).filter(|_| state.state != RunState::Finished);
         if args.json {
-            let task = task.map(|task| json!({ "job": task.job, "index": task.index, "state": task.state }));
+            let task = task.map(|task| &task.record);
             let run = json!({
                 "key": cell.key, "found_as": cell.found_as(), "state": state, "cell": cell.record, "task": task,
             });
             text += &run.to_string();
         } else if let Some(task) = task {
-            text += &format!("{} {}", cell.key, sweep_slurm::told(task));
+            text += &format!("{} {}", cell.key, task.told);
         } else {
             let what = match state.state {
-                Standing::Waiting => "new".to_owned(),
-                Standing::Failed => format!("failed: {}", state.error.unwrap_or_default().lines().next().unwrap_or("")),
-                Standing::Finished => format!("finished, {}", duration(state.seconds)),
-                Standing::Running => "running".to_owned(),
-                Standing::Interrupted => "interrupted".to_owned(),
+                RunState::Waiting => "new".to_owned(),
+                RunState::Failed => format!("failed: {}", state.error.unwrap_or_default().lines().next().unwrap_or("")),
+                RunState::Finished => format!("finished, {}", duration(state.seconds)),
+                RunState::Running => "running".to_owned(),
+                RunState::Interrupted | RunState::Unfinished => state.state.word().to_owned(),
             };
             text += &format!("{} {what}", cell.key);
         }
@@ -286,9 +160,8 @@ fn list(plan: &Plan, planner: &Planner<'_>, args: &Args) -> anyhow::Result<()> {
     }
     if !args.json {
         let states: Vec<(&Cell, State)> = plan.cells.iter().map(|cell| (cell, cell.state())).collect();
-        let of = |wanted: Standing| states.iter().filter(|(_, state)| state.state == wanted).count();
-        let total = planner.total(plan.cells.len());
-        let (finished, failed) = (of(Standing::Finished), of(Standing::Failed));
+        let of = |wanted: RunState| states.iter().filter(|(_, state)| state.state == wanted).count();
+        let (finished, failed) = (of(RunState::Finished), of(RunState::Failed));
         text += &format!("{}: {total} runs: {finished} finished, {failed} failed", plan.name);
         let left = total - finished - if args.retry { 0 } else { failed };
         text += &format!(", {left} to run");
@@ -299,7 +172,7 @@ fn list(plan: &Plan, planner: &Planner<'_>, args: &Args) -> anyhow::Result<()> {
             text += &format!("; {}", estimate.told(left, args.jobs.map_or(1, usize::from)));
         }
         text += "\n";
-        let begun = plan.found().into_iter().filter(|found| found.state != Standing::Waiting);
+        let begun = plan.found().into_iter().filter(|found| found.state != RunState::Waiting);
         begun.for_each(|found| text += &(found.told() + "\n"));
         plan.superseded().iter().for_each(|old| text += &(old.told() + "\n"));
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use mga_experiment::{Components, Overrides, load};
-use mga_sweep::{Plan, Share, Standing, run_cell};
+use mga_sweep::{Plan, RunState, Share, run_cell};
 use mga_train::assemble;
 use mga_train::interrupt::Interrupted;
 use mga_train::runners::timing;
@@ -50,14 +50,14 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
         let timed = timing::time(&loaded, components, TIMED)?;
         return Ok(print(serde_json::to_string(&timed)? + "\n")?);
     }
-    if cell.state().state == Standing::Finished {
+    if cell.state().state == RunState::Finished {
         say!("{}: finished already", cell.key);
         return Ok(());
     }
     let state = run_cell(cell, &Share::default(), components.hub.settings().offline, &interrupt)?;
     match state.state {
-        Standing::Finished => Ok(()),
-        Standing::Failed => anyhow::bail!("{}: {}", cell.key, state.error.unwrap_or_default()),
+        RunState::Finished => Ok(()),
+        RunState::Failed => anyhow::bail!("{}: {}", cell.key, state.error.unwrap_or_default()),
         _ => Err(Interrupted(format!("{}: interrupted, and saved", cell.key)).into()),
     }
 }

@@ -1,15 +1,32 @@
 //! The table of arms.
 
-use super::table::{Cell, Head, Table};
+use askama::Template;
+
+use super::markup::Markup;
+use super::table::{Cell, Head, Shown, Table};
 use crate::Report;
-use crate::cells::runs;
+use crate::cells::{runs, sentences};
+use crate::legend::legend;
 use crate::model::{Arm, Column, Score, Verdict};
-use crate::plots::markup::escape;
 use crate::search_cells::{heading, spread};
 use crate::wording::{difference_interval, duration, interval, p_value};
 
+/// The table, and what is to be said of it.
+#[derive(Template)]
+#[template(path = "html/arms.html")]
+struct Section {
+    table: Markup,
+    legend: String,
+    sentences: Vec<String>,
+}
+
+/// The table, its legend, and what it says in sentences.
+pub(super) fn section(report: &Report) -> anyhow::Result<Markup> {
+    Markup::of(&Section { table: Markup::of(&table(report))?, legend: legend(report), sentences: sentences(report) })
+}
+
 /// A row an arm: n, every metric, the difference to the baseline, compute.
-pub(super) fn table(report: &Report) -> Table {
+fn table(report: &Report) -> Table {
     let mut heads = vec![Head::words("arm"), Head::number("n")];
     heads.extend(report.search.as_ref().map(|search| Head::number(heading(&search.column))));
     for (place, column) in report.columns.iter().enumerate() {
@@ -30,8 +47,7 @@ pub(super) fn table(report: &Report) -> Table {
 }
 
 fn row(report: &Report, index: usize, arm: &Arm, compared: bool) -> Vec<Cell> {
-    let mut cells =
-        vec![Cell::html(name(report, index, arm), &arm.name), Cell::number(&runs(arm), Some(arm.finished as f64))];
+    let mut cells = vec![name(report, index, arm), Cell::number(&runs(arm), Some(arm.finished as f64))];
     cells.extend(
         report
             .search
@@ -68,7 +84,7 @@ fn difference(report: &Report, arm: &Arm) -> [Cell; 3] {
     [
         Cell::number(&column.show_difference(comparison.difference), comparison.difference),
         Cell::number(&range, comparison.interval.map(|interval| interval.low)),
-        Cell::html(format!("<span class=\"{tone}\">{}</span>", escape(&p)), &key),
+        Cell::sorted(Shown::Toned { text: p, tone }, &key),
     ]
 }
 
@@ -80,26 +96,13 @@ fn value(column: &Column, score: &Score, arm: &Arm) -> String {
 }
 
 /// The name with its colour, the baseline's mark, and its flags as links.
-fn name(report: &Report, index: usize, arm: &Arm) -> String {
-    let mut html = format!("{} {}", swatch(index), escape(&arm.name));
-    if arm.baseline {
-        html += " <span class=\"tag\">baseline</span>";
-    }
-    if arm.best_validated {
-        html += " <span class=\"tag\">best on validation</span>";
-    }
-    for flag in report.flags_of(arm) {
-        let mark = escape(&flag.mark);
-        html += &format!(" <a class=\"mark\" href=\"#flag-{mark}\">{mark}</a>");
-    }
-    html
-}
-
-/// The colour that an arm has in the plots.
-pub(super) fn swatch(arm: usize) -> String {
-    let class = arm % crate::plots::palette::COLOURS;
-    format!(
-        "<svg class=\"plot swatch\" aria-hidden=\"true\" width=\"10\" height=\"10\" viewBox=\"0 0 10 10\">\
-         <rect class=\"s{class} spot\" width=\"10\" height=\"10\" rx=\"2\"/></svg>"
-    )
+fn name(report: &Report, index: usize, arm: &Arm) -> Cell {
+    let tags = [(arm.baseline, "baseline"), (arm.best_validated, "best on validation")];
+    let shown = Shown::Arm {
+        index,
+        name: arm.name.clone(),
+        tags: tags.into_iter().filter(|(has, _)| *has).map(|(_, tag)| tag).collect(),
+        marks: report.flags_of(arm).map(|flag| flag.mark.clone()).collect(),
+    };
+    Cell::sorted(shown, &arm.name)
 }

@@ -1,15 +1,37 @@
 //! What the runs were made with: program, machine, versions.
 
+use askama::Template;
 use serde_json::Value;
 
-use crate::plots::markup::escape;
+use super::markup::Markup;
 use crate::results::{Record, flatten};
 
 /// A value, and how many runs have it.
 type Counted = Vec<(String, usize)>;
 
-/// A row a key of `environment.json`; values in which runs differ are counted. Empty where no run says anything.
-pub(super) fn section(records: &[Record]) -> String {
+/// The section.
+#[derive(Template)]
+#[template(path = "html/environment.html")]
+struct Section {
+    rows: Vec<Row>,
+    /// Runs that say something, and those that do not.
+    runs: usize,
+    silent: usize,
+}
+
+struct Row {
+    name: String,
+    values: Vec<Said>,
+}
+
+/// A value, and how many runs have it where not all do.
+struct Said {
+    text: String,
+    count: Option<usize>,
+}
+
+/// A row a key of `environment.json`; values in which runs differ are counted. `None` where no run says anything.
+pub(super) fn section(records: &[Record]) -> anyhow::Result<Option<Markup>> {
     let flat: Vec<_> = records.iter().filter_map(|record| record.environment.as_ref().map(flatten)).collect();
     let mut keys: Vec<(&str, Counted)> = vec![];
     for (key, value) in flat.iter().flat_map(|flat| flat.iter()) {
@@ -25,34 +47,17 @@ pub(super) fn section(records: &[Record]) -> String {
         }
     }
     if keys.is_empty() {
-        return String::new();
+        return Ok(None);
     }
-    let rows: String = keys.iter().map(|(key, values)| row(key, values, flat.len())).collect();
-    let silent = records.len() - flat.len();
-    let silent = match silent {
-        0 => String::new(),
-        n => format!("<p class=\"note\">{n} of {} runs say nothing of it.</p>\n", records.len()),
-    };
-    format!("<div class=\"scroll\"><table class=\"plain\"><tbody>\n{rows}</tbody></table></div>\n{silent}")
+    let runs = flat.len();
+    let rows = keys.into_iter().map(|(key, values)| row(key, values, runs)).collect();
+    Markup::of(&Section { rows, runs, silent: records.len() - runs }).map(Some)
 }
 
-fn row(key: &str, values: &Counted, runs: usize) -> String {
+fn row(key: &str, values: Counted, runs: usize) -> Row {
     let name = if key == "started_unix_seconds" { "started (UTC)".to_owned() } else { key.replace('_', " ") };
-    let of = |(value, count): &(String, usize)| {
-        let count = if *count == runs {
-            String::new()
-        } else {
-            format!(" <span class=\"note\">({count} of {runs} runs)</span>")
-        };
-        format!("{}{count}", escape(value))
-    };
-    let shown = if values.len() <= 3 {
-        values.iter().map(of).collect::<Vec<_>>().join("<br>")
-    } else {
-        let items: String = values.iter().map(|value| format!("<li>{}</li>", of(value))).collect();
-        format!("<details><summary>{} different</summary><ul>{items}</ul></details>", values.len())
-    };
-    format!("<tr><th scope=\"row\">{}</th><td>{shown}</td></tr>\n", escape(&name))
+    let of = |(text, count)| Said { text, count: Some(count).filter(|count| *count != runs) };
+    Row { name, values: values.into_iter().map(of).collect() }
 }
 
 fn show(value: &Value) -> String {
@@ -91,7 +96,7 @@ mod tests {
     #[test]
     fn foreign_values_are_text() {
         let values = vec![("<script>".to_owned(), 1), ("b".to_owned(), 2)];
-        let html = row("<key>", &values, 3);
-        assert!(html.contains("&lt;script&gt;") && html.contains("&lt;key&gt;") && html.contains("(2 of 3 runs)"));
+        let html = Section { rows: vec![row("<key>", values, 3)], runs: 3, silent: 0 }.render().unwrap();
+        assert!(html.contains("&#60;script&#62;") && html.contains("&#60;key&#62;") && html.contains("(2 of 3 runs)"));
     }
 }

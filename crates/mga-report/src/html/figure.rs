@@ -1,7 +1,9 @@
 //! A plot with what is said of it.
 
+use askama::Template;
+
+use super::markup::Markup;
 use crate::plots::Plot;
-use crate::plots::markup::escape;
 
 /// A plot on the page, and a file beside it.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,16 +17,17 @@ pub(super) struct Figure {
     pub(super) arm: Option<usize>,
 }
 
-impl Figure {
-    /// The element. One whose arm can be hidden says whose it is.
-    pub(super) fn element(&self) -> String {
-        let arm = self.arm.map(|arm| format!(" data-series=\"{arm}\"")).unwrap_or_default();
-        let caption = match self.caption.as_str() {
-            "" => String::new(),
-            text => format!("<figcaption>{}</figcaption>", escape(text)),
-        };
-        format!("<figure{arm}><div class=\"scroll\">{}</div>{caption}</figure>\n", self.plot.inline())
-    }
+/// Plots side by side. One whose arm can be hidden says whose it is.
+#[derive(Template)]
+#[template(path = "html/figures.html")]
+struct Figures<'a> {
+    figures: &'a [&'a Figure],
+}
+
+/// The plots as an element; `None`: there are none.
+pub(super) fn element<'a>(figures: impl IntoIterator<Item = &'a Figure>) -> anyhow::Result<Option<Markup>> {
+    let figures: Vec<&Figure> = figures.into_iter().collect();
+    if figures.is_empty() { Ok(None) } else { Markup::of(&Figures { figures: &figures }).map(Some) }
 }
 
 /// A file's name for something of an arm: its number, which is unique, and what is left of its name.

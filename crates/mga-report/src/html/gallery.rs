@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use askama::Template;
 use mga_train::gallery::OVERVIEW;
 use mga_train::mask_survey::SHEET;
 use serde::Deserialize;
 
-use super::arms_table::swatch;
+use super::markup::Markup;
 use super::pictures::embedded;
 use crate::Report;
-use crate::plots::markup::escape;
 use crate::results::Record;
 
 /// Pictures of one run.
@@ -52,14 +52,48 @@ struct Shown {
     confidence: Option<f64>,
 }
 
-/// The pictures of the runs, arm by arm, and what could not be read. Empty where no run has pictures.
-pub(super) fn section(report: &Report, records: &[Record]) -> (String, Vec<String>) {
+/// The section.
+#[derive(Template)]
+#[template(path = "html/gallery.html")]
+struct Gallery<'a> {
+    arms: Vec<OfArm<'a>>,
+}
+
+struct OfArm<'a> {
+    index: usize,
+    name: &'a str,
+    runs: Vec<OfRun>,
+}
+
+struct OfRun {
+    heading: String,
+    pictures: Vec<Picture>,
+}
+
+struct Picture {
+    source: String,
+    width: u32,
+    height: u32,
+    alt: String,
+    caption: String,
+    images: Vec<Item>,
+}
+
+/// An image of an overview: what is said of it, and whether it was taken for another class.
+struct Item {
+    said: String,
+    path: String,
+    wrong: bool,
+}
+
+/// The pictures of the runs, arm by arm, and what could not be read. `None` where no run has pictures.
+pub(super) fn section(report: &Report, records: &[Record]) -> anyhow::Result<(Option<Markup>, Vec<String>)> {
     let found: Vec<Vec<PathBuf>> = records.iter().map(|record| pictures(&record.folder)).collect();
     let all: usize = found.iter().map(Vec::len).sum();
     let budget = EACH.min(BYTES / all.clamp(1, MOST));
-    let (mut html, mut notes, mut left) = (String::new(), vec![], MOST);
+    let (mut arms, mut notes, mut left) = (vec![], vec![], MOST);
     for (index, arm) in report.arms.iter().enumerate() {
-        let mut runs = String::new();
+        let mut runs = vec![];
         for &run in arm.runs.iter().filter(|&&run| !found[run].is_empty()) {
             if left == 0 {
                 notes.push(format!("{}: its pictures are left out, the page has {MOST} already", records[run].key));
@@ -67,18 +101,14 @@ pub(super) fn section(report: &Report, records: &[Record]) -> (String, Vec<Strin
             }
             let shown = left.min(found[run].len());
             left -= shown;
-            runs += &of_run(report, run, &found[run][..shown], budget, &mut notes);
+            runs.push(of_run(report, run, &found[run][..shown], budget, &mut notes));
         }
         if !runs.is_empty() {
-            let open = if html.is_empty() { " open" } else { "" };
-            let (swatch, name) = (swatch(index), escape(&arm.name));
-            html += &format!(
-                "<details class=\"gallery\" data-series=\"{index}\"{open}><summary>{swatch} {name}</summary>\n\
-                 <div class=\"runs\">{runs}</div></details>\n"
-            );
+            arms.push(OfArm { index, name: &arm.name, runs });
         }
     }
-    (html, notes)
+    let section = if arms.is_empty() { None } else { Some(Markup::of(&Gallery { arms })?) };
+    Ok((section, notes))
 }
 
 /// The pictures of a run's folder, the overview first, then by name.
@@ -95,14 +125,13 @@ fn pictures(folder: &Path) -> Vec<PathBuf> {
     paths
 }
 
-fn of_run(report: &Report, run: usize, paths: &[PathBuf], budget: usize, notes: &mut Vec<String>) -> String {
+fn of_run(report: &Report, run: usize, paths: &[PathBuf], budget: usize, notes: &mut Vec<String>) -> OfRun {
     let run = &report.runs[run];
     let score = report.metric().map(|column| {
         let value = run.values.first().copied().flatten();
         format!(", {} {}{}", column.title, column.show(value), column.unit())
     });
-    let heading = format!("{}{}", run.replicate, score.unwrap_or_default());
-    let mut html = format!("<div class=\"run\"><h4>{}</h4>\n", escape(&heading));
+    let mut pictures = vec![];
     for path in paths {
         let picture = match embedded(path, budget) {
             Ok(picture) => picture,
@@ -113,19 +142,18 @@ fn of_run(report: &Report, run: usize, paths: &[PathBuf], budget: usize, notes: 
         };
         let overview = path.ends_with(OVERVIEW).then(|| overview(path, notes));
         let name = path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let caption = overview.as_ref().map_or_else(|| escape(&name), caption);
-        let said = escape(&format!("{name} of {}", run.key));
         // Pictures of small images can be seen, and stay as sharp as they are.
         let enlarged = if picture.width <= SMALL { 2 } else { 1 };
-        html += &format!(
-            "<figure class=\"picture\"><img src=\"{}\" width=\"{}\" height=\"{}\" alt=\"{said}\" loading=\"lazy\" \
-             decoding=\"async\"><figcaption>{caption}</figcaption></figure>\n",
-            picture.source,
-            enlarged * picture.width,
-            enlarged * picture.height
-        );
+        pictures.push(Picture {
+            source: picture.source,
+            width: enlarged * picture.width,
+            height: enlarged * picture.height,
+            alt: format!("{name} of {}", run.key),
+            caption: overview.as_ref().map_or_else(|| name.clone(), caption),
+            images: overview.iter().flat_map(|overview| &overview.images).map(item).collect(),
+        });
     }
-    html + "</div>\n"
+    OfRun { heading: format!("{}{}", run.replicate, score.unwrap_or_default()), pictures }
 }
 
 /// What is said of the overview, beside it.
@@ -138,7 +166,7 @@ fn overview(picture: &Path, notes: &mut Vec<String>) -> Overview {
     })
 }
 
-/// How the overview is read, and which images it shows, as HTML.
+/// How the overview is read.
 fn caption(overview: &Overview) -> String {
     let columns = if overview.columns.is_empty() {
         "image, mask (where there is one) and attention (where the network has one)".to_owned()
@@ -147,15 +175,10 @@ fn caption(overview: &Overview) -> String {
     };
     let per_row = overview.images_per_row.max(1);
     let each = if per_row == 1 { "one image a line".to_owned() } else { format!("{per_row} images a line") };
-    let mut html = escape(&format!("From left to right: {columns}; {each}."));
-    if !overview.images.is_empty() {
-        let items: String = overview.images.iter().map(item).collect();
-        html += &format!("<details><summary>Which images these are</summary><ol>{items}</ol></details>");
-    }
-    html
+    format!("From left to right: {columns}; {each}.")
 }
 
-fn item(shown: &Shown) -> String {
+fn item(shown: &Shown) -> Item {
     let label = shown.label.as_deref().unwrap_or("class not known");
     let said = match (&shown.predicted, shown.confidence) {
         (Some(predicted), Some(confidence)) => format!("{label}, taken for {predicted} ({:.0} %)", 100.0 * confidence),
@@ -163,6 +186,5 @@ fn item(shown: &Shown) -> String {
         (None, _) => label.to_owned(),
     };
     let wrong = shown.label.is_some() && shown.predicted.is_some() && shown.label != shown.predicted;
-    let class = if wrong { " class=\"worse\"" } else { "" };
-    format!("<li><span{class}>{}</span> <code>{}</code></li>", escape(&said), escape(&shown.path))
+    Item { said, path: shown.path.clone(), wrong }
 }

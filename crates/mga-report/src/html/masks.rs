@@ -1,12 +1,13 @@
 //! The masks that arms learn from: what they cover, and examples.
 
+use askama::Template;
 use mga_train::mask_survey::{MaskSurvey, SHEET};
 
-use super::pictures::embedded;
+use super::markup::Markup;
+use super::pictures::{Embedded, embedded};
 use super::table::{Cell, Head, Table};
 use crate::Report;
 use crate::cells;
-use crate::plots::markup::escape;
 use crate::results::Record;
 use crate::wording::list;
 
@@ -17,9 +18,26 @@ const BYTES: usize = 3 << 20;
 /// Sheets on the page.
 const MOST: usize = 24;
 
+/// The section.
+#[derive(Template)]
+#[template(path = "html/masks.html")]
+struct Section {
+    table: Markup,
+    sheets: Vec<Sheet>,
+}
+
+/// Examples of masks.
+struct Sheet {
+    picture: Embedded,
+    alt: String,
+    caption: String,
+    /// What is said of each, and its path.
+    images: Vec<(String, String)>,
+}
+
 /// A table of the arms with masks, a sheet of examples of each kind of masks, and what could not be read.
-pub(super) fn section(report: &Report, records: &[Record]) -> (String, Vec<String>) {
-    let Some(cells) = cells::masks(report) else { return (String::new(), vec![]) };
+pub(super) fn section(report: &Report, records: &[Record]) -> anyhow::Result<(Option<Markup>, Vec<String>)> {
+    let Some(cells) = cells::masks(report) else { return Ok((None, vec![])) };
     let heads = cells.header.iter().zip(&cells.numbers);
     let heads = heads.map(|(title, &number)| if number { Head::number(title.as_str()) } else { Head::words(title) });
     // Sorted by the number that a cell begins with.
@@ -29,9 +47,8 @@ pub(super) fn section(report: &Report, records: &[Record]) -> (String, Vec<Strin
     };
     let rows = cells.rows.iter().map(|row| row.iter().zip(&cells.numbers).map(cell).collect()).collect();
     let label = "Masks that arms learn from".to_owned();
-    let mut html =
-        Table { label, id: "arm-masks", heads: heads.collect(), rows, rows_are: "arms with masks" }.element();
-    let (kinds, mut notes) = (kinds(report, records), vec![]);
+    let table = Table { label, id: "arm-masks", heads: heads.collect(), rows, rows_are: "arms with masks" };
+    let (kinds, mut sheets, mut notes) = (kinds(report, records), vec![], vec![]);
     let budget = EACH.min(BYTES / kinds.len().clamp(1, MOST));
     for (at, (run, survey, arms)) in kinds.into_iter().enumerate() {
         if at == MOST {
@@ -39,11 +56,11 @@ pub(super) fn section(report: &Report, records: &[Record]) -> (String, Vec<Strin
             break;
         }
         match sheet(&records[run], survey, &list(&arms), budget) {
-            Ok(figure) => html += &figure,
+            Ok(sheet) => sheets.push(sheet),
             Err(error) => notes.push(format!("{error:#}")),
         }
     }
-    (html, notes)
+    Ok((Some(Markup::of(&Section { table: Markup::of(&table)?, sheets })?), notes))
 }
 
 /// Masks that differ: the run whose sheet is shown, its survey, and the arms that learn from such masks.
@@ -64,27 +81,20 @@ fn kinds<'a>(report: &'a Report, records: &'a [Record]) -> Vec<(usize, &'a MaskS
     kinds
 }
 
-fn sheet(record: &Record, survey: &MaskSurvey, arms: &str, budget: usize) -> anyhow::Result<String> {
+fn sheet(record: &Record, survey: &MaskSurvey, arms: &str, budget: usize) -> anyhow::Result<Sheet> {
     let picture = embedded(&record.folder.join("pictures").join(SHEET), budget)?;
     let (source, n) = (&survey.source, survey.images.len());
-    let caption = format!(
-        "{n} training images with their masks ({source}), from the least coverage to the most; {} a line. Of {arms}.",
-        survey.images_per_row
-    );
-    let items = survey.images.iter().map(|image| {
+    let images = survey.images.iter().map(|image| {
         let label = image.label.as_deref().unwrap_or("class not known");
-        let said = format!("{:.1} %, {label}", 100.0 * image.coverage);
-        format!("<li>{} <code>{}</code></li>", escape(&said), escape(&image.path))
+        (format!("{:.1} %, {label}", 100.0 * image.coverage), image.path.clone())
     });
-    Ok(format!(
-        "<figure class=\"picture\"><img src=\"{}\" width=\"{}\" height=\"{}\" alt=\"{}\" loading=\"lazy\" \
-         decoding=\"async\"><figcaption>{}<details><summary>Which images these are</summary><ol>{}</ol></details>\
-         </figcaption></figure>\n",
-        picture.source,
-        picture.width,
-        picture.height,
-        escape(&format!("masks ({source}) of training images")),
-        escape(&caption),
-        items.collect::<String>()
-    ))
+    Ok(Sheet {
+        picture,
+        alt: format!("masks ({source}) of training images"),
+        caption: format!(
+            "{n} training images with their masks ({source}), from the least coverage to the most; {} a line. Of {arms}.",
+            survey.images_per_row
+        ),
+        images: images.collect(),
+    })
 }

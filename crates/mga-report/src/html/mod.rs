@@ -9,6 +9,7 @@ mod curves;
 mod environment;
 mod figure;
 mod gallery;
+mod markup;
 mod masks;
 mod page;
 mod pictures;
@@ -16,7 +17,6 @@ mod runs_table;
 mod search;
 mod settings;
 mod table;
-mod template;
 mod warnings;
 
 use std::path::Path;
@@ -46,7 +46,7 @@ pub fn write(report: &Report, records: &[Record], out: &Path) -> anyhow::Result<
         report.runs.len(),
         records.len()
     );
-    let (page, figures) = page::page(report, records);
+    let (page, figures) = page::page(report, records)?;
     let folder = out.join(FIGURES);
     std::fs::create_dir_all(&folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
     let save = |path: &Path, text: &str| {

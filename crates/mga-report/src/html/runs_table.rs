@@ -1,15 +1,19 @@
 //! The table of runs.
 
-use super::arms_table::swatch;
-use super::table::{Cell, Head, Table};
+use super::markup::Markup;
+use super::table::{Cell, Head, Shown, Table};
 use crate::Report;
 use crate::model::Run;
-use crate::plots::markup::escape;
-use crate::results::State;
+use crate::results::RunState;
 use crate::wording::duration;
 
+/// The table as an element.
+pub(super) fn section(report: &Report) -> anyhow::Result<Markup> {
+    Markup::of(&table(report))
+}
+
 /// A row a run, finished or not: what it scored, or why it failed.
-pub(super) fn table(report: &Report) -> Table {
+fn table(report: &Report) -> Table {
     let mut heads: Vec<Head> = ["arm", "run", "state"].map(Head::words).into();
     heads.extend(
         report
@@ -25,13 +29,13 @@ pub(super) fn table(report: &Report) -> Table {
 
 fn row(report: &Report, run: &Run) -> Vec<Cell> {
     let arm = report.arms.get(run.arm).map_or("", |arm| arm.name.as_str());
-    let left_out = if run.state == State::Finished && !run.counted { ", left out" } else { "" };
+    let left_out = if run.state == RunState::Finished && !run.counted { ", left out" } else { "" };
     let state = format!("{}{left_out}", run.state.word());
-    let tone = if run.state == State::Failed { "worse" } else { "" };
+    let tone = if run.state == RunState::Failed { "worse" } else { "" };
     let mut cells = vec![
-        Cell::html(format!("{} {}", swatch(run.arm), escape(arm)), arm),
+        Cell::sorted(Shown::Arm { index: run.arm, name: arm.to_owned(), tags: vec![], marks: vec![] }, arm),
         Cell::text(&run.replicate),
-        Cell::html(format!("<span class=\"{tone}\">{}</span>", escape(&state)), &state),
+        Cell::sorted(Shown::Toned { text: state.clone(), tone }, &state),
     ];
     for (column, value) in report.columns.iter().zip(&run.values) {
         cells.push(Cell::number(&column.show(*value), *value));
@@ -41,17 +45,7 @@ fn row(report: &Report, run: &Run) -> Vec<Cell> {
     let epoch = run.epoch.map(|epoch| epoch + 1);
     cells.push(Cell::number(&epoch.map_or_else(|| "-".to_owned(), |epoch| epoch.to_string()), epoch.map(|e| e as f64)));
     cells.push(Cell::number(&run.seconds.map_or_else(|| "-".to_owned(), duration), run.seconds));
-    cells.push(Cell::html(amiss(run), &run.key));
+    let folder = Shown::Folder { key: run.key.clone(), error: run.error.clone(), notes: run.notes.clone() };
+    cells.push(Cell::sorted(folder, &run.key));
     cells
-}
-
-fn amiss(run: &Run) -> String {
-    let mut html = format!("<code>{}</code>", escape(&run.key));
-    if let Some(error) = &run.error {
-        html += &format!("<pre class=\"error\">{}</pre>", escape(error));
-    }
-    for note in &run.notes {
-        html += &format!("<br><span class=\"note\">{}</span>", escape(note));
-    }
-    html
 }

@@ -1,38 +1,46 @@
 //! A search: its draws, how the best score grew, and which settings mattered.
 
+use askama::Template;
+
 use super::comparisons::axis;
-use super::figure::Figure;
+use super::figure::{self, Figure};
+use super::markup::Markup;
 use super::table::{Cell, Head, Table};
 use crate::Report;
-use crate::cells::Cells;
-use crate::plots::markup::escape;
 use crate::plots::{BandPoint, LineChart, LineSeries, Scale};
-use crate::search::SearchReport;
 use crate::search_cells::{draws, families, importance, reading};
+use crate::search_model::SearchReport;
+use crate::text_table::Cells;
 
-/// The section, and the figures in it; empty where nothing was searched.
-pub(super) fn section(report: &Report) -> (String, Vec<Figure>) {
+/// The section.
+#[derive(Template)]
+#[template(path = "html/search.html")]
+struct Section {
+    families: Vec<String>,
+    figures: Markup,
+    draws: Markup,
+    importance: Markup,
+    reading: String,
+}
+
+/// The section, and the figures in it; `None` where nothing was searched.
+pub(super) fn section(report: &Report) -> anyhow::Result<(Option<Markup>, Vec<Figure>)> {
     let (Some(search), Some(draws), Some(importance)) = (&report.search, draws(report), importance(report)) else {
-        return (String::new(), vec![]);
+        return Ok((None, vec![]));
     };
     let figures: Vec<Figure> = history(search).into_iter().collect();
-    let shown: String = figures.iter().map(Figure::element).collect();
-    let families: String = families(report).iter().map(|text| format!("<p>{}</p>\n", escape(text))).collect();
-    let tables = [
-        table(&draws, "Draws of the search", "draws", "draws"),
-        table(&importance, "Importance of settings", "importance", "settings"),
-    ];
-    let html = format!(
-        "{families}<div class=\"figures\">\n{shown}</div>\n<h3>Draws</h3>\n{}<h3>Importance</h3>\n{}<p class=\"note\">{}</p>\n",
-        tables[0],
-        tables[1],
-        escape(&reading(search))
-    );
-    (html, figures)
+    let section = Section {
+        families: families(report),
+        figures: figure::element(&figures)?.unwrap_or_default(),
+        draws: Markup::of(&table(&draws, "Draws of the search", "draws", "draws"))?,
+        importance: Markup::of(&table(&importance, "Importance of settings", "importance", "settings"))?,
+        reading: reading(search),
+    };
+    Ok((Some(Markup::of(&section)?), figures))
 }
 
 /// Cells as a table that can be sorted: numbers by what they begin with.
-fn table(cells: &Cells, label: &str, id: &'static str, rows_are: &'static str) -> String {
+fn table(cells: &Cells, label: &str, id: &'static str, rows_are: &'static str) -> Table {
     let heads = cells.header.iter().zip(&cells.numbers);
     let heads = heads.map(|(title, &number)| Head { title: title.clone(), number });
     let cell = |(text, &number): (&String, &bool)| match number {
@@ -40,7 +48,7 @@ fn table(cells: &Cells, label: &str, id: &'static str, rows_are: &'static str) -
         false => Cell::text(text),
     };
     let rows = cells.rows.iter().map(|row| row.iter().zip(&cells.numbers).map(cell).collect());
-    Table { label: label.to_owned(), id, heads: heads.collect(), rows: rows.collect(), rows_are }.element()
+    Table { label: label.to_owned(), id, heads: heads.collect(), rows: rows.collect(), rows_are }
 }
 
 /// Every draw's score, and the best up to it.

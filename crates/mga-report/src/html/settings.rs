@@ -2,15 +2,25 @@
 
 use std::collections::BTreeMap;
 
+use askama::Template;
 use serde_json::Value;
 
-use super::table::{Cell, Head, Table};
+use super::markup::Markup;
+use super::table::{Cell, Head, Shown, Table};
 use crate::Report;
-use crate::plots::markup::escape;
 use crate::results::{Record, flatten, repeats};
 
+/// The section.
+#[derive(Template)]
+#[template(path = "html/settings.html")]
+struct Section {
+    differing: Option<Markup>,
+    /// How many settings all arms share, and the table of them.
+    shared: Option<(usize, Markup)>,
+}
+
 /// A table of what differs, and one of what does not.
-pub(super) fn section(report: &Report, records: &[Record]) -> String {
+pub(super) fn section(report: &Report, records: &[Record]) -> anyhow::Result<Markup> {
     let (mut keys, mut values): (Vec<String>, BTreeMap<String, Vec<Vec<String>>>) = (vec![], BTreeMap::new());
     for (index, record) in records.iter().enumerate() {
         let Some(flat) = record.experiment.as_ref().map(flatten) else { continue };
@@ -44,28 +54,26 @@ pub(super) fn section(report: &Report, records: &[Record]) -> String {
             same.push(vec![name(key), Cell::text(&joined(&all))]);
         }
     }
-    let mut html = String::new();
-    if differing.is_empty() {
-        html += "<p>No setting differs between arms.</p>\n";
-    } else {
+    let differing = (!differing.is_empty()).then(|| {
         let mut heads = vec![Head::words("setting")];
         heads.extend(report.arms.iter().map(|arm| Head::words(&arm.name)));
         let label = "Settings that differ between arms".to_owned();
-        html += "<h3>What differs</h3>\n";
-        html += &Table { label, id: "differing", heads, rows: differing, rows_are: "settings" }.element();
-    }
-    if !same.is_empty() {
-        let n = same.len();
+        Table { label, id: "differing", heads, rows: differing, rows_are: "settings" }
+    });
+    let shared = (!same.is_empty()).then(|| {
         let heads = vec![Head::words("setting"), Head::words("value")];
         let label = "Settings that all arms share".to_owned();
-        let table = Table { label, id: "shared", heads, rows: same, rows_are: "settings" }.element();
-        html += &format!("<details><summary>What all arms share ({n} settings)</summary>\n{table}</details>\n");
-    }
-    html
+        Table { label, id: "shared", heads, rows: same, rows_are: "settings" }
+    });
+    let element = |table: &Table| anyhow::Ok((table.rows.len(), Markup::of(table)?));
+    Markup::of(&Section {
+        differing: differing.as_ref().map(element).transpose()?.map(|(_, table)| table),
+        shared: shared.as_ref().map(element).transpose()?,
+    })
 }
 
 fn name(key: &str) -> Cell {
-    Cell::html(format!("<code>{}</code>", escape(key)), key)
+    Cell::sorted(Shown::Code(key.to_owned()), key)
 }
 
 fn show(value: &Value) -> String {

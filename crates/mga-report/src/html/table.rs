@@ -1,6 +1,6 @@
 //! Tables that can be sorted and filtered.
 
-use crate::plots::markup::escape;
+use askama::Template;
 
 /// A column's head.
 #[derive(Debug, Clone, PartialEq)]
@@ -10,15 +10,42 @@ pub(super) struct Head {
     pub(super) number: bool,
 }
 
-/// A cell: what is shown, as HTML, and what it is sorted by.
+/// What a cell shows.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Shown {
+    Text(String),
+    /// A key, in the letters of code.
+    Code(String),
+    /// Text in the colour of what is better or worse, by its class.
+    Toned {
+        text: String,
+        tone: &'static str,
+    },
+    /// An arm with its colour, what it is, and the marks of its flags as links.
+    Arm {
+        index: usize,
+        name: String,
+        tags: Vec<&'static str>,
+        marks: Vec<String>,
+    },
+    /// A run's folder, and what is amiss in it.
+    Folder {
+        key: String,
+        error: Option<String>,
+        notes: Vec<String>,
+    },
+}
+
+/// A cell: what is shown, and what it is sorted by.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Cell {
-    html: String,
+    shown: Shown,
     key: String,
 }
 
-/// A table.
-#[derive(Debug, Clone, PartialEq)]
+/// A table with a field to filter it. The heads are buttons; the script sorts.
+#[derive(Debug, Clone, PartialEq, Template)]
+#[template(path = "html/table.html")]
 pub(super) struct Table {
     /// What it is, for those who cannot see where it stands.
     pub(super) label: String,
@@ -43,55 +70,19 @@ impl Head {
 impl Cell {
     /// Foreign text, sorted as it reads.
     pub(super) fn text(text: &str) -> Self {
-        Self { html: escape(text), key: text.to_owned() }
+        Self::sorted(Shown::Text(text.to_owned()), text)
     }
 
-    /// HTML that is escaped already, and the text it is sorted by.
-    pub(super) fn html(html: String, key: &str) -> Self {
-        Self { html, key: key.to_owned() }
+    /// What is shown, and the text it is sorted by.
+    pub(super) fn sorted(shown: Shown, key: &str) -> Self {
+        Self { shown, key: key.to_owned() }
     }
 
     /// A number as it is shown, and its value; one that is missing comes last.
     pub(super) fn number(shown: &str, value: Option<f64>) -> Self {
         let key = value.filter(|value| value.is_finite()).map(|value| value.to_string());
-        Self { html: escape(shown), key: key.unwrap_or_default() }
+        Self { shown: Shown::Text(shown.to_owned()), key: key.unwrap_or_default() }
     }
-}
-
-impl Table {
-    /// The element, with a field to filter it. The heads are buttons; the script sorts.
-    pub(super) fn element(&self) -> String {
-        let (id, label) = (self.id, escape(&self.label));
-        let heads: String = self.heads.iter().map(head).collect();
-        let rows: String = self.rows.iter().map(|row| self.row(row)).collect();
-        let (count, rows_are) = (self.rows.len(), self.rows_are);
-        format!(
-            "<div class=\"filter\"><label for=\"filter-{id}\">Filter {rows_are}</label> \
-             <input type=\"search\" id=\"filter-{id}\" data-filters=\"{id}\" autocomplete=\"off\" spellcheck=\"false\"> \
-             <output id=\"count-{id}\" for=\"filter-{id}\">{count} {rows_are}</output></div>\n\
-             <div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{label}\"><table id=\"{id}\" class=\"sortable\" \
-             data-rows=\"{rows_are}\" aria-label=\"{label}\"><thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}</tbody>\
-             </table></div>\n"
-        )
-    }
-
-    fn row(&self, cells: &[Cell]) -> String {
-        let cells = self.heads.iter().zip(cells).enumerate().map(|(index, (head, cell))| {
-            let key = escape(&cell.key);
-            let html = &cell.html;
-            match (index, head.number) {
-                (0, _) => format!("<th scope=\"row\" data-key=\"{key}\">{html}</th>"),
-                (_, true) => format!("<td class=\"number\" data-key=\"{key}\">{html}</td>"),
-                (_, false) => format!("<td data-key=\"{key}\">{html}</td>"),
-            }
-        });
-        format!("<tr>{}</tr>\n", cells.collect::<String>())
-    }
-}
-
-fn head(head: &Head) -> String {
-    let class = if head.number { " class=\"number\" data-number" } else { "" };
-    format!("<th scope=\"col\" aria-sort=\"none\"{class}><button type=\"button\">{}</button></th>", escape(&head.title))
 }
 
 #[cfg(test)]
@@ -107,9 +98,9 @@ mod tests {
             rows: vec![vec![Cell::text("<script>\"'"), Cell::number("1.5", Some(1.5))]],
             rows_are: "arms",
         };
-        let text = table.element();
+        let text = table.render().unwrap();
         assert!(!text.contains("<script") && !text.contains("<b>"));
-        assert!(text.contains("data-key=\"&lt;script&gt;&quot;&#39;\"") && text.contains("data-key=\"1.5\">1.5</td>"));
+        assert!(text.contains("data-key=\"&#60;script&#62;&#34;&#39;\"") && text.contains("data-key=\"1.5\">1.5</td>"));
         assert!(text.contains("aria-sort=\"none\"") && text.contains("1 arms"));
     }
 }

@@ -157,7 +157,7 @@ mod tests {
     fn rows_have_names_marks_and_notes() {
         let text = rows(1).draw().inline();
         assert_eq!((text.matches("s0 spot").count(), text.matches("s0 cloud").count()), (2, 2));
-        assert!(text.contains("&lt;b&gt;") && text.contains("…</text>") && text.contains(">+2.0<"));
+        assert!(text.contains("&#60;b&#62;") && text.contains("…</text>") && text.contains(">+2.0<"));
         assert!(text.contains("rule dashed") && !text.contains(">arm 0<"), "one series needs no legend");
     }
 

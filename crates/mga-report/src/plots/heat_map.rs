@@ -140,7 +140,7 @@ mod tests {
         let text = map(3).draw().inline();
         assert_eq!(text.matches(">9<").count(), 3);
         assert_eq!(text.matches(">1<").count(), 2);
-        assert!(text.contains("&lt;class 2&gt;") && text.contains("27 of 29 on the diagonal"));
+        assert!(text.contains("&#60;class 2&#62;") && text.contains("27 of 29 on the diagonal"));
         let many = map(200).draw().inline();
         assert!(!many.contains("class 7") && many.len() < 20_000, "{}", many.len());
     }

@@ -135,8 +135,10 @@ mod tests {
         let plot = chart(&[0.0, 50.0, 100.0]).draw();
         let text = plot.inline();
         assert!(text.contains("class=\"s0 band\"") && text.contains("class=\"s0 line\"") && !text.contains("s1 band"));
-        assert!(text.contains("a &lt;b&gt;") && text.contains(">top-1 accuracy (%)<") && text.contains(">epoch<"));
-        assert!(text.contains("aria-label=\"Validation: top-1 accuracy (%) by epoch. a &lt;b&gt; ends at 100.0000\""));
+        assert!(text.contains("a &#60;b&#62;") && text.contains(">top-1 accuracy (%)<") && text.contains(">epoch<"));
+        assert!(
+            text.contains("aria-label=\"Validation: top-1 accuracy (%) by epoch. a &#60;b&#62; ends at 100.0000\"")
+        );
         // From the lower left corner of the axes to the upper right one.
         let line = text.split("class=\"s0 line\" d=\"").nth(1).unwrap().split('"').next().unwrap();
         assert!(line.starts_with('M') && line.contains("546 52"), "{line}");

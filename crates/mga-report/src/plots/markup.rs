@@ -1,25 +1,27 @@
 //! Foreign text and numbers inside HTML and SVG.
 
-/// Text as it reads in HTML and XML, in elements and in quoted attributes: nothing in it is markup.
-///
-/// Characters that XML cannot hold, and those that turn the direction of what follows, become spaces.
+use askama::filters::{Escaper, Html};
+
+/// Text as it reads in HTML and XML, in elements and in quoted attributes: nothing in it is markup. Plots are drawn shape by
+/// shape, so what is written in them is escaped here, by the escaper of the page's templates.
 #[must_use]
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped += "&amp;",
-            '<' => escaped += "&lt;",
-            '>' => escaped += "&gt;",
-            '"' => escaped += "&quot;",
-            '\'' => escaped += "&#39;",
-            '\n' | '\t' => escaped.push(character),
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}' => escaped.push(' '),
-            c if c.is_control() => escaped.push(' '),
-            c => escaped.push(c),
-        }
-    }
+    // Writing into a string cannot fail.
+    let _ = Html.write_escaped_str(&mut escaped, &without_controls(text));
     escaped
+}
+
+/// Text with spaces in place of characters that XML cannot hold, and of those that turn the direction of what follows.
+#[must_use]
+pub fn without_controls(text: &str) -> String {
+    let replaced = |c| match c {
+        '\n' | '\t' => c,
+        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}' => ' ',
+        c if char::is_control(c) => ' ',
+        c => c,
+    };
+    text.chars().map(replaced).collect()
 }
 
 /// A coordinate in pixels: at most two digits behind the point, none that say nothing.
@@ -37,7 +39,7 @@ mod tests {
     #[test]
     fn nothing_foreign_is_markup() {
         assert_eq!(escape("<script>alert('a & \"b\"')</script>").find(['<', '>', '"', '\'']), None);
-        assert_eq!(escape("a<b & c"), "a&lt;b &amp; c");
+        assert_eq!(escape("a<b & c"), "a&#60;b &#38; c");
         assert_eq!(escape("a\0b\u{1b}[1m\u{202e}c\n"), "a b [1m c\n");
         assert_eq!(escape("Ahorn, 楓"), "Ahorn, 楓");
     }

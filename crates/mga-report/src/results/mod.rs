@@ -14,7 +14,6 @@ mod predictions;
 mod read;
 mod record;
 mod search;
-mod state;
 mod summary;
 
 pub use arms::{derive_cells, repeats};
@@ -22,9 +21,9 @@ pub use cell::Cell;
 pub use confusion::Confusion;
 pub use curves::{Curves, Line};
 pub use logits::Logits;
+pub use mga_sweep::RunState;
 pub use predictions::{Prediction, Predictions};
 pub use read::{Note, Results, read};
 pub use record::{NO_IDENTITY, Record, flatten};
 pub use search::SearchSpace;
-pub use state::State;
 pub use summary::{Evaluation, Summary};

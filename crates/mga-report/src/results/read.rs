@@ -145,7 +145,7 @@ fn read_folder(folder: &Path, results: &mut Results) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::results::State;
+    use crate::results::RunState;
 
     fn write(root: &Path, name: &str, text: &str) {
         let path = root.join(name);
@@ -168,7 +168,7 @@ mod tests {
         assert_eq!(results.name, "attention");
         assert_eq!(
             results.records.iter().map(|r| (&*r.key, r.state)).collect::<Vec<_>>(),
-            [("b", State::Waiting), ("a", State::Finished)]
+            [("b", RunState::Waiting), ("a", RunState::Finished)]
         );
         assert_eq!(results.records[1].metric("top1"), Some(0.5));
         assert_eq!(results.notes.len(), 1);

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use mga_train::folder_lock::FolderLock;
+use mga_sweep::{RunState, STATE, State};
 use mga_train::identity::{self, Identity};
 use mga_train::mask_survey::{self, MaskSurvey};
 use mga_train::runners::learner::NOT_FINITE;
@@ -15,7 +15,6 @@ use super::curves::Curves;
 use super::json_file;
 use super::logits::Logits;
 use super::predictions::Predictions;
-use super::state::{State, StateFile};
 use super::summary::Summary;
 
 /// The note on a finished run that cannot say what its numbers depend on.
@@ -31,7 +30,7 @@ pub struct Record {
     /// Which cell of a sweep it fills. Of a run outside a sweep [`super::derive_cells`] says what tells it from the others.
     pub cell: Cell,
     /// How far it is. A summary makes it finished, whatever `state.json` says.
-    pub state: State,
+    pub state: RunState,
     /// Times it was started; 0 where nobody counted.
     pub attempts: u32,
     /// Why it failed.
@@ -65,30 +64,15 @@ impl Record {
         }
         let mut notes = vec![];
         let cell: Option<Cell> = json_file::read(folder, "cell.json", &mut notes);
-        let file: Option<StateFile> = json_file::read(folder, "state.json", &mut notes);
+        let file: Option<State> = json_file::read(folder, STATE, &mut notes);
         let summary: Option<Summary> = json_file::read(folder, "summary.json", &mut notes);
-        let state = match (&summary, file.as_ref().map(|file| file.state)) {
-            (Some(_), said) => {
-                if let Some(said @ (State::Failed | State::Waiting | State::Interrupted)) = said {
-                    notes.push(format!(
-                        "state.json says {}, but there is a summary: it counts as finished",
-                        said.word()
-                    ));
-                }
-                State::Finished
-            }
-            // By hand, perhaps, whatever the sweep last heard of it.
-            (None, Some(_)) if FolderLock::holder(folder).is_some() => State::Running,
-            (None, Some(State::Finished)) => {
-                notes.push("state.json says finished, but there is no summary.json: it does not count".to_owned());
-                State::Unfinished
-            }
-            // Whoever worked on it is gone. (A run that is just starting has no lock yet.)
-            (None, Some(State::Running)) if FolderLock::is_free(folder) => State::Interrupted,
-            (None, Some(said)) => said,
-            (None, None) if cell.is_some() && !folder.join("experiment.toml").is_file() => State::Waiting,
-            (None, None) => State::Unfinished,
+        let said = file.as_ref().map(|file| file.state);
+        let state = match RunState::of_run(folder, said) {
+            // A summary of another form is none.
+            RunState::Finished if summary.is_none() => RunState::Unfinished,
+            state => state,
         };
+        notes.extend(said.and_then(|said| contradiction(said, state)));
         let experiment = json_file::read_experiment(folder, &mut notes);
         let identity = json_file::read(folder, identity::FILE, &mut notes);
         let reported = summary.as_ref().and_then(Summary::reported);
@@ -103,14 +87,14 @@ impl Record {
                 "test images or their masks were replaced after it was trained, and it was evaluated again".to_owned(),
             );
         }
-        if state == State::Finished {
+        if state == RunState::Finished {
             for (name, note) in [("experiment.toml", "there is no experiment.toml"), (identity::FILE, NO_IDENTITY)] {
                 if !folder.join(name).exists() {
                     notes.push(note.to_owned());
                 }
             }
         }
-        let timed = file.as_ref().and_then(|file| file.seconds);
+        let timed = file.as_ref().map(|file| file.seconds).filter(|seconds| *seconds > 0.0);
         Some(Self {
             key: folder.file_name().map_or_else(|| ".".to_owned(), |name| name.to_string_lossy().into_owned()),
             folder: folder.to_path_buf(),
@@ -118,7 +102,7 @@ impl Record {
             cell: cell.unwrap_or_default(),
             state,
             attempts: file.as_ref().map_or(0, |file| file.attempts),
-            error: file.and_then(|file| file.error).filter(|_| state != State::Finished),
+            error: file.and_then(|file| file.error).filter(|_| state != RunState::Finished),
             seconds: timed.or(summary.as_ref().map(|summary| summary.training_seconds)),
             identity,
             experiment,
@@ -132,7 +116,7 @@ impl Record {
     /// Whether its numbers count.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.state == State::Finished
+        self.state == RunState::Finished
     }
 
     /// A metric of the reported checkpoint: `top1`, `balanced_accuracy`, …, accuracies as fractions of 1.
@@ -184,6 +168,20 @@ impl Record {
     }
 }
 
+/// What to say where `state.json` says something else of a run than its summary shows.
+fn contradiction(said: RunState, state: RunState) -> Option<String> {
+    use RunState::{Failed, Finished, Interrupted, Unfinished, Waiting};
+    match (said, state) {
+        (Failed | Waiting | Interrupted, Finished) => {
+            Some(format!("state.json says {}, but there is a summary: it counts as finished", said.word()))
+        }
+        (Finished, Unfinished) => {
+            Some("state.json says finished, but there is no summary.json: it does not count".to_owned())
+        }
+        _ => None,
+    }
+}
+
 /// The leaves of nested tables by their dotted keys, in order; arrays are leaves, and empty tables have none.
 #[must_use]
 pub fn flatten(value: &Value) -> Map<String, Value> {
@@ -205,6 +203,8 @@ pub fn flatten(value: &Value) -> Map<String, Value> {
 
 #[cfg(test)]
 mod tests {
+    use mga_train::folder_lock::FolderLock;
+
     use super::*;
 
     fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
@@ -218,32 +218,32 @@ mod tests {
         let read = |files: &[(&str, &str)]| Record::read(folder(files).path());
         assert_eq!(read(&[("readme.txt", "")]), None);
         let state = |files: &[(&str, &str)]| read(files).unwrap().state;
-        assert_eq!(state(&[("cell.json", "{}")]), State::Waiting);
-        assert_eq!(state(&[("experiment.toml", "seed = 1")]), State::Unfinished);
+        assert_eq!(state(&[("cell.json", "{}")]), RunState::Waiting);
+        assert_eq!(state(&[("experiment.toml", "seed = 1")]), RunState::Unfinished);
         let begun = folder(&[("cell.json", "{}"), ("state.json", r#"{"state": "running"}"#)]);
         let state = || Record::read(begun.path()).unwrap().state;
         let lock = FolderLock::take(begun.path(), "trains").unwrap();
-        assert_eq!(state(), State::Running);
+        assert_eq!(state(), RunState::Running);
         drop(lock);
-        assert_eq!(state(), State::Interrupted);
+        assert_eq!(state(), RunState::Interrupted);
         std::fs::write(begun.path().join("state.json"), r#"{"state": "failed"}"#).unwrap();
-        assert_eq!(state(), State::Failed);
+        assert_eq!(state(), RunState::Failed);
         let lock = FolderLock::take(begun.path(), "trains").unwrap();
-        assert_eq!(state(), State::Running);
+        assert_eq!(state(), RunState::Running);
         drop(lock);
         let killed = [("summary.json", r#"{"training_seconds": 3.5}"#), ("state.json", r#"{"state": "running"}"#)];
         let killed = read(&killed).unwrap();
-        assert_eq!((killed.state, killed.seconds), (State::Finished, Some(3.5)));
+        assert_eq!((killed.state, killed.seconds), (RunState::Finished, Some(3.5)));
         assert!(killed.notes.iter().any(|note| note == "there is no identity.json"), "{:?}", killed.notes);
         let lost = read(&[("cell.json", "{}"), ("state.json", r#"{"state": "finished"}"#)]).unwrap();
-        assert_eq!(lost.state, State::Unfinished);
+        assert_eq!(lost.state, RunState::Unfinished);
         assert!(lost.notes[0].contains("no summary.json"));
         let failed =
             [("cell.json", "{}"), ("state.json", r#"{"state": "failed", "error": "the loss is NaN", "attempts": 2}"#)];
         let failed = read(&failed).unwrap();
         assert_eq!(
             (failed.state, failed.error.as_deref(), failed.attempts),
-            (State::Failed, Some("the loss is NaN"), 2)
+            (RunState::Failed, Some("the loss is NaN"), 2)
         );
     }
 
@@ -251,7 +251,7 @@ mod tests {
     fn a_torn_file_is_a_note_and_not_the_end() {
         let folder = folder(&[("experiment.toml", "seed = "), ("summary.json", "{\"split\": "), ("cell.json", "{")]);
         let record = Record::read(folder.path()).unwrap();
-        assert_eq!(record.state, State::Unfinished);
+        assert_eq!(record.state, RunState::Unfinished);
         assert_eq!(record.notes.len(), 3, "{:?}", record.notes);
         assert!(record.notes[1].starts_with("summary.json cannot be understood"), "{:?}", record.notes);
     }

@@ -1,4 +1,22 @@
-//! Where the runs of a sweep are started: on this machine ([`crate::Crew`]), or by a cluster's queue.
+//! Where the runs of a sweep are started: on this machine, by a cluster's queue, or by a launcher of a downstream crate.
+//!
+//! A launcher is a type that implements [`Launcher`], in a file of its own, and one line that registers it:
+//! `components.with_launcher(Arc::new(MyLauncher))`.
 
-pub mod settings;
+mod kind;
+mod launcher;
+mod left;
+mod local;
 pub mod slurm;
+mod table;
+mod teller;
+#[cfg(test)]
+mod tests;
+
+pub use kind::{LauncherComponents, Launchers, UnknownLauncher, launchers};
+pub use launcher::{Launch, Launcher, Queued, Request, Rounds, queued_of};
+pub use left::Left;
+pub use local::Local;
+pub(crate) use table::embed;
+pub use table::{settings, settings_schema};
+pub use teller::Teller;

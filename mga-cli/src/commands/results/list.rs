@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::path::PathBuf;
 
-use mga_report::results::{Results, State, read};
+use mga_report::results::{Results, RunState, read};
 use mga_report::run_table::{Column, Condition, RunTable};
 use serde_json::{Value, json};
 
@@ -83,8 +83,14 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         text.add_row(chosen.iter().map(|column| shown(column, row)));
     }
     let mut said = format!("{}\n\n{} of {} runs", text.trim_fmt(), rows.len(), table.rows());
-    for state in [State::Finished, State::Failed, State::Interrupted, State::Running, State::Unfinished, State::Waiting]
-    {
+    for state in [
+        RunState::Finished,
+        RunState::Failed,
+        RunState::Interrupted,
+        RunState::Running,
+        RunState::Unfinished,
+        RunState::Waiting,
+    ] {
         let count = rows.iter().filter(|&&row| results.records.get(row).is_some_and(|run| run.state == state)).count();
         if count > 0 {
             said += &format!(", {count} {}", state.word());

@@ -4,10 +4,16 @@
 //! it is in the run's folder. Which runs are queued SLURM is asked each time, by the names of the jobs: what the folder says
 //! of them could be out of date.
 
+mod launcher;
 mod queue;
+mod quoting;
 mod script;
+mod settings;
 mod submission;
 
+pub use launcher::Slurm;
 pub use queue::{Task, submit, tasks};
+pub(crate) use quoting::Shell;
 pub use script::{Array, script};
+pub use settings::{Gpus, SlurmSettings};
 pub use submission::{FOLDER, JOBS, Scripts, Submitted, Written};

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use crate::launchers::settings::LauncherSettings;
+use askama::Template;
+
+use super::settings::SlurmSettings;
 
 /// What a job array runs.
 #[derive(Debug, Clone)]
@@ -20,90 +22,87 @@ pub struct Array<'a> {
     /// Where it was started: paths in experiments count from there.
     pub started_in: &'a Path,
     /// What a run may use.
-    pub settings: &'a LauncherSettings,
+    pub settings: &'a SlurmSettings,
 }
 
-/// The script. Weights and data are in the cache when it is submitted: runs open no connection.
+/// `job.sh`, whose placeholders are these fields.
 ///
 /// Before the time limit SLURM sends SIGUSR1 to the script alone, which has the run save and end by SIGTERM, and puts the
 /// task back into the queue. It is not SIGTERM that SLURM sends, because `scancel` sends that: a task that is cancelled saves
 /// too, and stays out of the queue.
+#[derive(Template)]
+#[template(path = "launchers/slurm/job.sh")]
+struct Job<'a> {
+    /// Options of sbatch. They are lines of SLURM's own, not of the shell.
+    options: &'a [String],
+    started_in: &'a str,
+    /// Lines of shell, as the sweep file has them.
+    setup: &'a [String],
+    program: &'a str,
+    folder: &'a str,
+    keys: &'a str,
+    requeues: u32,
+    starts: u64,
+}
+
+/// Returns the script. Weights and data are in the cache when it is submitted: runs open no connection.
 ///
 /// # Errors
 /// A path that a script cannot hold; a wrong option of sbatch.
 pub fn script(array: &Array<'_>) -> anyhow::Result<String> {
     let settings = array.settings;
-    let logs = array.folder.join("slurm").join("log-%A_%a.txt");
-    // Of SLURM's own language for file names only the percent sign is special.
-    let plain = |path: &Path| -> anyhow::Result<String> {
-        let text = path.to_str().filter(|text| !text.contains(['"', '\\', '\n', '\r', '`', '$']));
-        let text = text.ok_or_else(|| {
-            anyhow::anyhow!("{}: quotes, $ and \\ cannot stand in the paths of a job script", path.display())
-        })?;
-        Ok(text.to_owned())
+    let mut options = own_options(array)?;
+    options.extend(settings.sbatch_options()?);
+    let job = Job {
+        options: &options,
+        started_in: text(array.started_in)?,
+        setup: &settings.setup,
+        program: text(array.program)?,
+        folder: text(array.folder)?,
+        keys: text(array.keys)?,
+        requeues: settings.requeues,
+        starts: u64::from(settings.requeues) + 1,
     };
-    anyhow::ensure!(
-        !array.folder.to_string_lossy().contains('%'),
-        "{}: SLURM reads % in paths as its own; take another folder",
-        array.folder.display()
-    );
-    let last = array.tasks.saturating_sub(1);
+    Ok(job.render()? + "\n")
+}
+
+/// Options of sbatch that every job has.
+fn own_options(array: &Array<'_>) -> anyhow::Result<Vec<String>> {
+    let (settings, last) = (array.settings, array.tasks.saturating_sub(1));
     let limit = if settings.concurrent == 0 { String::new() } else { format!("%{}", settings.concurrent) };
-    let mut options = vec![
+    let logs = array.folder.join("slurm").join("log-%A_%a.txt");
+    Ok(vec![
         format!("--job-name={}", array.name),
         format!("--array=0-{last}{limit}"),
-        format!("--output=\"{}\"", plain(&logs)?),
+        format!("--output=\"{}\"", for_sbatch(array.folder, &logs)?),
         "--open-mode=append".to_owned(),
         "--nodes=1".to_owned(),
         "--ntasks=1".to_owned(),
         "--requeue".to_owned(),
         format!("--signal=B:USR1@{}", settings.save_before),
-    ];
-    options.extend(settings.sbatch_options()?);
-    let mut text = "#!/bin/bash\n".to_owned();
-    options.iter().for_each(|option| text += &format!("#SBATCH {option}\n"));
-    text += &format!(
-        "\nexport HF_HUB_OFFLINE=1\nexport RAYON_NUM_THREADS=\"${{SLURM_CPUS_PER_TASK:-${{SLURM_CPUS_ON_NODE:-1}}}}\"\n\
-         cd \"{}\" || exit 1\n",
-        plain(array.started_in)?
-    );
-    settings.setup.iter().for_each(|line| text += &format!("{line}\n"));
-    text += &format!(
-        r#"key=$(sed -n "$((SLURM_ARRAY_TASK_ID + 1))p" "{keys}")
-[ -n "$key" ] || {{ echo "no run in line $((SLURM_ARRAY_TASK_ID + 1)) of {keys}" >&2; exit 1; }}
-echo "task ${{SLURM_ARRAY_JOB_ID}}_$SLURM_ARRAY_TASK_ID on ${{SLURMD_NODENAME:-?}}, start $((${{SLURM_RESTART_COUNT:-0}} + 1)): $key"
+    ])
+}
 
-at_limit=no
-asked=no
-run=
-end() {{ asked=yes; [ -z "$run" ] || kill -TERM "$run"; }}
-trap 'at_limit=yes; end' USR1
-trap end TERM
-"{program}" sweep-task "{folder}" "$key" &
-run=$!
-[ $asked = no ] || end
-# A signal ends `wait` before the run has ended.
-while kill -0 "$run" 2>/dev/null; do wait "$run"; done
-wait "$run"
-status=$?
-# 130: saved. 143: asked to end before it listened.
-if [ $at_limit = yes ] && {{ [ $status -eq 130 ] || [ $status -eq 143 ]; }}; then
-    if [ "${{SLURM_RESTART_COUNT:-0}}" -lt {requeues} ]; then
-        echo "at its time limit; saved, and back into the queue"
-        scontrol requeue "${{SLURM_ARRAY_JOB_ID}}_$SLURM_ARRAY_TASK_ID"
-        exit
-    fi
-    echo "at its time limit for the last of {starts} times; saved" >&2
-fi
-exit $status
-"#,
-        keys = plain(array.keys)?,
-        program = plain(array.program)?,
-        folder = plain(array.folder)?,
-        requeues = settings.requeues,
-        starts = u64::from(settings.requeues) + 1,
+/// A path in `folder` as sbatch reads it, in quotes: it has no way to say a quote itself, nor a percent sign.
+fn for_sbatch<'a>(folder: &Path, path: &'a Path) -> anyhow::Result<&'a str> {
+    anyhow::ensure!(
+        !folder.to_string_lossy().contains('%'),
+        "{}: SLURM reads % in paths as its own; take another folder",
+        folder.display()
+    );
+    let text = text(path)?;
+    anyhow::ensure!(
+        !text.contains(['"', '\\', '`', '$']),
+        "{}: quotes, $ and \\ cannot stand in the path of a sweep that SLURM runs; take another folder",
+        folder.display()
     );
     Ok(text)
+}
+
+/// A path as text on one line.
+fn text(path: &Path) -> anyhow::Result<&str> {
+    let text = path.to_str().filter(|text| !text.contains(['\n', '\r', '\0']));
+    text.ok_or_else(|| anyhow::anyhow!("{}: the paths of a job script have to be text on one line", path.display()))
 }
 
 #[cfg(test)]
@@ -137,7 +136,7 @@ mod tests {
             std::fs::set_permissions(self.path(name), mode).unwrap();
         }
 
-        fn script(&self, settings: &LauncherSettings) -> String {
+        fn script(&self, settings: &SlurmSettings) -> String {
             script(&Array {
                 name: "mga-test",
                 folder: &self.path("sweep"),
@@ -153,7 +152,7 @@ mod tests {
         /// Runs task 1 after `restarts` requeues; sends `signal` once the program was called. Gives the output and what was
         /// called.
         fn task(&self, signal: Option<&str>, restarts: u32) -> (Output, String) {
-            std::fs::write(self.path("job.sh"), self.script(&LauncherSettings { requeues: 3, ..Default::default() }))
+            std::fs::write(self.path("job.sh"), self.script(&SlurmSettings { requeues: 3, ..Default::default() }))
                 .unwrap();
             let path = format!("{}:{}", self.0.path().display(), std::env::var("PATH").unwrap());
             let job = Command::new("bash")
@@ -185,11 +184,11 @@ mod tests {
 
     #[test]
     fn the_script_says_what_was_asked_for() {
-        let settings = LauncherSettings {
+        let settings = SlurmSettings {
             concurrent: 8,
             cpus: Some(4),
             setup: vec!["module load cuda".to_owned()],
-            ..LauncherSettings::default()
+            ..SlurmSettings::default()
         };
         let text = Stage::new("").script(&settings);
         for line in [
@@ -236,7 +235,7 @@ mod tests {
 
     #[test]
     fn paths_that_a_script_cannot_hold_are_refused() {
-        let settings = LauncherSettings::default();
+        let settings = SlurmSettings::default();
         let of = |folder: &str| {
             let folder = Path::new(folder);
             let array = Array {

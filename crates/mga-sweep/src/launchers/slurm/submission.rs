@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::queue::Task;
 use super::script::{Array, script};
-use crate::launchers::settings::LauncherSettings;
+use super::settings::SlurmSettings;
 
 /// Tasks of one array at most: SLURM's MaxArraySize is 1001 unless a cluster says otherwise.
 const TASKS: usize = 1000;
@@ -73,7 +73,7 @@ impl Scripts {
     ///
     /// # Errors
     /// Wrong settings; the folder cannot be written to.
-    pub fn write(&self, keys: &[&str], settings: &LauncherSettings, program: &Path) -> anyhow::Result<Vec<Written>> {
+    pub fn write(&self, keys: &[&str], settings: &SlurmSettings, program: &Path) -> anyhow::Result<Vec<Written>> {
         let folder = self.folder.join(FOLDER);
         std::fs::create_dir_all(&folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
         let started_in = std::env::current_dir()?;
@@ -162,7 +162,7 @@ mod tests {
     fn tasks_are_found_by_the_names_of_their_jobs() {
         let folder = tempfile::tempdir().unwrap();
         let scripts = Scripts::of(folder.path(), "leaves | all").unwrap();
-        let settings = LauncherSettings::default();
+        let settings = SlurmSettings::default();
         assert!(scripts.queued(&[]).unwrap().is_empty());
         let first = scripts.write(&["a-1", "b-2"], &settings, Path::new("/mga")).unwrap();
         let again = scripts.write(&["a-1", "b-2"], &settings, Path::new("/mga")).unwrap();
@@ -193,7 +193,7 @@ mod tests {
         let scripts = Scripts::of(folder.path(), "many").unwrap();
         let keys: Vec<String> = (0..2001).map(|key| format!("run-{key}")).collect();
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-        let written = scripts.write(&keys, &LauncherSettings::default(), Path::new("/mga")).unwrap();
+        let written = scripts.write(&keys, &SlurmSettings::default(), Path::new("/mga")).unwrap();
         assert_eq!(written.iter().map(|written| written.tasks).collect::<Vec<_>>(), [1000, 1000, 1]);
         let jobs = folder.path().join(FOLDER).join(JOBS);
         scripts.note(71, &written[0]).unwrap();

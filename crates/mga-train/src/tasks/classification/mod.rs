@@ -19,7 +19,7 @@ use metrics::METRICS;
 use super::{Purpose, Task, TaskData};
 use crate::data_set;
 use crate::methods::Methods;
-use mga_experiment::{Check, Components, Experiment, Loaded, Metric, NetworkKind, TaskRules};
+use mga_experiment::{Check, Components, Experiment, Known, Loaded, Metric, NetworkKind, TaskRules};
 
 /// The task: one label an image.
 #[derive(Debug, Clone, Copy)]
@@ -56,21 +56,22 @@ impl TaskRules for Classification {
         ]
     }
 
-    /// The method has defaults of its own. Some backbones freeze their early stages where they start from weights and nothing is said.
-    fn defaults(&self, experiment: &mut Experiment, is_written: &dyn Fn(&str) -> bool, components: &Components) {
-        let method = experiment.named("method").and_then(|(name, _)| components.kinds.get::<Methods>(name));
+    /// The method has defaults of its own. Some backbones freeze their early stages where they start from weights and nothing
+    /// is said.
+    fn defaults(&self, experiment: &mut Experiment, is_written: &dyn Fn(&str) -> bool, known: &Known<'_>) {
+        let method = experiment.named("method").and_then(|(name, _)| known.kinds.get::<Methods>(name));
         if let Some(method) = method {
             method.item.defaults(experiment, is_written);
         }
         let model = &mut experiment.model;
-        let own = components.registry.backbone(&model.backbone).and_then(|entry| entry.freeze_through);
+        let own = known.networks.backbone(&model.backbone).and_then(|entry| entry.freeze_through);
         if let Some(stage) = own.filter(|_| model.weights != "none" && !is_written("model.freeze_through")) {
             model.freeze_through = stage.to_owned();
         }
     }
 
-    fn problems(&self, experiment: &Experiment, components: &Components, check: &mut Check<'_>) {
-        let method = experiment.named("method").and_then(|(name, _)| components.kinds.get::<Methods>(name));
+    fn problems(&self, experiment: &Experiment, known: &Known<'_>, check: &mut Check<'_>) {
+        let method = experiment.named("method").and_then(|(name, _)| known.kinds.get::<Methods>(name));
         let found = method.map(|method| method.item.problems(experiment)).unwrap_or_default();
         found.into_iter().for_each(|(key, message)| check.error_at(key, message));
     }

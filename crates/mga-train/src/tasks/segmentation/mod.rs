@@ -15,7 +15,7 @@ pub use network::Segmenter;
 
 use super::{Purpose, Task, TaskData};
 use mga_experiment::{
-    Attention, Better, Check, ClassWeights, Components, Experiment, Loaded, Metric, NetworkKind, TaskRules, Unit,
+    Attention, Better, Check, ClassWeights, Components, Experiment, Known, Loaded, Metric, NetworkKind, TaskRules, Unit,
 };
 
 /// The task: one class a pixel.
@@ -53,7 +53,7 @@ impl TaskRules for Segmentation {
     }
 
     /// There is no attention, and nothing guides it.
-    fn defaults(&self, experiment: &mut Experiment, is_written: &dyn Fn(&str) -> bool, _: &Components) {
+    fn defaults(&self, experiment: &mut Experiment, is_written: &dyn Fn(&str) -> bool, _: &Known<'_>) {
         if !is_written("model.mask_guidance") {
             experiment.model.mask_guidance = false;
         }
@@ -62,7 +62,7 @@ impl TaskRules for Segmentation {
         }
     }
 
-    fn problems(&self, experiment: &Experiment, _: &Components, check: &mut Check<'_>) {
+    fn problems(&self, experiment: &Experiment, _: &Known<'_>, check: &mut Check<'_>) {
         let Some(annotations) = &experiment.data.annotations else {
             let message = "missing; segmentation learns from annotated images: [data.annotations] says where they are";
             check.error_at("data.annotations", message);

@@ -1,0 +1,126 @@
+//! What a launcher is, and what it is given to start.
+
+use std::collections::BTreeMap;
+
+use mga_train::interrupt::Interrupt;
+use schemars::Schema;
+use serde_json::{Map, Value};
+
+use super::teller::Teller;
+use crate::plan::{Cell, Plan};
+
+/// Starts the runs of a sweep, or hands them to whoever does. `mga sweep --launcher NAME` takes the name of any registered
+/// one.
+pub trait Launcher: Send + Sync {
+    /// The name in `--launcher NAME`.
+    fn name(&self) -> &'static str;
+
+    /// One line about it.
+    fn about(&self) -> &'static str;
+
+    /// The JSON schema of its own keys in `[launcher]` of a sweep file ([`super::settings_schema`]); `None`: it has none. The
+    /// table may hold the keys of several launchers, and each reads its own.
+    fn settings(&self) -> Option<Schema> {
+        None
+    }
+
+    /// Whether it stays until the runs have ended. A search that learns from scores needs one that does.
+    fn waits(&self) -> bool;
+
+    /// Whether it can write down what it would start, and start nothing: `--emit`.
+    fn can_emit(&self) -> bool {
+        false
+    }
+
+    /// Whether it wants the masks that segmenters make to be made before runs are started; `settings` is `[launcher]`.
+    ///
+    /// # Errors
+    /// Settings that cannot be understood.
+    fn makes_masks(&self, _settings: &Map<String, Value>, _request: &Request) -> anyhow::Result<bool> {
+        Ok(false)
+    }
+
+    /// The runs that wait or run elsewhere, in a cluster's queue say, by their keys.
+    ///
+    /// # Errors
+    /// The queue cannot be asked.
+    fn queued(&self, _plan: &Plan) -> anyhow::Result<BTreeMap<String, Queued>> {
+        Ok(BTreeMap::new())
+    }
+
+    /// Starts what is left of the runs, and says what it does. The caller holds the lock of the sweep's folder.
+    ///
+    /// # Errors
+    /// What kept it from starting them; runs that failed; a signal.
+    fn launch(&self, sweep: &mut Launch<'_>) -> anyhow::Result<()>;
+}
+
+/// How runs are to be started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Request {
+    /// Start those again that failed.
+    pub retry: bool,
+    /// Write down what would be started, and start nothing.
+    pub emit: bool,
+    /// Runs at once; `None`: as the launcher finds right.
+    pub at_once: Option<u16>,
+    /// Say no more than the result.
+    pub quiet: bool,
+    /// Open no connection.
+    pub offline: bool,
+}
+
+/// A run that waits or runs elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Queued {
+    /// Where it stands, in words: `job 71_3 is PENDING (Resources)`.
+    pub told: String,
+    /// The same for machines.
+    pub record: Value,
+    /// Whether a process may be on its way to the run's folder, whose name then has to stay.
+    pub begun: bool,
+}
+
+/// Where the plan of a sweep comes from, as a launcher sees it.
+pub trait Rounds {
+    /// Returns how many runs there will be in the end, of which `planned` are known by now.
+    fn total(&self, planned: usize) -> usize;
+
+    /// Writes down what the plan rests on. To be called before a plan is written.
+    ///
+    /// # Errors
+    /// The folder cannot be written to.
+    fn write(&self) -> anyhow::Result<()>;
+
+    /// Returns the plan with the next round of a search that learns; `None`: there is none, or a signal came.
+    ///
+    /// # Errors
+    /// What is wrong with the experiments that were drawn.
+    fn next(&mut self, plan: &Plan) -> anyhow::Result<Option<Plan>>;
+
+    /// Makes the masks that [`Launcher::makes_masks`] asked for; a line for each data set.
+    ///
+    /// # Errors
+    /// A signal.
+    fn make_masks(&mut self) -> anyhow::Result<Vec<String>>;
+}
+
+/// A sweep to be started.
+pub struct Launch<'a> {
+    /// Its runs, as far as they are known.
+    pub plan: Plan,
+    /// Where further ones come from.
+    pub rounds: &'a mut dyn Rounds,
+    /// How they are to be started.
+    pub request: Request,
+    /// Raised by a signal.
+    pub interrupt: &'a Interrupt,
+    /// Tells people and machines.
+    pub teller: &'a mut dyn Teller,
+}
+
+/// Returns what is queued of a run, under whatever name it was handed over.
+#[must_use]
+pub fn queued_of<'a>(queued: &'a BTreeMap<String, Queued>, cell: &Cell) -> Option<&'a Queued> {
+    queued.get(&cell.key).or_else(|| queued.iter().find(|(key, _)| cell.is_called(key)).map(|(_, queued)| queued))
+}

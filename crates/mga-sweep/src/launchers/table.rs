@@ -1,0 +1,58 @@
+//! `[launcher]` of a sweep file: the keys of all launchers together, of which each reads its own.
+
+use anyhow::Context;
+use mga_experiment::document_schema;
+use schemars::{JsonSchema, Schema};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+
+/// The name of the table's schema among the definitions of the sweep file's.
+const DEFINITION: &str = "LauncherSettings";
+
+/// Returns the schema of a launcher's settings, for [`super::Launcher::settings`].
+#[must_use]
+pub fn settings_schema<T: JsonSchema>() -> Option<Schema> {
+    Schema::try_from(document_schema::<T>("launcher")).ok()
+}
+
+/// Reads a launcher's own settings from `[launcher]`. The keys of other launchers are passed over: the file was checked
+/// against the schema of all.
+///
+/// # Errors
+/// A value that the settings cannot hold.
+pub fn settings<T: DeserializeOwned>(table: &Map<String, Value>) -> anyhow::Result<T> {
+    serde_json::from_value(Value::Object(table.clone())).context("[launcher]: cannot be understood")
+}
+
+/// Writes the settings of these launchers into the schema of the sweep file. Of a key that two launchers share, the schema
+/// of the first counts.
+pub(crate) fn embed<'a>(schema: &mut Value, launchers: impl Iterator<Item = &'a Schema>) {
+    let (mut properties, mut definitions, mut defaults) = (Map::new(), Map::new(), Map::new());
+    for settings in launchers {
+        for (key, value) in settings.get("properties").and_then(Value::as_object).into_iter().flatten() {
+            if !properties.contains_key(key) {
+                properties.insert(key.clone(), value.clone());
+                let default = value.get("default").filter(|default| !default.is_null());
+                defaults.extend(default.map(|default| (key.clone(), default.clone())));
+            }
+        }
+        for (name, definition) in settings.get("definitions").and_then(Value::as_object).into_iter().flatten() {
+            definitions.entry(name.clone()).or_insert_with(|| definition.clone());
+        }
+    }
+    let about = "What the launcher of a sweep may use. What is left out is the launcher's to say.";
+    let table =
+        json!({ "type": "object", "additionalProperties": false, "properties": properties, "description": about });
+    definitions.insert(DEFINITION.to_owned(), table);
+    if let Some(known) = schema.get_mut("definitions").and_then(Value::as_object_mut) {
+        known.extend(definitions);
+        known.sort_keys();
+    }
+    if let Some(launcher) = schema.get_mut("properties").and_then(|properties| properties.get_mut("launcher")) {
+        *launcher = json!({
+            "default": defaults,
+            "description": launcher.get("description").cloned().unwrap_or_default(),
+            "allOf": [{ "$ref": format!("#/definitions/{DEFINITION}") }],
+        });
+    }
+}
