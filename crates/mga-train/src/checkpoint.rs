@@ -79,10 +79,7 @@ pub fn save_store(
 }
 
 fn metadata(progress: &Progress) -> anyhow::Result<HashMap<String, String>> {
-    Ok(HashMap::from([
-        ("format".to_owned(), "pt".to_owned()),
-        (PROGRESS.to_owned(), serde_json::to_string(progress)?),
-    ]))
+    Ok(HashMap::from([("format".to_owned(), "pt".to_owned()), (PROGRESS.to_owned(), serde_json::to_string(progress)?)]))
 }
 
 /// Before the names of what a job has beside its model's parameters.
@@ -122,16 +119,13 @@ pub(crate) fn save_job(
 ///
 /// # Errors
 /// A file that is no checkpoint, of another model or method, or damaged.
-pub(crate) fn load_job(
-    path: &Path,
-    job: &dyn Learner,
-    moved: Option<&mut Vec<Moved<'_>>>,
-) -> anyhow::Result<Restored> {
+pub(crate) fn load_job(path: &Path, job: &dyn Learner, moved: Option<&mut Vec<Moved<'_>>>) -> anyhow::Result<Restored> {
     let unreadable = || format!("{}: not a readable checkpoint", path.display());
     let mut stored = Stored::read(path)?;
     let beside: HashMap<String, Tensor> = stored.state.extract_if(|name, _| name.starts_with(BESIDE)).collect();
     let within = |prefix: &str| -> HashMap<String, Tensor> {
-        let own = beside.iter().filter_map(|(name, tensor)| Some((name.strip_prefix(prefix)?.to_owned(), tensor.clone())));
+        let own =
+            beside.iter().filter_map(|(name, tensor)| Some((name.strip_prefix(prefix)?.to_owned(), tensor.clone())));
         own.collect()
     };
     let mut optimisers = moved.into_iter().flatten().map(|(_, optimiser)| optimiser);

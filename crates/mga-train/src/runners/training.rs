@@ -46,7 +46,8 @@ impl Training<'_> {
         let schedule = &self.experiment.schedule;
         let rate = self.experiment.optimiser.learning_rate();
         schedule.check(rate)?;
-        let mut stores: Vec<Moved<'_>> = vec![(self.learner.store(), self.experiment.optimiser.build(self.learner.store())?)];
+        let mut stores: Vec<Moved<'_>> =
+            vec![(self.learner.store(), self.experiment.optimiser.build(self.learner.store())?)];
         for extra in self.learner.extra_stores() {
             stores.push((extra.store, extra.optimiser.build(extra.store)?));
         }
@@ -163,12 +164,7 @@ impl Training<'_> {
     }
 
     /// Evaluates where it is due, keeps the best, and saves.
-    fn after_epoch(
-        &self,
-        progress: &mut Progress,
-        stores: &[Moved<'_>],
-        log: &mut MetricsLog,
-    ) -> anyhow::Result<()> {
+    fn after_epoch(&self, progress: &mut Progress, stores: &[Moved<'_>], log: &mut MetricsLog) -> anyhow::Result<()> {
         let (settings, epoch) = (&self.experiment.eval, progress.epoch);
         let last = epoch + 1 == self.experiment.schedule.epochs;
         if let Some((split, loader)) =
@@ -227,8 +223,7 @@ impl Training<'_> {
         progress.skipped.extend(self.select.iter().flat_map(|(_, loader)| loader.skipped()));
         progress.skipped.sort();
         progress.skipped.dedup();
-        checkpoint::save_job(&self.folder.last(), self.learner, Some(stores), progress)
-            .context("saving a checkpoint")
+        checkpoint::save_job(&self.folder.last(), self.learner, Some(stores), progress).context("saving a checkpoint")
     }
 
     fn interrupted(&self, progress: &Progress) -> anyhow::Error {

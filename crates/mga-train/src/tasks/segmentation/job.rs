@@ -89,7 +89,8 @@ impl Learner for Segmenter<'_> {
             let loss = loss::pixel_cross_entropy(tape, auxiliary, maps, weights)?;
             terms.push(("auxiliary", loss, objective.auxiliary_weight));
         }
-        let part = |(name, loss, _): &(&'static str, Value, f64)| LossPart { name, value: Some(loss.clone()), count: None };
+        let part =
+            |(name, loss, _): &(&'static str, Value, f64)| LossPart { name, value: Some(loss.clone()), count: None };
         let parts = terms.iter().map(part).collect();
         let weighted: Vec<(Value, f64)> = terms.into_iter().map(|(_, loss, weight)| (loss, weight)).collect();
         Ok((ops::scaled_sum(tape, &weighted)?, parts))
