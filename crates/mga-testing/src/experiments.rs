@@ -71,3 +71,26 @@ epochs = 1
 "#
     )
 }
+
+/// A run of one epoch on two drawn leaves of each of ten cultivars, one to train and one to test on; these lines under
+/// `[model]`.
+pub fn few_leaves(model: &str) -> String {
+    format!(
+        r#"seed = 1
+device = "cpu"
+threads = 1
+[data]
+dataset = "leaves"
+size = 32
+train_per_class = 1
+test_per_class = 1
+batch_size = 5
+[model]
+{model}
+[schedule]
+epochs = 1
+[eval]
+select_on = "last"
+"#
+    )
+}

@@ -85,7 +85,7 @@ fn assert_close(found: &Tensor, expected: &[f64], what: &str) {
 
 #[test]
 fn it_is_pytorchs() {
-    let fixture: Fixture = serde_json::from_str(include_str!("data/grad_cam.json")).unwrap();
+    let fixture: Fixture = serde_json::from_str(include_str!("../data/grad_cam.json")).unwrap();
     for case in &fixture.cases {
         let kind: Attention = serde_json::from_value(case.attention.clone().into()).unwrap();
         let model = model(kind, case.relu, fixture.classes);

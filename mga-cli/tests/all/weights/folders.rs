@@ -4,34 +4,21 @@ use std::collections::HashMap;
 
 use candle_core::{Device, safetensors};
 use mga_models::weights::save_file;
+use mga_testing::experiments::few_leaves;
 use serde_json::Value;
 
 use super::bench::Bench;
 
-const EXPERIMENT: &str = "\
-seed = 1
-device = \"cpu\"
-threads = 1
-[data]
-dataset = \"leaves\"
-size = 32
-train_per_class = 1
-test_per_class = 1
-batch_size = 5
-[model]
-backbone = \"conv4\"
-[schedule]
-epochs = 1
-[eval]
-select_on = \"last\"
-";
+fn experiment() -> String {
+    few_leaves("backbone = \"conv4\"")
+}
 
 #[test]
 fn a_finished_run_is_trained_for_more_epochs() {
     let bench = Bench::new();
-    let own = EXPERIMENT.replace("[model]", "mean = [0.1, 0.2, 0.3]\nstd = [0.4, 0.5, 0.6]\n[model]");
+    let own = experiment().replace("[model]", "mean = [0.1, 0.2, 0.3]\nstd = [0.4, 0.5, 0.6]\n[model]");
     bench.write("own.toml", own);
-    bench.write("x.toml", EXPERIMENT);
+    bench.write("x.toml", experiment());
     bench.done(&["train", "own.toml", "--out", "first"]);
     // As the documents say it.
     let more = ["--weights", "first", "--set", "schedule.epochs=2", "--out", "more"];
@@ -78,7 +65,7 @@ fn a_finished_run_is_trained_for_more_epochs() {
 #[test]
 fn classes_in_another_order_are_told() {
     let bench = Bench::new();
-    bench.write("x.toml", EXPERIMENT);
+    bench.write("x.toml", experiment());
     bench.done(&["train", "x.toml", "--out", "first"]);
     let table = bench.read("first/confusion.csv");
     let (header, rows) = table.split_once('\n').unwrap();
@@ -92,7 +79,7 @@ fn classes_in_another_order_are_told() {
 #[test]
 fn a_backbone_without_classifier_starts_training_and_is_not_evaluated() {
     let bench = Bench::new();
-    bench.write("x.toml", EXPERIMENT);
+    bench.write("x.toml", experiment());
     bench.done(&["train", "x.toml", "--out", "first"]);
     let file = bench.path("first/checkpoints/last.safetensors");
     let tensors: HashMap<_, _> = safetensors::load(file, &Device::Cpu).unwrap();
@@ -118,7 +105,7 @@ fn a_pytorch_file_leads_to_convert_wherever_it_is_named() {
     let bench = Bench::new();
     let fixture =
         |name: &str| std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../mga-models/tests/data/pth").join(name);
-    bench.write("x.toml", EXPERIMENT);
+    bench.write("x.toml", experiment());
     image::RgbImage::new(40, 40).save(bench.path("a.png")).unwrap();
     for name in ["linear.pth", "legacy.pth"] {
         std::fs::copy(fixture(name), bench.path(name)).unwrap();

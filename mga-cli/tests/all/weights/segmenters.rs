@@ -4,6 +4,7 @@ use candle_core::{DType, Device};
 use mga_core::parameter::ParameterStore;
 use mga_models::Registry;
 use mga_models::weights::save_file;
+use mga_testing::experiments::few_leaves;
 use mga_testing::stand_in::COMMIT;
 use serde_json::Value;
 
@@ -11,51 +12,20 @@ use super::bench::Bench;
 
 const NAME: &str = "nvidia/segformer-b0-finetuned-ade-512-512";
 
-const SEGMENT: &str = "\
-task = \"segmentation\"
-seed = 1
-device = \"cpu\"
-threads = 1
-[data]
-dataset = \"leaves\"
-size = 32
-train_per_class = 1
-test_per_class = 1
-batch_size = 5
-[data.annotations]
-classes = [\"background\", \"vein\"]
-[model]
-backbone = \"segformer_b0\"
-weights = \"imagenet\"
-[schedule]
-name = \"polynomial\"
-epochs = 1
-[eval]
-select_on = \"last\"
-";
+/// Veins found by the network.
+fn segmentation() -> String {
+    let annotations = "[data.annotations]\nclasses = [\"background\", \"vein\"]\n[model]";
+    let leaves = few_leaves("backbone = \"segformer_b0\"\nweights = \"imagenet\"").replace("[model]", annotations);
+    format!("task = \"segmentation\"\n{}", leaves.replace("epochs", "name = \"polynomial\"\nepochs"))
+}
 
-const GUIDED: &str = "\
-seed = 1
-device = \"cpu\"
-threads = 1
-[data]
-dataset = \"leaves\"
-size = 32
-train_per_class = 1
-test_per_class = 1
-batch_size = 5
-[data.masks]
-source = \"segformer_b0\"
-[data.masks.segmenter]
-weights = \"nvidia/segformer-b0-finetuned-ade-512-512@main\"
-foreground = [\"plant\"]
-[model]
-backbone = \"conv4\"
-[schedule]
-epochs = 1
-[eval]
-select_on = \"last\"
-";
+/// Guided by masks of the network.
+fn guided() -> String {
+    let masks = format!(
+        "source = \"segformer_b0\"\n[data.masks.segmenter]\nweights = \"{NAME}@main\"\nforeground = [\"plant\"]"
+    );
+    few_leaves("backbone = \"conv4\"").replace("[model]", &format!("[data.masks]\n{masks}\n[model]"))
+}
 
 /// Puts the network on the hub as its publisher has it: 150 classes, named in `config.json`, the 18th `plant`.
 fn publish(bench: &Bench) {
@@ -76,7 +46,7 @@ fn publish(bench: &Bench) {
 fn training_starts_from_a_name_and_does_without_it_afterwards() {
     let bench = Bench::new();
     publish(&bench);
-    bench.write("x.toml", SEGMENT);
+    bench.write("x.toml", segmentation());
     let checked = bench.done(&["check", "x.toml", "--resolved"]);
     assert!(checked.contains(&format!("weights: {NAME} at 01234567: ")), "{checked}");
     let anew = "decode_head.classifier.weight  [150, 256, 1, 1]  [2, 256, 1, 1]  drawn anew";
@@ -137,7 +107,7 @@ fn a_name_makes_masks() {
 fn an_experiment_names_the_weights_behind_its_masks() {
     let bench = Bench::new();
     publish(&bench);
-    bench.write("x.toml", GUIDED);
+    bench.write("x.toml", guided());
     bench.done(&["train", "x.toml", "--out", "run"]);
     let resolved = bench.read("run/experiment.toml");
     assert!(resolved.contains(&format!("weights = \"{NAME}@{COMMIT}\"")), "{resolved}");

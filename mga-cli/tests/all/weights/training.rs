@@ -2,31 +2,15 @@
 
 use std::collections::HashMap;
 
+use mga_testing::experiments::few_leaves;
 use mga_testing::stand_in::COMMIT;
 
 use super::bench::Bench;
 use crate::classifiers;
 
-const EXPERIMENT: &str = "\
-seed = 1
-device = \"cpu\"
-threads = 1
-[data]
-dataset = \"leaves\"
-size = 32
-train_per_class = 1
-test_per_class = 1
-batch_size = 5
-[model]
-backbone = \"resnet18\"
-weights = \"imagenet\"
-[train]
-checkpoint_every = 1
-[schedule]
-epochs = 1
-[eval]
-select_on = \"last\"
-";
+fn experiment() -> String {
+    few_leaves("backbone = \"resnet18\"\nweights = \"imagenet\"\n[train]\ncheckpoint_every = 1")
+}
 
 /// A resnet18 of seven classes under timm's names, as a file's bytes.
 fn published(bench: &Bench) -> Vec<u8> {
@@ -42,7 +26,7 @@ fn a_run_needs_its_first_weights_no_more() {
     bench.server.model("timm/resnet18.tv_in1k", &[("model.safetensors", &bytes)]);
     let config = br#"{"pretrained_cfg": {"mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6], "input_size": [3, 64, 64]}}"#;
     bench.server.model("me/mine", &[("model.safetensors", &bytes), ("config.json", config)]);
-    bench.write("x.toml", EXPERIMENT);
+    bench.write("x.toml", experiment());
 
     let checked = bench.done(&["check", "x.toml"]);
     assert!(checked.contains("weights: timm/resnet18.tv_in1k at 01234567: 100 tensors loaded"), "{checked}");
@@ -73,7 +57,7 @@ fn a_run_needs_its_first_weights_no_more() {
 fn a_local_file_may_be_gone_once_it_was_trained_from() {
     let bench = Bench::new();
     bench.write("w.safetensors", published(&bench));
-    bench.write("x.toml", EXPERIMENT.replace("imagenet", "file:w.safetensors"));
+    bench.write("x.toml", experiment().replace("imagenet", "file:w.safetensors"));
     bench.done(&["train", "x.toml", "--out", "run"]);
     std::fs::remove_file(bench.path("w.safetensors")).unwrap();
     bench.done(&["eval", "run"]);

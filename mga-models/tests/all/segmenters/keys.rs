@@ -31,7 +31,7 @@ fn each_family_keeps_its_keys() {
 
 #[test]
 fn hmsa_has_the_published_keys() {
-    let published = include_str!("../data/hmsa_hrnet48_ocr.keys.txt");
+    let published = include_str!("../../data/hmsa_hrnet48_ocr.keys.txt");
     let mut want: Vec<&str> = published.lines().filter(|key| !key.contains("num_batches_tracked")).collect();
     // Python's notation of a shape: `(64,)` and `(64, 3, 3, 3)`.
     let got = lines(&store("hmsa", CLASSES), |name, dims, _| match dims {
