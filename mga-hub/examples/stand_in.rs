@@ -6,10 +6,9 @@
 //! ```
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test's server")]
 
-#[path = "../tests/stand_in/mod.rs"]
-mod stand_in;
-
 use std::path::Path;
+
+use mga_testing::stand_in;
 
 fn files(root: &Path, folder: &Path, found: &mut Vec<(String, Vec<u8>)>) {
     for entry in std::fs::read_dir(folder).unwrap().flatten() {

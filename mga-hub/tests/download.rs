@@ -2,14 +2,13 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod hostile;
-mod stand_in;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mga_hub::{Error, Hub, Progress, Repo, Settings};
-use stand_in::{COMMIT, Fault, StandIn, safetensors};
+use mga_testing::stand_in::{COMMIT, Fault, StandIn, safetensors};
 
 const FILE: &str = "model.safetensors";
 

@@ -5,9 +5,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test says what went wrong by panicking, in its helpers too")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use candle_core::{DType, Device, Tensor};
 use mga_core::loss::cross_entropy;
 use mga_core::ops::Attention;
@@ -15,54 +12,14 @@ use mga_core::optim::{Optimiser, OptimiserSettings};
 use mga_core::parameter::ParameterStore;
 use mga_core::tape::Tape;
 use mga_models::{Input, MgaModel, ModelSettings, Registry};
-
-/// The system's allocator, counting live bytes and their peak.
-struct Counting;
-
-static LIVE: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-fn grown(bytes: usize) {
-    let live = LIVE.fetch_add(bytes, Ordering::Relaxed) + bytes;
-    PEAK.fetch_max(live, Ordering::Relaxed);
-}
-
-// SAFETY: every call is passed on to the system's allocator as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        grown(layout.size());
-        // SAFETY: the caller's promise.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        grown(layout.size());
-        // SAFETY: the caller's promise.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promise.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // Both may live while it moves.
-        grown(size);
-        LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promise.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
+use mga_testing::allocation::{self, Counting};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
 /// A training step's peak above what lived before it, in bytes, and the numbers that the forward pass recorded.
 fn step(model: &MgaModel, optimiser: &mut dyn Optimiser, images: &Tensor, number: u64) -> (usize, usize) {
-    let before = LIVE.load(Ordering::Relaxed);
-    PEAK.store(before, Ordering::Relaxed);
+    let before = allocation::start();
     let mut tape = Tape::train(1, number);
     let x = tape.constant(images).unwrap();
     let prediction = model.forward(&mut tape, x).unwrap();
@@ -72,7 +29,7 @@ fn step(model: &MgaModel, optimiser: &mut dyn Optimiser, images: &Tensor, number
     let gradients = tape.backward(&loss, 1.0).unwrap().into_parameters();
     optimiser.step(model.store(), &gradients, 1.0).unwrap();
     drop(gradients);
-    (PEAK.load(Ordering::Relaxed) - before, recorded)
+    (allocation::peak() - before, recorded)
 }
 
 #[test]
@@ -99,9 +56,9 @@ fn a_step_stays_within_its_bytes_per_recorded_number() {
         let images = images.reshape((4, 3, 160, 160)).unwrap();
         // The first step makes what lasts: velocities, the threads' buffers.
         step(&model, optimiser.as_mut(), &images, 0);
-        let after_one = LIVE.load(Ordering::Relaxed);
+        let after_one = allocation::live();
         let (peak, recorded) = step(&model, optimiser.as_mut(), &images, 1);
-        let after_two = LIVE.load(Ordering::Relaxed);
+        let after_two = allocation::live();
         assert!(after_two <= after_one + (1 << 20), "{backbone} leaks: {after_one} bytes live, then {after_two}");
         let bytes = peak as f64 / recorded as f64;
         if bytes >= bound {

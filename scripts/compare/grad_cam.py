@@ -1,4 +1,4 @@
-"""Grad-CAM and CBAM's spatial gate in PyTorch, in float64, for mga-models/tests/grad_cam.rs.
+"""Grad-CAM and CBAM's spatial gate in PyTorch, in float64, for mga-models/tests/all/grad_cam.rs.
 
     python scripts/compare/grad_cam.py mga-models/tests/data/grad_cam.json
 

@@ -28,6 +28,6 @@ if [ $# -ge 1 ]; then
     python3 scripts/report/check_page.py "$out/index.html" --screenshots "$screenshots"
 else
     MGA_NEEDS_CHROMIUM=1 MGA_SCREENSHOTS="$screenshots" \
-        cargo test --release --workspace --test report it_works_in_a_browser -- --nocapture
+        cargo test --release --workspace --test all it_works_in_a_browser -- --nocapture
 fi
 echo "screenshots: $screenshots"

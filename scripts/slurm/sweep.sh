@@ -5,9 +5,9 @@
 #
 #   scripts/slurm/sweep.sh
 #
-# About ten minutes on two idle cores. On busy ones EPOCHS=40 makes the long runs shorter; they have to take more than two
-# minutes. MGA: the program's file (default: built with cargo). See with_cluster.sh for what is installed and how the cluster
-# is taken down.
+# About a quarter of an hour on two idle cores. The long runs have to take more than their two minutes: how many epochs that
+# is on this machine is measured first (EPOCHS=N says it instead). MGA: the program's file (default: built with cargo). See
+# with_cluster.sh for what is installed and how the cluster is taken down.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -54,6 +54,14 @@ epochs = 2
 checkpoint_every = 5
 log_every = 1
 TOML
+# Five minutes for a run that has a core to itself: more than twice its time limit, however fast the machine is.
+if [ -z "${EPOCHS:-}" ]; then
+    "$MGA" train base.toml --set schedule.epochs=20 --out measured --quiet >/dev/null
+    EPOCHS=$(python3 -c '
+import json, math
+print(math.ceil(300 * 20 / json.load(open("measured/summary.json"))["training_seconds"]))')
+fi
+echo "--- the long runs have $EPOCHS epochs"
 cat >sweep.toml <<TOML
 name = "cluster"
 base = "base.toml"
@@ -62,7 +70,7 @@ baseline = "short"
 seed = [1, 2]
 [variants.short]
 [variants.long]
-"schedule.epochs" = ${EPOCHS:-200}
+"schedule.epochs" = $EPOCHS
 [launcher]
 partition = "main"
 time = "2"

@@ -1,13 +1,11 @@
 //! Every reader of files that somebody else wrote, fed with damaged ones: each ends with a value or an error, never with a
-//! panic, and within bounded memory. What is drawn is a function of the seed in `mutation.rs`; only how many are drawn
+//! panic, and within bounded memory. What is drawn is a function of the seed of the mutations; only how many are drawn
 //! depends on the time at hand.
 //!
 //! A test binary of its own, for its allocator counts everything in the process.
 
 #![expect(clippy::unwrap_used, reason = "a test says what went wrong by panicking, in its helpers too")]
 
-mod allocation;
-mod mutation;
 mod seeds;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,8 +19,11 @@ use mga_data::decode;
 use mga_data::label_map::read_label_map;
 use mga_data::labelme::{LabelMeSettings, read_labelme};
 use mga_data::registry::{OpenContext, builtin};
+use mga_testing::allocation::{self, Counting};
+use mga_testing::mutation::Mutations;
 
-use self::mutation::Mutations;
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
 
 /// How long each reader is tried, beside the seeds themselves.
 const TIME: Duration = Duration::from_millis(1200);

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use mga_hub::{Error, Repo};
+use mga_testing::stand_in::{Fault, Request, StandIn, safetensors};
 
-use crate::stand_in::{Fault, Request, StandIn, safetensors};
 use crate::{Bench, FILE, repo};
 
 /// Logins that came with requests to a server.

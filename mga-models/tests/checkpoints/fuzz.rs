@@ -1,45 +1,19 @@
 //! Files with a few bytes changed, cut or doubled: whatever they say, reading ends soon, in an error or in tensors, and
 //! holds no more than a few times their size and what a pickle may build.
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use mga_models::weights::{Header, convert};
+use mga_testing::allocation::{self, Counting};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 use super::{archive, pth};
 
-/// The largest request to the system's allocator: a length that a file claims shows there before it is filled.
-struct Watched;
-
-static LARGEST: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: every call is passed on to the system's allocator as it came.
-unsafe impl GlobalAlloc for Watched {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        LARGEST.fetch_max(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promise.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        LARGEST.fetch_max(size, Ordering::Relaxed);
-        // SAFETY: the caller's promise.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
 #[global_allocator]
-static ALLOCATOR: Watched = Watched;
+static ALLOCATOR: Counting = Counting;
 
 /// Beyond what any reader asks for at once in all tests of this binary: they have models of a hundred MB.
 const MOST: usize = 1 << 29;
@@ -133,6 +107,7 @@ fn changed_files_end_in_errors_or_tensors() {
     let path = folder.path().join("changed.pth");
     let files = [seeds("pth"), seeds("people")].concat();
     assert!(files.len() > 25, "{files:?}");
+    allocation::start();
     let (mut draws, mut tried, mut read) = (Draws(0x9e37_79b9_7f4a_7c15), 0, 0);
     let begun = Instant::now();
     for file in files {
@@ -162,7 +137,7 @@ fn changed_files_end_in_errors_or_tensors() {
     }
     assert!(tried > 3000 && read > tried / 20, "{tried} files, {read} times read: the changes are too many");
     assert!(begun.elapsed() < Duration::from_secs(120), "{:?}", begun.elapsed());
-    let largest = LARGEST.load(Ordering::Relaxed);
+    let largest = allocation::largest();
     assert!(largest < MOST, "a request for {largest} bytes");
 }
 

@@ -1,5 +1,7 @@
 //! PyTorch checkpoints as PyTorch wrote them (`data/pth/make.py`): what is in them is read to the bit, and what asks for
 //! more than tensors, or lies about its sizes, is refused with its reason.
+//!
+//! A test binary of its own, for the largest request for memory is watched in all of the process.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what went wrong by panicking, in its helpers too")]
 

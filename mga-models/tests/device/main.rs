@@ -3,17 +3,17 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what went wrong by panicking, in its helpers too")]
 
-#[path = "../fixtures/cases.rs"]
+#[path = "../all/fixtures/cases.rs"]
 mod cases;
-#[path = "../fixtures/classifiers.rs"]
+#[path = "../all/fixtures/classifiers.rs"]
 mod classifiers;
-#[path = "../fixtures/compare.rs"]
+#[path = "../all/compare.rs"]
 mod compare;
 mod convolutions;
 mod fixtures;
 #[path = "../../../mga-core/tests/network/mod.rs"]
 mod network;
-#[path = "../fixtures/run.rs"]
+#[path = "../all/fixtures/run.rs"]
 mod run;
 mod steps;
 

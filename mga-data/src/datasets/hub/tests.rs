@@ -12,9 +12,6 @@ use parquet::schema::parser::parse_message_type;
 use super::*;
 use crate::dataset::Split;
 
-#[path = "../../../../mga-hub/tests/stand_in/mod.rs"]
-mod stand_in;
-
 const SCHEMA: &str = "message schema {
     optional group image { optional binary bytes; optional binary path (STRING); }
     optional int64 label;
@@ -161,7 +158,7 @@ fn a_repository_is_downloaded_once_and_read_offline() {
     let contents: Vec<Vec<u8>> = names.iter().map(|name| std::fs::read(folder.path().join(name)).unwrap()).collect();
     let files: Vec<(&str, &[u8])> =
         names.iter().zip(&contents).map(|(name, bytes)| (*name, bytes.as_slice())).collect();
-    let server = stand_in::StandIn::start();
+    let server = mga_testing::stand_in::StandIn::start();
     server.dataset("me/leaves", &files);
     let cache = tempfile::tempdir().unwrap();
     let variable = |name: &str| match name {
@@ -180,7 +177,7 @@ fn a_repository_is_downloaded_once_and_read_offline() {
     let offline = open(&own, &with(&hub.clone().offline())).unwrap();
     assert_eq!((server.connections(), online.records()), (before, offline.records()));
     assert_eq!(online.image(3).unwrap(), offline.image(3).unwrap());
-    let links: PathBuf = cache.path().join("datasets--me--leaves/snapshots").join(stand_in::COMMIT);
+    let links: PathBuf = cache.path().join("datasets--me--leaves/snapshots").join(mga_testing::stand_in::COMMIT);
     assert!(links.join(names[0]).is_file() && !links.join("README.md").exists());
     let wrong = HubSettings { repo: Some("me/other".into()), ..HubSettings::default() };
     assert!(open(&wrong, &with(&hub)).err().unwrap().to_string().contains("no repository `me/other`"));

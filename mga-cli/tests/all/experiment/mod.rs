@@ -1,0 +1,10 @@
+//! The experiment file from outside: layers, faults, and going round through the resolved file.
+
+mod documented;
+mod faults;
+mod fixture;
+mod foreign_bytes;
+mod identities;
+mod idle;
+mod layers;
+mod markdown;

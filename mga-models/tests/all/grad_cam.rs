@@ -1,0 +1,142 @@
+//! Grad-CAM against numbers from PyTorch (`scripts/compare/grad_cam.py`) and against what it is by hand, and the
+//! attention of the same cases, CBAM's gate among them.
+
+use std::collections::BTreeMap;
+
+use candle_core::{DType, Device, Tensor};
+use mga_core::nn::{BatchNorm2d, Conv2d, ConvInit};
+use mga_core::ops::{Attention, Conv2dSettings};
+use mga_core::parameter::{Builder, ParameterStore};
+use mga_core::random::Generator;
+use mga_core::tape::{Tape, Value};
+use mga_models::backbone::run_stages;
+use mga_models::head::HeadKind;
+use mga_models::{Backbone, BackboneEntry, Input, MgaModel, ModelSettings, Registry, Result, Stage, StageId, grad_cam};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Fixture {
+    shape: [usize; 4],
+    classes: usize,
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    attention: String,
+    relu: bool,
+    classes: Vec<usize>,
+    features: Vec<f64>,
+    parameters: BTreeMap<String, Vec<f64>>,
+    map: Vec<f64>,
+    logits: Vec<f64>,
+    grad_cam: Vec<f64>,
+}
+
+/// One convolution of four channels: the fixture's features go in behind it.
+struct OneConvolution(Vec<Stage>, Conv2d);
+
+impl Backbone for OneConvolution {
+    fn stages(&self) -> &[Stage] {
+        &self.0
+    }
+
+    fn forward(&self, tape: &mut Tape, images: Value, taps: &[StageId]) -> Result<Vec<Value>> {
+        run_stages(tape, images, taps, |tape, _, x| self.1.forward(tape, x))
+    }
+
+    fn norms(&self) -> Vec<&BatchNorm2d> {
+        vec![]
+    }
+}
+
+fn build(mut builder: Builder<'_>) -> Result<Box<dyn Backbone>> {
+    let conv = Conv2d::new(builder.pp("conv"), (3, 4), (1, 1), Conv2dSettings::default(), ConvInit::FanIn)?;
+    let stage = Stage { name: "conv".to_owned(), prefixes: vec!["conv".to_owned()], channels: 4 };
+    Ok(Box::new(OneConvolution(vec![stage], conv)))
+}
+
+fn model(attention: Attention, relu: bool, classes: usize) -> MgaModel {
+    let head = HeadKind::Linear { relu, dropout: 0.0, name: "classifier" };
+    let entry = BackboneEntry { name: "one", about: "one", build, head, renames: &[], freeze_through: None };
+    let settings = ModelSettings {
+        classes,
+        input: Input::Image,
+        attention,
+        residual_weights: (0.5, 0.5),
+        mask_guidance: true,
+        freeze_through: None,
+        freeze_norm: false,
+        dropout: None,
+    };
+    MgaModel::new(&entry, settings, ParameterStore::new(1, DType::F64, &Device::Cpu)).unwrap()
+}
+
+fn numbers(tensor: &Tensor) -> Vec<f64> {
+    tensor.flatten_all().unwrap().to_dtype(DType::F64).unwrap().to_vec1().unwrap()
+}
+
+fn assert_close(found: &Tensor, expected: &[f64], what: &str) {
+    let found = numbers(found);
+    assert_eq!(found.len(), expected.len(), "{what}");
+    let apart = found.iter().zip(expected).map(|(f, e)| (f - e).abs()).fold(0.0, f64::max);
+    assert!(apart < 1e-12, "{what}: {apart}");
+}
+
+#[test]
+fn it_is_pytorchs() {
+    let fixture: Fixture = serde_json::from_str(include_str!("../data/grad_cam.json")).unwrap();
+    for case in &fixture.cases {
+        let kind: Attention = serde_json::from_value(case.attention.clone().into()).unwrap();
+        let model = model(kind, case.relu, fixture.classes);
+        for (name, values) in &case.parameters {
+            let entry = model.store().get(name).unwrap();
+            entry.set(Tensor::from_slice(values, entry.tensor().shape(), &Device::Cpu).unwrap()).unwrap();
+        }
+        let features = Tensor::from_slice(&case.features, &fixture.shape, &Device::Cpu).unwrap();
+        let mut tape = Tape::eval();
+        let x = tape.constant(&features).unwrap();
+        let said = model.classify(&mut tape, x).unwrap();
+        let what = format!("{} {}", case.attention, case.relu);
+        assert_close(said.attention.unwrap().tensor(), &case.map, &format!("{what}, map"));
+        assert_close(said.logits.tensor(), &case.logits, &format!("{what}, logits"));
+        let map = grad_cam(&model, &features, &case.classes).unwrap();
+        assert_eq!(map.dims(), [fixture.shape[0], 1, fixture.shape[2], fixture.shape[3]]);
+        assert_close(&map, &case.grad_cam, &format!("{what}, Grad-CAM"));
+    }
+}
+
+#[test]
+fn without_attention_it_is_the_class_activation_map() {
+    // Behind a global average pool the gradient is the classifier's weight over h w: CAM (Zhou et al. 2016).
+    let model = model(Attention::None, false, 2);
+    let set = |name: &str, values: &[f64]| {
+        let entry = model.store().get(name).unwrap();
+        entry.set(Tensor::from_slice(values, entry.tensor().shape(), &Device::Cpu).unwrap()).unwrap();
+    };
+    set("classifier.weight", &[1.0, -2.0, 0.0, 0.5, -1.0, 0.0, 0.0, 0.0]);
+    let features = [[1.0, 2.0], [0.0, 3.0], [9.0, 9.0], [2.0, 8.0]].concat();
+    let features = Tensor::from_vec(features, (1, 4, 1, 2), &Device::Cpu).unwrap();
+    // Class 0: 1 - 0 + 1 = 2 and 2 - 6 + 4 = 0; class 1 is spoken for nowhere.
+    assert_close(&grad_cam(&model, &features, &[0]).unwrap(), &[1.0, 0.0], "class 0");
+    assert_close(&grad_cam(&model, &features, &[1]).unwrap(), &[0.0, 0.0], "class 1");
+    assert!(grad_cam(&model, &features, &[2]).is_err() && grad_cam(&model, &features, &[0, 0]).is_err());
+}
+
+#[test]
+fn every_backbone_has_one() {
+    let registry = Registry::builtin();
+    for name in ["resnet18", "densenet121", "vgg16", "mobilenet_v2", "conv4", "efficientnet_lite0"] {
+        let settings = ModelSettings { dropout: Some(0.0), ..model(Attention::None, false, 3).settings().clone() };
+        let settings = ModelSettings { mask_guidance: false, ..settings };
+        let store = ParameterStore::new(1, DType::F32, &Device::Cpu);
+        let model = MgaModel::new(registry.backbone(name).unwrap(), settings, store).unwrap();
+        let mut generator = Generator::new(1, "images", &[]);
+        let images: Vec<f32> = (0..3 * 64 * 64).map(|_| generator.normal() as f32).collect();
+        let mut tape = Tape::eval();
+        let images = tape.constant(&Tensor::from_vec(images, (1, 3, 64, 64), &Device::Cpu).unwrap()).unwrap();
+        let features = model.features(&mut tape, images).unwrap();
+        let map = numbers(&grad_cam(&model, features.tensor(), &[1]).unwrap());
+        assert!(map.iter().all(|v| (0.0..=1.0).contains(v)), "{name}: {map:?}");
+    }
+}
