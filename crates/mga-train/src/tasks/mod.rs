@@ -7,6 +7,7 @@
 mod class_weights;
 pub mod classification;
 mod job;
+mod labelled;
 pub mod segmentation;
 mod task;
 
@@ -14,6 +15,7 @@ use std::sync::Arc;
 
 pub use class_weights::label_counts;
 pub use job::{Closing, Job};
+pub use labelled::{BuildJob, Labelled};
 pub use task::{Purpose, Task, TaskData};
 
 /// The tasks of this workspace.

@@ -10,7 +10,7 @@ mod job;
 mod rehearsal;
 
 use candle_core::Device;
-pub use evaluation::{Evaluated, NOT_FINITE, evaluate};
+pub use evaluation::{Evaluated, NOT_FINITE, Scoring, evaluate};
 pub use job::Classifier;
 
 use super::{Purpose, Task, TaskData};
@@ -26,7 +26,8 @@ const fn share(name: &'static str, about: &'static str) -> Metric {
     Metric { name, about, unit: Unit::Percent, better: Better::Higher }
 }
 
-const METRICS: &[Metric] = &[
+/// The numbers that a classifier is scored by.
+pub const METRICS: &[Metric] = &[
     share("top1", "Share of images whose first guess is right."),
     share("top5", "Share of images whose label is among the first five guesses."),
     share("balanced_accuracy", "Mean over the classes of the share that is right."),
