@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-
 // `cfg(test)` tells clippy that it may unwrap.
 #[cfg(test)]
 fn mga(arguments: &[&str]) -> Output {

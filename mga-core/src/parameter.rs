@@ -306,8 +306,10 @@ mod tests {
     #[test]
     fn ids_are_unique_across_stores() -> Result<()> {
         let mut stores = [0, 1].map(|seed| ParameterStore::new(seed, DType::F32, &Device::Cpu));
-        let ids: Vec<ParameterId> =
-            stores.iter_mut().map(|store| Ok(store.root().weight("w", 1, Init::Constant(0.0))?.id())).collect::<Result<_>>()?;
+        let ids: Vec<ParameterId> = stores
+            .iter_mut()
+            .map(|store| Ok(store.root().weight("w", 1, Init::Constant(0.0))?.id()))
+            .collect::<Result<_>>()?;
         assert_ne!(ids[0], ids[1]);
         assert!(stores[0].by_id(ids[0]).is_some() && stores[0].by_id(ids[1]).is_none());
         Ok(())

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use indicatif::BinaryBytes;
 use mga_experiment::Components;
+use mga_experiment::weight_file;
 use mga_models::weights::not_safetensors;
 use serde_json::json;
-use mga_experiment::weight_file;
 
 use super::pull;
 use crate::output::print;
