@@ -32,8 +32,11 @@ pub(super) struct Identities<'a> {
     torn: BTreeMap<String, ExperimentError>,
     weights: BTreeMap<(String, String), (Option<WeightsFile>, String)>,
     /// Open data whose masks a segmenter makes, where they are to be made; by their settings without the splits.
-    masks: Option<BTreeMap<String, (&'static str, Arc<dyn Dataset>)>>,
+    masks: Option<MaskMakers>,
 }
+
+/// Segmenters by name, each with the data set that keeps its masks.
+type MaskMakers = BTreeMap<String, (&'static str, Arc<dyn Dataset>)>;
 
 impl<'a> Identities<'a> {
     /// Nothing is known yet.
