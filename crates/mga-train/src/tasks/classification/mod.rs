@@ -7,11 +7,13 @@ mod data;
 mod evaluation;
 pub mod guidance;
 mod job;
+mod of_checkpoint;
 mod rehearsal;
 
 use candle_core::Device;
 pub use evaluation::{Evaluated, NOT_FINITE, Scoring, evaluate};
 pub use job::Classifier;
+pub use of_checkpoint::of_checkpoint;
 
 use super::{Purpose, Task, TaskData};
 use crate::data_set::{self, OpenData};
