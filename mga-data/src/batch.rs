@@ -293,10 +293,7 @@ mod tests {
     fn bytes_are_normalised_as_their_numbers_are() {
         let kept = Picture::from_bytes(16, 16, (0..768).map(|i| (i % 256) as u8).collect()).expect("fits");
         let plain = Picture::new(16, 16, kept.pixels().to_vec()).expect("fits");
-        let batch = |picture| {
-            collate(0, vec![Sample::new(0, "0".to_owned(), picture)])
-                .expect("a batch")
-        };
+        let batch = |picture| collate(0, vec![Sample::new(0, "0".to_owned(), picture)]).expect("a batch");
         assert_eq!(images(&batch(kept)), images(&batch(plain)));
     }
 

@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 use crate::batch::{Batch, Normalisation, Sample};
 use crate::error::{Error, Result};
 use crate::picture::Picture;
-use crate::source::{Source, caught, name_of};
 use crate::sampler::{Draw, Sampler};
+use crate::source::{Source, caught, name_of};
 use crate::transforms::{Pipeline, Scene};
 
 /// What to do with an image, mask or label that cannot be used.

@@ -2,7 +2,6 @@
 
 use mga_core::random::Generator;
 use mga_registry::Kind;
-use schemars::Schema;
 use serde_json::Value;
 
 use crate::dataset::Record;
@@ -18,13 +17,8 @@ impl Kind for Samplers {
     const KEY: &'static str = "sampler.name";
 }
 
-/// A sampler that is registered by its name.
+/// A sampler that is registered by its name; the schema of its settings, a table without `name`, is that of its entry.
 pub trait RegisteredSampler: Send + Sync {
-    /// The schema of its settings, a table without `name`; `None`: it has none.
-    fn schema(&self) -> Option<Schema> {
-        None
-    }
-
     /// Builds the sampler of the training images `indices` of `records`, from its table.
     ///
     /// # Errors

@@ -64,9 +64,7 @@ impl TableKind {
 
 fn entries<K: Kind>(registry: &mga_registry::Registry) -> Vec<(String, String, Schema)> {
     let none = || json_schema!({ "type": "object" });
-    let entry = |entry: &Entry<K>| {
-        (entry.name.clone(), entry.about.clone(), entry.schema.clone().unwrap_or_else(none))
-    };
+    let entry = |entry: &Entry<K>| (entry.name.clone(), entry.about.clone(), entry.schema.clone().unwrap_or_else(none));
     registry.all::<K>().iter().map(entry).collect()
 }
 
@@ -130,6 +128,22 @@ impl Components {
         let table = K::KEY.split('.').next().unwrap_or(K::KEY);
         self.tables.retain(|known| known.table != table);
         self.tables.push(TableKind { table, about, entries: entries::<K> });
+        self
+    }
+
+    /// The same program with one component more of a kind that another crate defines, such as a method; one of the same name
+    /// is replaced.
+    #[must_use]
+    pub fn with<K: Kind>(mut self, entry: Entry<K>) -> Self {
+        self.kinds.add(entry);
+        self
+    }
+
+    /// The same program with one data set more; one of the same name is replaced.
+    #[must_use]
+    pub fn with_dataset(mut self, entry: DatasetEntry) -> Self {
+        self.datasets.retain(|known| known.name != entry.name);
+        self.datasets.push(entry);
         self
     }
 

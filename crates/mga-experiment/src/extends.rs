@@ -15,18 +15,20 @@ use super::problem::{Problem, SourceFile};
 /// The layers of the experiment file `main`, weakest first, the file itself last, every problem on the way, and which
 /// defaults the file asks for.
 pub(super) fn read_chain(main: &Path) -> (Vec<Layer>, Vec<Problem>, Defaults) {
-    let mut defaults = Defaults::default();
-    let mut chain = Chain { layers: Vec::new(), problems: Vec::new(), open: Vec::new() };
     match read(main) {
-        Ok(text) => {
-            defaults = Defaults::of_file(&text);
-            chain.add(main, text);
-        }
+        Ok(text) => chain_of(main, text),
         Err(message) => {
             let message = format!("{}: {message}", main.display());
-            chain.problems.push(Problem::error(None, KeyPath::default(), message));
+            (Vec::new(), vec![Problem::error(None, KeyPath::default(), message)], Defaults::default())
         }
     }
+}
+
+/// The same of an experiment whose text is known; `main` is what it is called, and what `extends` is relative to.
+pub(super) fn chain_of(main: &Path, text: String) -> (Vec<Layer>, Vec<Problem>, Defaults) {
+    let mut chain = Chain { layers: Vec::new(), problems: Vec::new(), open: Vec::new() };
+    let defaults = Defaults::of_file(&text);
+    chain.add(main, text);
     (chain.layers, chain.problems, defaults)
 }
 

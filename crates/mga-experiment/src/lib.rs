@@ -54,7 +54,7 @@ pub use evaluation::{Evaluation, SelectOn};
 pub use idle::Idle;
 pub use key_path::{KeyPath, Segment};
 pub use layer::ENVIRONMENT_PREFIX;
-pub use load::{Loaded, Overrides, load, load_assigned};
+pub use load::{Loaded, Overrides, load, load_assigned, load_text};
 pub use model::Model;
 pub use nearest::nearest;
 pub use objective::{ByCount, ClassWeights, Objective};

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::assigned::{self, Assignment};
 use super::consistency;
 use super::defaults::Defaults;
-use super::extends::read_chain;
+use super::extends::{chain_of, read_chain};
 use super::idle::Idle;
 use super::key_path::{KeyPath, Segment};
 use super::layer::{ENVIRONMENT_PREFIX, Layer};
@@ -129,6 +129,16 @@ pub fn load(file: &Path, overrides: &Overrides, components: &Components) -> Resu
     load_assigned(file, overrides, &[], components, &experiment_schema(components))
 }
 
+/// [`load`] of an experiment that is given as text; messages call it `experiment`. What it extends is looked for in the
+/// working folder.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_text(text: &str, overrides: &Overrides, components: &Components) -> Result<Loaded, ExperimentError> {
+    let name = Path::new("experiment");
+    load_chain(name, chain_of(name, text.to_owned()), overrides, &[], components, &experiment_schema(components))
+}
+
 /// [`load`] with settings over all others, such as those of a sweep's cell. `schema` is
 /// [`experiment_schema`] of `components`, made once for many cells.
 ///
@@ -141,7 +151,18 @@ pub fn load_assigned(
     components: &Components,
     schema: &Value,
 ) -> Result<Loaded, ExperimentError> {
-    let (files, mut problems, mut left_out) = read_chain(file);
+    load_chain(file, read_chain(file), overrides, assignments, components, schema)
+}
+
+/// Loads the experiment `file`, whose layers were read.
+fn load_chain(
+    file: &Path,
+    (files, mut problems, mut left_out): (Vec<Layer>, Vec<Problem>, Defaults),
+    overrides: &Overrides,
+    assignments: &[Assignment],
+    components: &Components,
+    schema: &Value,
+) -> Result<Loaded, ExperimentError> {
     if overrides.defaults == Defaults::Old {
         left_out = Defaults::Old;
     }

@@ -78,9 +78,14 @@ pub fn experiment_schema(components: &Components) -> Value {
     let about = "The number that selects the best checkpoint. Ties go to the earlier epoch.";
     definitions.insert("Metric".to_owned(), named(about, metrics));
     let mut transform = embed(&components.transforms, "transform", &mut definitions);
-    let registered = components.kinds.all::<Transforms>().iter().map(|entry| registered_transform(entry, &mut definitions));
+    let registered =
+        components.kinds.all::<Transforms>().iter().map(|entry| registered_transform(entry, &mut definitions));
     let registered: Vec<Value> = registered.collect();
-    transform.get_mut("oneOf").and_then(Value::as_array_mut).into_iter().for_each(|known| known.extend(registered.clone()));
+    transform
+        .get_mut("oneOf")
+        .and_then(Value::as_array_mut)
+        .into_iter()
+        .for_each(|known| known.extend(registered.clone()));
     definitions.insert("Transform".to_owned(), transform);
 
     if let Some(properties) = root.get_mut("properties").and_then(Value::as_object_mut) {
@@ -114,7 +119,8 @@ pub fn experiment_schema(components: &Components) -> Value {
 
 /// The schema of a transform that another crate registered: its settings beside `op`.
 fn registered_transform(entry: &Entry<Transforms>, definitions: &mut Map<String, Value>) -> Value {
-    let mut table = embed(&entry.item.schema(), &entry.name, definitions);
+    let none = || json_schema!({ "type": "object" });
+    let mut table = embed(&entry.schema.clone().unwrap_or_else(none), &entry.name, definitions);
     let mut properties = Map::new();
     properties.insert("op".to_owned(), json!({ "type": "string", "const": entry.name }));
     if let Some(Value::Object(own)) = table.get_mut("properties").map(Value::take) {

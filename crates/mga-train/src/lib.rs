@@ -1,7 +1,9 @@
 //! Trains, evaluates and applies what an experiment declares: the `mga` program as a library.
 //!
-//! [`check`], [`train`] and [`evaluate`] take a loaded experiment and the components it can name ([`builtin`]). The library
-//! prints nothing, sets no signal handler and no global thread pool: a program listens with a
+//! [`check`], [`train`] and [`evaluate`] take a loaded experiment and the components it can name ([`builtin`]); [`Run`] puts
+//! them together for a few lines of code, as `examples/train_folder.rs` shows.
+//!
+//! The library prints nothing, sets no signal handler and no global thread pool: a program listens with a
 //! [`Listener`](progress::Listener), ends a run through an [`Interrupt`](interrupt::Interrupt), and takes notes that belong
 //! to no run from the `log` crate.
 
@@ -35,6 +37,7 @@ pub mod preprocessing;
 pub mod progress;
 pub mod rehearsal;
 pub mod remembered;
+mod run;
 pub mod run_folder;
 pub mod runners;
 pub mod segmenting;
@@ -48,6 +51,7 @@ pub mod weights_folder;
 pub mod weights_source;
 
 pub use components::{builtin, components};
+pub use run::Run;
 pub use runners::check::check;
 pub use runners::evaluate::{EvaluatedSplit, Weights, evaluate};
 pub use runners::train::{Trained, train};

@@ -111,7 +111,7 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
             args.model.classes(&loaded, components)?,
         )
     };
-    let model = args.model.model(&loaded, components, classes.len())?;
+    let model = args.model.model(&loaded, components, &classes)?;
     if !args.images.is_empty() {
         needs_no_masks(&model, "images named on the command line have none; leave them out, and take a --split")?;
     }

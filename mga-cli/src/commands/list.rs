@@ -62,7 +62,7 @@ pub fn groups(components: &Components) -> Vec<Group> {
     let schema = experiment_schema(components);
     let group = |title, key, components| Group { title, key, components };
     let component = |name: &str, about: &str| Component { name: name.to_owned(), about: one_line(about) };
-    vec![
+    let mut groups = vec![
         group(
             "data sets",
             "data.dataset",
@@ -93,7 +93,16 @@ pub fn groups(components: &Components) -> Vec<Group> {
         group("transforms", "op, in data.train.transforms", named(&schema, "Transform", Some("op"))),
         group("optimisers", "optimiser.name", named(&schema, "Optimiser", Some("name"))),
         group("schedules", "schedule.name", named(&schema, "Schedule", Some("name"))),
-    ]
+    ];
+    for kind in components.kinds.listing() {
+        // Transforms of other crates stand in the schema beside those of this workspace.
+        if groups.iter().any(|known| known.title == kind.title) {
+            continue;
+        }
+        let known = kind.components.iter().map(|known| component(&known.name, &known.about));
+        groups.push(group(kind.title, kind.key, known.collect()));
+    }
+    groups
 }
 
 /// Everything that gives images masks: files, rules, networks.
@@ -164,6 +173,8 @@ mod tests {
         assert_eq!(names("optimisers"), ["sgd", "adamw"]);
         assert_eq!(names("schedules"), ["cosine", "step", "polynomial", "constant"]);
         assert!(names("transforms").contains(&"random-erase"));
+        assert_eq!(names("tasks"), ["classification", "segmentation"]);
+        assert_eq!(names("methods"), ["mga", "plain"]);
         assert!(mga_data::masks::CONTROLS.iter().all(|control| names("mask sources").contains(control)));
         for component in groups.iter().flat_map(|group| &group.components) {
             assert!(!component.about.is_empty() && !component.about.contains('\n'), "{component:?}");

@@ -7,9 +7,9 @@ use mga_experiment::weight_file;
 use mga_experiment::{ExperimentError, KeyPath, Loaded};
 use mga_models::MgaModel;
 use mga_train::assemble;
-use mga_train::checkpoint;
 use mga_train::data_set;
 use mga_train::run_folder::RunFolder;
+use mga_train::tasks::classification::of_checkpoint;
 
 use super::train::load_run;
 
@@ -109,16 +109,17 @@ impl ModelArgs {
     ///
     /// # Errors
     /// Weights that do not fit, or lack a classifier for these classes.
-    pub fn model(&self, loaded: &Loaded, components: &Components, classes: usize) -> anyhow::Result<MgaModel> {
+    pub fn model(&self, loaded: &Loaded, components: &Components, classes: &[String]) -> anyhow::Result<MgaModel> {
         let file = self.file()?;
         assemble::use_threads(loaded.experiment.threads);
         let device = assemble::device(loaded)?;
-        let model = assemble::fresh_model(loaded, components, classes, &device)?;
         if self.experiment.is_none() && self.run().is_some() {
-            let restored = checkpoint::load(&file, &model, None)?;
+            let (model, restored) = of_checkpoint(loaded, components, classes, &device, &file)?;
             restored.note.iter().for_each(|note| say!("note: {note}"));
             return Ok(model);
         }
+        let classes = classes.len();
+        let model = assemble::fresh_model(loaded, components, classes, &device)?;
         let report = assemble::load_file(loaded, components, &model, &file)?;
         anyhow::ensure!(
             report.reinitialised.is_empty(),

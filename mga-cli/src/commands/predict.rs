@@ -162,7 +162,7 @@ fn described(args: &Args, components: &Components) -> anyhow::Result<(Loaded, Ve
     }
     let loaded = args.model.load(components, true)?;
     let classes = args.model.classes(&loaded, components)?;
-    let model = args.model.model(&loaded, components, classes.len())?;
+    let model = args.model.model(&loaded, components, &classes)?;
     Ok((loaded, classes, model))
 }
 

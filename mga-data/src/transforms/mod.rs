@@ -212,13 +212,7 @@ impl Pipeline {
     }
 
     /// Runs every transform on an image and its mask; gives what else they made, too. Otherwise as [`Self::apply`].
-    pub fn transform(
-        &self,
-        picture: Picture,
-        mask: Option<Mask>,
-        generator: &mut Generator,
-        fill: [f32; 3],
-    ) -> Scene {
+    pub fn transform(&self, picture: Picture, mask: Option<Mask>, generator: &mut Generator, fill: [f32; 3]) -> Scene {
         let mask = mask.map(|m| resize_mask(m, picture.height(), picture.width()));
         let mut context = Context { generator, fill, rounding: self.rounding };
         let scene = Scene::new(picture, mask);
@@ -398,10 +392,6 @@ mod tests {
     }
 
     impl RegisteredTransform for TwoViews {
-        fn schema(&self) -> schemars::Schema {
-            schemars::json_schema!({ "type": "object" })
-        }
-
         fn build(&self, _: &Value) -> Result<Arc<dyn Operation>> {
             Ok(Arc::new(Self))
         }

@@ -3,8 +3,8 @@
 use mga_core::random::Generator;
 
 use super::interpolation::{Interpolation, Rounding};
-use super::scene::Scene;
 use super::resample::{resize_bytes, resize_picture};
+use super::scene::Scene;
 use crate::picture::{Mask, Picture};
 
 /// What a transform is given beside image and mask.

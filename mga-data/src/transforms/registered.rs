@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use mga_registry::Kind;
-use schemars::Schema;
 use serde_json::Value;
 
 use super::operation::Operation;
@@ -19,11 +18,8 @@ impl Kind for Transforms {
     const KEY: &'static str = "op";
 }
 
-/// A transform that is registered by its name.
+/// A transform that is registered by its name; the schema of its settings, a table without `op`, is that of its entry.
 pub trait RegisteredTransform: Send + Sync {
-    /// The schema of its settings, a table without `op`.
-    fn schema(&self) -> Schema;
-
     /// Builds the transform from its table, which fits the schema.
     ///
     /// # Errors

@@ -5,6 +5,8 @@ use mga_experiment::{Components, Loaded};
 
 use crate::TaskComponents;
 use crate::assemble;
+use crate::loaders;
+use crate::runners::training;
 use crate::tasks::Purpose;
 use crate::torn_groups::TornGroups;
 use crate::weights_source::WeightsFile;
@@ -25,6 +27,8 @@ pub fn check(loaded: &mut Loaded, components: &Components) -> anyhow::Result<Str
     let job = data.build(loaded, components, &device, true)?;
     let weights = found.as_ref().map(|found| assemble::load_weights(loaded, job.as_ref(), found)).transpose()?;
     job.rehearse()?;
+    training::stores(&loaded.experiment, job.as_ref())?;
+    loaders::to_train(loaded, job.as_ref(), data.as_ref())?;
     let mut text: String = data.notes().iter().chain(&looked.notes).map(|note| format!("note: {note}\n")).collect();
     text += &format!("device: {}, {} threads\n", assemble::device_name(&device), rayon::current_num_threads());
     text += &format!("weights: {}\n", weights.as_deref().unwrap_or("none, drawn from the seed"));

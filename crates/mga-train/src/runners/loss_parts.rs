@@ -16,7 +16,10 @@ pub struct LossPart {
 
 /// The parts of an optimiser step, over its micro-batches: not one of their values is read before it is asked for.
 #[derive(Debug, Clone, Default)]
-pub(super) struct StepParts(Vec<(&'static str, Vec<(Option<Value>, f64)>, Option<f64>)>);
+pub(super) struct StepParts(Vec<StepPart>);
+
+/// Name, values with their weights, and how many things they are the mean of, where that is not the images.
+type StepPart = (&'static str, Vec<(Option<Value>, f64)>, Option<f64>);
 
 impl StepParts {
     /// Adds a micro-batch that holds `share` of the step's images.
@@ -38,7 +41,7 @@ impl StepParts {
     /// # Errors
     /// A value that cannot be read off its device.
     pub(super) fn means(&self) -> anyhow::Result<Vec<(&'static str, Option<f64>)>> {
-        let mean = |(name, values, count): &(&'static str, Vec<(Option<Value>, f64)>, Option<f64>)| {
+        let mean = |(name, values, count): &StepPart| {
             let mut sum = 0.0;
             for (at, (value, weight)) in values.iter().enumerate() {
                 let value = value.as_ref().map(number).transpose()?.unwrap_or(0.0) * weight;

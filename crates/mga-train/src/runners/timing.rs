@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use mga_core::tape::Tape;
 use mga_experiment::{Components, Loaded, SelectOn};
 
 use crate::TaskComponents;
@@ -11,6 +10,8 @@ use crate::interrupt::Interrupt;
 use crate::loaders;
 use crate::tasks::Purpose;
 use crate::torn_groups::TornGroups;
+
+use super::step::{Moved, StepContext, StepWork};
 
 /// Steps that are not counted: the first fills memory.
 const WARM_UP: usize = 1;
@@ -39,17 +40,26 @@ pub fn time(loaded: &Loaded, components: &Components, limit: Duration) -> anyhow
     let (splits, loader) = (data.splits(), |indices: &[usize], train| {
         loaders::of_source(loaded, data.source(train), indices.to_vec(), train)
     });
-    let mut optimiser = experiment.optimiser.build(learner.store())?;
+    let mut stores: Vec<Moved<'_>> = super::training::stores(experiment, learner.as_ref())?;
     let train = loaders::to_train(loaded, learner.as_ref(), data.as_ref())?;
     let opened = begun.elapsed().as_secs_f64();
 
     let (mut started, mut steps) = (Instant::now(), 0);
     for (number, batch) in train.epoch(0, 0).enumerate() {
-        let mut tape = Tape::train(experiment.seed, number as u64).with_recompute(experiment.train.recompute);
-        let (total, _) = learner.loss(&mut tape, &batch?)?;
-        let gradients = tape.backward(&total, 1.0)?.into_parameters();
         // The rate is of no interest, only the work.
-        optimiser.step(learner.store(), &gradients, 0.0)?;
+        let mut context = StepContext {
+            seed: experiment.seed,
+            micro_step: number as u64,
+            recompute: experiment.train.recompute,
+            share: 1.0,
+            ends: true,
+            factor: 0.0,
+            clip_norm: experiment.train.clip_norm,
+            stores: &mut stores,
+            work: &mut StepWork::default(),
+            tapes: 0,
+        };
+        learner.step(&batch?, &mut context)?;
         if number + 1 == WARM_UP {
             started = Instant::now();
             continue;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mga_experiment::{Components, Loaded, SelectOn};
 
 use super::finish::finish;
-use super::training::Training;
+use super::training::{self, Training};
 use crate::TaskComponents;
 use crate::assemble;
 use crate::environment::Environment;
@@ -70,7 +70,9 @@ pub fn train(
     };
     if !resume {
         job.rehearse()?;
+        training::stores(experiment, job.as_ref())?;
     }
+    let to_train = loaders::to_train(loaded, job.as_ref(), data.as_ref())?;
     data.verify(experiment, &contents, voice, interrupt)?;
     // A run that began has been looked at. After all that cannot be read was told at once.
     let looked = if resume { Looked::default() } else { data.look(loaded, LOOKED_AT)? };
@@ -112,7 +114,7 @@ pub fn train(
     let training = Training {
         experiment,
         learner: job.as_ref(),
-        train: loaders::to_train(loaded, job.as_ref(), data.as_ref())?,
+        train: to_train,
         select,
         masks: Arc::clone(data.masks()),
         folder: folder.clone(),

@@ -40,17 +40,26 @@ pub struct Training<'a> {
     pub identity: String,
 }
 
+/// The stores of a job, the model's first, with their optimisers.
+///
+/// # Errors
+/// A setting of an optimiser that cannot be used.
+pub(super) fn stores<'a>(experiment: &Experiment, learner: &'a dyn Learner) -> anyhow::Result<Vec<Moved<'a>>> {
+    let mut stores: Vec<Moved<'a>> = vec![(learner.store(), experiment.optimiser.build(learner.store())?)];
+    for extra in learner.extra_stores() {
+        let optimiser = extra.optimiser.build(extra.store);
+        stores.push((extra.store, optimiser.with_context(|| format!("the optimiser of `{}`", extra.name))?));
+    }
+    Ok(stores)
+}
+
 impl Training<'_> {
     /// Trains to the end, from `resume` or from the start.
     pub fn run(&self, resume: bool) -> anyhow::Result<Progress> {
         let schedule = &self.experiment.schedule;
         let rate = self.experiment.optimiser.learning_rate();
         schedule.check(rate)?;
-        let mut stores: Vec<Moved<'_>> =
-            vec![(self.learner.store(), self.experiment.optimiser.build(self.learner.store())?)];
-        for extra in self.learner.extra_stores() {
-            stores.push((extra.store, extra.optimiser.build(extra.store)?));
-        }
+        let mut stores = stores(self.experiment, self.learner)?;
         let mut progress = Progress { experiment: self.identity.clone(), ..Progress::default() };
         if resume && self.folder.last().is_file() {
             let last = checkpoint::load_job(&self.folder.last(), self.learner, Some(&mut stores))?;

@@ -29,11 +29,14 @@ pub trait Job: Learner {
         Vec::new()
     }
 
-    /// Refuses what training would come to only in its middle or at its end. The model is left as it is.
+    /// Refuses what training would come to only in its middle or at its end. The model is left as it is. By default nothing
+    /// is refused.
     ///
     /// # Errors
     /// Everything that is wrong, at the settings that it is about.
-    fn rehearse(&self) -> anyhow::Result<()>;
+    fn rehearse(&self) -> anyhow::Result<()> {
+        Ok(())
+    }
 
     /// What `mga check` says of the data and the model, whole lines; `looked` is what was found in the files.
     ///
@@ -50,17 +53,21 @@ pub trait Job: Learner {
         Ok(Vec::new())
     }
 
-    /// Writes pictures of some of `indices`, as the reported checkpoint sees them.
+    /// Writes pictures of some of `indices`, as the reported checkpoint sees them. By default there are none.
     ///
     /// # Errors
     /// Images that cannot be read; a folder that cannot be written to.
-    fn pictures(&self, indices: &[usize], folder: &RunFolder) -> anyhow::Result<()>;
+    fn pictures(&self, _indices: &[usize], _folder: &RunFolder) -> anyhow::Result<()> {
+        Ok(())
+    }
 
-    /// What else is known at the end of a run, with the reported checkpoint in the model.
+    /// What else is known at the end of a run, with the reported checkpoint in the model. By default nothing.
     ///
     /// # Errors
     /// Images that cannot be read; a signal.
-    fn close(&self, folder: &RunFolder, interrupt: &Interrupt) -> anyhow::Result<Closing>;
+    fn close(&self, _folder: &RunFolder, _interrupt: &Interrupt) -> anyhow::Result<Closing> {
+        Ok(Closing::default())
+    }
 }
 
 /// What a task adds to the end of a run.

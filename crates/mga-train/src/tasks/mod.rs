@@ -7,6 +7,7 @@
 mod class_weights;
 pub mod classification;
 mod job;
+mod labelled;
 mod registered;
 pub mod segmentation;
 mod task;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 
 pub use class_weights::label_counts;
 pub use job::{Closing, Job};
+pub use labelled::{BuildJob, Labelled};
 pub use registered::{TaskComponents, Tasks};
 pub use task::{Purpose, Task, TaskData};
 

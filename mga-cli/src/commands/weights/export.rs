@@ -61,7 +61,7 @@ pub(super) fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let model_args = ModelArgs::of_run(&args.run);
     let loaded = model_args.load(components, true)?;
     let classes = model_args.classes(&loaded, components)?;
-    let model = model_args.model(&loaded, components, classes.len())?;
+    let model = model_args.model(&loaded, components, &classes)?;
     needs_no_masks(&model, "an exported model is shown images alone")?;
     let description = describe(&loaded, &model, classes)?;
 

@@ -12,8 +12,9 @@ use super::metrics::METRICS;
 use crate::csv_file::CsvFile;
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::network_input::network_input;
+use crate::progress::percent;
 use crate::run_folder::RunFolder;
-use crate::runners::learner::NOT_FINITE;
+use crate::runners::learner::{NOT_FINITE, Outcome};
 
 /// A line of `predictions.csv`.
 #[derive(Debug, Clone, Serialize)]
@@ -113,6 +114,124 @@ impl Evaluated {
     }
 }
 
+/// Scores of images in the making: what a classifier of any kind says of batch after batch.
+pub struct Scoring {
+    classes: Vec<String>,
+    metrics: ClassificationMetrics,
+    agreement: Comparing,
+    rows: Vec<PredictionRow>,
+    logits: Vec<f32>,
+    unlabelled: usize,
+}
+
+impl Scoring {
+    /// Nothing is scored yet; the classes are in the order of the scores.
+    #[must_use]
+    pub fn new(classes: &[String]) -> Self {
+        let metrics = ClassificationMetrics::new(classes.len());
+        let (agreement, classes) = (Comparing::default(), classes.to_vec());
+        Self { classes, metrics, agreement, rows: vec![], logits: vec![], unlabelled: 0 }
+    }
+
+    /// Adds a batch with the scores `[N, classes]` of its images, and the attention `[N, 1, h, w]` where there is one.
+    ///
+    /// # Errors
+    /// Scores of another shape.
+    pub fn add(&mut self, batch: &Batch, logits: &Tensor, attention: Option<&Tensor>) -> anyhow::Result<()> {
+        let logits = logits.to_dtype(DType::F32)?.to_vec2::<f32>()?;
+        for ((logits, &label), id) in logits.iter().zip(&batch.labels).zip(&batch.ids) {
+            let label = (label != Batch::NO_LABEL).then_some(label as usize);
+            let said = match label {
+                Some(label) => self.metrics.add(logits, label)?,
+                None => {
+                    self.unlabelled += 1;
+                    Prediction::of(logits)
+                }
+            };
+            let name = |class: usize| self.classes.get(class).cloned().unwrap_or_default();
+            self.rows.push(PredictionRow {
+                path: id.clone(),
+                label: label.map(name).unwrap_or_default(),
+                predicted: name(said.predicted),
+                confidence: said.confidence,
+                correct: label.map(|label| said.predicted == label),
+            });
+            self.logits.extend_from_slice(logits);
+        }
+        match attention {
+            Some(attention) => self.agreement.add(batch, attention),
+            None => Ok(()),
+        }
+    }
+
+    /// What came of it.
+    #[must_use]
+    pub fn done(self) -> Evaluated {
+        let Self { metrics, agreement, rows, logits, unlabelled, .. } = self;
+        let confusion = metrics.confusion().rows().map(<[u64]>::to_vec).collect();
+        Evaluated { classes: metrics.summary(), masks: agreement.done(), rows, confusion, logits, unlabelled }
+    }
+
+    /// The same as what an evaluation gives; `metric` is the name of the number that selects checkpoints.
+    #[must_use]
+    pub fn outcome(self, metric: &str) -> Box<dyn Outcome> {
+        let (classes, metric) = (self.classes.clone(), metric.to_owned());
+        Box::new(Selected { evaluated: self.done(), metric, classes })
+    }
+}
+
+/// An evaluation with the metric that selects.
+pub(super) struct Selected {
+    pub(super) evaluated: Evaluated,
+    pub(super) metric: String,
+    pub(super) classes: Vec<String>,
+}
+
+impl Outcome for Selected {
+    fn line(&self, split: &str, epoch: Option<usize>) -> serde_json::Value {
+        self.evaluated.to_json(split, epoch)
+    }
+
+    fn score(&self) -> Option<f64> {
+        self.evaluated.score(&self.metric)
+    }
+
+    fn notes(&self, split: &str) -> Vec<String> {
+        self.evaluated.notes(split)
+    }
+
+    fn shown(&self) -> String {
+        format!("top1 {}{}", percent(self.evaluated.classes.top1), self.evaluated.masks.shown())
+    }
+
+    fn lines(&self) -> String {
+        let scores = &self.evaluated.classes;
+        format!(
+            "  top-1 accuracy     {}   (chance {})\n  balanced accuracy  {}\n{}",
+            percent(scores.top1),
+            percent(Some(1.0 / self.classes.len() as f64)),
+            percent(scores.balanced_accuracy),
+            self.evaluated.masks.lines()
+        )
+    }
+
+    fn images(&self) -> u64 {
+        self.evaluated.classes.images
+    }
+
+    fn unlabelled(&self) -> usize {
+        self.evaluated.unlabelled
+    }
+
+    fn write(&self, folder: &RunFolder) -> anyhow::Result<()> {
+        self.evaluated.write(folder, &self.classes)
+    }
+
+    fn write_logits(&self, folder: &RunFolder) -> anyhow::Result<()> {
+        self.evaluated.write_logits(folder, self.classes.len())
+    }
+}
+
 /// Evaluates everything the loader gives, without augmentation of its own. `seen` is called after every batch.
 pub fn evaluate(
     model: &MgaModel,
@@ -121,9 +240,7 @@ pub fn evaluate(
     interrupt: &Interrupt,
     mut seen: impl FnMut(usize),
 ) -> anyhow::Result<Evaluated> {
-    let mut metrics = ClassificationMetrics::new(classes.len());
-    let mut agreement = Comparing::default();
-    let (mut rows, mut all, mut unlabelled) = (vec![], vec![], 0);
+    let mut scoring = Scoring::new(classes);
     for batch in loader.epoch(0, 0) {
         if interrupt.is_raised() {
             return Err(Interrupted("interrupted while evaluating; nothing is lost".to_owned()).into());
@@ -132,31 +249,8 @@ pub fn evaluate(
         let mut tape = Tape::eval();
         let images = tape.constant(&network_input(model, &batch)?)?;
         let prediction = model.forward(&mut tape, images)?;
-        let logits = prediction.logits.tensor().to_dtype(DType::F32)?.to_vec2::<f32>()?;
-        for ((logits, &label), id) in logits.iter().zip(&batch.labels).zip(&batch.ids) {
-            let label = (label != Batch::NO_LABEL).then_some(label as usize);
-            let said = match label {
-                Some(label) => metrics.add(logits, label)?,
-                None => {
-                    unlabelled += 1;
-                    Prediction::of(logits)
-                }
-            };
-            let name = |class: usize| classes.get(class).cloned().unwrap_or_default();
-            rows.push(PredictionRow {
-                path: id.clone(),
-                label: label.map(name).unwrap_or_default(),
-                predicted: name(said.predicted),
-                confidence: said.confidence,
-                correct: label.map(|label| said.predicted == label),
-            });
-            all.extend_from_slice(logits);
-        }
-        if let Some(attention) = prediction.attention {
-            agreement.add(&batch, attention.tensor())?;
-        }
+        scoring.add(&batch, prediction.logits.tensor(), prediction.attention.as_ref().map(|map| map.tensor()))?;
         seen(batch.len());
     }
-    let confusion = metrics.confusion().rows().map(<[u64]>::to_vec).collect();
-    Ok(Evaluated { classes: metrics.summary(), masks: agreement.done(), rows, confusion, logits: all, unlabelled })
+    Ok(scoring.done())
 }

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::checked;
 use super::chosen::method_of;
-use super::evaluation::{Evaluated, evaluate};
+use super::evaluation::{Selected, evaluate};
 use super::guidance::{self, Guidance};
 use super::rehearsal;
 use crate::assemble;
@@ -23,7 +23,6 @@ use crate::interrupt::Interrupt;
 use crate::looked::Looked;
 use crate::mask_survey::{self, MaskSurvey};
 use crate::methods::{MethodAtWork, MethodOpening};
-use crate::progress::percent;
 use crate::run_folder::RunFolder;
 use crate::runners::learner::{ExtraStore, JobState, Learner, Outcome};
 use crate::runners::loss_parts::LossPart;
@@ -170,57 +169,5 @@ impl Job for Classifier<'_> {
         let summary = summary.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
         let next = format!("pictures: {}\n", folder.pictures().display());
         Ok(Closing { warnings, summary, lines, next })
-    }
-}
-
-/// An evaluation with the metric that selects.
-struct Selected {
-    evaluated: Evaluated,
-    metric: String,
-    classes: Vec<String>,
-}
-
-impl Outcome for Selected {
-    fn line(&self, split: &str, epoch: Option<usize>) -> serde_json::Value {
-        self.evaluated.to_json(split, epoch)
-    }
-
-    fn score(&self) -> Option<f64> {
-        self.evaluated.score(&self.metric)
-    }
-
-    fn notes(&self, split: &str) -> Vec<String> {
-        self.evaluated.notes(split)
-    }
-
-    fn shown(&self) -> String {
-        format!("top1 {}{}", percent(self.evaluated.classes.top1), self.evaluated.masks.shown())
-    }
-
-    fn lines(&self) -> String {
-        let scores = &self.evaluated.classes;
-        format!(
-            "  top-1 accuracy     {}   (chance {})\n  balanced accuracy  {}\n{}",
-            percent(scores.top1),
-            percent(Some(1.0 / self.classes.len() as f64)),
-            percent(scores.balanced_accuracy),
-            self.evaluated.masks.lines()
-        )
-    }
-
-    fn images(&self) -> u64 {
-        self.evaluated.classes.images
-    }
-
-    fn unlabelled(&self) -> usize {
-        self.evaluated.unlabelled
-    }
-
-    fn write(&self, folder: &RunFolder) -> anyhow::Result<()> {
-        self.evaluated.write(folder, &self.classes)
-    }
-
-    fn write_logits(&self, folder: &RunFolder) -> anyhow::Result<()> {
-        self.evaluated.write_logits(folder, self.classes.len())
     }
 }

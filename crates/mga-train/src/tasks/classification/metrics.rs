@@ -7,7 +7,7 @@ const fn share(name: &'static str, about: &'static str) -> Metric {
 }
 
 /// The metrics of a classifier; the first selects checkpoints where nothing is said.
-pub(super) const METRICS: &[Metric] = &[
+pub const METRICS: &[Metric] = &[
     share("top1", "Share of images whose first guess is right."),
     share("top5", "Share of images whose label is among the first five guesses."),
     share("balanced_accuracy", "Mean over the classes of the share that is right."),

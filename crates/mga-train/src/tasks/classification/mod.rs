@@ -9,12 +9,14 @@ mod fingerprint;
 pub mod guidance;
 mod job;
 mod metrics;
+mod of_checkpoint;
 mod rehearsal;
 mod verification;
 
-pub use evaluation::{Evaluated, evaluate};
+pub use evaluation::{Evaluated, Scoring, evaluate};
 pub use job::Classifier;
-use metrics::METRICS;
+pub use metrics::METRICS;
+pub use of_checkpoint::of_checkpoint;
 
 use super::{Purpose, Task, TaskData};
 use crate::data_set;

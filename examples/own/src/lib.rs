@@ -1,0 +1,44 @@
+//! Components of one's own for the `mga` program, which `main.rs` starts. One idea a file, to be read in this order:
+//!
+//! | file | what it adds | an experiment names it by |
+//! | --- | --- | --- |
+//! | `backbone.rs` | a network | `model.backbone` |
+//! | `dataset.rs` | images drawn by a rule | `data.dataset` |
+//! | `transform.rs` | two more views of an image, and a record of how they were made | `op` |
+//! | `sampler.rs` | batches with support and query images | `sampler.name` |
+//! | `teacher.rs` | an average of the weights, which is evaluated in their place | |
+//! | `method.rs` | two updates a batch, and a head with a learning rate of its own | `method.name` |
+//! | `class_means.rs` | classes told apart by the nearest mean | |
+//! | `task.rs` | a task that trains nothing | `task` |
+//!
+//! `experiments/` holds an experiment of the method, one of the task, and a sweep:
+//!
+//! ```sh
+//! cargo run --release -p mga-own -- train examples/own/experiments/swapped-patches.toml
+//! ```
+
+pub mod backbone;
+pub mod class_means;
+pub mod dataset;
+pub mod method;
+pub mod sampler;
+pub mod task;
+pub mod teacher;
+pub mod transform;
+
+use std::sync::Arc;
+
+use mga_experiment::Components;
+use mga_train::TaskComponents;
+
+/// Returns the components of mga, and those of this crate.
+#[must_use]
+pub fn components() -> Components {
+    mga_cli::components()
+        .with_backbone(backbone::STRIDED)
+        .with_dataset(dataset::GRATINGS)
+        .with(transform::entry())
+        .with(sampler::entry())
+        .with(method::entry())
+        .with_task(Arc::new(task::NearestMean))
+}

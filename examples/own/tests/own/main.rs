@@ -1,0 +1,12 @@
+//! The program with its own components, from outside: it lists them, checks, trains, sweeps and reports on them, and a run
+//! that is killed ends as one that was left in peace.
+
+// `cfg(test)` tells clippy that its helpers may unwrap.
+#[cfg(test)]
+mod documented;
+#[cfg(test)]
+mod folder;
+#[cfg(test)]
+mod killed;
+#[cfg(test)]
+mod program;

@@ -1,0 +1,103 @@
+//! Every command knows the components.
+
+use serde_json::Value;
+
+use crate::folder::{Folder, fail, succeed};
+
+#[test]
+fn every_component_is_listed() {
+    let listed: Value = serde_json::from_str(&succeed(Folder::new().own(&["list", "--json"]))).unwrap();
+    for (key, name) in [
+        ("model.backbone", "strided"),
+        ("data.dataset", "gratings"),
+        ("op, in data.train.transforms", "swap-patches"),
+        ("sampler.name", "episodes"),
+        ("method.name", "swapped-patches"),
+        ("task", "nearest-mean"),
+    ] {
+        let groups = listed.as_array().unwrap().iter().filter(|group| group["key"] == key);
+        let mut names = groups.flat_map(|group| group["components"].as_array().unwrap()).map(|own| &own["name"]);
+        assert!(names.any(|own| own == name), "{key} {name}: {listed:#}");
+    }
+}
+
+#[test]
+fn both_experiments_are_checked() {
+    let folder = Folder::new();
+    let text = succeed(folder.on("check", "swapped-patches.toml", &[]));
+    assert!(text.contains("model: strided") && text.contains("gratings, 4 classes"), "{text}");
+    let text = succeed(folder.on("check", "nearest-mean.toml", &[]));
+    assert!(text.contains("model: strided, frozen"), "{text}");
+}
+
+#[test]
+fn mistakes_are_told_before_anything_trains() {
+    let folder = Folder::new();
+    for (set, expected) in [
+        ("method.gird=3", "did you mean `grid`"),
+        ("method.grid=99", "99"),
+        ("method.name=swapped-patch", "did you mean `swapped-patches`"),
+        ("sampler.shots=0", "sampler.shots"),
+        ("data.batch_size=13", "expected a multiple of that"),
+        ("sampler.queries=1000", "expected a multiple of that"),
+        ("train.accumulate=2", "updates twice a batch"),
+        ("data.directions=1", "data.directions"),
+    ] {
+        for command in ["check", "train"] {
+            let said = fail(folder.on(command, "swapped-patches.toml", &["--set", set]));
+            assert!(said.contains(expected), "{command} {set}: {said}");
+        }
+    }
+    assert!(!folder.path("runs").exists());
+}
+
+#[test]
+fn a_run_of_the_method_is_trained_and_evaluated() {
+    let folder = Folder::new();
+    succeed(folder.on("train", "swapped-patches.toml", &["--out", "run", "--quiet"]));
+    let steps: Vec<Value> = folder.log("run").into_iter().filter(|line| line["kind"] == "step").collect();
+    // Both updates are in the log.
+    for part in ["cross_entropy", "turned_cross_entropy", "swapped_cross_entropy", "pair_cross_entropy"] {
+        assert!(steps.iter().all(|line| line[part].is_f64()), "{part}: {steps:?}");
+    }
+    let tensors = folder.tensors("run", "last.safetensors");
+    assert!(tensors.contains_key("method.head.pair.weight"), "{:?}", tensors.keys());
+    assert_ne!(tensors["method.state.stage1.conv.weight"], tensors["stage1.conv.weight"]);
+    let summary: Value = serde_json::from_str(&folder.read("run", "summary.json")).unwrap();
+    assert!(summary["selected"]["top1"].as_f64().unwrap() > 0.5, "{summary:#}");
+    // The teacher that was selected is evaluated again.
+    let again: Value = serde_json::from_str(&succeed(folder.own(&["eval", "run"]))).unwrap();
+    assert_eq!(again["cross_entropy"], summary["selected"]["cross_entropy"]);
+    // And it is the teacher that is handed on.
+    succeed(folder.own(&["weights", "export", "run", "exported"]));
+    let exported = folder.tensors_of("exported/model.safetensors");
+    let best = folder.tensors("run", "best.safetensors");
+    assert_eq!(exported["stage1.conv.weight"], best["method.state.stage1.conv.weight"]);
+    assert_ne!(exported["stage1.conv.weight"], best["stage1.conv.weight"]);
+}
+
+#[test]
+fn a_run_of_the_task_trains_nothing_and_is_better_than_chance() {
+    let folder = Folder::new();
+    succeed(folder.on("train", "nearest-mean.toml", &["--out", "run", "--quiet"]));
+    let summary: Value = serde_json::from_str(&folder.read("run", "summary.json")).unwrap();
+    assert_eq!(summary["task"], "nearest-mean");
+    assert!(summary["selected"]["top1"].as_f64().unwrap() > 0.3, "{summary:#}");
+    let tensors = folder.tensors("run", "last.safetensors");
+    assert!(tensors.contains_key("method.state.sums"), "{:?}", tensors.keys());
+    assert!(!tensors.keys().any(|name| name.starts_with("sgd.")), "{:?}", tensors.keys());
+    assert!(folder.read("run", "predictions.csv").contains("direction-03"));
+    let said = folder.own(&["weights", "export", "run", "exported"]).output().unwrap().stderr;
+    assert!(String::from_utf8_lossy(&said).contains("this takes classifiers"));
+}
+
+#[test]
+fn a_sweep_of_the_method_is_reported() {
+    let folder = Folder::new();
+    let set = ["--set", "schedule.epochs=1", "--set", "data.train_per_class=10"];
+    succeed(folder.on("sweep", "sweep.toml", &[&["--out", "sweep"], set.as_slice()].concat()));
+    let text = succeed(folder.own(&["report", "sweep", "--out", "report"]));
+    assert!(text.contains("report"), "{text}");
+    let report = folder.read("report", "report.md");
+    assert!(report.contains("teacher_momentum"), "{report}");
+}
