@@ -15,6 +15,7 @@ mod say;
 pub mod allocator;
 pub mod commands;
 pub mod download_bar;
+mod images_bar;
 pub mod output;
 pub mod progress;
 mod signals;
@@ -44,6 +45,20 @@ pub struct Cli {
     pub command: commands::Command,
 }
 
+impl Cli {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// Whatever went wrong; [`status::report`] says it and knows the exit status.
+    pub fn run(self, components: &Components) -> anyhow::Result<()> {
+        let program = <Self as clap::CommandFactory>::command;
+        match self.offline {
+            true => self.command.run(&components.clone().offline(), program),
+            false => self.command.run(components, program),
+        }
+    }
+}
+
 /// Returns all components of this workspace; what is downloaded is shown on standard error.
 #[must_use]
 pub fn components() -> Components {
@@ -58,8 +73,7 @@ pub fn run(components: &Components, arguments: impl IntoIterator<Item = OsString
     status::report_panics();
     say::listen_to_notes();
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| match Cli::try_parse_from(arguments) {
-        Ok(cli) if cli.offline => cli.command.run(&components.clone().offline()),
-        Ok(cli) => cli.command.run(components),
+        Ok(cli) => cli.run(components),
         Err(error) => Err(status::Usage(error).into()),
     }));
     match outcome {

@@ -13,7 +13,7 @@ use mga_train::checkpoint::Progress;
 use mga_train::progress::{Counter, EpochEnd, Listener, ProgressReport, percent};
 use serde_json::{Value, json};
 
-use crate::commands::data::images_bar;
+use crate::images_bar::images_bar;
 use crate::output::print;
 use crate::terminal_text::VisibleText;
 

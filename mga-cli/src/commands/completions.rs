@@ -1,8 +1,6 @@
 //! `mga completions`: a completion script for a shell.
 
-use clap::CommandFactory;
 use clap_complete::Shell;
-use mga_experiment::Components;
 
 use crate::output;
 
@@ -18,12 +16,12 @@ pub struct Args {
     shell: Shell,
 }
 
-/// Runs the command.
+/// Runs the command of a program with this command line.
 ///
 /// # Errors
 /// Standard output cannot be written.
-pub fn run(args: Args, _: &Components) -> anyhow::Result<()> {
+pub fn run(args: Args, program: fn() -> clap::Command) -> anyhow::Result<()> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut crate::Cli::command(), "mga", &mut script);
+    clap_complete::generate(args.shell, &mut program(), "mga", &mut script);
     Ok(output::print(String::from_utf8_lossy(&script))?)
 }

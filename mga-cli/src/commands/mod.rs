@@ -60,11 +60,11 @@ pub enum Command {
 }
 
 impl Command {
-    /// Runs the command.
+    /// Runs the command. `program` makes the whole command line, for completions.
     ///
     /// # Errors
     /// Whatever went wrong; [`crate::status::report`] says it and knows the exit status.
-    pub fn run(self, components: &Components) -> anyhow::Result<()> {
+    pub fn run(self, components: &Components, program: fn() -> clap::Command) -> anyhow::Result<()> {
         match self {
             Self::Train(args) => train::run(args, components),
             Self::Sweep(args) => sweep::run(args, components),
@@ -81,7 +81,7 @@ impl Command {
             Self::Check(args) => check::run(args, components),
             Self::Bench(args) => bench::run(args, components),
             Self::Schema(args) => schema::run(args, components),
-            Self::Completions(args) => completions::run(args, components),
+            Self::Completions(args) => completions::run(args, program),
         }
     }
 }

@@ -11,8 +11,8 @@ use mga_train::segmenting::training_images;
 use mga_train::torn_groups::TornGroups;
 use serde_json::{Value, json};
 
-use super::images_bar;
 use crate::commands::experiment_args::ExperimentArgs;
+use crate::images_bar::images_bar;
 use crate::output;
 
 const EXAMPLE: &str = "\

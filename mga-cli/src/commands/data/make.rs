@@ -11,8 +11,8 @@ use mga_experiment::nearest;
 use mga_train::data_set;
 use serde_json::{Map, Value};
 
-use super::images_bar;
 use crate::commands::experiment_args::ExperimentArgs;
+use crate::images_bar::images_bar;
 use crate::output;
 use crate::status::Usage;
 

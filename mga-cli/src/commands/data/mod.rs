@@ -4,7 +4,6 @@ mod check;
 mod make;
 mod split;
 
-use indicatif::{ProgressBar, ProgressStyle};
 use mga_experiment::Components;
 
 const EXAMPLE: &str = "\
@@ -42,13 +41,4 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
         Command::Split(args) => split::run(args),
         Command::Make(args) => make::run(args, components),
     }
-}
-
-/// A bar on standard error, gone when done; nothing where that is no terminal.
-pub(crate) fn images_bar(images: usize) -> ProgressBar {
-    let bar = ProgressBar::new(images as u64);
-    if let Ok(style) = ProgressStyle::with_template("[{bar:32}] {pos}/{len} images (left {eta})") {
-        bar.set_style(style.progress_chars("=> "));
-    }
-    bar
 }

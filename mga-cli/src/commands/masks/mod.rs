@@ -131,7 +131,7 @@ fn make(
     interrupt: &Interrupt,
 ) -> anyhow::Result<()> {
     let places = images.places()?;
-    let bar = super::data::images_bar(images.len());
+    let bar = crate::images_bar::images_bar(images.len());
     let done = AtomicUsize::new(0);
     let all: Vec<usize> = (0..images.len()).collect();
     for chunk in all.chunks(side_by_side.max(1) * 4) {

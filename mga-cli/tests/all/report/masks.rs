@@ -143,7 +143,8 @@ fn every_form_tells_what_masks_cover() {
     assert!(page.contains("<section id=\"masks\"") && !page.contains("<section id=\"pictures\""));
     // One sheet of each kind of masks, not one a run.
     assert_eq!(page.matches("alt=\"masks (").count(), 2);
-    for text in ["from the least coverage to the most; 4 a line. Of good.", "2.0 %, acer <code>&#60;b&#62;.png", "62.5"] {
+    for text in ["from the least coverage to the most; 4 a line. Of good.", "2.0 %, acer <code>&#60;b&#62;.png", "62.5"]
+    {
         assert!(page.contains(text), "{text}");
     }
 }

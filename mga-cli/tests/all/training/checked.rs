@@ -166,7 +166,7 @@ impl Draw {
 
 fn mga(components: &Components, arguments: &[&Path]) -> Result<(), String> {
     let cli = Cli::try_parse_from([Path::new("mga")].iter().chain(arguments)).unwrap();
-    cli.command.run(components).map_err(|error| format!("{error:#}"))
+    cli.run(components).map_err(|error| format!("{error:#}"))
 }
 
 #[test]
