@@ -10,14 +10,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 mod leftovers;
+mod names;
 
 pub use leftovers::{is_old, remove_exact, remove_leftovers};
-
-/// How the names of files begin that are being written.
-pub const TEMPORARY: &str = ".tmp";
-
-/// How the names of folders begin that are being written.
-const TEMPORARY_FOLDER: &str = ".export-";
+pub use names::TEMPORARY;
+use names::TEMPORARY_FOLDER;
 
 /// Writers of one file at one time, each under a name of its own, before somebody has to be at fault.
 const WRITERS: usize = 1000;

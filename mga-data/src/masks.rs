@@ -44,13 +44,11 @@ pub use leftovers::remove_half_written;
 pub use orientation::MaskOrientation;
 pub(crate) use orientation::turned_as;
 pub use reading::MaskReading;
+use settings::SOURCE;
 pub use settings::{EmptyMask, MaskSettings, MissingMask};
 pub use supplied::{MaskSupply, Supplied};
 pub(crate) use survey::other_aspect;
 pub use survey::{MaskKind, MaskSurvey, survey};
-
-/// The setting that names the source.
-const SOURCE: &str = "data.masks.source";
 
 /// The sources that need no data set to offer them.
 pub const CONTROLS: [&str; 5] = ["ones", "shuffled", "inverted", "centre", "silhouette"];

@@ -16,8 +16,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::leftovers::temporary;
 use crate::repo::{Kind, Repo, is_commit};
+use crate::temporary::temporary;
 
 /// The lock of references, called as no blob is.
 pub(crate) const REFS_LOCK: &str = ".refs";

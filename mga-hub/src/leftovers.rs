@@ -12,16 +12,13 @@ use std::time::Duration;
 
 use crate::cache::{Cache, REFS_LOCK};
 use crate::repo::Repo;
+#[cfg(test)]
+use crate::temporary::temporary;
 
 /// A link or a line of text is made in an instant.
 const OLD: Duration = Duration::from_secs(600);
 
-/// How a file is called while it is made. No name of a branch and no hash begins with a dot.
-pub(crate) fn temporary(name: &str) -> String {
-    format!(".{name}.{}.tmp", std::process::id())
-}
-
-/// The name that [`temporary`] was made of.
+/// The name that `temporary` was made of.
 fn made_of(temporary: &str) -> Option<&str> {
     let (name, process) = temporary.strip_prefix('.')?.strip_suffix(".tmp")?.rsplit_once('.')?;
     let is_number = !process.is_empty() && process.bytes().all(|b| b.is_ascii_digit());

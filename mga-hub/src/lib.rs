@@ -31,6 +31,7 @@ mod progress;
 mod refusal;
 mod repo;
 mod settings;
+mod temporary;
 #[cfg(feature = "network")]
 mod transport;
 

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::{TEMPORARY, TEMPORARY_FOLDER};
+use super::names::{TEMPORARY, TEMPORARY_FOLDER};
 
 /// Where locks cannot be asked, what nobody wrote to for this long is nobody's: a file is written in far less.
 const OLD: Duration = Duration::from_secs(600);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use mga_core::random::Generator;
 
-use super::SOURCE;
+use super::settings::SOURCE;
 use crate::dataset::{Dataset, Split};
 use crate::error::{Error, Result};
 use crate::picture::Mask;

@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+/// The key of [`MaskSettings::source`].
+pub(super) const SOURCE: &str = "data.masks.source";
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -37,7 +37,7 @@ pub(super) struct Args {
 /// No run in a folder; a file that cannot be written.
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
     let results = read(&args.folders)?;
-    super::warn(&results);
+    super::warnings::warn(&results);
     let table = RunTable::of(&results.records);
     let files = [(args.csv, to_csv as fn(&RunTable) -> _), (args.parquet, to_parquet)];
     for (path, bytes) in files.into_iter().filter_map(|(path, bytes)| Some((path?, bytes))) {

@@ -30,7 +30,7 @@ pub(super) struct Args {
 /// No run in the folder; the file cannot be written.
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
     let results = read(&[&args.folder])?;
-    super::warn(&results);
+    super::warnings::warn(&results);
     let notes: Vec<Note> = results.all_notes().collect();
     let path = write_index(&args.folder, &RunTable::of(&results.records), &notes)?;
     Ok(print(format!("{}: {} runs\n", path.display(), results.records.len()))?)

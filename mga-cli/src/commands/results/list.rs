@@ -62,7 +62,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         let notes: Vec<_> = results.all_notes().collect();
         return Ok(print(serde_json::to_string_pretty(&json!({ "runs": runs, "notes": notes }))? + "\n")?);
     }
-    super::warn(&results);
+    super::warnings::warn(&results);
     let chosen: Vec<&Column> = if args.columns.is_empty() {
         let mut names = usual(&results);
         // What is asked for is what is looked at.

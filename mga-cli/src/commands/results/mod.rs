@@ -4,8 +4,7 @@ mod compare;
 mod export;
 mod index;
 mod list;
-
-use mga_report::results::Results;
+mod warnings;
 
 const EXAMPLE: &str = "\
 Examples:
@@ -46,12 +45,5 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         Command::Compare(args) => compare::run(args),
         Command::Export(args) => export::run(args),
         Command::Index(args) => index::run(args),
-    }
-}
-
-/// Says what is odd with the folders, on standard error.
-fn warn(results: &Results) {
-    for note in results.all_notes() {
-        say!("note: {}: {}", note.path.display(), note.message);
     }
 }

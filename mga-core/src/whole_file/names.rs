@@ -1,0 +1,7 @@
+//! How files and folders are called while they are written.
+
+/// How the names of files begin that are being written.
+pub const TEMPORARY: &str = ".tmp";
+
+/// How the names of folders begin that are being written.
+pub(crate) const TEMPORARY_FOLDER: &str = ".export-";
