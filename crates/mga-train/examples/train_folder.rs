@@ -19,6 +19,7 @@ fn train_folder(images: &Path, folder: &Path) -> anyhow::Result<String> {
         data.dataset = "image-folder"
         data.root = '{}'
         data.batch_size = 4
+        data.split.test = 0.25
         data.validation.fraction = 0.25
         data.train.transforms = [{{ op = "resize", size = 36 }}, {{ op = "random-crop", size = 32 }}]
         data.eval.transforms = [{{ op = "resize", size = 32 }}]
@@ -28,8 +29,8 @@ fn train_folder(images: &Path, folder: &Path) -> anyhow::Result<String> {
         images.display()
     ))?;
     let trained = run.train(&mut experiment, folder)?;
-    let validation = run.evaluate(&mut experiment, Weights::Checkpoint(&trained.folder.best()), "validation")?;
-    Ok(format!("{}validation: {}\n", trained.text, validation.outcome.shown()))
+    let test = run.evaluate(&mut experiment, Weights::Checkpoint(&trained.folder.best()), "test")?;
+    Ok(format!("{}test: {}\n", trained.text, test.outcome.shown()))
 }
 
 fn main() -> anyhow::Result<()> {
@@ -57,7 +58,7 @@ mod tests {
         }
         let run = folder.path().join("run");
         let text = train_folder(&folder.path().join("images"), &run)?;
-        assert!(text.contains("validation: top1") && run.join("summary.json").is_file(), "{text}");
+        assert!(text.contains("test: top1") && run.join("summary.json").is_file(), "{text}");
         let again = train_folder(&folder.path().join("images"), &run).unwrap_err().to_string();
         assert!(again.contains("there is a run in this folder already"), "{again}");
         Ok(())
