@@ -75,7 +75,7 @@ impl<'a> Run<'a> {
     /// # Errors
     /// What is wrong with the experiment, its data or its weights.
     pub fn check(&self, experiment: &mut Loaded) -> anyhow::Result<String> {
-        check(experiment, self.components)
+        check(experiment, self.components, self.listener, &self.interrupt)
     }
 
     /// [`train`] into `folder`, in which no run may lie yet.

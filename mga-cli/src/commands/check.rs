@@ -2,10 +2,12 @@
 
 use mga_experiment::Components;
 use mga_train::assemble;
+use mga_train::interrupt::Interrupt;
 use mga_train::runners::check::check;
 
 use super::experiment_args::ExperimentArgs;
 use crate::output::print;
+use crate::progress::Voice;
 
 /// Resolve an experiment, check it and its data, and say what will train.
 #[derive(Debug, clap::Args)]
@@ -25,7 +27,7 @@ pub struct Args {
 pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let mut loaded = args.experiment.load(components)?;
     assemble::use_threads(loaded.experiment.threads);
-    let text = check(&mut loaded, components)?;
+    let text = check(&mut loaded, components, &Voice::default(), &Interrupt::default())?;
     let resolved = if args.resolved { loaded.experiment.resolved_toml()? + "\n" } else { String::new() };
     Ok(print(resolved + &text)?)
 }

@@ -5,17 +5,26 @@ use mga_experiment::{Components, Loaded};
 
 use crate::TaskComponents;
 use crate::assemble;
+use crate::file_hashes::FileHashes;
+use crate::interrupt::Interrupt;
 use crate::loaders;
+use crate::progress::Listener;
 use crate::runners::training;
 use crate::tasks::Purpose;
 use crate::torn_groups::TornGroups;
 use crate::weights_source::WeightsFile;
 
 /// Refuses what training would refuse, and says what will train. The weights that the experiment names are settled in it.
+/// Every image and mask that a run will read is decoded, unless it is remembered as whole.
 ///
 /// # Errors
-/// What is wrong with the experiment, its data or its weights.
-pub fn check(loaded: &mut Loaded, components: &Components) -> anyhow::Result<String> {
+/// What is wrong with the experiment, its data or its weights; an interruption.
+pub fn check(
+    loaded: &mut Loaded,
+    components: &Components,
+    voice: &dyn Listener,
+    interrupt: &Interrupt,
+) -> anyhow::Result<String> {
     assemble::settle_mask_weights(loaded, components)?;
     let device = assemble::device(loaded)?;
     let task = components.task_of(&loaded.experiment)?;
@@ -29,6 +38,8 @@ pub fn check(loaded: &mut Loaded, components: &Components) -> anyhow::Result<Str
     job.rehearse()?;
     training::stores(&loaded.experiment, job.as_ref())?;
     loaders::to_train(loaded, job.as_ref(), data.as_ref())?;
+    let (_, contents) = data.fingerprint(&FileHashes::of_user(), voice)?;
+    data.verify(&loaded.experiment, &contents, voice, interrupt)?;
     let mut text: String = data.notes().iter().chain(&looked.notes).map(|note| format!("note: {note}\n")).collect();
     text += &format!("device: {}, {} threads\n", assemble::device_name(&device), rayon::current_num_threads());
     text += &format!("weights: {}\n", weights.as_deref().unwrap_or("none, drawn from the seed"));

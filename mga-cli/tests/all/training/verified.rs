@@ -20,6 +20,8 @@ fn bad_images_are_all_found_before_the_first_epoch() {
         assert!(message.contains(name), "no {name} in {message}");
     }
     assert!(!tiny.path("run").exists());
+    let checked = fail(tiny.mga(["check", "tiny.toml"]), 1);
+    assert!(checked.contains("3 of 24 images that the run reads cannot be used"), "{checked}");
     // Once repaired it trains; what was whole before is remembered, and what was not is looked at.
     std::iter::zip(&bad, &whole).for_each(|(path, whole)| std::fs::write(path, whole).unwrap());
     let known = || -> usize {
