@@ -29,17 +29,19 @@ pub fn check(
     let device = assemble::device(loaded)?;
     let task = components.task_of(&loaded.experiment)?;
     let data = task.open(loaded, components, Purpose::Train(TornGroups::Refused))?;
-    let looked = data.look(loaded, usize::MAX)?;
+    data.check_complete(loaded)?;
     let own = loaded.experiment.data.mean.is_some();
     let found = assemble::settle_weights(loaded, components)?;
     let loaded = &*loaded;
     let job = data.build(loaded, components, &device, true)?;
     let weights = found.as_ref().map(|found| assemble::load_weights(loaded, job.as_ref(), found)).transpose()?;
+    let (_, contents) = data.fingerprint(&FileHashes::of_user(), voice)?;
     job.rehearse()?;
     training::stores(&loaded.experiment, job.as_ref())?;
     loaders::to_train(loaded, job.as_ref(), data.as_ref())?;
-    let (_, contents) = data.fingerprint(&FileHashes::of_user(), voice)?;
     data.verify(&loaded.experiment, &contents, voice, interrupt)?;
+    // As in training, after all that cannot be read was told at once.
+    let looked = data.look(loaded, usize::MAX)?;
     let mut text: String = data.notes().iter().chain(&looked.notes).map(|note| format!("note: {note}\n")).collect();
     text += &format!("device: {}, {} threads\n", assemble::device_name(&device), rayon::current_num_threads());
     text += &format!("weights: {}\n", weights.as_deref().unwrap_or("none, drawn from the seed"));

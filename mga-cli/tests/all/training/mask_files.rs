@@ -129,7 +129,7 @@ fn missing_and_truncated_masks_are_told_by_the_check() {
     let mask = tiny.path("masks/train/b/1.png");
     let bytes = std::fs::read(&mask).unwrap();
     std::fs::write(&mask, &bytes[..bytes.len() - 16]).unwrap();
-    says(&fail(tiny.mga(["check", "tiny.toml"]), 2), &["1 masks cannot be used", "masks/train/b/1.png"]);
+    says(&fail(tiny.mga(["check", "tiny.toml"]), 1), &["1 of 6 images", "cannot be used", "masks/train/b/1.png"]);
     says(&fail(tiny.train("run", &[]), 1), &["cannot be used", "masks/train/b/1.png"]);
     let data = fail(tiny.mga(["data", "check", "tiny.toml"]), 1);
     says(&data, &["problems with the data"]);
