@@ -242,7 +242,7 @@ mod tests {
         assert!(!paths.iter().any(|text| is_name(text)));
         assert_eq!(as_setting(Path::new("owner/name@v1")), "owner/name@v1");
         assert_eq!(as_setting(Path::new("no/such/file")), "file:no/such/file");
-        assert_eq!(as_setting(Path::new("src/commands")), "file:src/commands");
+        assert_eq!(as_setting(Path::new("src/tasks")), "file:src/tasks");
     }
 
     #[test]
