@@ -1,7 +1,8 @@
 //! `mga list`: what an experiment can name.
 
-use mga_experiment::Components;
-use mga_experiment::experiment_schema;
+use mga_experiment::{Components, experiment_schema};
+use mga_registry::Kind;
+use mga_sweep::launchers::{Launchers, launchers};
 use serde_json::{Value, json};
 
 use crate::output;
@@ -94,6 +95,9 @@ pub fn groups(components: &Components) -> Vec<Group> {
         group("optimisers", "optimiser.name", named(&schema, "Optimiser", Some("name"))),
         group("schedules", "schedule.name", named(&schema, "Schedule", Some("name"))),
     ];
+    let known = launchers(components);
+    let known = known.iter().map(|entry| component(&entry.name, &entry.about)).collect();
+    groups.push(group(Launchers::TITLE, "mga sweep --launcher", known));
     for kind in components.kinds.listing() {
         // Transforms of other crates stand in the schema beside those of this workspace.
         if groups.iter().any(|known| known.title == kind.title) {

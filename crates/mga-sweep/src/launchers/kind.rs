@@ -52,7 +52,7 @@ pub trait LauncherComponents: Sized {
 
 /// No launcher has this name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("--launcher {name}: there is no such launcher{meant}; expected {known}")]
+#[error("--launcher {name}: there is no such launcher{meant} expected {known}")]
 pub struct UnknownLauncher {
     name: String,
     meant: String,
@@ -74,7 +74,7 @@ impl LauncherComponents for Components {
         let known: Vec<String> = all.iter().map(|entry| format!("`{}` ({})", entry.name, entry.about)).collect();
         Err(UnknownLauncher {
             name: name.to_owned(),
-            meant: meant.map(|meant| format!(", did you mean `{meant}`?")).unwrap_or_default(),
+            meant: meant.map(|meant| format!(", did you mean `{meant}`?")).unwrap_or_else(|| ";".to_owned()),
             known: known.join(" or "),
         })
     }
