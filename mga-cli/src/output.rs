@@ -1,9 +1,8 @@
 //! What the program writes: standard output that may be a pipe somebody closes, and files that are whole or not there.
 
 use std::io::{self, Write};
-use std::path::Path;
 
-use mga_core::whole_file;
+pub use mga_core::whole_file::write_all as write_file;
 
 use crate::terminal_text::visible;
 
@@ -25,14 +24,6 @@ pub fn print(text: impl AsRef<str>) -> io::Result<()> {
             _ => error,
         }
     })
-}
-
-/// Writes a file by rename, so that a reader finds the old contents or the new, whenever the program ends.
-///
-/// # Errors
-/// The folder is not there or cannot be written to.
-pub fn write_file(path: &Path, contents: &[u8]) -> io::Result<()> {
-    whole_file::write(path, |file, _| file.write_all(contents))
 }
 
 #[cfg(test)]

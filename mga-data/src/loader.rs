@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::batch::{Batch, Normalisation, Sample};
 use crate::error::{Error, Result};
 use crate::picture::Picture;
-use crate::sampler::{Draw, Sampler};
+use crate::sampler::{Draw, EachOnce, Sampler};
 use crate::source::{Source, caught, name_of};
 use crate::transforms::{Pipeline, Scene};
 
@@ -75,6 +75,8 @@ pub struct Loader {
     work: Arc<Work>,
     pool: Arc<rayon::ThreadPool>,
     indices: Vec<usize>,
+    /// The batches where no sampler chooses them.
+    each: EachOnce,
     sampler: Option<Arc<dyn Sampler>>,
 }
 
@@ -118,7 +120,10 @@ impl Loader {
             .map_err(|e| Error::settings(format!("cannot start {} loading threads: {e}", settings.threads)))?;
         let normalisation = Normalisation::new(settings.mean, settings.std);
         let work = Work { source, pipeline, settings, normalisation, skipped: Mutex::default() };
-        Ok(Self { work: Arc::new(work), pool: Arc::new(pool), indices, sampler: None })
+        let LoaderSettings { batch_size, drop_last, .. } = work.settings;
+        let seed = work.settings.shuffle.then_some(work.settings.seed);
+        let each = EachOnce::new(indices.clone(), batch_size, seed, drop_last);
+        Ok(Self { work: Arc::new(work), pool: Arc::new(pool), indices, each, sampler: None })
     }
 
     /// The same with the images of each batch chosen by `sampler`, in place of each once an epoch.
@@ -129,15 +134,7 @@ impl Loader {
 
     /// Batches of an epoch, where no whole batch is skipped.
     pub fn batches_per_epoch(&self) -> usize {
-        if let Some(sampler) = &self.sampler {
-            return sampler.batches();
-        }
-        let batch_size = self.work.settings.batch_size;
-        if self.work.settings.drop_last {
-            self.indices.len() / batch_size
-        } else {
-            self.indices.len().div_ceil(batch_size)
-        }
+        self.sampler.as_ref().map_or_else(|| self.each.batches(), |sampler| sampler.batches())
     }
 
     /// Images of the batches `from..to` of an epoch as planned: what cannot be loaded is counted too.
@@ -158,11 +155,7 @@ impl Loader {
 
     /// The order in which an epoch visits the images.
     pub fn order(&self, epoch: u64) -> Vec<usize> {
-        let mut order = self.indices.clone();
-        if self.work.settings.shuffle {
-            Generator::new(self.work.settings.seed, "order", &[epoch]).shuffle(&mut order);
-        }
-        order
+        self.each.order(epoch)
     }
 
     /// The batches of an epoch from number `from_batch` on; those before are not loaded. Loading starts at once. After

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Checks mga on a machine with an NVIDIA GPU, in under eight minutes, with what pack.sh packed and this tree:
+# Checks mga on a machine with an NVIDIA GPU, with what pack.sh packed and this tree. Steps are ended so that all take eight
+# minutes at most (no GPU has run it yet):
 #   1. card, driver, libraries                    2. convolutions, operators and reference fixtures on the device
 #   3. equal bits of two runs and a resumed one   4. two minutes of training from JPEGs, and how long the GPU waits
 #   5. time and memory of a training step beside PyTorch's

@@ -38,7 +38,11 @@ def card(here, rows):
         return
     keys = ["name", "driver_version", "memory.total", "compute_cap"]
     query = ["nvidia-smi", f"--query-gpu={','.join(keys)}", "--format=csv,noheader"]
-    said = subprocess.run(query, capture_output=True, text=True, timeout=20)
+    try:
+        said = subprocess.run(query, capture_output=True, text=True, timeout=20)
+    except FileNotFoundError:
+        rows.add(1, "card and driver", "FAILED", "there is no nvidia-smi on this machine's PATH")
+        return
     if said.returncode != 0:
         rows.add(1, "card and driver", "FAILED", said.stdout + said.stderr)
         return

@@ -20,7 +20,7 @@ begin=$SECONDS
 source scripts/cuda/toolkit.sh "$work" "$capability"
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$cuda_work/target}"
 
-# Both name the whole workspace, though three of its tests are not packed: naming crates would give their dependencies other
+# Both name the whole workspace, though not all of its tests are packed: naming crates would give their dependencies other
 # features, and compile the kernels twice.
 options=(--locked --release --workspace --features mga-cli/cuda,mga-cli/cudnn)
 echo "== mga, with kernels for compute capability $capability"

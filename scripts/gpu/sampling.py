@@ -12,7 +12,11 @@ class Samples:
         query = ["nvidia-smi", "--id=0", "--query-gpu=utilization.gpu,memory.used", "--format=csv,noheader,nounits",
                  "--loop-ms=200"]
         self.found = []
-        self.process = subprocess.Popen(query, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.process = None
+        try:
+            self.process = subprocess.Popen(query, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        except FileNotFoundError:  # no nvidia-smi: whoever asks finds no samples, and says so
+            return
         self.thread = threading.Thread(target=self.listen, daemon=True)
         self.thread.start()
         # The first sample is what was there before, so whoever asks waits for it.
@@ -29,6 +33,7 @@ class Samples:
             self.found.append((time.time(), load, memory))
 
     def stop(self):
-        self.process.kill()
-        self.thread.join(2)
+        if self.process:
+            self.process.kill()
+            self.thread.join(2)
         return self.found

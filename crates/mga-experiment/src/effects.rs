@@ -1,7 +1,7 @@
 //! Where each setting of the experiment file acts, a line a setting; a test fails for a setting that no line names. So what
 //! an experiment sets for nothing can be said ([`super::idle`]).
 //!
-//! The settings of one task alone are told by the task ([`super::TaskRules::own_settings`]).
+//! The settings of one task alone are told by the task ([`super::TaskRules::own_settings`], [`super::TaskRules::tables`]).
 //!
 //! A line holds for its key and, unless they have lines of their own, for all keys inside it.
 
@@ -35,7 +35,7 @@ pub(super) enum Loss {
     Cost,
 }
 
-const ALWAYS: &[Need] = &[];
+pub(super) const ALWAYS: &[Need] = &[];
 
 const fn value(holds: fn(&Experiment, &Components) -> bool, by: &'static [&'static str], words: &'static str) -> Need {
     Need { holds, by, words, loss: Loss::Value }
@@ -61,6 +61,12 @@ const DENSE: Need = Need {
     loss: Loss::Cost,
 };
 const FILES: Need = value(|e, _| reads_files(e), &["data.dataset"], "a data set of files: `leaves` draws its images");
+const EACH_ONCE: Need = Need {
+    holds: |e, _| e.named("sampler").is_none(),
+    by: &[],
+    words: "every image once an epoch: `sampler` chooses the batches itself",
+    loss: Loss::Cost,
+};
 const RESIZES: Need = value(
     |e, _| e.data.train.transforms.iter().chain(&e.data.eval.transforms).any(resizes),
     &["data.train.transforms", "data.eval.transforms"],
@@ -222,8 +228,8 @@ pub(super) const SETTINGS: &[(&str, &[Need])] = &[
     ("data.on_error", ALWAYS),
     ("data.verify", ALWAYS),
     ("data.batch_size", ALWAYS),
-    ("data.shuffle", ALWAYS),
-    ("data.drop_last", ALWAYS),
+    ("data.shuffle", &[EACH_ONCE]),
+    ("data.drop_last", &[EACH_ONCE]),
     ("data.mean", ALWAYS),
     ("data.std", ALWAYS),
     ("data.resize_rounding", &[RESIZES]),

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::effects::{Loss, Need, SETTINGS};
+use super::effects::{ALWAYS, Loss, Need, SETTINGS};
 use super::key_path::{KeyPath, Segment};
 use super::problem::{Problem, Severity};
 use super::schema_reading::fill_defaults;
@@ -33,7 +33,8 @@ pub(super) fn idle(
     schema: &Value,
 ) -> Vec<Idle> {
     let mut found: Vec<Idle> = Vec::new();
-    for (name, needs) in SETTINGS {
+    let tables = experiment.tables.keys().map(|table| (table.as_str(), ALWAYS));
+    for (name, needs) in SETTINGS.iter().copied().chain(tables) {
         let key = KeyPath::dotted(name);
         if at(merged, &key).is_none() || found.iter().any(|idle| key.is_within(&idle.key)) {
             continue;
@@ -65,7 +66,9 @@ pub(super) fn idle(
 
 /// The tasks that use the setting, in words, where the experiment's is none of them; `None`: it is, or every task does.
 fn of_other_tasks(key: &KeyPath, experiment: &Experiment, components: &Components) -> Option<String> {
-    let uses = |task: &dyn TaskRules| task.own_settings().iter().any(|own| key.is_within(&KeyPath::dotted(own)));
+    let uses = |task: &dyn TaskRules| {
+        task.own_settings().iter().chain(task.tables()).any(|own| key.is_within(&KeyPath::dotted(own)))
+    };
     let users: Vec<&str> = components.tasks.iter().filter(|task| uses(task.as_ref())).map(|task| task.name()).collect();
     if users.is_empty() || users.contains(&experiment.task.as_str()) {
         return None;

@@ -15,9 +15,14 @@ const TOP: &str = "experiment";
 /// that names the component, and the old and new name, the keys to drop.
 pub(super) type Leftovers = Arc<dyn Fn(&str, &str, &str) -> Vec<String> + Send + Sync>;
 
-/// The tables whose settings depend on a name in them.
-pub(super) const NAMED: [(&str, &str); 4] =
-    [("data", "dataset"), ("model", "backbone"), ("optimiser", "name"), ("schedule", "name")];
+/// The key of a table that names a component, on which its other settings depend.
+pub(super) fn tag(table: &str) -> &'static str {
+    match table {
+        "data" => "dataset",
+        "model" => "backbone",
+        _ => "name",
+    }
+}
 
 /// The layers merged, weakest first.
 pub(super) fn merge<'a>(
@@ -63,8 +68,9 @@ impl Source for Settings {
 
     fn collect_to(&self, cache: &mut Value) -> Result<(), ConfigError> {
         if let (Some(leftovers), Some(weaker)) = (&self.leftovers, table_mut(cache, TOP)) {
-            for (table, name) in NAMED {
-                let new = self.values.get(table).and_then(|table| text(table, name));
+            for (table, stronger) in &self.values {
+                let name = tag(table);
+                let new = text(stronger, name);
                 let Some(old) = weaker.get(table).and_then(|table| text(table, name)) else { continue };
                 let Some(new) = new.filter(|new| *new != old) else { continue };
                 for key in leftovers(table, &old, &new) {

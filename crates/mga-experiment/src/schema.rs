@@ -11,7 +11,7 @@ use schemars::transform::{RemoveRefSiblings, ReplacePrefixItems, ReplaceUnevalua
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
-use super::merge::{Leftovers, NAMED};
+use super::merge::{Leftovers, tag};
 use super::schema_reading::{choices, resolve};
 use super::settings::Experiment;
 use crate::Components;
@@ -64,11 +64,16 @@ pub fn experiment_schema(components: &Components) -> Value {
     name_alternatives(&mut definitions, "Data", "dataset", data_sets);
     name_alternatives(&mut definitions, "Model", "backbone", components.backbones_by_settings());
     for kind in &components.tables {
+        let alternatives = kind.alternatives(&components.kinds);
+        if alternatives.is_empty() {
+            // Nothing of the kind is registered, so there is nothing to name.
+            continue;
+        }
         let name = json!({ "type": "string" });
         let table = json!({ "type": "object", "description": kind.about, "properties": { "name": name }, "required": ["name"] });
         let definition = format!("Table.{}", kind.table);
         definitions.insert(definition.clone(), table);
-        name_alternatives(&mut definitions, &definition, "name", kind.alternatives(&components.kinds));
+        name_alternatives(&mut definitions, &definition, "name", alternatives);
         let reference = format!("#/definitions/{definition}");
         root["properties"][kind.table] = json!({ "description": kind.about, "allOf": [{ "$ref": reference }] });
     }
@@ -120,7 +125,8 @@ pub fn experiment_schema(components: &Components) -> Value {
 /// The schema of a transform that another crate registered: its settings beside `op`.
 fn registered_transform(entry: &Entry<Transforms>, definitions: &mut Map<String, Value>) -> Value {
     let none = || json_schema!({ "type": "object" });
-    let mut table = embed(&entry.schema.clone().unwrap_or_else(none), &entry.name, definitions);
+    let mut table =
+        embed(&entry.schema.clone().unwrap_or_else(none), &format!("Transform.{}", entry.name), definitions);
     let mut properties = Map::new();
     properties.insert("op".to_owned(), json!({ "type": "string", "const": entry.name }));
     if let Some(Value::Object(own)) = table.get_mut("properties").map(Value::take) {
@@ -166,7 +172,7 @@ fn name_alternatives(
         .into_iter()
         .map(|(names, about, settings)| {
             let first = names.first().cloned().unwrap_or_default();
-            let mut settings = embed(&settings, &first, definitions);
+            let mut settings = embed(&settings, &format!("{definition}.{first}"), definitions);
             let mut properties = Map::new();
             properties.insert(tag.to_owned(), json!({ "type": "string", "enum": names }));
             if let Some(Value::Object(own)) = settings.get_mut("properties").map(Value::take) {
@@ -328,7 +334,7 @@ fn properties(schema: &Map<String, Value>) -> Map<String, Value> {
 pub(super) fn leftovers(schema: &Value) -> Leftovers {
     let schema = schema.clone();
     Arc::new(move |table, old, new| {
-        let Some(&(_, tag)) = NAMED.iter().find(|(name, _)| *name == table) else { return Vec::new() };
+        let tag = tag(table);
         let (Some(old), Some(new)) = (own_keys(&schema, table, tag, old), own_keys(&schema, table, tag, new)) else {
             // A name that nobody knows is a fault of its own; the rest stays as it is.
             return Vec::new();

@@ -21,6 +21,12 @@ pub trait TaskRules: Send + Sync {
     /// they are mistakes.
     fn own_settings(&self) -> &'static [&'static str];
 
+    /// The tables of registered kinds, such as `method`, that this task acts on. In an experiment of a task without them they
+    /// are mistakes.
+    fn tables(&self) -> &'static [&'static str] {
+        &["sampler"]
+    }
+
     /// Sets what this task does otherwise than the schema's defaults say. `is_written` tells whether anybody wrote a setting.
     fn defaults(&self, _experiment: &mut Experiment, _is_written: &dyn Fn(&str) -> bool, _known: &Known<'_>) {}
 

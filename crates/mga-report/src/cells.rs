@@ -23,7 +23,7 @@ pub(super) fn pairs(comparison: &Comparison) -> String {
 }
 
 /// `93.5 ± 1.2`; without a deviation of one run; with its n where not all of the arm's runs have it.
-fn value(column: &Column, score: &Score, arm: &Arm) -> String {
+pub(super) fn value(column: &Column, score: &Score, arm: &Arm) -> String {
     let mut text = column.show(score.mean);
     if score.deviation.is_some() {
         text += &format!(" ± {}", column.show(score.deviation));

@@ -1,4 +1,4 @@
-//! The library in fifteen lines: trains a classifier on a folder of images, one folder a class, and evaluates it.
+//! The library in one function: trains a classifier on a folder of images, one folder a class, and evaluates it.
 //!
 //!     cargo run --release -p mga-train --example train_folder -- FOLDER_OF_IMAGES FOLDER_OF_THE_RUN
 

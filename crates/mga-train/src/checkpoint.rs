@@ -1,7 +1,8 @@
 //! Checkpoints: weights under their own names, with all that training needs to go on to the bit.
 //!
 //! The file is an ordinary weight file to every other reader: the optimiser's tensors stand beside the weights under
-//! `sgd.` or `adamw.`, and the progress is a line of JSON in the metadata. Order, augmentation and dropout are functions of
+//! `sgd.` or `adamw.`, what a training method keeps stands under `method.`, and the progress is a line of JSON in the
+//! metadata. Order, augmentation and dropout are functions of
 //! seed, epoch and step, so no generator has a state to keep beyond those numbers.
 
 use std::collections::HashMap;
@@ -12,7 +13,7 @@ use candle_core::Tensor;
 use mga_core::optim::Optimiser;
 use mga_core::parameter::ParameterStore;
 use mga_data::masks::MaskNotes;
-use mga_models::{MgaModel, weights};
+use mga_models::weights;
 use serde::{Deserialize, Serialize};
 
 use crate::runners::learner::{JobState, Learner};
@@ -52,30 +53,6 @@ pub struct Progress {
     /// Images that training or selection skipped so far, and why; sorted.
     #[serde(default)]
     pub skipped: Vec<String>,
-}
-
-/// Saves weights, optimiser and progress: the file is whole or not there.
-pub fn save(
-    path: &Path,
-    model: &MgaModel,
-    optimiser: Option<&dyn Optimiser>,
-    progress: &Progress,
-) -> anyhow::Result<()> {
-    save_store(path, model.store(), optimiser, progress)
-}
-
-/// [`save`] of any model, by its parameters.
-pub fn save_store(
-    path: &Path,
-    store: &ParameterStore,
-    optimiser: Option<&dyn Optimiser>,
-    progress: &Progress,
-) -> anyhow::Result<()> {
-    let mut tensors = store.tensors();
-    if let Some(optimiser) = optimiser {
-        tensors.extend(optimiser.state()?);
-    }
-    Ok(weights::save_file(&tensors, metadata(progress)?, path)?)
 }
 
 fn metadata(progress: &Progress) -> anyhow::Result<HashMap<String, String>> {
@@ -171,23 +148,6 @@ pub struct Restored {
     pub note: Option<String>,
 }
 
-/// Loads a checkpoint into the model, and the optimiser where one is given.
-///
-/// # Errors
-/// A file that is no checkpoint, of another model, or damaged.
-pub fn load(path: &Path, model: &MgaModel, optimiser: Option<&mut dyn Optimiser>) -> anyhow::Result<Restored> {
-    load_store(path, model.store(), optimiser)
-}
-
-/// [`load`] into any model, by its parameters.
-pub fn load_store(
-    path: &Path,
-    store: &ParameterStore,
-    optimiser: Option<&mut dyn Optimiser>,
-) -> anyhow::Result<Restored> {
-    Ok(Stored::read(path)?.put(path, store, optimiser)?.0)
-}
-
 /// A checkpoint as it lies in its file.
 struct Stored {
     progress: Progress,
@@ -251,14 +211,36 @@ impl Stored {
 #[cfg(test)]
 mod tests {
     use candle_core::{DType, Device};
+    use mga_core::tape::{Tape, Value};
+    use mga_data::{Batch, Loader};
     use mga_testing::awkward;
 
     use super::*;
+    use crate::interrupt::Interrupt;
+    use crate::runners::learner::Outcome;
+    use crate::runners::loss_parts::LossPart;
 
-    fn store() -> ParameterStore {
+    /// Parameters that nothing trains.
+    struct Kept(ParameterStore);
+
+    impl Learner for Kept {
+        fn store(&self) -> &ParameterStore {
+            &self.0
+        }
+
+        fn loss(&self, _: &mut Tape, _: &Batch) -> anyhow::Result<(Value, Vec<LossPart>)> {
+            anyhow::bail!("is not trained")
+        }
+
+        fn evaluate(&self, _: &Loader, _: &Interrupt, _: &mut dyn FnMut(usize)) -> anyhow::Result<Box<dyn Outcome>> {
+            anyhow::bail!("is not evaluated")
+        }
+    }
+
+    fn kept() -> Kept {
         let mut store = ParameterStore::new(1, DType::F32, &Device::Cpu);
         store.root().weight("w", 3, mga_core::parameter::Init::Constant(1.0)).unwrap();
-        store
+        Kept(store)
     }
 
     #[test]
@@ -277,8 +259,8 @@ mod tests {
         let path = folder.path().join("x.safetensors");
         for best in [4.0 / 17.0, 28.0 / 30.0, 0.1 + 0.2] {
             let progress = Progress { best: Some(best), ..Progress::default() };
-            save_store(&path, &store(), None, &progress).unwrap();
-            assert_eq!(load_store(&path, &store(), None).unwrap().progress, progress);
+            save_job(&path, &kept(), None, &progress).unwrap();
+            assert_eq!(load_job(&path, &kept(), None).unwrap().progress, progress);
         }
     }
 
@@ -287,22 +269,22 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.safetensors");
         let progress = Progress { epoch: 3, best: Some(0.5), ..Progress::default() };
-        save_store(&path, &store(), None, &progress).unwrap();
+        save_job(&path, &kept(), None, &progress).unwrap();
         let whole = std::fs::read(&path).unwrap();
-        assert!(load_store(&path, &store(), None).unwrap().note.is_none());
+        assert!(load_job(&path, &kept(), None).unwrap().note.is_none());
         // A bit of the weights; and one of the progress, which stays as readable as it was.
         let epoch = whole.windows(11).position(|at| at == b"\\\"epoch\\\":3").unwrap();
         for place in [whole.len() - 1, epoch + 10] {
             let mut bytes = whole.clone();
             bytes[place] ^= 1;
             std::fs::write(&path, &bytes).unwrap();
-            let message = format!("{:#}", load_store(&path, &store(), None).unwrap_err());
+            let message = format!("{:#}", load_job(&path, &kept(), None).unwrap_err());
             assert!(message.contains("x.safetensors: its content is not what was saved"), "{message}");
         }
         // As version 0.1.0 wrote it.
         let metadata = HashMap::from([(PROGRESS.to_owned(), serde_json::to_string(&progress).unwrap())]);
-        safetensors::serialize_to_file(store().tensors(), Some(metadata), &path).unwrap();
-        let old = load_store(&path, &store(), None).unwrap();
+        safetensors::serialize_to_file(kept().0.tensors(), Some(metadata), &path).unwrap();
+        let old = load_job(&path, &kept(), None).unwrap();
         assert!(old.progress == progress && old.note.is_some_and(|note| note.contains("no hash")));
     }
 }

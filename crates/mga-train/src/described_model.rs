@@ -167,7 +167,6 @@ impl DescribedModel {
     /// Weights that do not fit the description.
     pub fn model(&self, components: &Components) -> anyhow::Result<MgaModel> {
         let experiment = &self.loaded.experiment;
-        assemble::use_threads(experiment.threads);
         let entry = assemble::backbone(&self.loaded, components)?;
         let store = ParameterStore::new(0, DType::F32, &assemble::device(&self.loaded)?);
         let model = MgaModel::new(entry, assemble::model_settings(experiment, self.classes.len()), store)

@@ -34,23 +34,24 @@ fn settings(loaded: &Loaded) -> LoaderSettings {
     }
 }
 
+/// The same for images in their order, all of them, so many at a time.
+fn in_order(loaded: &Loaded, batch_size: usize) -> LoaderSettings {
+    LoaderSettings { batch_size, shuffle: false, drop_last: false, ..settings(loaded) }
+}
+
 /// Training images: shuffled, augmented, with masks.
 pub fn training(loaded: &Loaded, data: &OpenData) -> anyhow::Result<Loader> {
-    let pipeline = pipeline(loaded, "data.train.transforms", &loaded.experiment.data.train.transforms)?;
-    Ok(Loader::new(data.train_source(), data.splits.train.clone(), pipeline, settings(loaded))?)
+    of_source(loaded, data.train_source(), data.splits.train.clone(), true)
 }
 
 /// Images to evaluate, in their order, with masks where there are any.
 pub fn evaluation(loaded: &Loaded, data: &OpenData, indices: &[usize]) -> anyhow::Result<Loader> {
-    let eval = &loaded.experiment.data.eval;
-    let settings = LoaderSettings { batch_size: eval.batch_size, shuffle: false, drop_last: false, ..settings(loaded) };
-    let pipeline = pipeline(loaded, "data.eval.transforms", &eval.transforms)?;
-    Ok(Loader::new(data.eval_source(), indices.to_vec(), pipeline, settings)?)
+    of_source(loaded, data.eval_source(), indices.to_vec(), false)
 }
 
 /// Images one at a time, whatever their sizes, transformed as for evaluation.
 pub fn one_by_one(loaded: &Loaded, source: Arc<dyn Source>, indices: Vec<usize>) -> anyhow::Result<Loader> {
-    let settings = LoaderSettings { batch_size: 1, shuffle: false, drop_last: false, ..settings(loaded) };
+    let settings = in_order(loaded, 1);
     let pipeline = pipeline(loaded, "data.eval.transforms", &loaded.experiment.data.eval.transforms)?;
     Ok(Loader::new(source, indices, pipeline, settings)?)
 }
@@ -62,22 +63,14 @@ pub fn one_by_one_as_far_as_possible(
     source: Arc<dyn Source>,
     indices: Vec<usize>,
 ) -> anyhow::Result<Loader> {
-    let on_error = OnError::Skip;
-    let settings = LoaderSettings { batch_size: 1, shuffle: false, drop_last: false, on_error, ..settings(loaded) };
+    let settings = LoaderSettings { on_error: OnError::Skip, ..in_order(loaded, 1) };
     let pipeline = pipeline(loaded, "data.eval.transforms", &loaded.experiment.data.eval.transforms)?;
     Ok(Loader::new(source, indices, pipeline, settings)?)
 }
 
 /// Images with their masks one at a time, as the files have them: no transform, no normalisation.
 pub fn as_they_are(loaded: &Loaded, data: &OpenData, indices: Vec<usize>) -> anyhow::Result<Loader> {
-    let settings = LoaderSettings {
-        batch_size: 1,
-        shuffle: false,
-        drop_last: false,
-        mean: [0.0; 3],
-        std: [1.0; 3],
-        ..settings(loaded)
-    };
+    let settings = LoaderSettings { mean: [0.0; 3], std: [1.0; 3], ..in_order(loaded, 1) };
     Ok(Loader::new(data.eval_source(), indices, Pipeline::default(), settings)?)
 }
 
@@ -106,8 +99,7 @@ pub fn of_source(loaded: &Loaded, source: Arc<dyn Source>, indices: Vec<usize>, 
         let pipeline = pipeline(loaded, "data.train.transforms", &data.train.transforms)?;
         return Ok(Loader::new(source, indices, pipeline, settings(loaded))?);
     }
-    let batch_size = data.eval.batch_size;
-    let settings = LoaderSettings { batch_size, shuffle: false, drop_last: false, ..settings(loaded) };
+    let settings = in_order(loaded, data.eval.batch_size);
     let pipeline = pipeline(loaded, "data.eval.transforms", &data.eval.transforms)?;
     Ok(Loader::new(source, indices, pipeline, settings)?)
 }

@@ -84,9 +84,12 @@ impl<'a> Rehearsal<'a> {
         let data = &self.loaded.experiment.data;
         const TRAIN: &str = "data.train.transforms";
         const EVAL: &str = "data.eval.transforms";
+        // A sampler may bring any images together, in as many batches as it likes.
+        let sampled = self.loaded.experiment.named("sampler").is_some();
+        let in_order = !data.shuffle && !sampled;
         let pipeline = loaders::pipeline(self.loaded, TRAIN, &data.train.transforms)?;
-        let part = Part { indices: train, batch_size: data.batch_size, in_order: !data.shuffle, pipeline: &pipeline };
-        if data.drop_last && train.len() < data.batch_size {
+        let part = Part { indices: train, batch_size: data.batch_size, in_order, pipeline: &pipeline };
+        if !sampled && data.drop_last && train.len() < data.batch_size {
             let message = format!(
                 "leaves no batch: there are {} training images, and data.batch_size is {}; lower it, or keep the last batch",
                 train.len(),
@@ -97,7 +100,7 @@ impl<'a> Rehearsal<'a> {
         }
         let before = self.problems.len();
         self.part(TRAIN, sizes, &part, looks)?;
-        if self.problems.len() == before {
+        if !sampled && self.problems.len() == before {
             self.last_batch(sizes, &part, trains_alone)?;
         }
         let pipeline = loaders::pipeline(self.loaded, EVAL, &data.eval.transforms)?;

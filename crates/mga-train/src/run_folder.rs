@@ -10,6 +10,7 @@ use mga_core::whole_file::write_all;
 use mga_experiment::{BEST, EXPERIMENT, LAST};
 use serde::Serialize;
 
+use crate::csv_file::CsvFile;
 use crate::folder_lock::FolderLock;
 use crate::tensorboard::{self, EventFile};
 
@@ -121,6 +122,16 @@ impl RunFolder {
         let classes: Vec<String> =
             reader.headers().ok()?.iter().skip(1).map(crate::csv_file::bared).map(str::to_owned).collect();
         (classes.len() > 1).then_some(classes)
+    }
+
+    /// Writes `confusion.csv`: counts `[label, predicted]`, with the class names, in order.
+    pub fn write_confusion(&self, classes: &[String], counts: &[Vec<u64>]) -> anyhow::Result<()> {
+        let mut file = CsvFile::new();
+        file.row(std::iter::once("label").chain(classes.iter().map(String::as_str)))?;
+        for (class, counts) in classes.iter().zip(counts) {
+            file.row(std::iter::once(class.clone()).chain(counts.iter().map(u64::to_string)))?;
+        }
+        self.write("confusion.csv", file.text()?)
     }
 
     /// Writes a file of the folder, by rename.

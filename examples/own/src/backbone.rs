@@ -29,7 +29,7 @@ impl Strided {
     fn new(mut builder: Builder<'_>) -> Result<Self> {
         let settings = Conv2dSettings { stride: 2, padding: (1, 1), ..Conv2dSettings::default() };
         let (mut stages, mut layers, mut channels) = (vec![], vec![], 3);
-        for (index, out) in [8, 16, 32].into_iter().enumerate() {
+        for (index, out) in [16, 32, 64].into_iter().enumerate() {
             let name = format!("stage{}", index + 1);
             let mut builder = builder.pp(&name);
             let place = builder.pp("conv");

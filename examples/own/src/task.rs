@@ -17,7 +17,7 @@ use mga_train::assemble;
 use mga_train::data_set::OpenData;
 use mga_train::interrupt::{Interrupt, Interrupted};
 use mga_train::looked::Looked;
-use mga_train::methods::mga::labels;
+use mga_train::methods::labels;
 use mga_train::network_input::network_input;
 use mga_train::runners::learner::{JobState, Learner, Outcome};
 use mga_train::runners::loss_parts::LossPart;

@@ -157,6 +157,7 @@ fn described(args: &Args, components: &Components) -> anyhow::Result<(Loaded, Ve
         (None, None) => DescribedModel::of_export(path, set, components)?,
     };
     if let Some(described) = described {
+        assemble::use_threads(described.loaded.experiment.threads);
         let model = described.model(components)?;
         return Ok((described.loaded, described.classes, model));
     }

@@ -17,6 +17,7 @@ mod eight_bit;
 mod flip;
 mod interpolation;
 mod operation;
+mod pipeline;
 mod random_crop;
 mod random_erase;
 mod random_resized_crop;
@@ -27,24 +28,15 @@ mod rotation;
 mod scene;
 mod shorter_side;
 mod size;
+mod transform;
 mod window;
-
-use std::sync::Arc;
-
-use mga_core::random::Generator;
-use mga_registry::Registry;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
-
-use crate::error::{Error, Result};
-use crate::picture::{Mask, Picture};
 
 pub use centre_crop::CentreCrop;
 pub use colour_jitter::ColourJitter;
 pub use flip::{HorizontalFlip, VerticalFlip};
 pub use interpolation::{Interpolation, Rounding};
 pub use operation::{Context, Operation};
+pub use pipeline::{NamedOperation, Pipeline};
 pub use random_crop::RandomCrop;
 pub use random_erase::RandomErase;
 pub use random_resized_crop::RandomResizedCrop;
@@ -55,199 +47,16 @@ pub use rotation::{Degrees, Rotation};
 pub use scene::Scene;
 pub use shorter_side::ShorterSide;
 pub use size::Size;
-
-/// One transform of a pipeline, by the name in `op`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "op", rename_all = "kebab-case")]
-pub enum Transform {
-    /// Resizes to a size, whatever the aspect.
-    Resize(Resize),
-    /// Resizes so that the shorter side has a length, keeping the aspect.
-    ShorterSide(ShorterSide),
-    /// Cuts out the centre; pads on all sides where the picture is smaller.
-    CentreCrop(CentreCrop),
-    /// Cuts out a random window; pads right and bottom where the picture is smaller.
-    RandomCrop(RandomCrop),
-    /// Cuts out a window of random area and aspect and resizes it.
-    RandomResizedCrop(RandomResizedCrop),
-    /// Mirrors left and right.
-    HorizontalFlip(HorizontalFlip),
-    /// Mirrors top and bottom.
-    VerticalFlip(VerticalFlip),
-    /// Turns about the centre by a random angle.
-    Rotation(Rotation),
-    /// Changes brightness, contrast, saturation and hue of the image; the mask stays.
-    ColourJitter(ColourJitter),
-    /// Zeroes a random rectangle of image and mask.
-    RandomErase(RandomErase),
-}
-
-impl Transform {
-    /// The name in `op`.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Resize(_) => "resize",
-            Self::ShorterSide(_) => "shorter-side",
-            Self::CentreCrop(_) => "centre-crop",
-            Self::RandomCrop(_) => "random-crop",
-            Self::RandomResizedCrop(_) => "random-resized-crop",
-            Self::HorizontalFlip(_) => "horizontal-flip",
-            Self::VerticalFlip(_) => "vertical-flip",
-            Self::Rotation(_) => "rotation",
-            Self::ColourJitter(_) => "colour-jitter",
-            Self::RandomErase(_) => "random-erase",
-        }
-    }
-
-    /// Returns the transform behind the name.
-    pub fn operation(&self) -> Arc<dyn Operation> {
-        match self.clone() {
-            Self::Resize(op) => Arc::new(op),
-            Self::ShorterSide(op) => Arc::new(op),
-            Self::CentreCrop(op) => Arc::new(op),
-            Self::RandomCrop(op) => Arc::new(op),
-            Self::RandomResizedCrop(op) => Arc::new(op),
-            Self::HorizontalFlip(op) => Arc::new(op),
-            Self::VerticalFlip(op) => Arc::new(op),
-            Self::Rotation(op) => Arc::new(op),
-            Self::ColourJitter(op) => Arc::new(op),
-            Self::RandomErase(op) => Arc::new(op),
-        }
-    }
-
-    /// Returns whether `op` names a transform of this crate.
-    #[must_use]
-    pub fn is_known(op: &str) -> bool {
-        const NAMES: [&str; 10] = [
-            "resize",
-            "shorter-side",
-            "centre-crop",
-            "random-crop",
-            "random-resized-crop",
-            "horizontal-flip",
-            "vertical-flip",
-            "rotation",
-            "colour-jitter",
-            "random-erase",
-        ];
-        NAMES.contains(&op)
-    }
-}
-
-/// A transform with the name in `op`.
-pub type NamedOperation = (String, Arc<dyn Operation>);
-
-/// Transforms in the order they run, their settings checked.
-#[derive(Debug, Clone, Default)]
-pub struct Pipeline {
-    operations: Vec<NamedOperation>,
-    rounding: Rounding,
-}
-
-impl Pipeline {
-    /// Checks every setting; the error lists all that are out of range, as `transforms[1] (random-crop): ...`.
-    pub fn new(transforms: Vec<Transform>) -> Result<Self> {
-        Self::of(transforms.iter().map(|transform| (transform.name().to_owned(), transform.operation())).collect())
-    }
-
-    /// The same of transforms that may be registered by other crates.
-    ///
-    /// # Errors
-    /// All settings that are out of range.
-    pub fn of(operations: Vec<NamedOperation>) -> Result<Self> {
-        let problems: Vec<String> = operations
-            .iter()
-            .enumerate()
-            .flat_map(|(i, (name, operation))| {
-                operation.problems().into_iter().map(move |p| format!("transforms[{i}] ({name}): {p}"))
-            })
-            .collect();
-        if problems.is_empty() { Ok(Self { operations, rounding: Rounding::None }) } else { Err(Error::Many(problems)) }
-    }
-
-    /// Reads a list of transforms: those of this crate, and those that `registry` has more.
-    ///
-    /// # Errors
-    /// An unknown name; settings that cannot be read, or are out of range.
-    pub fn read(values: &[Value], registry: &Registry) -> Result<Self> {
-        let one = |value: &Value| -> Result<NamedOperation> {
-            let op = value.get("op").and_then(Value::as_str).unwrap_or_default();
-            if let Some(entry) = registry.get::<Transforms>(op).filter(|_| !Transform::is_known(op)) {
-                let mut settings = value.clone();
-                settings.as_object_mut().map(|table| table.shift_remove("op"));
-                return Ok((op.to_owned(), entry.item.build(&settings)?));
-            }
-            let transform = serde_json::from_value::<Transform>(value.clone());
-            let transform = transform.map_err(|error| Error::settings(error.to_string()))?;
-            Ok((op.to_owned(), transform.operation()))
-        };
-        Self::of(values.iter().map(one).collect::<Result<_>>()?)
-    }
-
-    /// The same with the values of resized images rounded.
-    #[must_use]
-    pub fn rounded(self, rounding: Rounding) -> Self {
-        Self { rounding, ..self }
-    }
-
-    fn operations(&self) -> impl Iterator<Item = &dyn Operation> {
-        self.operations.iter().map(|(_, operation)| operation.as_ref())
-    }
-
-    /// Runs every transform on an image and its mask alone. `fill` is the colour that normalisation turns into zero (the
-    /// mean, in `0..=1`). A mask of another size than the picture is first resized to it.
-    pub fn apply(
-        &self,
-        mut picture: Picture,
-        mask: Option<Mask>,
-        generator: &mut Generator,
-        fill: [f32; 3],
-    ) -> (Picture, Option<Mask>) {
-        let mut mask = mask.map(|m| resize_mask(m, picture.height(), picture.width()));
-        let mut context = Context { generator, fill, rounding: self.rounding };
-        for operation in self.operations() {
-            (picture, mask) = operation.apply(picture, mask, &mut context);
-        }
-        (picture, mask)
-    }
-
-    /// Runs every transform on an image and its mask; gives what else they made, too. Otherwise as [`Self::apply`].
-    pub fn transform(&self, picture: Picture, mask: Option<Mask>, generator: &mut Generator, fill: [f32; 3]) -> Scene {
-        let mask = mask.map(|m| resize_mask(m, picture.height(), picture.width()));
-        let mut context = Context { generator, fill, rounding: self.rounding };
-        let scene = Scene::new(picture, mask);
-        self.operations().fold(scene, |scene, operation| operation.transform(scene, &mut context))
-    }
-
-    /// `(height, width)` of everything that comes out, where a transform fixes it.
-    pub fn output_size(&self) -> Option<(usize, usize)> {
-        self.operations().fold(None, |known, op| {
-            op.fixed_size().or_else(|| known.map(|(height, width)| op.size_after(height, width)))
-        })
-    }
-
-    /// Height and width that come out where `height` and `width` go in.
-    pub fn size_after(&self, height: usize, width: usize) -> (usize, usize) {
-        self.operations().fold((height.max(1), width.max(1)), |size, op| op.size_after(size.0, size.1))
-    }
-
-    /// The least fraction, `0..=1`, of a picture of this size that is seen after all crops.
-    pub fn smallest_view(&self, height: usize, width: usize) -> f64 {
-        let mut size = (height.max(1), width.max(1));
-        let mut seen = 1.0;
-        for op in self.operations() {
-            seen *= op.view(size.0, size.1);
-            size = op.size_after(size.0, size.1);
-        }
-        seen
-    }
-}
+pub use transform::Transform;
 
 #[cfg(test)]
 pub(crate) mod testing {
     //! Pictures that carry their own coordinates, so that a test sees where each pixel came from.
 
+    use mga_core::random::Generator;
+
     use super::*;
+    use crate::picture::{Mask, Picture};
 
     /// Red is the column, green the row, both in hundredths; the mask is `column + 10 * row` in thousandths.
     pub(crate) fn coordinates(width: usize, height: usize) -> (Picture, Option<Mask>) {
@@ -288,9 +97,15 @@ pub(crate) mod testing {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use std::sync::Arc;
+
+    use mga_core::random::Generator;
+    use mga_registry::Registry;
+    use serde_json::{Value, json};
 
     use super::*;
+    use crate::error::Result;
+    use crate::picture::{Mask, Picture};
 
     fn parse(value: serde_json::Value) -> std::result::Result<Transform, String> {
         serde_json::from_value(value).map_err(|e| e.to_string())

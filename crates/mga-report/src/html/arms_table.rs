@@ -5,9 +5,9 @@ use askama::Template;
 use super::markup::Markup;
 use super::table::{Cell, Head, Shown, Table};
 use crate::Report;
-use crate::cells::{runs, sentences};
+use crate::cells::{runs, sentences, value};
 use crate::legend::legend;
-use crate::model::{Arm, Column, Score, Verdict};
+use crate::model::{Arm, Column, Verdict};
 use crate::search_cells::{heading, spread};
 use crate::wording::{difference_interval, duration, interval, p_value};
 
@@ -86,13 +86,6 @@ fn difference(report: &Report, arm: &Arm) -> [Cell; 3] {
         Cell::number(&range, comparison.interval.map(|interval| interval.low)),
         Cell::sorted(Shown::Toned { text: p, tone }, &key),
     ]
-}
-
-/// `93.5 ± 1.2`, with its n where not all of the arm's runs have it.
-fn value(column: &Column, score: &Score, arm: &Arm) -> String {
-    let deviation = score.deviation.map(|_| format!(" ± {}", column.show(score.deviation))).unwrap_or_default();
-    let n = if score.n > 0 && score.n != arm.finished { format!(" (n = {})", score.n) } else { String::new() };
-    column.show(score.mean) + &deviation + &n
 }
 
 /// The name with its colour, the baseline's mark, and its flags as links.

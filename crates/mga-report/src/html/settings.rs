@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use askama::Template;
+use mga_experiment::KeyPath;
+use mga_sweep::repeats;
 use serde_json::Value;
 
 use super::markup::Markup;
 use super::table::{Cell, Head, Shown, Table};
 use crate::Report;
-use crate::results::{Record, flatten, repeats};
+use crate::results::{Record, flatten};
 
 /// The section.
 #[derive(Template)]
@@ -40,7 +42,7 @@ pub(super) fn section(report: &Report, records: &[Record]) -> anyhow::Result<Mar
     for key in &keys {
         let Some(arms) = values.get(key) else { continue };
         // Seeds repeat an arm; and what names a run tells nothing of it.
-        let differs = !repeats(key) && arms.iter().any(|values| values != &arms[0]);
+        let differs = !repeats(&KeyPath::dotted(key)) && arms.iter().any(|values| values != &arms[0]);
         if differs {
             let cells = arms.iter().map(|values| Cell::text(&joined(values)));
             differing.push(std::iter::once(name(key)).chain(cells).collect::<Vec<_>>());

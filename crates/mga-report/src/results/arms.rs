@@ -2,16 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use mga_experiment::KeyPath;
+use mga_sweep::repeats;
 use serde_json::{Map, Value};
 
 use super::record::{Record, flatten};
-
-/// Whether a setting, by its dotted key, repeats an arm and makes no other: seeds and folds.
-#[must_use]
-pub fn repeats(key: &str) -> bool {
-    let name = key.rsplit('.').next().unwrap_or(key);
-    name == "seed" || name == "fold" || name.ends_with("_seed")
-}
 
 /// Settings that change no number, or say only where things lie.
 const IGNORED: [&str; 9] = [
@@ -46,7 +41,7 @@ pub fn derive_cells(records: &mut [Record]) {
         cell.order = index as u64;
         for &key in keys.iter().filter(|key| !flat.is_empty() && !IGNORED.contains(&key.as_str())) {
             let value = flat.get(key).cloned().unwrap_or(Value::Null);
-            let into = if repeats(key) { &mut cell.replicate } else { &mut cell.settings };
+            let into = if repeats(&KeyPath::dotted(key)) { &mut cell.replicate } else { &mut cell.settings };
             into.insert(key.clone(), value);
         }
         // One seed a run is a replicate even where all have the same.

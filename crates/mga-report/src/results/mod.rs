@@ -16,7 +16,7 @@ mod record;
 mod search;
 mod summary;
 
-pub use arms::{derive_cells, repeats};
+pub use arms::derive_cells;
 pub use cell::Cell;
 pub use confusion::Confusion;
 pub use curves::{Curves, Line};

@@ -3,6 +3,7 @@
 //! `[method] name = "…"` names one. An experiment without that table is trained by [`mga`] where `model.mask_guidance` says
 //! so, else by [`plain`]. A method is a file here or in another crate, and one line of registration; see [`Method`].
 
+mod guided_loss;
 mod method;
 pub mod mga;
 pub mod plain;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 
 use mga_registry::Entry;
 
+pub use guided_loss::labels;
 pub use method::{Method, MethodAtWork, MethodOpening, Methods};
 
 /// Returns the methods of this workspace.

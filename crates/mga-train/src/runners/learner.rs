@@ -74,7 +74,8 @@ pub trait Learner {
 /// Parameters beside the model's, with an optimiser of their own: the heads of a method, say.
 #[derive(Clone, Copy)]
 pub struct ExtraStore<'a> {
-    /// A name that no other store of the job has; it stands before the names of its tensors in checkpoints.
+    /// A name that no other store of the job has, without dots and other than `state`; it stands before the names of its
+    /// tensors in checkpoints.
     pub name: &'a str,
     /// The parameters.
     pub store: &'a ParameterStore,

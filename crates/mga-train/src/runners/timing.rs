@@ -44,6 +44,7 @@ pub fn time(loaded: &Loaded, components: &Components, limit: Duration) -> anyhow
     let train = loaders::to_train(loaded, learner.as_ref(), data.as_ref())?;
     let opened = begun.elapsed().as_secs_f64();
 
+    learner.epoch_begins(0);
     let (mut started, mut steps) = (Instant::now(), 0);
     for (number, batch) in train.epoch(0, 0).enumerate() {
         // The rate is of no interest, only the work.

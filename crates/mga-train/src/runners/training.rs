@@ -1,5 +1,6 @@
 //! The training loop: epochs of steps, evaluations, checkpoints; resumable to the bit from any of them.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -43,10 +44,18 @@ pub struct Training<'a> {
 /// The stores of a job, the model's first, with their optimisers.
 ///
 /// # Errors
-/// A setting of an optimiser that cannot be used.
+/// A setting of an optimiser that cannot be used; a name that checkpoints cannot keep apart.
 pub(super) fn stores<'a>(experiment: &Experiment, learner: &'a dyn Learner) -> anyhow::Result<Vec<Moved<'a>>> {
     let mut stores: Vec<Moved<'a>> = vec![(learner.store(), experiment.optimiser.build(learner.store())?)];
+    let mut names = HashSet::new();
     for extra in learner.extra_stores() {
+        // Checkpoints keep each under its name, and a method's other tensors under `state`.
+        let sound = !["", "state"].contains(&extra.name) && !extra.name.contains('.') && names.insert(extra.name);
+        anyhow::ensure!(
+            sound,
+            "parameters beside the model's are called `{}`; expected a name of their own, without dots, other than `state`",
+            extra.name
+        );
         let optimiser = extra.optimiser.build(extra.store);
         stores.push((extra.store, optimiser.with_context(|| format!("the optimiser of `{}`", extra.name))?));
     }
@@ -76,11 +85,12 @@ impl Training<'_> {
         let mut log = MetricsLog::open(&self.folder.metrics(), progress.metrics_bytes)?;
         let steps = self.train.batches_per_epoch().div_ceil(self.experiment.train.accumulate);
         if steps == 0 {
-            anyhow::bail!(
-                "no training batch: {} images with data.batch_size = {} and drop_last",
-                self.train.indices().len(),
-                self.experiment.data.batch_size
-            );
+            let images = self.train.indices().len();
+            if let Some((sampler, _)) = self.experiment.named("sampler") {
+                anyhow::bail!("no training batch: sampler `{sampler}` makes none of {images} images");
+            }
+            let size = self.experiment.data.batch_size;
+            anyhow::bail!("no training batch: {images} images with data.batch_size = {size} and drop_last");
         }
         while progress.epoch < self.experiment.schedule.epochs && !progress.stopped_early {
             let epoch = progress.epoch;

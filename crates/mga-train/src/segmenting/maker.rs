@@ -16,7 +16,8 @@ use sha2::{Digest, Sha256};
 
 use super::provenance::{Provenance, TrainedOn};
 use super::view::View;
-use super::weights::{self, Found, hex};
+use super::weights::{self, Found};
+use crate::file_hashes::hex;
 
 /// Classes of torchvision's segmentation weights (PASCAL VOC with its background).
 const VOC_CLASSES: usize = 21;

@@ -2,15 +2,14 @@
 //! published ones by name.
 
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use mga_experiment::{Components, Experiment, NetworkKind, Overrides, SelectOn, load};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::TaskComponents;
+use crate::file_hashes;
 use crate::run_folder::RunFolder;
 use crate::weights_source::{self, WeightsFile};
 
@@ -111,18 +110,5 @@ pub fn written_images(run: &Path) -> anyhow::Result<BTreeMap<String, String>> {
 }
 
 fn sha256(path: &Path) -> anyhow::Result<String> {
-    let unreadable = || format!("{}: cannot be read", path.display());
-    let mut file = std::fs::File::open(path).with_context(unreadable)?;
-    let (mut digest, mut buffer) = (Sha256::new(), vec![0; 1 << 20]);
-    loop {
-        let read = file.read(&mut buffer).with_context(unreadable)?;
-        if read == 0 {
-            return Ok(hex(&digest.finalize()));
-        }
-        digest.update(&buffer[..read]);
-    }
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    file_hashes::sha256(path).with_context(|| format!("{}: cannot be read", path.display()))
 }

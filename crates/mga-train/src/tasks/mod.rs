@@ -2,7 +2,7 @@
 //!
 //! The order of a run is the same for all ([`crate::runners`]): a [`Task`] opens the data of an experiment, the open data
 //! ([`TaskData`]) build a model with its loss and evaluation ([`Job`]), and the job is trained, evaluated and reported on.
-//! To add a task, write its file and a line in [`builtin`]; nothing else names one.
+//! To add a task, write its file and a line in [`builtin`]; no code outside its folder names one.
 
 mod class_weights;
 pub mod classification;

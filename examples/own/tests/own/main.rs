@@ -3,6 +3,8 @@
 
 // `cfg(test)` tells clippy that its helpers may unwrap.
 #[cfg(test)]
+mod backbone;
+#[cfg(test)]
 mod documented;
 #[cfg(test)]
 mod folder;

@@ -52,6 +52,20 @@ fn mistakes_are_told_before_anything_trains() {
 }
 
 #[test]
+fn another_method_takes_the_settings_of_the_first_away() {
+    // `plain` knows no `grid`; the file has one.
+    let said = succeed(Folder::new().on("check", "swapped-patches.toml", &["--set", "method.name=plain"]));
+    assert!(!said.contains("grid"), "{said}");
+}
+
+#[test]
+fn a_sampler_leaves_the_settings_of_the_usual_order_without_effect() {
+    let said = Folder::new().on("check", "swapped-patches.toml", &["--set", "data.drop_last=true"]).output().unwrap();
+    let said = String::from_utf8_lossy(&said.stderr).into_owned() + &String::from_utf8_lossy(&said.stdout);
+    assert!(said.contains("data.drop_last") && said.contains("`sampler` chooses the batches itself"), "{said}");
+}
+
+#[test]
 fn a_run_of_the_method_is_trained_and_evaluated() {
     let folder = Folder::new();
     succeed(folder.on("train", "swapped-patches.toml", &["--out", "run", "--quiet"]));

@@ -7,7 +7,7 @@ mod report;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use candle_core::Device;
 use mga_data::content_hash::content_hash;
 use mga_data::masks::write_mask;
@@ -255,13 +255,6 @@ fn settings(args: &Args, loaded: Option<&Loaded>) -> anyhow::Result<SegmenterSet
 fn device(args: &Args, loaded: Option<&Loaded>) -> anyhow::Result<Device> {
     match (args.device.as_deref(), loaded) {
         (None, Some(loaded)) => assemble::device(loaded),
-        (Some("cpu"), _) => Ok(Device::Cpu),
-        (None | Some("auto"), _) if candle_core::utils::cuda_is_available() => Ok(Device::new_cuda(0)?),
-        (None | Some("auto"), _) => Ok(Device::Cpu),
-        (Some(name), _) => {
-            let index = name.strip_prefix("cuda:").and_then(|index| index.parse().ok());
-            let index = index.with_context(|| format!("--device {name}: expected auto, cpu or cuda:N"))?;
-            Device::new_cuda(index).with_context(|| format!("--device {name} cannot be used"))
-        }
+        (name, _) => assemble::device_called(name.unwrap_or("auto")).map_err(|why| anyhow!("--device: {why}")),
     }
 }

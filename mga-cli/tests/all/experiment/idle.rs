@@ -64,6 +64,7 @@ fn what_does_nothing_is_an_error_in_the_file_and_by_set() {
         (SEGMENT, &[], "model.dropout=0.5"),
         (SEGMENT, &[], "model.residual_weights=[0.5, 0.5]"),
         (SEGMENT, &[], "data.masks.empty='skip'"),
+        (SEGMENT, &[], "method={ name = 'plain' }"),
         (SEGMENT, &[], "data.annotations.line_width=2.0"),
         (SEGMENT, &[], "data.annotations.region='leaf'"),
         (SEGMENT, &["data.annotations.source='labelme'"], "data.annotations.threshold=0.4"),

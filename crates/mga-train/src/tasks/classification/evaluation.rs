@@ -98,12 +98,7 @@ impl Evaluated {
         let mut predictions = CsvFile::new();
         self.rows.iter().try_for_each(|row| predictions.value(row))?;
         folder.write("predictions.csv", predictions.text()?)?;
-        let mut confusion = CsvFile::new();
-        confusion.row(std::iter::once("label").chain(classes.iter().map(String::as_str)))?;
-        for (class, counts) in classes.iter().zip(&self.confusion) {
-            confusion.row(std::iter::once(class.clone()).chain(counts.iter().map(u64::to_string)))?;
-        }
-        folder.write("confusion.csv", confusion.text()?)
+        folder.write_confusion(classes, &self.confusion)
     }
 
     /// Writes `logits.safetensors`: `logits` `[N, classes]`, rows as in `predictions.csv`.

@@ -55,8 +55,10 @@ impl Classifier<'_> {
     fn as_evaluated<T>(&self, work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
         self.method.evaluation_begins(&self.model)?;
         let done = work();
-        self.method.evaluation_ends(&self.model)?;
-        done
+        let ended = self.method.evaluation_ends(&self.model);
+        // The first error is the one to tell.
+        let done = done?;
+        ended.map(|()| done)
     }
 }
 
@@ -161,7 +163,7 @@ impl Job for Classifier<'_> {
         let warnings = warnings.iter().map(|line| format!("reference masks: {line}")).collect();
         let start = MaskSurvey::of_run(folder)?.and_then(|survey| survey.start);
         let measured = || guidance::measured(self.loaded, &self.model, self.data, interrupt);
-        let end = if start.is_some() { measured()? } else { None };
+        let end = if start.is_some() { self.as_evaluated(measured)? } else { None };
         let guidance = start.zip(end).map(|(start, end)| Guidance { start, end });
         let lines = guidance.as_ref().and_then(Guidance::sentence);
         let lines = lines.map(|sentence| format!("  guidance           {sentence}\n")).unwrap_or_default();

@@ -58,6 +58,10 @@ impl TaskRules for Classification {
         ]
     }
 
+    fn tables(&self) -> &'static [&'static str] {
+        &["method", "sampler"]
+    }
+
     /// The method has defaults of its own. Some backbones freeze their early stages where they start from weights and nothing
     /// is said.
     fn defaults(&self, experiment: &mut Experiment, is_written: &dyn Fn(&str) -> bool, known: &Known<'_>) {

@@ -93,7 +93,7 @@ fn masks(found: &mut Rehearsal<'_>, data: &OpenData) {
             let way = if shown {
                 "model.input shows the network a mask with every image"
             } else {
-                "add them, or set data.masks.settings.missing = \"no-loss\""
+                "add them, or set data.masks.missing = \"no-loss\""
             };
             let message = format!("{lacking} of {all} {part} images have no mask from `{source}` ({named}); {way}");
             found.error("data.masks", message);

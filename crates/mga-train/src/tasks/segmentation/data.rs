@@ -8,7 +8,8 @@ use mga_data::error::Result;
 use mga_data::{Mask, MaskSettings, MaskSource, Picture, Source, Splits, split};
 use mga_experiment::{Components, Loaded, OnError};
 
-use crate::data_set::{open_registered, own_name, split_settings, supplied};
+use crate::data_set::{open_registered, split_settings};
+use crate::mask_sources::{own_name, supplied};
 use crate::tasks::Purpose;
 use crate::torn_groups::{TornGroups, torn_groups, torn_note};
 use crate::verification::decoding_settings;

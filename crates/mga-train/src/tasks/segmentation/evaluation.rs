@@ -7,7 +7,6 @@ use mga_data::Loader;
 use serde_json::{Map, Value, json};
 
 use super::network::{IGNORE, Segmenter, classes_of, labels, logits};
-use crate::csv_file::CsvFile;
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::progress::percent;
 use crate::run_folder::RunFolder;
@@ -82,12 +81,7 @@ impl Outcome for Segmented {
     }
 
     fn write(&self, folder: &RunFolder) -> anyhow::Result<()> {
-        let mut confusion = CsvFile::new();
-        confusion.row(std::iter::once("label").chain(self.classes.iter().map(String::as_str)))?;
-        for (class, counts) in self.classes.iter().zip(&self.confusion) {
-            confusion.row(std::iter::once(class.clone()).chain(counts.iter().map(u64::to_string)))?;
-        }
-        folder.write("confusion.csv", confusion.text()?)
+        folder.write_confusion(&self.classes, &self.confusion)
     }
 
     fn write_logits(&self, _: &RunFolder) -> anyhow::Result<()> {
