@@ -3,11 +3,17 @@
 //! A kind is a type that implements [`Kind`]; the crate that acts on the components defines it. The registry knows no kind
 //! by itself, so a new kind needs no change here.
 
+mod choice;
+mod own_settings;
+
 use std::any::{Any, TypeId};
 use std::sync::Arc;
 
 use schemars::Schema;
 use serde::Serialize;
+
+pub use choice::Choice;
+pub use own_settings::{OwnSettings, SettingFault};
 
 /// A kind of component: what its components are, and which key of an experiment names one.
 pub trait Kind: 'static {
@@ -128,6 +134,13 @@ impl Registry {
         self
     }
 
+    /// The same registry without the components of kind `K`.
+    #[must_use]
+    pub fn without<K: Kind>(mut self) -> Self {
+        self.shelves.retain(|shelf| shelf.kind != TypeId::of::<K>());
+        self
+    }
+
     /// Returns the components of a kind, in the order of registration.
     #[must_use]
     pub fn all<K: Kind>(&self) -> &[Entry<K>] {
@@ -201,5 +214,7 @@ mod tests {
         let listing = changed.listing();
         assert_eq!(listing.iter().map(|group| group.title).collect::<Vec<_>>(), ["greetings", "numbers"]);
         assert_eq!(listing[0].components.iter().map(|c| c.name.as_str()).collect::<Vec<_>>(), ["hello", "bye"]);
+        let numbers = changed.without::<Greetings>();
+        assert!(numbers.all::<Greetings>().is_empty() && numbers.get::<Numbers>("hello").is_some());
     }
 }
