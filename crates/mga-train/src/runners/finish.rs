@@ -44,6 +44,10 @@ pub(super) fn finish(
         Ok(Some(result))
     };
     let last = result_of(&folder.last())?;
+    if experiment.eval.select_on == SelectOn::Last && evaluates_others(job)? {
+        // The last checkpoint goes on with training; other programs take the weights that were evaluated.
+        job.as_evaluated(&mut || checkpoint::save_job(&folder.best(), job, None, progress))?;
+    }
     let selected = if has_best && last.is_some() { result_of(&folder.best())? } else { None };
     let reported = selected.as_ref().or(last.as_ref());
     if let Some(result) = reported {
@@ -99,4 +103,15 @@ pub(super) fn finish(
     text += &closing.lines;
     text += &format!("run: {}\n{}", folder.path().display(), closing.next);
     Ok(text)
+}
+
+/// Whether other parameters are evaluated than those that are trained.
+fn evaluates_others(job: &dyn Job) -> anyhow::Result<bool> {
+    let ids = || -> Vec<_> { job.store().entries().iter().map(|entry| entry.tensor().id()).collect() };
+    let (trained, mut evaluated) = (ids(), Vec::new());
+    job.as_evaluated(&mut || {
+        evaluated = ids();
+        Ok(())
+    })?;
+    Ok(trained != evaluated)
 }

@@ -59,6 +59,15 @@ pub trait Learner {
         Ok(())
     }
 
+    /// Does something with the parameters as they are evaluated, which a method may put in the trained ones' place: an
+    /// average of them, say. By default those are the same.
+    ///
+    /// # Errors
+    /// Those of `work`; parameters that cannot be put in place.
+    fn as_evaluated(&self, work: &mut dyn FnMut() -> anyhow::Result<()>) -> anyhow::Result<()> {
+        work()
+    }
+
     /// Evaluates everything the loader gives; `seen` is called after every batch.
     ///
     /// # Errors

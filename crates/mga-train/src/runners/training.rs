@@ -221,7 +221,9 @@ impl Training<'_> {
                 better,
             });
             if better && settings.select_on != SelectOn::Last {
-                checkpoint::save_job(&self.folder.best(), self.learner, None, progress)?;
+                // What other programs read is what was evaluated.
+                self.learner
+                    .as_evaluated(&mut || checkpoint::save_job(&self.folder.best(), self.learner, None, progress))?;
             }
         } else {
             let best = progress.best;

@@ -87,7 +87,29 @@ fn a_run_of_the_method_is_trained_and_evaluated() {
     let exported = folder.tensors_of("exported/model.safetensors");
     let best = folder.tensors("run", "best.safetensors");
     assert_eq!(exported["stage1.conv.weight"], best["method.state.stage1.conv.weight"]);
-    assert_ne!(exported["stage1.conv.weight"], best["stage1.conv.weight"]);
+    assert_eq!(exported["stage1.conv.weight"], best["stage1.conv.weight"]);
+}
+
+#[test]
+fn the_teacher_is_what_others_find_in_a_run() {
+    let folder = Folder::new();
+    let short = ["--set", "schedule.epochs=2", "--quiet"];
+    for (out, select_on) in [("selected", "validation"), ("unselected", "last")] {
+        let set = format!("eval.select_on={select_on}");
+        succeed(folder.on(
+            "train",
+            "swapped-patches.toml",
+            &[&["--out", out, "--set", &set], short.as_slice()].concat(),
+        ));
+        let summary: Value = serde_json::from_str(&folder.read(out, "summary.json")).unwrap();
+        let reported = if select_on == "last" { &summary["last"] } else { &summary["selected"] };
+        let text = succeed(folder.on("eval", "swapped-patches.toml", &["--weights", out]));
+        let found: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(found["cross_entropy"], reported["cross_entropy"], "{select_on}");
+        let (best, last) = (folder.tensors(out, "best.safetensors"), folder.tensors(out, "last.safetensors"));
+        assert_eq!(best["stage1.conv.weight"], best["method.state.stage1.conv.weight"]);
+        assert_ne!(last["stage1.conv.weight"], last["method.state.stage1.conv.weight"]);
+    }
 }
 
 #[test]

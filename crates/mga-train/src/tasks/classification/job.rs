@@ -52,7 +52,7 @@ pub struct Classifier<'a> {
 
 impl Classifier<'_> {
     /// Does something with the model as the method wants it evaluated.
-    fn as_evaluated<T>(&self, work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    fn evaluated<T>(&self, work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
         self.method.evaluation_begins(&self.model)?;
         let done = work();
         let ended = self.method.evaluation_ends(&self.model);
@@ -116,6 +116,10 @@ impl Learner for Classifier<'_> {
         self.method.load_state(state)
     }
 
+    fn as_evaluated(&self, work: &mut dyn FnMut() -> anyhow::Result<()>) -> anyhow::Result<()> {
+        self.evaluated(work)
+    }
+
     fn evaluate(
         &self,
         loader: &Loader,
@@ -123,7 +127,7 @@ impl Learner for Classifier<'_> {
         seen: &mut dyn FnMut(usize),
     ) -> anyhow::Result<Box<dyn Outcome>> {
         let classes = self.data.dataset.classes();
-        let evaluated = self.as_evaluated(|| evaluate(&self.model, loader, classes, interrupt, seen))?;
+        let evaluated = self.evaluated(|| evaluate(&self.model, loader, classes, interrupt, seen))?;
         let metric = self.loaded.experiment.eval.metric.clone();
         Ok(Box::new(Selected { evaluated, metric, classes: classes.to_vec() }))
     }
@@ -155,7 +159,7 @@ impl Job for Classifier<'_> {
     }
 
     fn pictures(&self, indices: &[usize], folder: &RunFolder) -> anyhow::Result<()> {
-        self.as_evaluated(|| gallery::write(self.loaded, &self.model, self.data, indices, folder))
+        self.evaluated(|| gallery::write(self.loaded, &self.model, self.data, indices, folder))
     }
 
     fn close(&self, folder: &RunFolder, interrupt: &Interrupt) -> anyhow::Result<Closing> {
@@ -163,7 +167,7 @@ impl Job for Classifier<'_> {
         let warnings = warnings.iter().map(|line| format!("reference masks: {line}")).collect();
         let start = MaskSurvey::of_run(folder)?.and_then(|survey| survey.start);
         let measured = || guidance::measured(self.loaded, &self.model, self.data, interrupt);
-        let end = if start.is_some() { self.as_evaluated(measured)? } else { None };
+        let end = if start.is_some() { self.evaluated(measured)? } else { None };
         let guidance = start.zip(end).map(|(start, end)| Guidance { start, end });
         let lines = guidance.as_ref().and_then(Guidance::sentence);
         let lines = lines.map(|sentence| format!("  guidance           {sentence}\n")).unwrap_or_default();
