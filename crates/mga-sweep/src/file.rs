@@ -52,7 +52,7 @@ pub struct SweepFile {
     /// How much a random or TPE search may run.
     #[serde(default)]
     pub budget: Budget,
-    /// With --launcher slurm: what a run may use.
+    /// Who starts the runs, and what each launcher is to know: of SLURM, what a run may use.
     #[serde(default)]
     pub launcher: Map<String, Value>,
 }

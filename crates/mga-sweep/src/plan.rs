@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use super::file::Search;
 use super::run_state::RunState;
 use super::state::State;
+use super::takeover::TakenOver;
 
 /// The cells in force, in a sweep's folder.
 pub const PLAN: &str = "plan.json";
@@ -259,12 +260,12 @@ impl Plan {
     }
 
     /// Writes every cell's folder, then the list of the cells in force. What lies there already stays, under the name of its
-    /// cell ([`Plan::take_over`]).
+    /// cell; returns the runs that were found under other names ([`Plan::take_over`]).
     ///
     /// # Errors
     /// The folder cannot be written to.
-    pub fn write(&mut self) -> anyhow::Result<()> {
-        self.take_over(&|_| false)?;
+    pub fn write(&mut self, busy: &dyn Fn(&Cell) -> bool) -> anyhow::Result<Vec<TakenOver>> {
+        let taken = self.take_over(busy)?;
         self.cells.iter().try_for_each(Cell::write)?;
         let line = |cell: &Cell| Line {
             key: cell.key.clone(),
@@ -280,7 +281,8 @@ impl Plan {
             launcher: self.launcher.clone(),
             cells: self.cells.iter().map(line).collect(),
         };
-        write_changed(&self.folder.join(PLAN), &(serde_json::to_string_pretty(&listed)? + "\n"))
+        write_changed(&self.folder.join(PLAN), &(serde_json::to_string_pretty(&listed)? + "\n"))?;
+        Ok(taken)
     }
 
     /// The cell of that key, or of that place in the order, from 0; else the one whose run had that key: tasks wait in a

@@ -11,6 +11,6 @@ use crate::launchers::{Launchers, embed};
 #[must_use]
 pub fn sweep_schema(launchers: &[Entry<Launchers>]) -> Value {
     let mut schema = document_schema::<SweepFile>("mga sweep");
-    embed(&mut schema, launchers.iter().filter_map(|entry| entry.schema.as_ref()));
+    embed(&mut schema, launchers);
     schema
 }

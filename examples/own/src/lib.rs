@@ -10,6 +10,7 @@
 //! | `method.rs` | two updates a batch, and a head with a learning rate of its own | `method.name` |
 //! | `class_means.rs` | classes told apart by the nearest mean | |
 //! | `task.rs` | a task that trains nothing | `task` |
+//! | `launcher.rs` | a shell script that starts the runs of a sweep | `launcher.name`, of a sweep |
 //!
 //! `experiments/` holds an experiment of the method, one of the task, and a sweep:
 //!
@@ -20,6 +21,7 @@
 pub mod backbone;
 pub mod class_means;
 pub mod dataset;
+pub mod launcher;
 pub mod method;
 pub mod sampler;
 pub mod task;
@@ -29,6 +31,7 @@ pub mod transform;
 use std::sync::Arc;
 
 use mga_experiment::Components;
+use mga_sweep::launchers::LauncherComponents;
 use mga_train::TaskComponents;
 
 /// Returns the components of mga, and those of this crate.
@@ -41,4 +44,5 @@ pub fn components() -> Components {
         .with(sampler::entry())
         .with(method::entry())
         .with_task(Arc::new(task::NearestMean))
+        .with_launcher(Arc::new(launcher::ShellScript))
 }

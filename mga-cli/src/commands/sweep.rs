@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use mga_core::whole_file;
 use mga_experiment::{Components, Defaults, Overrides};
-use mga_sweep::launchers::{Launch, Launcher, LauncherComponents, Request, Rounds, launchers, queued_of};
+use mga_sweep::launchers::{Launch, Launcher, LauncherComponents, Request, Rounds, launchers, named, queued_of};
 use mga_sweep::{Cell, Estimate, Plan, PlannedRounds, Planner, RunState, Search, State, begun_with, duration};
 use mga_train::folder_lock::FolderLock;
 use mga_train::run_folder::RunFolder;
@@ -26,6 +26,9 @@ Example:
 What is finished is not run again, whatever ended the sweep and whatever its run was called before: a value, an axis or a
 variant added to the file runs only what is new.";
 
+/// The launcher that is taken where nobody names one.
+const LOCAL: &str = "local";
+
 /// Run an experiment under many settings.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLE)]
@@ -36,9 +39,9 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Who starts the runs: `local`, this command; `slurm`, SLURM, as a job array with the resources of [launcher]; or another
-    /// launcher that was registered.
-    #[arg(long, value_name = "NAME", default_value = "local")]
-    launcher: String,
+    /// launcher that was registered. Left out: the one that [launcher] names, else `local`.
+    #[arg(long, value_name = "NAME")]
+    launcher: Option<String>,
     /// With --launcher slurm: write the scripts and submit nothing.
     #[arg(long)]
     emit: bool,
@@ -67,7 +70,7 @@ pub struct Args {
 /// # Errors
 /// A wrong sweep file or experiment; another sweep in the folder; runs that failed; a signal.
 pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
-    let launcher = launcher(&args, components)?;
+    let asked = args.launcher.as_deref().map(|name| launcher(name, &args, components)).transpose()?;
     let interrupt = signals::listen()?;
     anyhow::ensure!(
         !RunFolder::at(&args.out).holds_run(),
@@ -83,6 +86,10 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
         );
     }
     let mut planner = Planner::read(&args.sweep, overrides, components)?;
+    let launcher = match asked {
+        Some(launcher) => launcher,
+        None => launcher(named(&planner.file().launcher).unwrap_or(LOCAL), &args, components)?,
+    };
     anyhow::ensure!(
         launcher.waits() || planner.file().search != Search::Tpe,
         "{}: search = \"tpe\" learns from runs as they end, and --launcher {} fixes them when it starts them: use \
@@ -115,10 +122,10 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     launcher.launch(&mut Launch { plan, rounds: &mut rounds, request, interrupt: &interrupt, teller: &mut report })
 }
 
-/// The launcher that is asked for.
-fn launcher(args: &Args, components: &Components) -> anyhow::Result<Arc<dyn Launcher>> {
+/// The launcher of that name, if it can do what is asked for.
+fn launcher(name: &str, args: &Args, components: &Components) -> anyhow::Result<Arc<dyn Launcher>> {
     let launcher = components
-        .launcher(&args.launcher)
+        .launcher(name)
         .map_err(|error| Usage(clap::Error::raw(clap::error::ErrorKind::InvalidValue, format!("{error}\n"))))?;
     if args.emit && !launcher.can_emit() {
         let writers = launchers(components).into_iter().filter(|entry| entry.item.can_emit());

@@ -86,7 +86,7 @@ pub trait Rounds {
     /// Returns how many runs there will be in the end, of which `planned` are known by now.
     fn total(&self, planned: usize) -> usize;
 
-    /// Writes down what the plan rests on. To be called before a plan is written.
+    /// Writes down what the plan rests on. [`Launch::write_plan`] calls it before the plan is written.
     ///
     /// # Errors
     /// The folder cannot be written to.
@@ -117,6 +117,20 @@ pub struct Launch<'a> {
     pub interrupt: &'a Interrupt,
     /// Tells people and machines.
     pub teller: &'a mut dyn Teller,
+}
+
+impl Launch<'_> {
+    /// Writes down the plan and what it rests on, and tells of the runs that were found under other names. `busy` says where
+    /// a process is about to work, so that the folder has to keep its name. To be called before anything is started.
+    ///
+    /// # Errors
+    /// The folder cannot be written to.
+    pub fn write_plan(&mut self, busy: &dyn Fn(&Cell) -> bool) -> anyhow::Result<()> {
+        self.rounds.write()?;
+        let taken = self.plan.write(busy)?;
+        self.teller.taken_over(&taken);
+        Ok(())
+    }
 }
 
 /// Returns what is queued of a run, under whatever name it was handed over.

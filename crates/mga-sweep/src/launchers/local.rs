@@ -38,10 +38,7 @@ impl Launcher for Local {
         let crew = Crew { shares, offline: sweep.request.offline, interrupt: sweep.interrupt };
         let (mut retry, mut told) = (sweep.request.retry, false);
         loop {
-            sweep.rounds.write()?;
-            let taken = sweep.plan.take_over(&|_| false)?;
-            sweep.teller.taken_over(&taken);
-            sweep.plan.write()?;
+            sweep.write_plan(&|_| false)?;
             let total = sweep.rounds.total(sweep.plan.cells.len());
             let left = Left::of(&sweep.plan, retry, &BTreeMap::new(), sweep.teller)?;
             // What fails from now on has had its second chance.

@@ -18,5 +18,5 @@ pub use launcher::{Launch, Launcher, Queued, Request, Rounds, queued_of};
 pub use left::Left;
 pub use local::Local;
 pub(crate) use table::embed;
-pub use table::{settings, settings_schema};
+pub use table::{named, settings, settings_schema};
 pub use teller::Teller;

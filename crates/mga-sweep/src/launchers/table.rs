@@ -1,10 +1,16 @@
-//! `[launcher]` of a sweep file: the keys of all launchers together, of which each reads its own.
+//! `[launcher]` of a sweep file: the name of a launcher, and the keys of all launchers together, of which each reads its own.
 
 use anyhow::Context;
 use mga_experiment::document_schema;
+use mga_registry::Entry;
 use schemars::{JsonSchema, Schema};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
+
+use super::kind::Launchers;
+
+/// The key that names the launcher that starts the runs where the command line names none.
+const NAME: &str = "name";
 
 /// The name of the table's schema among the definitions of the sweep file's.
 const DEFINITION: &str = "LauncherSettings";
@@ -24,11 +30,21 @@ pub fn settings<T: DeserializeOwned>(table: &Map<String, Value>) -> anyhow::Resu
     serde_json::from_value(Value::Object(table.clone())).context("[launcher]: cannot be understood")
 }
 
-/// Writes the settings of these launchers into the schema of the sweep file. Of a key that two launchers share, the schema
-/// of the first counts.
-pub(crate) fn embed<'a>(schema: &mut Value, launchers: impl Iterator<Item = &'a Schema>) {
+/// Returns the launcher that `[launcher]` names.
+#[must_use]
+pub fn named(table: &Map<String, Value>) -> Option<&str> {
+    table.get(NAME).and_then(Value::as_str)
+}
+
+/// Writes the names and settings of these launchers into the schema of the sweep file. Of a key that two launchers share,
+/// the schema of the first counts.
+pub(crate) fn embed(schema: &mut Value, launchers: &[Entry<Launchers>]) {
     let (mut properties, mut definitions, mut defaults) = (Map::new(), Map::new(), Map::new());
-    for settings in launchers {
+    let known =
+        launchers.iter().map(|entry| json!({ "type": "string", "const": entry.name, "description": entry.about }));
+    let about = "Who starts the runs; --launcher says otherwise. Left out: this command, on this machine.";
+    properties.insert(NAME.to_owned(), json!({ "description": about, "oneOf": known.collect::<Vec<_>>() }));
+    for settings in launchers.iter().filter_map(|entry| entry.schema.as_ref()) {
         for (key, value) in settings.get("properties").and_then(Value::as_object).into_iter().flatten() {
             if !properties.contains_key(key) {
                 properties.insert(key.clone(), value.clone());

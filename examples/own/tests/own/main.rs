@@ -11,4 +11,6 @@ mod folder;
 #[cfg(test)]
 mod killed;
 #[cfg(test)]
+mod launcher;
+#[cfg(test)]
 mod program;

@@ -14,6 +14,7 @@ fn every_component_is_listed() {
         ("sampler.name", "episodes"),
         ("method.name", "swapped-patches"),
         ("task", "nearest-mean"),
+        ("mga sweep --launcher", "shell-script"),
     ] {
         let groups = listed.as_array().unwrap().iter().filter(|group| group["key"] == key);
         let mut names = groups.flat_map(|group| group["components"].as_array().unwrap()).map(|own| &own["name"]);
@@ -125,15 +126,4 @@ fn a_run_of_the_task_trains_nothing_and_is_better_than_chance() {
     assert!(folder.read("run", "predictions.csv").contains("direction-03"));
     let said = folder.own(&["weights", "export", "run", "exported"]).output().unwrap().stderr;
     assert!(String::from_utf8_lossy(&said).contains("this takes classifiers"));
-}
-
-#[test]
-fn a_sweep_of_the_method_is_reported() {
-    let folder = Folder::new();
-    let set = ["--set", "schedule.epochs=1", "--set", "data.train_per_class=10"];
-    succeed(folder.on("sweep", "sweep.toml", &[&["--out", "sweep"], set.as_slice()].concat()));
-    let text = succeed(folder.own(&["report", "sweep", "--out", "report"]));
-    assert!(text.contains("report"), "{text}");
-    let report = folder.read("report", "report.md");
-    assert!(report.contains("teacher_momentum"), "{report}");
 }

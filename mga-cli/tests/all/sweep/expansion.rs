@@ -139,7 +139,7 @@ fn identities_tell_images_masks_and_splits_apart() {
          \"data.validation.seed\" = [0, 1]\n",
     );
     let mut plan = folder.plan().unwrap().0;
-    plan.write().unwrap();
+    plan.write(&|_| false).unwrap();
     // Of the planned folder, without sweep file, data or weights.
     let opened = Plan::open(&folder.path("out")).unwrap();
     let keys = |plan: &Plan| plan.cells.iter().map(|cell| cell.key.clone()).collect::<Vec<_>>();

@@ -51,12 +51,6 @@ impl Launcher for Slurm {
     }
 
     fn launch(&self, sweep: &mut Launch<'_>) -> anyhow::Result<()> {
-        // Where SLURM cannot be asked, it is said below.
-        let begun = tasks_of(&sweep.plan).unwrap_or_default();
-        let begun: Vec<String> = begun.into_iter().filter(|(_, task)| queued(task).begun).map(|(key, _)| key).collect();
-        let taken = sweep.plan.take_over(&|cell| begun.iter().any(|key| cell.is_called(key)))?;
-        sweep.plan.write()?;
-        sweep.teller.taken_over(&taken);
         let waiting = match tasks_of(&sweep.plan) {
             // Scripts may be written where there is no cluster.
             Err(error) if sweep.request.emit => {
@@ -65,6 +59,8 @@ impl Launcher for Slurm {
             }
             tasks => tasks?,
         };
+        let begun: Vec<&String> = waiting.iter().filter(|(_, task)| queued(task).begun).map(|(key, _)| key).collect();
+        sweep.write_plan(&|cell| begun.iter().any(|key| cell.is_called(key)))?;
         let asked = waiting.iter().map(|(key, task)| (key.clone(), queued(task))).collect();
         let left = Left::of(&sweep.plan, sweep.request.retry, &asked, sweep.teller)?;
         let keys: Vec<&str> = left
