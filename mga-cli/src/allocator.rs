@@ -3,7 +3,7 @@
 //! Every step allocates and frees the same activations. By default glibc returns large blocks to the system at once, and
 //! the next step pays for fresh pages: a third of the quickstart's processor time.
 
-/// Has freed memory kept by the process. Does nothing where the C library is not glibc.
+/// Makes the process keep freed memory. It has no effect if the C library is not glibc.
 pub fn keep_memory() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: `mallopt` only changes parameters of the allocator, and no other thread runs yet.

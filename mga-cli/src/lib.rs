@@ -65,7 +65,8 @@ pub fn components() -> Components {
     mga_train::components(Hub::new(Settings::from_env(), Arc::new(DownloadBar::default())))
 }
 
-/// Runs the program with what it was built with and the arguments of the process, the program's name first.
+/// Runs the program with its components and the arguments of the process, the program's name first, and returns its
+/// exit code.
 ///
 /// Exits with 0; 1 if the work failed; 2 for a wrong command line or experiment; 130 if it was interrupted.
 pub fn run(components: &Components, arguments: impl IntoIterator<Item = OsString>) -> ExitCode {

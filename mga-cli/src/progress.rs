@@ -17,17 +17,17 @@ use crate::images_bar::images_bar;
 use crate::output::print;
 use crate::terminal_text::VisibleText;
 
-/// What a command says of a run, and to whom.
+/// The messages of a command about a run, and where they go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Voice {
-    /// Nothing but the result.
+    /// Whether only the result is shown.
     pub quiet: bool,
     /// JSON on standard output, in place of text.
     pub json: bool,
 }
 
 impl Voice {
-    /// What came of a finished run: the text, or its `summary.json` as a line.
+    /// Prints the results of a finished run as text, or its `summary.json` as one line.
     ///
     /// # Errors
     /// Standard output cannot be written; the summary cannot be read.
@@ -100,7 +100,7 @@ struct Last {
 }
 
 impl Terminal {
-    /// For a run of `epochs` epochs that `metric` selects; `quiet` shows nothing.
+    /// Creates the progress of a run of `epochs` epochs that `metric` selects. `quiet` shows nothing.
     #[must_use]
     pub fn new(epochs: usize, metric: Option<Metric>, quiet: bool) -> Self {
         let live = std::io::stderr().is_terminal() && !quiet;
@@ -171,8 +171,8 @@ impl Drop for Terminal {
     }
 }
 
-/// One JSON object a line on standard output: `"kind"` is `"step"`, `"evaluating"` or `"epoch"`; at the end of a run comes
-/// `"result"` ([`Voice::result`]). Epochs count from 0, as in `metrics.jsonl`.
+/// Progress as one JSON object per line on standard output. `"kind"` is `"step"`, `"evaluating"` or `"epoch"`, and at
+/// the end of a run `"result"` ([`Voice::result`]). Epochs count from 0, as in `metrics.jsonl`.
 pub struct JsonLines {
     epochs: usize,
     /// When the first step of this process was made, and how many batches were done by then.
@@ -180,7 +180,7 @@ pub struct JsonLines {
 }
 
 impl JsonLines {
-    /// For a run of `epochs` epochs.
+    /// Creates the progress of a run of `epochs` epochs.
     #[must_use]
     pub fn new(epochs: usize) -> Self {
         Self { epochs, begun: Mutex::new(None) }

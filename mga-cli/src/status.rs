@@ -43,7 +43,7 @@ pub fn report(outcome: anyhow::Result<()>) -> u8 {
     FAILED
 }
 
-/// Has panics say that they are faults of the program, in place of Rust's own message.
+/// Reports panics as faults of the program, in place of Rust's own message.
 pub fn report_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let message = panic.payload_as_str().unwrap_or("unknown");

@@ -5,8 +5,8 @@ use std::io::{self, Write};
 
 use indicatif::ProgressBar;
 
-/// The text with every character spelt out that a terminal would obey, or that would turn the direction of what follows:
-/// `\u001b` in place of an escape. Line ends and tabs stay; the two characters of Windows' line ends become one.
+/// Spells out every character that a terminal would obey or that changes the direction of text, such as `\u001b` for an
+/// escape. Line ends and tabs stay, and Windows' line ends become single characters.
 ///
 /// Inside a string of JSON such a spelling stands for the character itself: JSON says the same before and after.
 #[must_use]

@@ -12,13 +12,29 @@ use crate::tape::{Tape, Value};
 /// ```
 ///
 /// Its parameter is `weight` `[1, 2, 1, 1]`, below the builder's place: `attention.weight` in a classifier.
+///
+/// ```
+/// use candle_core::{DType, Device, Tensor};
+/// use mga_core::attention::SpatialAttention;
+/// use mga_core::parameter::ParameterStore;
+/// use mga_core::tape::Tape;
+///
+/// let mut store = ParameterStore::new(7, DType::F32, &Device::Cpu);
+/// let attention = SpatialAttention::new(store.root().pp("attention"))?;
+///
+/// let mut tape = Tape::eval();
+/// let features = tape.constant(&Tensor::ones((2, 64, 14, 14), DType::F32, &Device::Cpu)?)?;
+/// let map = attention.forward(&mut tape, features)?;
+/// assert_eq!(map.dims(), [2, 1, 14, 14]);
+/// # Ok::<(), mga_core::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct SpatialAttention {
     weight: Parameter,
 }
 
 impl SpatialAttention {
-    /// Draws the weight as PyTorch's convolution does: uniform within `1 / sqrt(2)`.
+    /// Creates the attention with a weight drawn as PyTorch's convolution draws it: uniform within `1 / sqrt(2)`.
     ///
     /// # Errors
     /// A parameter of that name is there already.

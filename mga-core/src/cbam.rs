@@ -33,14 +33,14 @@ impl SpatialGate {
         })
     }
 
-    /// `F` `[N, C, h, w]` to `A` `[N, 1, h, w]` in 0 to 1.
+    /// Computes the gate `A` `[N, 1, h, w]`, in 0 to 1, from features `[N, C, h, w]`.
     pub fn forward(&self, tape: &mut Tape, features: Value) -> Result<Value> {
         let pooled = ops::channel_mean_max(tape, features)?;
         let scores = self.conv.forward_normalised(tape, pooled, &self.norm, Activation::Identity)?;
         ops::sigmoid(tape, scores)
     }
 
-    /// Its batch norm.
+    /// Returns the batch norm of the gate.
     pub fn norm(&self) -> &BatchNorm2d {
         &self.norm
     }

@@ -3,7 +3,7 @@
 /// Shorthand for results of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What can go wrong in the engine.
+/// An error of the engine.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Tensors whose shapes do not fit an operator.
@@ -37,22 +37,22 @@ pub enum Error {
 pub struct InvalidSetting {
     /// The key as it is written in TOML, from the top of the experiment: `optimiser.learning_rates."layer1.0"`.
     pub key: String,
-    /// What is wrong with the setting, without its key.
+    /// The problem with the setting, without its key.
     pub what: String,
 }
 
 impl Error {
-    /// Shapes that do not fit `op`.
+    /// Creates an error about shapes that do not fit `op`.
     pub fn shape(op: &'static str, what: impl Into<String>) -> Self {
         Self::Shape { op, what: what.into() }
     }
 
-    /// The setting `key` of an experiment, which cannot be used.
+    /// Creates an error about the setting `key` of an experiment.
     pub fn setting(key: impl Into<String>, what: impl Into<String>) -> Self {
         Self::Setting(InvalidSetting { key: key.into(), what: what.into() })
     }
 
-    /// The setting that is at fault, where it is one of an experiment.
+    /// Returns the key of the setting at fault, if it is a setting of an experiment.
     pub fn invalid_setting(&self) -> Option<&InvalidSetting> {
         match self {
             Self::Setting(setting) => Some(setting),
@@ -60,7 +60,7 @@ impl Error {
         }
     }
 
-    /// Settings that cannot be used.
+    /// Creates an error about settings that cannot be used.
     pub fn settings(what: impl Into<String>) -> Self {
         Self::Settings(what.into())
     }

@@ -7,14 +7,15 @@ use candle_core::{DType, Device, Shape, Tensor};
 use crate::error::Result;
 use crate::random::{fnv1a64, splitmix64};
 
-/// `count` numbers in `[0, 1)` for `name`.
+/// Returns `count` numbers in `[0, 1)` that depend only on `name`.
 pub fn uniform(name: &str, count: usize) -> Vec<f64> {
     let hash = fnv1a64(name.as_bytes());
     (0..count as u64).map(|i| (splitmix64(hash.wrapping_add(i)) >> 40) as f64 / f64::from(1u32 << 24)).collect()
 }
 
-/// The value of the state-dict entry `name`, rounded to `f32` and then widened or not: convolutions and linear layers
-/// `(2u - 1) sqrt(6 / fan_in)`, running means and biases `(2u - 1) / 10`, running variances and norm weights `0.5 + u`.
+/// Returns the value of the state-dict entry `name`, rounded to `f32` and then widened or not: convolutions and linear
+/// layers `(2u - 1) sqrt(6 / fan_in)`, running means and biases `(2u - 1) / 10`, running variances and norm weights
+/// `0.5 + u`.
 pub fn weight(name: &str, shape: &Shape, dtype: DType) -> Result<Tensor> {
     let dims = shape.dims();
     let bound = (6.0 / dims.iter().skip(1).product::<usize>() as f64).sqrt();
@@ -31,7 +32,7 @@ pub fn weight(name: &str, shape: &Shape, dtype: DType) -> Result<Tensor> {
     Ok(Tensor::from_vec(values, shape, &Device::Cpu)?.to_dtype(dtype)?)
 }
 
-/// The images of the fixtures: `4 * image * cells`, cells of 32 x 32 pixels: `[n, 3, height, width]`.
+/// Returns the images of the fixtures: `4 * image * cells`, cells of 32 x 32 pixels: `[n, 3, height, width]`.
 pub fn images(n: usize, (height, width): (usize, usize), dtype: DType) -> Result<Tensor> {
     let image = uniform("input.image", n * 3 * height * width);
     let (rows, columns) = (height / 32, width / 32);

@@ -14,7 +14,8 @@ use crate::tape::{Engine, Phase, Tape, Value};
 /// variable, for the test harness keeps the arguments to itself.
 pub const DEVICE_VARIABLE: &str = "MGA_TEST_DEVICE";
 
-/// The device that [`DEVICE_VARIABLE`] names; `None` where it is not set. Opened once: all tests of a process share it.
+/// Returns the device that [`DEVICE_VARIABLE`] names; `None` if it is not set. It is opened once, and all tests of a
+/// process share it.
 ///
 /// # Panics
 /// Where the name is no device, or the device cannot be used.
@@ -34,17 +35,18 @@ pub fn test_device() -> Option<Device> {
     DEVICE.get_or_init(open).clone()
 }
 
-/// How an operator is computed: by which engine, and where.
+/// An engine and a device that an operator is computed on.
 #[derive(Debug, Clone)]
 pub struct Place {
     /// The engine of the tape.
     pub engine: Engine,
-    /// Where the tensors are.
+    /// The device of the tensors.
     pub device: Device,
 }
 
 impl Place {
-    /// On this device as a run computes there; on the CPU composed, which is the nearest to a GPU that there is without one.
+    /// Returns the place that a run uses on this device. On the CPU this is the composed engine, which is the nearest
+    /// to a GPU without one.
     pub fn on(device: Device) -> Self {
         Self { engine: if device.is_cpu() { Engine::Composed } else { Engine::default() }, device }
     }
@@ -197,7 +199,7 @@ fn half_run(
     Ok(all)
 }
 
-/// The gradient of `sum(op(x))` in `x`, once per engine and device: for cases whose answer is known by hand.
+/// Computes the gradient of `sum(op(x))` in `x`, once per engine and device, for cases with a known answer.
 ///
 /// # Panics
 /// Where the operator fails or gives no gradient.

@@ -25,7 +25,7 @@ pub enum Kind {
     Buffer,
 }
 
-/// One named tensor of a model. Clones share it.
+/// A named tensor of a model. Clones share it.
 #[derive(Clone)]
 pub struct Parameter(Arc<Entry>);
 
@@ -38,22 +38,22 @@ struct Entry {
 }
 
 impl Parameter {
-    /// What identifies it, in its store and among others.
+    /// Returns the id, which is unique in its store and among other stores.
     pub fn id(&self) -> ParameterId {
         self.0.id
     }
 
-    /// Its state-dict name, `layer1.0.conv1.weight`.
+    /// Returns the state-dict name, such as `layer1.0.conv1.weight`.
     pub fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// Weight or buffer.
+    /// Returns whether this is a weight or a buffer.
     pub fn kind(&self) -> Kind {
         self.0.kind
     }
 
-    /// The present value.
+    /// Returns the current value.
     pub fn tensor(&self) -> Tensor {
         self.0.value.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
     }
@@ -75,7 +75,7 @@ impl Parameter {
         Ok(())
     }
 
-    /// Whether the optimiser may move it. Buffers never.
+    /// Returns whether the optimiser may change it. Buffers are never trained.
     pub fn is_trained(&self) -> bool {
         self.0.kind == Kind::Weight && self.0.trained.load(Ordering::Relaxed)
     }
@@ -92,7 +92,7 @@ impl std::fmt::Debug for Parameter {
     }
 }
 
-/// How a fresh tensor is filled.
+/// The initialisation of a tensor.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Init {
     /// Every number the same.
@@ -104,17 +104,18 @@ pub enum Init {
 }
 
 impl Init {
-    /// PyTorch's default for convolutions and linear layers: uniform within `1 / sqrt(fan_in)`.
+    /// Returns PyTorch's default for convolutions and linear layers: uniform within `1 / sqrt(fan_in)`.
     pub fn fan_in(fan_in: usize) -> Self {
         Self::Uniform(1.0 / (fan_in.max(1) as f64).sqrt())
     }
 
-    /// He et al. 2015, fan out, for rectified units: normal with variance `2 / fan_out` (torchvision's convolutions).
+    /// Returns the initialisation of He et al. 2015 for rectified units by fan out: normal with variance `2 / fan_out`
+    /// (torchvision's convolutions).
     pub fn he_fan_out(fan_out: usize) -> Self {
         Self::Normal((2.0 / fan_out.max(1) as f64).sqrt())
     }
 
-    /// Draws a tensor for the entry `name`: a function of seed, name and shape alone.
+    /// Draws a tensor for the entry `name`, which depends only on seed, name and shape.
     pub fn draw(self, seed: u64, name: &str, shape: &Shape, dtype: DType, device: &Device) -> Result<Tensor> {
         let mut generator = Generator::new(seed, name, &[]);
         let values: Vec<f64> = (0..shape.elem_count())
@@ -129,6 +130,22 @@ impl Init {
 }
 
 /// Every parameter and buffer of a model, in building order.
+///
+/// The names are those of a state dict. The same seed draws the same numbers, whatever else is built.
+///
+/// ```
+/// use candle_core::{DType, Device};
+/// use mga_core::nn::Linear;
+/// use mga_core::parameter::ParameterStore;
+///
+/// let mut store = ParameterStore::new(7, DType::F32, &Device::Cpu);
+/// let _layer = Linear::new(store.root().pp("classifier"), 64, 10)?;
+///
+/// let names: Vec<&str> = store.entries().iter().map(|parameter| parameter.name()).collect();
+/// assert_eq!(names, ["classifier.weight", "classifier.bias"]);
+/// assert_eq!(store.freeze(&["classifier"]), 2);
+/// # Ok::<(), mga_core::Error>(())
+/// ```
 pub struct ParameterStore {
     entries: Vec<Parameter>,
     by_name: HashMap<String, usize>,
@@ -140,49 +157,49 @@ pub struct ParameterStore {
 }
 
 impl ParameterStore {
-    /// An empty store whose tensors are drawn from `seed`.
+    /// Creates an empty store whose tensors are drawn from `seed`.
     pub fn new(seed: u64, dtype: DType, device: &Device) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         Self { entries: vec![], by_name: HashMap::new(), number, seed, dtype, device: device.clone() }
     }
 
-    /// A builder at the root of the names.
+    /// Returns a builder at the root of the names.
     pub fn root(&mut self) -> Builder<'_> {
         Builder { store: self, prefix: String::new(), input: Input::default() }
     }
 
-    /// All entries, in building order.
+    /// Returns all entries, in the order in which they were built.
     pub fn entries(&self) -> &[Parameter] {
         &self.entries
     }
 
-    /// The entry called `name`.
+    /// Returns the entry called `name`.
     pub fn get(&self, name: &str) -> Option<&Parameter> {
         self.by_name.get(name).map(|&index| &self.entries[index])
     }
 
-    /// The entry with this id; `None`: it belongs to another store.
+    /// Returns the entry with this id; `None` if it belongs to another store.
     pub fn by_id(&self, id: ParameterId) -> Option<&Parameter> {
         self.entries.get(id.index).filter(|_| id.store == self.number)
     }
 
-    /// The element type of all entries.
+    /// Returns the element type of all entries.
     pub fn dtype(&self) -> DType {
         self.dtype
     }
 
-    /// The device of all entries.
+    /// Returns the device of all entries.
     pub fn device(&self) -> &Device {
         &self.device
     }
 
-    /// The seed fresh tensors are drawn from.
+    /// Returns the seed fresh tensors are drawn from.
     pub fn seed(&self) -> u64 {
         self.seed
     }
 
-    /// Names and present values, for a checkpoint.
+    /// Returns the names and current values, for a checkpoint.
     pub fn tensors(&self) -> Vec<(String, Tensor)> {
         self.entries.iter().map(|entry| (entry.name().to_owned(), entry.tensor())).collect()
     }
@@ -195,7 +212,8 @@ impl ParameterStore {
     }
 }
 
-/// Whether `name` is `prefix` or lies below it: `features.1` holds `features.1.weight`, not `features.10.weight`.
+/// Returns whether `name` is `prefix` or lies below it: `features.1` holds `features.1.weight`, not
+/// `features.10.weight`.
 pub fn under(name: &str, prefix: &str) -> bool {
     name.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.') || prefix.ends_with('.'))
 }
@@ -222,26 +240,26 @@ struct Input {
 }
 
 impl Builder<'_> {
-    /// A builder one level further down: `builder.pp("layer1").pp(0)`.
+    /// Returns a builder one level further down: `builder.pp("layer1").pp(0)`.
     pub fn pp(&mut self, name: impl std::fmt::Display) -> Builder<'_> {
         let prefix = self.path(&name.to_string());
         Builder { store: self.store, prefix, input: self.input }
     }
 
-    /// The same builder for a shorter while.
+    /// Borrows the same builder for a shorter time.
     pub fn reborrow(&mut self) -> Builder<'_> {
         Builder { store: self.store, prefix: self.prefix.clone(), input: self.input }
     }
 
-    /// For a network whose input is `[N, 4, H, W]`, with the mask as the fourth channel.
+    /// Sets that the network's input is `[N, 4, H, W]`, with the mask as the fourth channel.
     #[must_use]
     pub fn with_mask_channel(mut self) -> Self {
         self.input.masked = true;
         self
     }
 
-    /// What is built here takes the network's input: the first convolution. Where the mask is a channel of it, that
-    /// convolution gets [`MASK_CHANNEL`] beside its weight.
+    /// Marks the layer that is built here as the first convolution, which takes the network's input. If the mask is a
+    /// channel of the input, this convolution gets [`MASK_CHANNEL`] next to its weight.
     #[must_use]
     pub fn of_images(mut self) -> Self {
         self.input.here = true;
@@ -257,12 +275,12 @@ impl Builder<'_> {
         root.weight(MASK_CHANNEL, shape, init).map(Some)
     }
 
-    /// A weight that is learnt.
+    /// Adds a weight that is learnt.
     pub fn weight(&mut self, name: &str, shape: impl Into<Shape>, init: Init) -> Result<Parameter> {
         self.entry(name, shape.into(), init, Kind::Weight)
     }
 
-    /// A buffer that is kept but not learnt.
+    /// Adds a buffer, which is kept but not learnt.
     pub fn buffer(&mut self, name: &str, shape: impl Into<Shape>, init: Init) -> Result<Parameter> {
         self.entry(name, shape.into(), init, Kind::Buffer)
     }

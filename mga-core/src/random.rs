@@ -12,7 +12,7 @@ use rand_chacha::ChaCha8Rng;
 pub struct Generator(ChaCha8Rng);
 
 impl Generator {
-    /// The generator of `seed` for `purpose`, and for the `position` within that purpose (an epoch, an index).
+    /// Creates the generator of `seed` for `purpose` and the `position` within it (an epoch, an index).
     pub fn new(seed: u64, purpose: &str, position: &[u64]) -> Self {
         // Splitmix64 finaliser over an FNV-1a running hash: well mixed, and stable for ever.
         let mut state = fnv1a64(purpose.as_bytes()) ^ splitmix64(seed);
@@ -22,27 +22,27 @@ impl Generator {
         Self(ChaCha8Rng::seed_from_u64(state))
     }
 
-    /// Uniform in `[0, 1)`.
+    /// Returns a number that is uniform in `[0, 1)`.
     pub fn uniform(&mut self) -> f64 {
         self.0.random::<f64>()
     }
 
-    /// Uniform in `[low, high)`; `low` itself where the range is empty.
+    /// Returns a number that is uniform in `[low, high)`, or `low` if the range is empty.
     pub fn uniform_in(&mut self, low: f64, high: f64) -> f64 {
         low + (high - low) * self.uniform()
     }
 
-    /// A whole number in `0..bound`; 0 where `bound` is 0.
+    /// Returns a whole number in `0..bound`; 0 where `bound` is 0.
     pub fn below(&mut self, bound: usize) -> usize {
         if bound <= 1 { 0 } else { self.0.random_range(0..bound as u64) as usize }
     }
 
-    /// True with probability `p`.
+    /// Returns `true` with probability `p`.
     pub fn chance(&mut self, p: f64) -> bool {
         self.uniform() < p
     }
 
-    /// Standard normal (Box and Muller).
+    /// Returns a standard normal number (Box and Muller).
     pub fn normal(&mut self) -> f64 {
         let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
         radius * (std::f64::consts::TAU * self.uniform()).cos()
@@ -55,18 +55,18 @@ impl Generator {
         }
     }
 
-    /// The next 64 random bits.
+    /// Returns the next 64 random bits.
     pub fn bits(&mut self) -> u64 {
         self.0.next_u64()
     }
 }
 
-/// FNV-1a, 64 bits.
+/// Computes the 64-bit FNV-1a hash of `bytes`.
 pub fn fnv1a64(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xCBF2_9CE4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3))
 }
 
-/// One step of splitmix64.
+/// Computes one step of splitmix64.
 pub fn splitmix64(x: u64) -> u64 {
     let x = x.wrapping_add(0x9E37_79B9_7F4A_7C15);
     let x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

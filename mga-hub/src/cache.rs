@@ -40,12 +40,12 @@ pub struct CachedRepo {
 }
 
 impl Cache {
-    /// The cache in the folder `root`.
+    /// Creates the cache in the folder `root`.
     pub fn at(root: impl Into<PathBuf>) -> Self {
         Self(root.into())
     }
 
-    /// Its folder.
+    /// Returns the folder of the cache.
     pub fn root(&self) -> &Path {
         &self.0
     }
@@ -70,7 +70,8 @@ impl Cache {
         self.folder(repo).join("snapshots").join(commit).join(file)
     }
 
-    /// The commit that the repository's revision was at when last asked for; a commit is its own.
+    /// Returns the commit that the revision of the repository had when it was last asked for. A commit stands for
+    /// itself.
     pub fn commit(&self, repo: &Repo) -> Option<String> {
         if repo.is_pinned() {
             return Some(repo.revision.clone());
@@ -80,21 +81,21 @@ impl Cache {
         is_commit(&commit).then_some(commit)
     }
 
-    /// The file at the repository's revision, where it is in the cache.
+    /// Returns the file at the revision of the repository, if it is in the cache.
     pub fn find(&self, repo: &Repo, file: &str) -> Option<(PathBuf, String)> {
         let commit = self.commit(repo)?;
         let path = self.snapshot(repo, &commit, file);
         path.is_file().then_some((path, commit))
     }
 
-    /// The files in the cache at the repository's revision, and its commit.
+    /// Returns the files in the cache at the repository's revision, and its commit.
     pub fn files(&self, repo: &Repo) -> Option<(Vec<String>, String)> {
         let commit = self.commit(repo)?;
         let files = list(&self.snapshot(repo, &commit, ""));
         (!files.is_empty()).then(|| (files.into_iter().map(|(file, _)| file).collect(), commit))
     }
 
-    /// Everything of one kind in the cache, by name and commit.
+    /// Returns all cached repositories of one kind, ordered by name and commit.
     pub fn repos(&self, kind: Kind) -> Vec<CachedRepo> {
         let mut repos = vec![];
         let prefix = format!("{}--", kind.plural());

@@ -72,12 +72,12 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The sha256 of `bytes`, hexadecimal: what the hub calls a large file by.
+/// Computes the SHA-256 of `bytes`, in hexadecimal. The hub identifies large files by it.
 pub fn sha256(bytes: &[u8]) -> String {
     hex(&sha2::Sha256::digest(bytes))
 }
 
-/// Git's hash of a file with the contents `bytes`, hexadecimal: what the hub calls a small file by.
+/// Computes git's hash of a file with the contents `bytes`, in hexadecimal. The hub identifies small files by it.
 pub fn git_blob_sha1(bytes: &[u8]) -> String {
     let mut hasher = sha1::Sha1::new();
     hasher.update(format!("blob {}\0", bytes.len()).as_bytes());
@@ -85,8 +85,8 @@ pub fn git_blob_sha1(bytes: &[u8]) -> String {
     hex(&hasher.finalize())
 }
 
-/// Whether the file at `path` is what the hub calls `etag`, of `size` bytes where known; a file called
-/// `*.safetensors` must have the header of one. `name` is for messages.
+/// Returns whether the file at `path` is the one that the hub calls `etag`, with `size` bytes if the size is known; a
+/// file called `*.safetensors` must have the header of one. `name` is for messages.
 ///
 /// # Errors
 /// [`Error::Broken`], or the file cannot be read.
@@ -104,7 +104,7 @@ pub fn check_file(path: &Path, name: &str, etag: &str, size: Option<u64>) -> Res
     if name.ends_with(".safetensors") { check_safetensors(path, name) } else { Ok(()) }
 }
 
-/// Whether the file at `path` is safetensors of its whole length; see [`read_header`].
+/// Returns whether the file at `path` is safetensors of its whole length; see [`read_header`].
 ///
 /// # Errors
 /// [`Error::Broken`], or the file cannot be read.
@@ -112,8 +112,8 @@ pub fn check_safetensors(path: &Path, name: &str) -> Result<()> {
     read_header(path, name).map(drop)
 }
 
-/// The header of the safetensors file at `path`; the tensors that it lists follow each other and end where the file does.
-/// Nothing else of the file is read. `name` is for messages.
+/// Reads the header of the safetensors file at `path`, and nothing else of the file. The tensors that it lists follow
+/// each other and end where the file ends. `name` is for messages.
 ///
 /// # Errors
 /// [`Error::Broken`], or the file cannot be read.

@@ -28,7 +28,7 @@ impl Endpoint {
         Self { base, login: login.map(|(name, password)| (name.to_owned(), password.to_owned())) }
     }
 
-    /// The address without a login: what is asked, and what may be shown.
+    /// Returns the address without a login, which is requested and may be shown.
     pub fn base(&self) -> &str {
         &self.base
     }

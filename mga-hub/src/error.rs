@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 /// Shorthand for results of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What can go wrong with files of the hub.
+/// An error about files of the hub.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Not a name of a repository.

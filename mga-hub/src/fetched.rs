@@ -5,7 +5,7 @@ use std::path::PathBuf;
 /// A file that is there, whole and checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fetched {
-    /// Where it is.
+    /// The path of the file.
     pub path: PathBuf,
     /// The commit it is of.
     pub commit: String,

@@ -13,7 +13,20 @@ use crate::progress::{Progress, Silent};
 use crate::repo::{Kind, Repo, is_inside};
 use crate::settings::Settings;
 
-/// The hub as one program sees it: settings, cache, and who hears of downloads. Cheap to clone.
+/// A client of the Hugging Face hub: its settings, its cache, and the receiver of its progress. Cloning it is cheap.
+///
+/// ```
+/// use mga_hub::{Hub, Repo};
+///
+/// // Offline, files come only from the cache that Python's `huggingface_hub` uses too.
+/// let hub = Hub::from_env().offline();
+/// let repo = Repo::model("timm/densenet161.tv_in1k")?;
+/// match hub.file(&repo, "model.safetensors") {
+///     Ok(file) => println!("{} of commit {}", file.path.display(), file.commit),
+///     Err(error) => println!("{error}"),
+/// }
+/// # Ok::<(), mga_hub::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Hub {
     settings: Settings,
@@ -30,36 +43,36 @@ impl std::fmt::Debug for Hub {
 }
 
 impl Hub {
-    /// With these settings.
+    /// Creates a client with these settings.
     pub fn new(settings: Settings, progress: Arc<dyn Progress>) -> Self {
         Self { cache: Cache::at(&settings.cache), settings, progress, cleared: Arc::default() }
     }
 
-    /// As the environment says, telling nobody of downloads.
+    /// Creates a client with the settings of the environment that reports no progress.
     pub fn from_env() -> Self {
         Self::new(Settings::from_env(), Arc::new(Silent))
     }
 
-    /// The same, but no connection is ever opened.
+    /// Returns the client in offline mode, in which it never opens a connection.
     #[must_use]
     pub fn offline(mut self) -> Self {
         self.settings.offline = true;
         self
     }
 
-    /// The settings.
+    /// Returns the settings.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// The cache.
+    /// Returns the cache.
     pub fn cache(&self) -> &Cache {
         &self.cache
     }
 
-    /// The file `file` of `repo`, out of the cache, or downloaded into it. A file of a full commit that is in the cache
-    /// opens no connection; a branch or a tag is asked after, and where the hub cannot be reached the cached commit
-    /// serves (a note says so).
+    /// Returns the file `file` of `repo` from the cache, downloading it if needed. A cached file of a full commit needs
+    /// no connection. For a branch or a tag, the hub is asked for the commit; if it cannot be reached, the cached
+    /// commit is used (a note says so).
     ///
     /// Before a path is given out the file's length, hash and, for `*.safetensors`, header are checked, cached files
     /// included. Only data sets (of many gigabytes) are not hashed again once they are in the cache.
@@ -96,7 +109,7 @@ impl Hub {
         }
     }
 
-    /// The paths of the files of `repo`: as the hub lists them; offline, those in the cache.
+    /// Returns the paths of the files of `repo`, as the hub lists them. Offline, these are the files in the cache.
     ///
     /// # Errors
     /// As [`Hub::file`].

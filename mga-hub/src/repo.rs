@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 
-/// What a repository holds.
+/// The kind of a repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
     /// Weights.
@@ -12,7 +12,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// `models` or `datasets`, as cache folders and the hub's interface call them.
+    /// Returns `models` or `datasets`, the names in cache folders and in the hub's interface.
     pub fn plural(self) -> &'static str {
         match self {
             Self::Model => "models",
@@ -33,11 +33,11 @@ impl Kind {
 /// A repository of the hub, and the revision of it that is wanted.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Repo {
-    /// What it holds.
+    /// The kind of the repository.
     pub kind: Kind,
-    /// Its owner.
+    /// The owner.
     pub owner: String,
-    /// Its name.
+    /// The name.
     pub name: String,
     /// A branch, a tag, a commit, or `refs/pr/2`; `main` where none was named.
     pub revision: String,
@@ -81,18 +81,18 @@ impl Repo {
         Ok(Self { kind, owner: owner.to_owned(), name: name.to_owned(), revision: revision.to_owned() })
     }
 
-    /// `owner/name`.
+    /// Returns `owner/name`.
     pub fn id(&self) -> String {
         format!("{}/{}", self.owner, self.name)
     }
 
-    /// The same repository at another revision.
+    /// Returns the same repository at another revision.
     #[must_use]
     pub fn at(&self, revision: &str) -> Self {
         Self { revision: revision.to_owned(), ..self.clone() }
     }
 
-    /// Whether the revision is a full commit, whose files never change.
+    /// Returns whether the revision is a full commit, whose files never change.
     pub fn is_pinned(&self) -> bool {
         is_commit(&self.revision)
     }

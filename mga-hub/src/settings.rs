@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::endpoint::Endpoint;
 
-/// How the hub is reached.
+/// Settings of the connection to the hub.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Settings {
     /// `HF_ENDPOINT`; else `https://huggingface.co`. A login in it goes in place of the token.
@@ -16,7 +16,7 @@ pub struct Settings {
     pub token: Option<String>,
     /// `HF_HUB_OFFLINE=1`: no connection is ever opened.
     pub offline: bool,
-    /// How long a download may say nothing before it counts as stalled: `HF_HUB_DOWNLOAD_TIMEOUT`, seconds.
+    /// The time without data after which a download counts as stalled: `HF_HUB_DOWNLOAD_TIMEOUT`, in seconds.
     pub timeout: Duration,
     /// Attempts without a single new byte before giving up.
     pub attempts: u32,
@@ -40,12 +40,12 @@ impl Settings {
     /// The longest wait between two attempts.
     pub const LONGEST_WAIT: Duration = Duration::from_secs(8);
 
-    /// The settings of the process's environment.
+    /// Reads the settings from the environment of the process.
     pub fn from_env() -> Self {
         Self::from_variables(|name| std::env::var(name).ok())
     }
 
-    /// The settings of other variables than the process's, by name.
+    /// Reads the settings from other variables than those of the process, by name.
     pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Self {
         let variable = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
         let home = || variable("HOME").or_else(|| variable("USERPROFILE")).map(PathBuf::from);

@@ -18,7 +18,8 @@ pub struct Choice {
 }
 
 impl Choice {
-    /// Names a component with settings, a JSON object. Anything else than an object is no settings.
+    /// Reads the name of a component, or its name with settings as a JSON object. Anything else than an object is no
+    /// settings.
     #[must_use]
     pub fn new(name: impl Into<String>, settings: Value) -> Self {
         let settings = if let Value::Object(settings) = settings { settings } else { Map::new() };

@@ -17,10 +17,10 @@ pub use own_settings::{OwnSettings, SettingFault};
 
 /// A kind of component: what its components are, and which key of an experiment names one.
 pub trait Kind: 'static {
-    /// What a component is made by or is: a trait object, or a struct of functions.
+    /// The type of a component or of its builder: a trait object, or a struct of functions.
     type Item: ?Sized + Send + Sync + 'static;
 
-    /// What the components are, in the plural, for people: `data sets`.
+    /// The name of the kind in the plural, for people: `data sets`.
     const TITLE: &'static str;
 
     /// The key of the experiment, or of another file, that names one: `data.dataset`.
@@ -31,9 +31,9 @@ pub trait Kind: 'static {
 pub struct Entry<K: Kind> {
     /// The name in the experiment file.
     pub name: String,
-    /// One line about it.
+    /// A description in one line.
     pub about: String,
-    /// JSON schema of its own settings; `None`: it has none.
+    /// The JSON schema of its own settings; `None` if it has none.
     pub schema: Option<Schema>,
     /// The component itself, or what builds it.
     pub item: Arc<K::Item>,
@@ -53,12 +53,12 @@ impl<K: Kind> std::fmt::Debug for Entry<K> {
 }
 
 impl<K: Kind> Entry<K> {
-    /// A component without settings of its own.
+    /// Creates a component without settings of its own.
     pub fn new(name: impl Into<String>, about: impl Into<String>, item: Arc<K::Item>) -> Self {
         Self { name: name.into(), about: about.into(), schema: None, item }
     }
 
-    /// The same component with settings of this schema.
+    /// Returns the component with settings of this schema.
     #[must_use]
     pub fn with_settings(mut self, schema: Schema) -> Self {
         self.schema = Some(schema);
@@ -69,7 +69,7 @@ impl<K: Kind> Entry<K> {
 /// The components of one kind, as they are listed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Group {
-    /// What they are, in the plural.
+    /// The name of the kind in the plural.
     pub title: &'static str,
     /// The key that names one.
     pub key: &'static str,
@@ -82,7 +82,7 @@ pub struct Group {
 pub struct Listed {
     /// The name.
     pub name: String,
-    /// One line about it.
+    /// A description in one line.
     pub about: String,
 }
 
@@ -100,7 +100,27 @@ impl Clone for Shelf {
     }
 }
 
-/// Components of any kinds. Cloning it is cheap.
+/// Components of any number of kinds. Cloning it is cheap.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use mga_registry::{Entry, Kind, Registry};
+///
+/// /// Learning rate schedules, each a function of the share of training that is done.
+/// struct Schedules;
+///
+/// impl Kind for Schedules {
+///     type Item = dyn Fn(f64) -> f64 + Send + Sync;
+///     const TITLE: &'static str = "schedules";
+///     const KEY: &'static str = "schedule.name";
+/// }
+///
+/// let linear = Entry::<Schedules>::new("linear", "falls evenly to zero", Arc::new(|done| 1.0 - done));
+/// let registry = Registry::default().with(linear);
+/// let schedule = registry.get::<Schedules>("linear").expect("it was just registered");
+/// assert_eq!((schedule.item)(0.25), 0.75);
+/// ```
 #[derive(Clone, Default)]
 pub struct Registry {
     shelves: Vec<Shelf>,
@@ -127,14 +147,14 @@ impl Registry {
         }
     }
 
-    /// The same registry with one component more.
+    /// Returns the registry with one more component.
     #[must_use]
     pub fn with<K: Kind>(mut self, entry: Entry<K>) -> Self {
         self.add(entry);
         self
     }
 
-    /// The same registry without the components of kind `K`.
+    /// Returns the registry without the components of kind `K`.
     #[must_use]
     pub fn without<K: Kind>(mut self) -> Self {
         self.shelves.retain(|shelf| shelf.kind != TypeId::of::<K>());

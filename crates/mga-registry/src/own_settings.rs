@@ -10,17 +10,17 @@ pub struct OwnSettings<'a> {
     values: &'a Map<String, Value>,
 }
 
-/// What is wrong with a component's own settings.
+/// A problem with a component's own settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettingFault {
     /// The key from the top of the experiment, `model.growth`; the table's where no key alone is at fault.
     pub key: String,
-    /// What is wrong, without its key.
+    /// The problem, without its key.
     pub what: String,
 }
 
 impl<'a> OwnSettings<'a> {
-    /// Settings that stand in the table `at` of an experiment, such as `model`.
+    /// Creates the settings that stand in the table `at` of an experiment, such as `model`.
     #[must_use]
     pub fn new(at: &'a str, values: &'a Map<String, Value>) -> Self {
         Self { at, values }

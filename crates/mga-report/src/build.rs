@@ -18,7 +18,7 @@ use super::scores::score;
 use super::search::{search, selection, validation};
 use crate::results::{NO_IDENTITY, Record, Results, SearchSpace};
 
-/// What a report is to say.
+/// The request for a report.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Request {
     /// The arm that others are compared with: its name, its variant, or settings; left out: the one that the sweep marks.
@@ -27,7 +27,7 @@ pub struct Request {
     pub metric: Option<String>,
     /// The bootstrap over images.
     pub resampling: Resampling,
-    /// What the confusion matrices of each task count, in the plural; of others it is test images.
+    /// The items that the confusion matrices of each task count, in the plural. Other tasks count test images.
     pub counted: BTreeMap<String, String>,
 }
 

@@ -1,6 +1,6 @@
 //! Text that somebody else wrote (names of arms, classes, files) inside Markdown and LaTeX.
 
-/// Text as it reads in Markdown, table cells included: nothing in it is markup, and it stays on one line.
+/// Escapes text for Markdown, table cells included, so that nothing in it is markup and it stays on one line.
 #[must_use]
 pub fn markdown(text: &str) -> String {
     let characters: Vec<char> = text.chars().collect();
@@ -28,8 +28,8 @@ fn is_unseen(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Text as it reads in LaTeX, with T1 fonts: nothing in it is a command, and a row of a table may begin with it. Signs of
-/// numbers are minus signs, and units of per cent stand close.
+/// Escapes text for LaTeX with T1 fonts, so that nothing in it is a command and a table row can begin with it. Signs of
+/// numbers become minus signs, and a space before a percent sign becomes a thin space.
 #[must_use]
 pub fn latex(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());

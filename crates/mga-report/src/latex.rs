@@ -17,7 +17,7 @@ const HEAD: &str = r"% What stands between the lines of dashes can be taken into
 \begin{document}
 ";
 
-/// The document.
+/// Returns the document.
 #[must_use]
 pub fn text(report: &Report) -> String {
     let title = escape(&report.title);

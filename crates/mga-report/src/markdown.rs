@@ -7,7 +7,7 @@ use super::model::Report;
 use super::search_cells::{draws, importance, reading};
 use super::text_table::Cells;
 
-/// The report as a page.
+/// Returns the report as a page.
 #[must_use]
 pub fn text(report: &Report) -> String {
     let mut page =
@@ -43,7 +43,7 @@ pub fn text(report: &Report) -> String {
     page
 }
 
-/// The paragraphs on methods alone.
+/// Returns the paragraphs on methods alone.
 #[must_use]
 pub fn methods(report: &Report) -> String {
     paragraphs(report)

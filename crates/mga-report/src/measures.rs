@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 /// A metric of the table.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Column {
-    /// Its key in `summary.json`: `top1`.
+    /// The key in `summary.json`, such as `top1`.
     pub key: String,
-    /// Its name for people: `top-1 accuracy`.
+    /// The name for people, such as `top-1 accuracy`.
     pub title: String,
     /// Whether people read it in per cent.
     pub percent: bool,
@@ -22,10 +22,10 @@ pub struct Column {
 pub struct Score {
     /// Runs behind it.
     pub n: usize,
-    /// What [`Self::mean`], [`Self::deviation`] and [`Self::interval`] are taken over.
+    /// The values that [`Self::mean`], [`Self::deviation`] and [`Self::interval`] are computed over.
     #[serde(default)]
     pub over: Over,
-    /// How many of those there are: of runs `n`; of folds fewer, where a fold has several runs.
+    /// The number of those values: `n` for runs, and fewer for folds if a fold has several runs.
     #[serde(default)]
     pub values: usize,
     /// Mean of the values.
@@ -37,7 +37,7 @@ pub struct Score {
     pub interval: Option<Interval>,
 }
 
-/// What means and deviations are taken over.
+/// The values that means and deviations are computed over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Over {
@@ -50,7 +50,7 @@ pub enum Over {
     Splits,
 }
 
-/// From a low end to a high one.
+/// An interval from a low end to a high end.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     /// The low end.
@@ -60,7 +60,7 @@ pub struct Interval {
 }
 
 impl Column {
-    /// A value as people read it, without the unit: `93.5`; `-` where there is none.
+    /// Formats a value for people, without the unit: `93.5`, or `-` if there is none.
     #[must_use]
     pub fn show(&self, value: Option<f64>) -> String {
         value.filter(|value| value.is_finite()).map_or_else(
@@ -77,26 +77,26 @@ impl Column {
         )
     }
 
-    /// A difference as people read it, with its sign, without the unit: `+1.2`.
+    /// Formats a difference for people, with its sign and without the unit: `+1.2`.
     #[must_use]
     pub fn show_difference(&self, value: Option<f64>) -> String {
         let text = self.show(value);
         if text.starts_with('-') || text.trim_start_matches(['0', '.']).is_empty() { text } else { format!("+{text}") }
     }
 
-    /// The unit of a value, behind a space: ` %`, or nothing.
+    /// Returns the unit of a value after a space: ` %`, or nothing.
     #[must_use]
     pub fn unit(&self) -> &'static str {
         if self.percent { " %" } else { "" }
     }
 
-    /// The unit of a difference: ` points` (percentage points), or nothing.
+    /// Returns the unit of a difference: ` points` (percentage points), or nothing.
     #[must_use]
     pub fn difference_unit(&self) -> &'static str {
         if self.percent { " points" } else { "" }
     }
 
-    /// The number that people read: times 100 in per cent.
+    /// Returns the number for people, which is multiplied by 100 for per cent.
     #[must_use]
     pub fn scale(&self, value: f64) -> f64 {
         if self.percent { 100.0 * value } else { value }
@@ -104,7 +104,7 @@ impl Column {
 }
 
 impl Over {
-    /// `5 folds`; nothing of runs, whose number stands there already.
+    /// Returns text such as `5 folds`, or `None` for runs, whose number is already shown.
     #[must_use]
     pub fn count(self, values: usize) -> Option<String> {
         let word = match self {
@@ -115,7 +115,7 @@ impl Over {
         Some(format!("{values} {word}{}", if values == 1 { "" } else { "s" }))
     }
 
-    /// The word in files: `runs`, `folds`, `splits`.
+    /// Returns the word in files: `runs`, `folds`, `splits`.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {

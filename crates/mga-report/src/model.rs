@@ -13,7 +13,7 @@ pub use super::measures::{Column, Interval, Over, Score};
 pub use super::search_model::{Draw, Importance, SearchReport};
 use crate::results::RunState;
 
-/// What the runs of a sweep say.
+/// The report on the runs of a sweep.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// The sweep's name.
@@ -26,7 +26,7 @@ pub struct Report {
     pub arms: Vec<Arm>,
     /// Every run, finished or not, in the sweep's order.
     pub runs: Vec<Run>,
-    /// What a reader has to know before the numbers are trusted.
+    /// The facts that a reader must know before trusting the numbers.
     pub flags: Vec<Flag>,
     /// Paragraphs for a paper's section on methods, plain text.
     pub methods: Vec<String>,
@@ -36,10 +36,10 @@ pub struct Report {
     pub confidence: f64,
     /// Compute of all runs in seconds, failed attempts included as far as they were timed.
     pub seconds: f64,
-    /// What confusion matrices count, in the plural.
+    /// The items that confusion matrices count, in the plural.
     #[serde(skip)]
     pub counted: String,
-    /// What was searched, where the runs are of a random or TPE search.
+    /// The search, if the runs belong to a random or TPE search.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<SearchReport>,
 }
@@ -56,15 +56,15 @@ pub struct Arm {
     pub settings: Map<String, Value>,
     /// Whether others are compared with it.
     pub baseline: bool,
-    /// Its runs, as indices into [`Report::runs`].
+    /// The runs of the arm, as indices into [`Report::runs`].
     pub runs: Vec<usize>,
-    /// Its runs whose numbers count: what `n` says of every cell that has all of them.
+    /// The number of runs whose numbers count. A cell that has all of them shows this as `n`.
     pub finished: usize,
-    /// Its runs that failed.
+    /// The number of runs that failed.
     pub failed: usize,
-    /// What it scored, parallel to [`Report::columns`].
+    /// The scores of the arm, parallel to [`Report::columns`].
     pub scores: Vec<Score>,
-    /// How it compares with its baseline by the first column; `None` of a baseline, and where there is none.
+    /// The comparison with the baseline by the first column; `None` for a baseline, or if there is none.
     pub comparison: Option<Comparison>,
     /// Interval of the first column's mean over test images drawn anew, for these very models.
     pub image_interval: Option<Interval>,
@@ -80,10 +80,11 @@ pub struct Arm {
     /// The draw of a search that it is of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub draw: Option<usize>,
-    /// What its checkpoints scored on validation images, by the metric they are selected by, as that is measured.
+    /// The scores of the checkpoints on validation images, by the metric that selects them, as that metric is measured.
     #[serde(default)]
     pub validation: Score,
-    /// Of a search: whether it has the best mean on validation images among the arms that differ in what is drawn alone.
+    /// In a search, whether this arm has the best mean on validation images among the arms that differ only in what is
+    /// drawn.
     #[serde(default)]
     pub best_validated: bool,
 }
@@ -95,13 +96,13 @@ pub struct ArmMasks {
     pub run: usize,
     /// `data.masks.source`.
     pub source: String,
-    /// Its training images.
+    /// The number of training images.
     pub train_images: usize,
-    /// How much the masks cover.
+    /// The coverage of the masks.
     pub coverage: Coverage,
-    /// What is odd about it, a phrase each.
+    /// Anything odd about the masks, one phrase each.
     pub odd: Vec<String>,
-    /// What guidance made of the attention; `None` without guidance.
+    /// The effect of guidance on the attention; `None` without guidance.
     pub guidance: Option<ArmGuidance>,
 }
 
@@ -112,7 +113,7 @@ pub struct ArmGuidance {
     pub runs: usize,
     /// Mean over them of the mean squared error at the start.
     pub start: f64,
-    /// The same at the end.
+    /// The same measurement at the end of training.
     pub end: f64,
     /// Runs in which it fell by next to nothing.
     pub hardly_moved: usize,
@@ -121,17 +122,17 @@ pub struct ArmGuidance {
 /// A run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Run {
-    /// Its folder's name.
+    /// The name of the run's folder.
     pub key: String,
-    /// Its folder.
+    /// The run's folder.
     pub folder: PathBuf,
-    /// Its arm, an index into [`Report::arms`].
+    /// The run's arm, an index into [`Report::arms`].
     pub arm: usize,
-    /// Which repetition of the arm it is, for people: `seed 3`.
+    /// The repetition of the arm, for people: `seed 3`.
     pub replicate: String,
-    /// The same by dotted key.
+    /// The repetition of the arm, by dotted key.
     pub replicate_settings: Map<String, Value>,
-    /// How far it is.
+    /// The state of the run.
     pub state: RunState,
     /// Why it failed.
     pub error: Option<String>,
@@ -139,7 +140,7 @@ pub struct Run {
     pub counted: bool,
     /// Seconds it took.
     pub seconds: Option<f64>,
-    /// What the reported checkpoint scored, parallel to [`Report::columns`].
+    /// The scores of the reported checkpoint, parallel to [`Report::columns`].
     pub values: Vec<Option<f64>>,
     /// The best score on validation images, by the metric of the selection, higher being better.
     pub validation_score: Option<f64>,
@@ -147,7 +148,7 @@ pub struct Run {
     pub epoch: Option<u64>,
     /// Test images.
     pub images: Option<u64>,
-    /// What is missing or wrong in its folder.
+    /// Anything missing or wrong in the run's folder.
     pub notes: Vec<String>,
 }
 
@@ -160,10 +161,10 @@ pub struct Comparison {
     pub pairs: Vec<Pair>,
     /// Replicates that one side lacks, and why, a phrase each.
     pub missing: Vec<String>,
-    /// What [`Self::difference`], [`Self::deviation`] and [`Self::interval`] are taken over.
+    /// The values that [`Self::difference`], [`Self::deviation`] and [`Self::interval`] are computed over.
     #[serde(default)]
     pub over: Over,
-    /// How many of those there are: of runs the pairs; of folds fewer, where a fold has several pairs.
+    /// The number of those values: the pairs for runs, and fewer for folds if a fold has several pairs.
     #[serde(default)]
     pub values: usize,
     /// Mean of the differences; `None` without pairs.
@@ -185,20 +186,20 @@ pub struct Comparison {
     pub bootstrap: Option<Bootstrap>,
     /// Why nothing could be said image by image.
     pub predictions_missing: Option<String>,
-    /// What may be said.
+    /// The conclusion.
     pub verdict: Verdict,
-    /// The same in a sentence for people.
+    /// The comparison in a sentence for people.
     pub sentence: String,
 }
 
 /// Two runs of one replicate.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Pair {
-    /// Which: `seed 3`.
+    /// The repetition, such as `seed 3`.
     pub replicate: String,
-    /// What the arm scored.
+    /// The score of the arm.
     pub arm: f64,
-    /// What the baseline scored.
+    /// The score of the baseline.
     pub baseline: f64,
     /// The runs, as indices into [`Report::runs`]: the arm's, the baseline's.
     pub runs: [usize; 2],
@@ -207,17 +208,17 @@ pub struct Pair {
 /// A t test of the mean difference against 0, two-sided.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TTest {
-    /// Which.
+    /// The kind of the test.
     pub kind: TTestKind,
-    /// Its statistic.
+    /// The t statistic.
     pub t: f64,
-    /// Its degrees of freedom.
+    /// The degrees of freedom.
     pub degrees: f64,
-    /// Its p value, adjusted for nothing.
+    /// The p value, not adjusted.
     pub p: f64,
 }
 
-/// Which t test.
+/// The kind of a t test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TTestKind {
@@ -256,7 +257,7 @@ pub struct Bootstrap {
     pub resamples: usize,
 }
 
-/// What may be said of an arm.
+/// The conclusion about an arm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
@@ -270,22 +271,23 @@ pub enum Verdict {
     Untested,
 }
 
-/// What a reader has to know before a number is trusted.
+/// A fact that a reader must know before trusting a number.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Flag {
-    /// What kind of thing.
+    /// The kind of the flag.
     pub kind: FlagKind,
-    /// Its mark in the tables: `a`, `b`, ….
+    /// The mark in the tables: `a`, `b`, ….
     pub mark: String,
     /// The arms it concerns, as indices into [`Report::arms`]; all, where it is the report's.
     pub arms: Vec<usize>,
-    /// What, in sentences for people.
+    /// The message, in sentences for people.
     pub message: String,
-    /// Of [`FlagKind::SelectedOnTest`]: by how much it flatters the first column, in its favour, where that can be told.
+    /// For [`FlagKind::SelectedOnTest`], how much the selection adds to the first column in the arm's favour, if that
+    /// is known.
     pub gap: Option<Gap>,
 }
 
-/// What is flagged.
+/// The kind of a flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FlagKind {
@@ -321,10 +323,10 @@ pub enum FlagKind {
     Skipped,
 }
 
-/// What selection on the test images adds.
+/// The gain from selecting on the test images.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Gap {
-    /// What it is taken against: `the last epoch of the same runs`.
+    /// The reference of the gap, such as `the last epoch of the same runs`.
     pub against: String,
     /// Runs, or pairs of runs, behind it.
     pub n: usize,
@@ -333,13 +335,13 @@ pub struct Gap {
 }
 
 impl Report {
-    /// The metric that arms are compared by. Every report has one.
+    /// Returns the metric that arms are compared by. Every report has one.
     #[must_use]
     pub fn metric(&self) -> Option<&Column> {
         self.columns.first()
     }
 
-    /// The flags of an arm.
+    /// Returns the flags of an arm.
     pub fn flags_of<'a>(&'a self, arm: &'a Arm) -> impl Iterator<Item = &'a Flag> {
         arm.flags.iter().filter_map(|&index| self.flags.get(index))
     }

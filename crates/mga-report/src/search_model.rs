@@ -9,7 +9,7 @@ use crate::results::SearchSpace;
 /// A search: what it drew from, what came of each draw, which is the best, and which settings mattered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SearchReport {
-    /// What was drawn from, and how often.
+    /// The space of the search and its budget.
     pub space: SearchSpace,
     /// The metric that checkpoints are selected by on validation images, and that draws are compared by.
     pub column: Column,
@@ -17,29 +17,29 @@ pub struct SearchReport {
     pub draws: Vec<Draw>,
     /// The draw of the best mean among those whose runs all have a score, an index into [`Self::draws`]; of equals the first.
     pub chosen: Option<usize>,
-    /// How much each setting mattered, the most important first.
+    /// The importance of each setting, the most important first.
     pub importance: Vec<Importance>,
 }
 
 /// A draw.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Draw {
-    /// Its number, from 0.
+    /// The number of the draw, from 0.
     pub number: usize,
-    /// What was drawn, by dotted key.
+    /// The drawn settings, by dotted key.
     pub values: Map<String, Value>,
-    /// Its arms, as indices into the report's: one, or one a combination of variants and axes.
+    /// The arms of the draw, as indices into the report's arms: one, or one for each combination of variants and axes.
     pub arms: Vec<usize>,
-    /// Its runs, finished or not.
+    /// The runs of the draw, finished or not.
     pub runs: usize,
-    /// What they scored on validation images.
+    /// The scores on validation images.
     pub validation: Score,
     /// The best mean of this draw and those before it.
     pub best_so_far: Option<f64>,
 }
 
 impl Draw {
-    /// Its mean, where all of its runs have a score: what may be compared.
+    /// Returns the mean score if all runs of the draw have one, so that draws can be compared.
     #[must_use]
     pub fn mean(&self) -> Option<f64> {
         self.validation.mean.filter(|_| self.validation.n == self.runs)
@@ -47,14 +47,14 @@ impl Draw {
 }
 
 impl SearchReport {
-    /// The best draw.
+    /// Returns the best draw.
     #[must_use]
     pub fn best(&self) -> Option<&Draw> {
         self.draws.get(self.chosen?)
     }
 }
 
-/// How much the score depends on one setting, the others being what they happen to be.
+/// The dependence of the score on one setting, whatever the values of the others.
 ///
 /// The draws are put into groups by the setting alone: a choice by its value, a number by stretches that hold equally many
 /// draws (one for every five draws, two to four). [`Self::share`] is the part of the variance of the scores' ranks between the groups, less what
@@ -64,9 +64,10 @@ impl SearchReport {
 pub struct Importance {
     /// The setting, by dotted key.
     pub key: String,
-    /// From 0 (nothing) to 1; `None` where it cannot be told: too few draws, or all alike.
+    /// The share of the variance from 0 (none) to 1; `None` if it is unknown, because there are too few draws or all
+    /// are alike.
     pub share: Option<f64>,
-    /// How often as much comes about by chance.
+    /// The probability of a share at least as high by chance.
     pub p: Option<f64>,
     /// Spearman's rank correlation of value and metric; `None` of choices.
     pub rank_correlation: Option<f64>,

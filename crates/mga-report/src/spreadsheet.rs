@@ -22,7 +22,7 @@ const MASKS: [&str; 10] = [
     "guidance_hardly_moved",
 ];
 
-/// The table.
+/// Returns the table.
 ///
 /// # Errors
 /// None that is known: it is written into memory.

@@ -36,7 +36,7 @@ pub fn text(report: &Report) -> String {
     text
 }
 
-/// What stands last on a terminal: of a search the best draw, by its mean.
+/// Returns the last line in a terminal: for a search, the draw with the best mean.
 #[must_use]
 pub fn last_line(report: &Report) -> Option<String> {
     chosen(report)

@@ -28,11 +28,11 @@ struct Arm {
 pub struct Best {
     /// Mean of its runs' scores, higher better.
     pub mean: f64,
-    /// How many runs that is the mean of.
+    /// The number of runs in the mean.
     pub runs: usize,
-    /// How many runs it has.
+    /// The number of runs of the arm or draw.
     pub of: usize,
-    /// What tells it from the others.
+    /// The settings that tell it from the others.
     pub name: String,
     /// The number of its draw.
     pub draw: Option<usize>,
@@ -65,8 +65,8 @@ impl Scores {
         Some(score)
     }
 
-    /// The arm of the best mean among those whose runs all have a score; where there is none, among the others. Of equals the
-    /// first.
+    /// Returns the arm with the best mean among those whose runs all have a score, or among the others if there is
+    /// none. The first of several equal arms wins.
     pub fn best(&self) -> Option<Best> {
         let mut best: Option<Best> = None;
         for arm in &self.arms {
@@ -88,7 +88,7 @@ impl Scores {
         best
     }
 
-    /// The best arm in words: `0.8312 top1, mean of 3 runs, draw 4 (learning_rate = 0.01)`.
+    /// Describes the best arm: `0.8312 top1, mean of 3 runs, draw 4 (learning_rate = 0.01)`.
     pub fn told(&self) -> Option<String> {
         let Best { mean, runs, of, name, .. } = self.best()?;
         // Scores are higher the better.

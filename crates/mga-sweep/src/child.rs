@@ -72,7 +72,7 @@ impl Running {
         Ok(Self { cell: cell.clone(), child, state, before, started: Instant::now(), asked_to_end: false })
     }
 
-    /// Seconds since it was started.
+    /// Returns the seconds since the process was started.
     #[must_use]
     pub fn seconds(&self) -> f64 {
         self.started.elapsed().as_secs_f64()
@@ -84,7 +84,7 @@ impl Running {
         terminate(&mut self.child);
     }
 
-    /// Whether it has ended; then its state is written, and given.
+    /// Returns the state of the process if it has ended; the state is then written too.
     ///
     /// # Errors
     /// The process cannot be waited for; the folder cannot be written to.

@@ -21,7 +21,7 @@ const LOOK_ELSEWHERE: Duration = Duration::from_millis(500);
 
 /// Runs cells.
 pub struct Crew<'a> {
-    /// One for each run that goes on at once.
+    /// The shares of the machine, one for each run that is active at once.
     pub shares: Vec<Share>,
     /// Open no connection.
     pub offline: bool,
@@ -30,8 +30,8 @@ pub struct Crew<'a> {
 }
 
 impl Crew<'_> {
-    /// Runs all cells, in order. A run that fails ends nothing but itself. A run that another process works on is waited
-    /// for. After a signal the runs under way are asked to save and end.
+    /// Runs all cells in order. A run that fails does not stop the others, and a run that another process works on is
+    /// waited for. After a signal, active runs are asked to save and end.
     pub fn run(&self, cells: &[&Cell], follower: &mut dyn Follower) {
         let mut todo: VecDeque<&Cell> = cells.iter().copied().collect();
         let mut elsewhere: Vec<&Cell> = Vec::new();
@@ -103,7 +103,7 @@ fn failed(cell: &Cell, error: &anyhow::Error) -> State {
     state
 }
 
-/// Runs one planned cell to its end, whatever other cells do; gives its state.
+/// Runs one planned cell to its end, whatever other cells do, and returns its state.
 ///
 /// # Errors
 /// Another process works on it; its process cannot be started; its folder cannot be written to.

@@ -11,19 +11,19 @@ use super::run_state::RunState;
 use super::share::Share;
 use super::state::State;
 
-/// How long a run takes, and how that is known.
+/// An estimate of the time of a run, and its source.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Estimate {
     /// Seconds of one run.
     pub run_seconds: f64,
     /// Finished runs it is the mean of; 0: it was measured on steps.
     pub runs: usize,
-    /// What it rests on, in words.
+    /// The source of the estimate, in words.
     pub from: String,
 }
 
 impl Estimate {
-    /// The mean of the finished runs of a sweep; `None`: there are none.
+    /// Returns the mean of the finished runs of a sweep; `None` if there are none.
     #[must_use]
     pub fn of_finished<'a>(cells: impl Iterator<Item = (&'a Cell, &'a State)>) -> Option<Self> {
         let seconds: Vec<f64> = cells
@@ -38,8 +38,8 @@ impl Estimate {
         })
     }
 
-    /// From some steps of a planned run, in a process of its own; `None` where they cannot be timed, whatever is wrong: the
-    /// run will say it.
+    /// Estimates the time from some steps of a planned run, in a process of its own. Returns `None` if they cannot be
+    /// timed, whatever the reason: the run itself will report it.
     #[must_use]
     pub fn of_steps(cell: &Cell, share: &Share) -> Option<Self> {
         let sweep = cell.folder().parent()?.parent()?;
@@ -51,13 +51,13 @@ impl Estimate {
         Some(Self { run_seconds: timed.seconds, runs: 0, from: format!("{} steps of the first run", timed.steps) })
     }
 
-    /// What `runs` runs take, `jobs` at a time.
+    /// Returns the time for `runs` runs, `jobs` at a time.
     #[must_use]
     pub fn seconds(&self, runs: usize, jobs: usize) -> f64 {
         self.run_seconds * runs.div_ceil(jobs.max(1)) as f64
     }
 
-    /// In words, for `runs` runs, `jobs` at a time.
+    /// Describes the estimate for `runs` runs, `jobs` at a time.
     #[must_use]
     pub fn told(&self, runs: usize, jobs: usize) -> String {
         let (all, one) = (duration(self.seconds(runs, jobs)), duration(self.run_seconds));

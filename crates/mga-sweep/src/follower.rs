@@ -18,7 +18,7 @@ pub trait Follower {
     fn tick(&self);
 }
 
-/// Seconds as people say them.
+/// Formats seconds for people.
 #[must_use]
 pub fn duration(seconds: f64) -> String {
     match seconds {

@@ -18,7 +18,7 @@ use super::takeover::TakenOver;
 pub const PLAN: &str = "plan.json";
 /// A run's cell, in its folder.
 pub const CELL: &str = "cell.json";
-/// What a run is started from, in its folder.
+/// The name of the file in a run's folder that the run starts from.
 pub const EXPERIMENT: &str = "cell.toml";
 
 /// `cell.json`: which cell of the sweep a run fills.
@@ -28,9 +28,9 @@ pub struct CellRecord {
     pub sweep: String,
     /// The arm's name, where it has one.
     pub variant: Option<String>,
-    /// What tells this arm from the others, by dotted key.
+    /// The settings that tell this arm from the others, by dotted key.
     pub settings: Map<String, Value>,
-    /// What repeats the arm: seeds and folds, by dotted key.
+    /// The seeds and folds that repeat the arm, by dotted key.
     pub replicate: Map<String, Value>,
     /// Place in the order of the sweep, from 0.
     pub order: usize,
@@ -44,7 +44,7 @@ pub struct CellRecord {
     pub id: String,
 }
 
-/// One run of a sweep.
+/// A planned run of a sweep.
 #[derive(Debug, Clone)]
 pub struct Cell {
     /// The name of its folder below `runs`.
@@ -94,9 +94,9 @@ pub struct Plan {
     pub name: String,
     /// The sweep's folder.
     pub folder: PathBuf,
-    /// How cells are found. Of a TPE search the cells are those drawn so far.
+    /// The kind of the search, which finds the cells. A TPE search has the cells drawn so far.
     pub search: Search,
-    /// What selects, and what a search improves.
+    /// The metric that selects checkpoints and that a search optimises.
     pub metric: String,
     /// Whether a lower value of it is better.
     pub lower_is_better: bool,
@@ -119,7 +119,8 @@ impl Cell {
         self.from = Some(from);
     }
 
-    /// The name of the folder that the run was found in, where that is not its own: it is taken over when the sweep runs.
+    /// Returns the name of the folder in which the run was found, if that is not its own. The sweep renames it when it
+    /// runs.
     #[must_use]
     pub fn found_as(&self) -> Option<&str> {
         self.from.as_deref()
@@ -130,7 +131,8 @@ impl Cell {
         self.folder = folder;
     }
 
-    /// Whether a run of that name is this one: names end in the identity, whatever else an earlier sweep file called it.
+    /// Returns whether a run of that name is this run. Names end in the identity, whatever an earlier sweep file called
+    /// the run.
     #[must_use]
     pub fn is_called(&self, key: &str) -> bool {
         let id = self.record.id.get(..8);
@@ -138,20 +140,20 @@ impl Cell {
             || id.is_some_and(|id| key.strip_suffix(id).is_some_and(|rest| rest.is_empty() || rest.ends_with('-')))
     }
 
-    /// The run's folder, which need not be there.
+    /// Returns the run's folder, which need not exist.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The experiment to start from, in the run's folder.
+    /// Returns the experiment to start from, in the run's folder.
     #[must_use]
     pub fn experiment_file(&self) -> PathBuf {
         self.folder.join(EXPERIMENT)
     }
 
-    /// Where the run stands, as its folder shows. A run that is finished but has another identity than the cell asks for
-    /// is failed, and says why.
+    /// Returns the state of the run, from its folder. A finished run whose identity is not that of the cell counts as
+    /// failed, with the reason.
     #[must_use]
     pub fn state(&self) -> State {
         let mut state = State::of_run(&self.folder);
@@ -163,7 +165,7 @@ impl Cell {
         state
     }
 
-    /// What is wrong with the identity of the run in the folder, if it has one.
+    /// Returns the problem with the identity of the run in the folder, if there is one.
     #[must_use]
     pub fn mismatch(&self) -> Option<String> {
         match Identity::of_run(&self.folder) {
@@ -200,8 +202,8 @@ impl Cell {
         State::default().write(&self.folder)
     }
 
-    /// The score of the selected checkpoint on the validation images, higher better; `None` where the run is not finished
-    /// or has none.
+    /// Returns the score of the selected checkpoint on the validation images, where higher is better; `None` if the run
+    /// is not finished or has no score.
     #[must_use]
     pub fn score(&self) -> Option<f64> {
         let text = std::fs::read(RunFolder::at(&self.folder).summary()).ok()?;
@@ -285,8 +287,8 @@ impl Plan {
         Ok(taken)
     }
 
-    /// The cell of that key, or of that place in the order, from 0; else the one whose run had that key: tasks wait in a
-    /// queue by the name of their day.
+    /// Returns the cell with that key, or at that position in the order, from 0. Otherwise it returns the cell whose
+    /// run had that key earlier, because tasks may wait in a queue under an older name.
     ///
     /// # Errors
     /// There is none.

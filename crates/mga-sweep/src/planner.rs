@@ -38,7 +38,7 @@ pub struct Planner<'a> {
     /// The base by itself, where that is an experiment.
     base_experiment: Option<Loaded>,
     identities: Identities<'a>,
-    /// What runs, but perhaps not as meant.
+    /// Warnings about settings that run, but perhaps not as intended.
     pub warnings: Vec<Problem>,
 }
 
@@ -115,13 +115,13 @@ impl<'a> Planner<'a> {
         self.identities.make_masks(interrupt)
     }
 
-    /// The sweep file.
+    /// Returns the sweep file.
     #[must_use]
     pub fn file(&self) -> &SweepFile {
         &self.file
     }
 
-    /// How many draws the budget allows; `None` for a grid.
+    /// Returns the number of draws that the budget allows; `None` for a grid.
     #[must_use]
     pub fn draws(&self) -> Option<usize> {
         match self.file.search {
@@ -130,7 +130,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// How many runs there will be, of which `planned` are known by now: a TPE search draws the others later.
+    /// Returns the total number of runs, of which `planned` are already known. A TPE search draws the others later.
     #[must_use]
     pub fn total(&self, planned: usize) -> usize {
         match self.file.search {
@@ -150,7 +150,7 @@ impl<'a> Planner<'a> {
         self.space.ranges.iter().map(|(setting, range)| range.draw(&setting.key, seed, number)).collect()
     }
 
-    /// The plan of the runs that the file asks for, into the folder `out`. Of a TPE search, `draws` are those made so far.
+    /// Plans the runs of the file in the folder `out`. For a TPE search, `draws` are those made so far.
     ///
     /// # Errors
     /// Everything that is wrong with any of the experiments, with their data or weights; nothing is written.
@@ -315,8 +315,8 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// The defaults that the sweep in this folder was begun with: what its runs leave out means what it meant then, so that
-/// none of them is another run.
+/// Returns the defaults that the sweep in this folder was started with. Settings that its runs leave out keep their
+/// meaning, so that none of them becomes another run.
 #[must_use]
 pub fn begun_with(out: &Path) -> Defaults {
     let text = |path: &Path| std::fs::read_to_string(path).unwrap_or_default();

@@ -19,7 +19,7 @@ pub struct PlannedRounds<'a, 'c> {
 }
 
 impl<'a, 'c> PlannedRounds<'a, 'c> {
-    /// Of the sweep of `planner`, in the folder `out`.
+    /// Creates the rounds of `planner`'s sweep in the folder `out`.
     ///
     /// # Errors
     /// Draws that were made earlier and cannot be read, or are from other ranges.

@@ -13,7 +13,7 @@ pub const STATE: &str = "state.json";
 /// A process that starts takes its lock well within this time.
 const STARTING: Duration = Duration::from_secs(120);
 
-/// How far a run is.
+/// The state of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RunState {

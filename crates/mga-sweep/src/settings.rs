@@ -95,7 +95,7 @@ pub(super) fn same(a: &Value, b: &Value) -> bool {
     }
 }
 
-/// Whether a setting repeats an arm of a sweep and makes no other: seeds and folds.
+/// Returns whether a setting only repeats an arm of a sweep, as seeds and folds do.
 #[must_use]
 pub fn repeats(key: &KeyPath) -> bool {
     match key.segments().last() {

@@ -6,7 +6,7 @@ use mga_experiment::ENVIRONMENT_PREFIX;
 
 use super::plan::Cell;
 
-/// What a run may use of the machine.
+/// The share of the machine that a run may use.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Share {
     /// Threads, where the experiment does not say; `None`: all.
@@ -34,7 +34,7 @@ impl Share {
     }
 }
 
-/// The shares of the runs that go on at once.
+/// Returns the shares of the runs that are active at once.
 ///
 /// `jobs`: how many; `None`: one, or one a GPU where the runs use GPUs. `gpus` are those that may be used, as
 /// CUDA_VISIBLE_DEVICES names them.
@@ -46,13 +46,13 @@ pub fn shares(jobs: Option<usize>, cores: usize, gpus: &[String], on_gpu: bool) 
     (0..jobs).map(|job| Share { threads, gpu: gpus.get(job % gpus.len().max(1)).cloned() }).collect()
 }
 
-/// Whether a run takes whichever GPU it is given. One that names a GPU takes that.
+/// Returns whether a run can use any GPU. A run that names a GPU uses only that one.
 #[must_use]
 pub fn takes_any_gpu(cell: &Cell) -> bool {
     cell.device == "cuda" || cell.device == "auto" && candle_core::utils::cuda_is_available()
 }
 
-/// The GPUs that may be used: those of CUDA_VISIBLE_DEVICES, else all that the driver knows.
+/// Returns the GPUs that may be used: those of CUDA_VISIBLE_DEVICES, else all that the driver knows.
 #[must_use]
 pub fn gpus() -> Vec<String> {
     if let Ok(named) = std::env::var("CUDA_VISIBLE_DEVICES") {

@@ -8,15 +8,15 @@ use serde::{Deserialize, Serialize};
 
 use super::run_state::{RunState, STATE};
 
-/// What a sweep knows of a run, as `state.json` holds it.
+/// The state of a run of a sweep, as `state.json` holds it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct State {
-    /// How far the run is.
+    /// The state.
     pub state: RunState,
-    /// How often it was started, resumptions included.
+    /// The number of starts, resumptions included.
     #[serde(default)]
     pub attempts: u32,
-    /// What it ended with, where it failed.
+    /// The error that the run ended with, if it failed.
     #[serde(default)]
     pub error: Option<String>,
     /// Seconds that its processes ran, all attempts together.
@@ -30,9 +30,9 @@ pub struct State {
 /// A process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Process {
-    /// Its number.
+    /// The process id.
     pub id: u32,
-    /// On which machine.
+    /// The name of the machine.
     pub host: String,
 }
 
@@ -43,8 +43,8 @@ impl Default for State {
 }
 
 impl State {
-    /// The state of the run in `folder`, whatever became of the process that wrote it last: see [`RunState::of_run`]. Nothing
-    /// is written.
+    /// Reads the state of the run in `folder`, whatever became of the process that wrote it last: see
+    /// [`RunState::of_run`]. Nothing is written.
     #[must_use]
     pub fn of_run(folder: &Path) -> Self {
         let said = Self::of_file(folder);
@@ -63,7 +63,7 @@ impl State {
         self
     }
 
-    /// The state as it was written last; `None`: none was, or it cannot be read.
+    /// Returns the state that was written last; `None` if there is none or it cannot be read.
     #[must_use]
     pub fn of_file(folder: &Path) -> Option<Self> {
         serde_json::from_slice(&std::fs::read(folder.join(STATE)).ok()?).ok()

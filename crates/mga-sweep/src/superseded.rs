@@ -14,12 +14,12 @@ pub struct Superseded {
     pub key: String,
     /// The planned run in its place.
     pub by: String,
-    /// In what they differ; `None`: in nothing, the run is there twice.
+    /// The differences between the two runs; `None` if they have none and the run exists twice.
     pub differences: Option<Vec<&'static str>>,
 }
 
 impl Superseded {
-    /// The same in words.
+    /// Describes the differences in words.
     #[must_use]
     pub fn told(&self) -> String {
         let Self { key, by, differences } = self;
@@ -33,8 +33,8 @@ impl Superseded {
 }
 
 impl Plan {
-    /// Finished runs in the folder that fill planned cells but do not count: those of an earlier base, data set or program,
-    /// and second copies.
+    /// Returns finished runs in the folder that fill planned cells but do not count: those of an earlier base, data set
+    /// or program, and second copies.
     #[must_use]
     pub fn superseded(&self) -> Vec<Superseded> {
         let planned: BTreeSet<&str> = self.cells.iter().map(|cell| cell.key.as_str()).collect();

@@ -23,12 +23,12 @@ pub struct TakenOver {
     pub from: String,
     /// The name of its cell from now on. The same: it could not be renamed, and keeps its name for now.
     pub key: String,
-    /// How far it is.
+    /// The state of the run.
     pub state: RunState,
 }
 
 impl TakenOver {
-    /// The same in words.
+    /// Describes it in words.
     #[must_use]
     pub fn told(&self) -> String {
         let Self { from, key, state } = self;
@@ -120,7 +120,7 @@ impl Plan {
         self.cells.iter_mut().filter_map(|cell| take_over(&folder, cell, busy).transpose()).collect()
     }
 
-    /// The runs that lie under other names, as [`Plan::take_over`] would take them over.
+    /// Returns the runs that have other names, which [`Plan::take_over`] would rename.
     #[must_use]
     pub fn found(&self) -> Vec<TakenOver> {
         let cells = self.cells.iter().filter_map(|cell| Some((cell, cell.from.as_ref()?)));

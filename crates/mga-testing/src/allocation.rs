@@ -22,17 +22,17 @@ pub fn start() -> usize {
     live
 }
 
-/// The bytes that are live now.
+/// Returns the number of bytes that are live now.
 pub fn live() -> usize {
     LIVE.load(Ordering::Relaxed)
 }
 
-/// The most bytes that were live at once since [`start`].
+/// Returns the largest number of bytes that were live at once since [`start`].
 pub fn peak() -> usize {
     PEAK.load(Ordering::Relaxed)
 }
 
-/// The largest request since [`start`]: a length that a file claims shows here before it is filled.
+/// Returns the largest request since [`start`]: a length that a file claims shows here before it is filled.
 pub fn largest() -> usize {
     LARGEST.load(Ordering::Relaxed)
 }

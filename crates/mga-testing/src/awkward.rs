@@ -11,7 +11,7 @@ pub fn doubles() -> Vec<f64> {
     shares.chain([0.1 + 0.2, 1.0 - 0.9]).chain(ends).chain(drawn.take(5000)).collect()
 }
 
-/// Whether the two lists are the same to the bit.
+/// Returns whether the two lists are the same to the bit.
 pub fn same_bits(a: &[f64], b: &[f64]) -> bool {
     a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits())
 }

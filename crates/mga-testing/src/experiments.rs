@@ -1,7 +1,7 @@
 //! Tiny experiments as text, of which a run takes a second or less.
 
-/// A run on drawn leaves, with everything on: masks, random crops, selection on validation, a checkpoint and a line of the log
-/// after each of its four steps an epoch.
+/// Returns an experiment on generated leaves with everything on: masks, random crops, selection on validation, a
+/// checkpoint and a line of the log after each of its four steps an epoch.
 pub fn leaves(epochs: usize) -> String {
     format!(
         r#"task = "classification"
@@ -40,7 +40,8 @@ log_every = 1
     )
 }
 
-/// A run on pictures with masks, as [`crate::pictures::photographs`] writes them, with these lines more under `[data]`.
+/// Returns an experiment on pictures with masks, as written by [`crate::pictures::photographs`], with these additional
+/// lines under `[data]`.
 pub fn photographs(data: &str) -> String {
     small(
         "classification",
@@ -49,7 +50,8 @@ pub fn photographs(data: &str) -> String {
     )
 }
 
-/// A run of one epoch of AdamW on one thread: its task, its backbone, and the lines under `[data]`.
+/// Returns an experiment of one epoch of AdamW on one thread, with this task, this backbone and these lines under
+/// `[data]`.
 pub fn small(task: &str, backbone: &str, data: &str) -> String {
     format!(
         r#"task = "{task}"
@@ -72,8 +74,8 @@ epochs = 1
     )
 }
 
-/// A run of one epoch on two drawn leaves of each of ten cultivars, one to train and one to test on; these lines under
-/// `[model]`.
+/// Returns an experiment of one epoch on two generated leaves of each of ten cultivars, one for training and one for
+/// testing, with these lines under `[model]`.
 pub fn few_leaves(model: &str) -> String {
     format!(
         r#"seed = 1

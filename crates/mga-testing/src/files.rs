@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-/// What a JSON file holds.
+/// Reads a JSON file.
 pub fn json(path: &Path) -> Value {
     let bytes = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     serde_json::from_slice(&bytes).unwrap()
 }
 
-/// The files below a folder, which need not be there, sorted.
+/// Returns the files below a folder, sorted. The folder need not exist.
 pub fn below(folder: &Path) -> Vec<PathBuf> {
     let (mut files, mut folders) = (vec![], vec![folder.to_path_buf()]);
     while let Some(folder) = folders.pop() {
@@ -22,7 +22,7 @@ pub fn below(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// The files below a folder by their names in it, with `/` between, sorted.
+/// Returns the files below a folder by their names in it, with `/` between, sorted.
 pub fn names_below(folder: &Path) -> Vec<String> {
     let name = |path: &PathBuf| path.strip_prefix(folder).unwrap().to_string_lossy().replace('\\', "/");
     let mut names: Vec<String> = below(folder).iter().map(name).collect();
@@ -45,7 +45,7 @@ pub fn copy(from: &Path, to: &Path) {
 /// A tensor as a file holds it: its name, its shape and its bytes.
 pub type Stored = (String, Vec<usize>, Vec<u8>);
 
-/// The tensors of a weight file, to the bit, by name.
+/// Reads the tensors of a weight file, to the bit, by name.
 pub fn tensors(path: &Path) -> Vec<Stored> {
     let bytes = std::fs::read(path).unwrap();
     let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
@@ -55,7 +55,7 @@ pub fn tensors(path: &Path) -> Vec<Stored> {
     all
 }
 
-/// The column of a CSV table under `name`.
+/// Returns the column of a CSV table under `name`.
 pub fn column(table: &str, name: &str) -> Vec<String> {
     let mut reader = csv::Reader::from_reader(table.as_bytes());
     let place = reader.headers().unwrap().iter().position(|header| header == name).unwrap();

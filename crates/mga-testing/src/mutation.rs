@@ -17,7 +17,7 @@ impl<'a> Mutations<'a> {
         Self { seeds, generator: Generator::new(11, "foreign bytes", &[seeds.len() as u64]) }
     }
 
-    /// The next damaged file: one of the seeds after one to four blows.
+    /// Returns the next damaged file: one of the seed files with one to four changes.
     #[expect(clippy::should_implement_trait, reason = "it never ends")]
     pub fn next(&mut self) -> Vec<u8> {
         let mut bytes = self.seeds[self.generator.below(self.seeds.len())].clone();

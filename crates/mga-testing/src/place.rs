@@ -18,24 +18,25 @@ pub struct Place {
 }
 
 impl Place {
-    /// An empty one. Only the tests of the program's crate know where it is: `env!("CARGO_BIN_EXE_mga")`.
+    /// Creates an empty place for a program. Only the tests of the program's crate know its path:
+    /// `env!("CARGO_BIN_EXE_mga")`.
     pub fn new(program: impl Into<PathBuf>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let cache = folder.path().join("cache").display().to_string();
         Self { folder, program: program.into(), variables: vec![("MGA_CACHE".to_owned(), Some(cache))] }
     }
 
-    /// With a variable of the environment in every start of the program; without it where there is no value.
+    /// Sets a variable of the environment for every start of the program, or removes it if there is no value.
     pub fn set(&mut self, variable: &str, value: Option<&str>) {
         self.variables.push((variable.to_owned(), value.map(str::to_owned)));
     }
 
-    /// The folder.
+    /// Returns the folder.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// A file or folder of that name.
+    /// Returns a file or folder of that name.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -47,18 +48,18 @@ impl Place {
         std::fs::write(path, contents).unwrap();
     }
 
-    /// The text of a file.
+    /// Reads the text of a file.
     pub fn read(&self, name: &str) -> String {
         let path = self.path(name);
         std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     }
 
-    /// What a JSON file holds.
+    /// Reads a JSON file.
     pub fn json(&self, name: &str) -> Value {
         serde_json::from_str(&self.read(name)).unwrap()
     }
 
-    /// `command` as the program is started: in this folder, with its variables, and nothing to read.
+    /// Prepares `command` as the program is started: in this folder, with its variables and an empty standard input.
     pub fn prepared(&self, mut command: Command) -> Command {
         command.current_dir(self.folder()).stdin(Stdio::null());
         for (variable, value) in &self.variables {
@@ -70,30 +71,30 @@ impl Place {
         command
     }
 
-    /// The program with these arguments.
+    /// Returns the program with these arguments.
     pub fn mga<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
         let mut command = Command::new(&self.program);
         command.args(arguments);
         self.prepared(command)
     }
 
-    /// Runs the program to any end.
+    /// Runs the program and returns its output, whatever its exit status.
     pub fn output(&self, arguments: &[&str]) -> Output {
         self.mga(arguments).output().unwrap()
     }
 
-    /// Runs it to a good end; gives standard output.
+    /// Runs the program, which must succeed, and returns its standard output.
     pub fn done(&self, arguments: &[&str]) -> String {
         text(&succeed(self.mga(arguments)).stdout)
     }
 
-    /// Runs it to a good end, with settings; gives standard output.
+    /// Runs the program with `--set` settings, which must succeed, and returns its standard output.
     pub fn done_with(&self, arguments: &[&str], set: &[&str]) -> String {
         let set: Vec<&str> = set.iter().flat_map(|set| ["--set", set]).collect();
         self.done(&[arguments, &set].concat())
     }
 
-    /// Runs it to a bad end; gives what was said, standard error first, and the exit status.
+    /// Runs the program, which must fail, and returns its output (standard error first) and its exit status.
     pub fn refused(&self, arguments: &[&str]) -> (String, Option<i32>) {
         let output = self.output(arguments);
         assert!(!output.status.success(), "{arguments:?}: {}", text(&output.stdout));

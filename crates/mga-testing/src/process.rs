@@ -8,26 +8,26 @@ use std::time::Duration;
 /// How often it is looked whether what is waited for is there.
 const LOOK: Duration = Duration::from_micros(300);
 
-/// Runs to the end, which has to be a good one.
+/// Runs the command to its end, which must succeed.
 pub fn succeed(mut command: Command) -> Output {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{command:?}: {}: {}", output.status, said(&output));
     output
 }
 
-/// Runs to the end, which has to be exit status `status`; gives what was said on standard error.
+/// Runs the command to its end, which must be exit status `status`, and returns its standard error.
 pub fn fail(mut command: Command, status: i32) -> String {
     let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(status), "{command:?}: {}", said(&output));
     said(&output)
 }
 
-/// Standard error.
+/// Returns standard error as text.
 pub fn said(output: &Output) -> String {
     text(&output.stderr)
 }
 
-/// Bytes as text.
+/// Returns the bytes as text.
 pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
@@ -54,7 +54,7 @@ impl Started {
         Self::new(command)
     }
 
-    /// Its number.
+    /// Returns the process id.
     pub fn id(&self) -> String {
         self.0.id().to_string()
     }
@@ -80,7 +80,7 @@ impl Started {
         self.until(|| path.is_file())
     }
 
-    /// Whether it has ended. Its number may be another process's then.
+    /// Returns whether the process has ended. Its id may then belong to another process.
     pub fn ended(&mut self) -> bool {
         self.0.try_wait().unwrap().is_some()
     }
@@ -97,7 +97,7 @@ impl Started {
     }
 }
 
-/// The lines of a file, none where there is none.
+/// Returns the lines of a file, or none if there is no file.
 pub fn lines(path: &Path) -> usize {
     std::fs::read(path).unwrap_or_default().iter().filter(|&&byte| byte == b'\n').count()
 }

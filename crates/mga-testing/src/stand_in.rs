@@ -17,7 +17,7 @@ use mga_hub::{git_blob_sha1, sha256};
 /// The commit that files are put at unless another is named.
 pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
-/// What goes wrong with an answer.
+/// A fault in an answer of the server.
 #[derive(Debug, Clone)]
 pub enum Fault {
     /// This status with this body, and `X-Error-Code`.
@@ -51,7 +51,7 @@ pub enum Fault {
 pub struct Request {
     /// GET, HEAD.
     pub method: String,
-    /// What was asked for, behind the host.
+    /// The path that was requested, without the host.
     pub path: String,
     /// Names in lower case.
     pub headers: BTreeMap<String, String>,
@@ -86,7 +86,7 @@ impl StandIn {
         Self::start_at("127.0.0.1:0")
     }
 
-    /// The same at an address and port.
+    /// Starts a server at an address and port.
     pub fn start_at(address: &str) -> Self {
         let listener = TcpListener::bind(address).unwrap();
         let stand_in =
@@ -103,7 +103,7 @@ impl StandIn {
         stand_in
     }
 
-    /// What `HF_ENDPOINT` should be.
+    /// Returns the value for `HF_ENDPOINT`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -116,7 +116,7 @@ impl StandIn {
         there.extend(files.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.to_vec())));
     }
 
-    /// As [`StandIn::put`], on `main` at [`COMMIT`].
+    /// Adds a model to `main` at [`COMMIT`], like [`StandIn::put`].
     pub fn model(&self, id: &str, files: &[(&str, &[u8])]) {
         self.put(&format!("models/{id}"), "main", COMMIT, files);
     }
@@ -126,12 +126,12 @@ impl StandIn {
         self.put(&format!("datasets/{id}"), "main", COMMIT, files);
     }
 
-    /// A repository that is called otherwise now.
+    /// Adds a repository that was renamed from `from` to `to`.
     pub fn moved(&self, from: &str, to: &str) {
         self.state.lock().unwrap().moved.insert(from.to_owned(), to.to_owned());
     }
 
-    /// A repository that asks for a login.
+    /// Makes a repository require a login.
     pub fn gate(&self, id: &str) {
         self.state.lock().unwrap().gated.push(id.to_owned());
     }
@@ -162,7 +162,7 @@ impl StandIn {
     }
 }
 
-/// A safetensors file of one tensor, `bytes` long, whose contents say where they are.
+/// Returns a safetensors file with one tensor of `bytes` bytes, whose content encodes its position.
 pub fn safetensors(bytes: usize) -> Vec<u8> {
     let header = format!("{{\"x\":{{\"dtype\":\"U8\",\"shape\":[{bytes}],\"data_offsets\":[0,{bytes}]}}}}");
     let mut file = (header.len() as u64).to_le_bytes().to_vec();

@@ -75,7 +75,7 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     Ok(print(serde_json::to_string_pretty(&json)? + "\n")?)
 }
 
-/// The weights to use, and whether they are a checkpoint of that very run.
+/// Returns the weights to use, and whether they are a checkpoint of that very run.
 pub fn weights_of(run: &std::path::Path, given: Option<&std::path::Path>) -> Option<(PathBuf, bool)> {
     if let Some(path) = given {
         return Some((path.to_path_buf(), false));

@@ -39,7 +39,7 @@ pub struct Args {
 /// Components of one kind.
 #[derive(Debug, PartialEq, serde::Serialize)]
 pub struct Group {
-    /// What they are.
+    /// The title of the kind.
     pub title: &'static str,
     /// The key of the experiment that names one.
     pub key: &'static str,
@@ -47,16 +47,16 @@ pub struct Group {
     pub components: Vec<Component>,
 }
 
-/// One component.
+/// A listed component.
 #[derive(Debug, PartialEq, serde::Serialize)]
 pub struct Component {
     /// The name in the experiment file.
     pub name: String,
-    /// One line.
+    /// A description in one line.
     pub about: String,
 }
 
-/// Every component, by kind.
+/// Returns every component, by kind.
 #[must_use]
 pub fn groups(components: &Components) -> Vec<Group> {
     // The descriptions of settings are in the schema, and nowhere twice.

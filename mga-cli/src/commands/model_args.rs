@@ -29,22 +29,23 @@ pub struct ModelArgs {
 }
 
 impl ModelArgs {
-    /// The best checkpoint of a run, else its last.
+    /// Returns the best checkpoint of a run, else its last.
     pub fn of_run(run: &Path) -> Self {
         Self { weights: run.to_path_buf(), experiment: None, set: vec![] }
     }
 
-    /// What `--weights` names.
+    /// Returns the value of `--weights`.
     pub fn weights(&self) -> &Path {
         &self.weights
     }
 
-    /// What `--set` says.
+    /// Returns the settings of `--set`.
     pub fn set(&self) -> &[String] {
         &self.set
     }
 
-    /// Whether an experiment says what the model is: one that is named, or that of the run the weights lie in.
+    /// Returns whether an experiment describes the model: the one that is named, or that of the run that holds the
+    /// weights.
     pub fn has_experiment(&self) -> bool {
         self.experiment.is_some() || self.run().is_some_and(|run| run.join("experiment.toml").is_file())
     }
@@ -93,7 +94,7 @@ impl ModelArgs {
         }
     }
 
-    /// The class names: as a finished run wrote them down, else those of the data set.
+    /// Returns the class names: as a finished run wrote them down, else those of the data set.
     ///
     /// # Errors
     /// Neither can be read.

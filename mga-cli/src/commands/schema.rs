@@ -30,7 +30,7 @@ pub struct Args {
     out: Option<PathBuf>,
 }
 
-/// The schema as text, as it is printed and kept in `experiments/schema.json`.
+/// Returns the schema as text, as it is printed and kept in `experiments/schema.json`.
 ///
 /// # Errors
 /// None that a schema can have; JSON's own.
@@ -38,7 +38,7 @@ pub fn text(components: &Components) -> anyhow::Result<String> {
     Ok(serde_json::to_string_pretty(&experiment_schema(components))? + "\n")
 }
 
-/// The schema of the sweep file as text, as it is printed and kept in `experiments/sweep-schema.json`.
+/// Returns the schema of the sweep file as text, as it is printed and kept in `experiments/sweep-schema.json`.
 ///
 /// # Errors
 /// None that a schema can have; JSON's own.

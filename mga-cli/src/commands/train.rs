@@ -103,7 +103,8 @@ fn default_folder(experiment: &Path) -> PathBuf {
     PathBuf::from("runs").join(format!("{name}-{seconds}"))
 }
 
-/// What a command that reads a run or an experiment needs: the folder's resolved experiment, or the file's.
+/// Reads the experiment of a command that takes a run or an experiment: the resolved experiment of the folder, or that
+/// of the file.
 pub fn load_run(path: &Path, set: &[String], components: &Components) -> anyhow::Result<Loaded> {
     let file = if path.is_dir() { RunFolder::at(path).experiment() } else { path.to_path_buf() };
     if path.is_dir() && !file.is_file() {

@@ -18,6 +18,25 @@ use crate::tape::{Tape, Value};
 /// `A` is the attention and `T` its [target](MaskTarget). `c` is the share of a cell that counts in an image whose mask is
 /// used, and 0 in the other images; without ignored pixels the second term is the mean over the used images. The default
 /// is the authors' loss.
+///
+/// ```
+/// use candle_core::{DType, Device, Tensor};
+/// use mga_core::loss::{Guidance, MaskGuidedLoss};
+/// use mga_core::tape::Tape;
+///
+/// let mut tape = Tape::train(0, 0);
+/// let logits = tape.variable(&Tensor::zeros((2, 3), DType::F32, &Device::Cpu)?)?;
+/// let attention = tape.variable(&Tensor::zeros((2, 1, 7, 7), DType::F32, &Device::Cpu)?)?;
+/// // The second image has no mask, so only the first one guides the attention.
+/// let masks = Tensor::ones((2, 1, 28, 28), DType::F32, &Device::Cpu)?;
+/// let guidance = Guidance { attention, masks: &masks, counted: None, has_mask: &[true, false] };
+///
+/// let terms = MaskGuidedLoss::default().forward(&mut tape, logits.clone(), &[0, 2], Some(guidance))?;
+/// assert_eq!(terms.masks_used, 1);
+/// let gradient = tape.backward(&terms.total, 1.0)?.take(&logits).expect("the loss depends on the scores");
+/// assert_eq!(gradient.dims(), [2, 3]);
+/// # Ok::<(), mga_core::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct MaskGuidedLoss {
     /// Weight of the mask term; the authors take 0.1.
@@ -46,9 +65,9 @@ pub struct Guidance<'a> {
     pub attention: Value,
     /// The masks, `[N, 1, H, W]` in 0 to 1; any numbers where an image has no mask.
     pub masks: &'a Tensor,
-    /// Which pixels count, `[N, 1, H, W]`: 1, or 0 where one is ignored; `None`: all count.
+    /// The pixels that count, `[N, 1, H, W]`: 1, or 0 for an ignored pixel. With `None` all count.
     pub counted: Option<&'a Tensor>,
-    /// Which images have a mask, `N`.
+    /// The images that have a mask, `N` entries.
     pub has_mask: &'a [bool],
 }
 

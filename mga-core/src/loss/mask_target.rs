@@ -8,7 +8,7 @@ use crate::ops;
 use crate::ops::precision::widened;
 use crate::tape::{Tape, Value};
 
-/// What the attention of a batch should be where its masks say so (Wang, Yu, Gao 2021).
+/// The target of the attention of a batch, computed from its masks (Wang, Yu, Gao 2021).
 ///
 /// ```text
 /// P = adaptive average pool of M to h x w      (bin i spans floor(i H/h) to ceil((i+1) H/h), unweighted)

@@ -1,7 +1,7 @@
 //! The boundary F-measure: whether outlines lie where they should, which overlap hardly shows for thin structures.
 
-/// The places of a region `[height, width]` with a 4-neighbour inside the picture that is certainly not of the region:
-/// its inner boundary. Neighbours that are ignored, and the picture's edge, make no boundary.
+/// Returns the inner boundary of a region `[height, width]`: its places with a 4-neighbour inside the image that is
+/// certainly outside the region. Ignored neighbours and the edge of the image make no boundary.
 #[must_use]
 pub fn boundary(inside: &[bool], ignored: &[bool], width: usize) -> Vec<bool> {
     let width = width.max(1);
@@ -21,9 +21,9 @@ pub fn boundary(inside: &[bool], ignored: &[bool], width: usize) -> Vec<bool> {
         .collect()
 }
 
-/// F1 of two boundaries (from [`boundary`]), `None` where both are empty: precision is the share of predicted places
-/// with a true one within `tolerance` pixels (Euclidean), recall the share of true places with a predicted one (Csurka
-/// et al. 2013, "What is a good evaluation measure for semantic segmentation?").
+/// Computes the F1 score of two boundaries from [`boundary`], or `None` if both are empty. Precision is the share of
+/// predicted places with a true one within `tolerance` pixels (Euclidean); recall is the share of true places with a
+/// predicted one (Csurka et al. 2013, "What is a good evaluation measure for semantic segmentation?").
 #[must_use]
 pub fn boundary_f(truth: &[bool], predicted: &[bool], width: usize, tolerance: f64) -> Option<f64> {
     let near_predicted = within(predicted, width, tolerance);

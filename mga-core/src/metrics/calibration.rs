@@ -31,8 +31,8 @@ pub struct Calibration {
 }
 
 impl Calibration {
-    /// Of predictions with their confidence (a probability, as softmax gives) and whether they are right. What is not in
-    /// 0 to 1, NaN for instance, is left out.
+    /// Computes the calibration of predictions from their confidence (a probability, as softmax gives it) and whether
+    /// they are correct. Confidences outside 0 to 1, such as NaN, are left out.
     #[must_use]
     pub fn of(predictions: impl IntoIterator<Item = (f64, bool)>, bins: usize) -> Self {
         let bins = bins.max(1);

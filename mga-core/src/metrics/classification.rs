@@ -17,13 +17,13 @@ pub struct ClassificationMetrics {
     not_finite: u64,
 }
 
-/// What the model says about one image.
+/// The prediction of a model for one image.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Prediction {
     /// The class with the highest logit, the first of equals. Logits that are not numbers never win; where none is a
     /// number it is class 0.
     pub predicted: usize,
-    /// Its softmax probability, in 0..=1; 0 where a logit is NaN or plus infinity.
+    /// The softmax probability of the predicted class, in 0..=1; 0 if a logit is NaN or plus infinity.
     pub confidence: f64,
 }
 
@@ -47,7 +47,7 @@ pub struct ClassificationSummary {
 }
 
 impl ClassificationMetrics {
-    /// No images yet.
+    /// Creates metrics without images.
     #[must_use]
     pub fn new(classes: usize) -> Self {
         Self { confusion: Confusion::new(classes), in_top: 0, cross_entropy: 0.0, not_finite: 0 }
@@ -79,7 +79,7 @@ impl ClassificationMetrics {
         Ok(prediction)
     }
 
-    /// Counts a batch: logits `[N, classes]` in rows, and a label each.
+    /// Counts a batch from its logits `[N, classes]` in rows and one label per row.
     pub fn add_rows<T: Copy + Into<f64>>(&mut self, logits: &[T], labels: &[usize]) -> Result<Vec<Prediction>> {
         let classes = self.confusion.classes();
         if logits.len() != labels.len() * classes {
@@ -89,13 +89,13 @@ impl ClassificationMetrics {
         logits.chunks(classes.max(1)).zip(labels).map(|(row, &label)| self.add(row, label)).collect()
     }
 
-    /// Labels against predictions.
+    /// Returns the counts of labels against predictions.
     #[must_use]
     pub fn confusion(&self) -> &Confusion {
         &self.confusion
     }
 
-    /// The numbers so far.
+    /// Returns the metrics of all images so far.
     #[must_use]
     pub fn summary(&self) -> ClassificationSummary {
         let images = self.confusion.images();
@@ -113,7 +113,7 @@ impl ClassificationMetrics {
 }
 
 impl Prediction {
-    /// The prediction of one image's logits `[classes]`, without a label.
+    /// Computes the prediction from one image's logits `[classes]`, without a label.
     #[must_use]
     pub fn of<T: Copy + Into<f64>>(logits: &[T]) -> Self {
         let logits: Vec<f64> = logits.iter().map(|&logit| logit.into()).collect();

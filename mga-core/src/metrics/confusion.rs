@@ -11,13 +11,13 @@ pub struct Confusion {
 }
 
 impl Confusion {
-    /// No images yet.
+    /// Creates a matrix without images.
     #[must_use]
     pub fn new(classes: usize) -> Self {
         Self { classes, counts: vec![0; classes * classes] }
     }
 
-    /// Counts one image. A label or prediction that is no class is an error.
+    /// Counts one image. A label or prediction that is not a class is an error.
     pub fn add(&mut self, label: usize, predicted: usize) -> Result<()> {
         if label >= self.classes || predicted >= self.classes {
             let message = format!("label {label}, predicted {predicted}: expected less than {} classes", self.classes);
@@ -27,52 +27,53 @@ impl Confusion {
         Ok(())
     }
 
-    /// Number of classes.
+    /// Returns the number of classes.
     #[must_use]
     pub fn classes(&self) -> usize {
         self.classes
     }
 
-    /// One row for each label: how many of its images were predicted as each class.
+    /// Iterates over the rows, one for each label: how many of its images were predicted as each class.
     pub fn rows(&self) -> impl Iterator<Item = &[u64]> {
         // A width of 0 is refused by `chunks`; there are no rows then.
         self.counts.chunks(self.classes.max(1))
     }
 
-    /// Images counted.
+    /// Returns the number of images.
     #[must_use]
     pub fn images(&self) -> u64 {
         self.counts.iter().sum()
     }
 
-    /// Share of images predicted right, in 0..=1; `None` without images.
+    /// Returns the share of images predicted right, in 0..=1; `None` without images.
     #[must_use]
     pub fn top1(&self) -> Option<f64> {
         let correct: u64 = self.per_class().map(|class| class.correct).sum();
         share(correct, self.images())
     }
 
-    /// Share of each class' images that was predicted right (its recall); `None` for a class without images.
+    /// Returns the share of each class' images that was predicted right (its recall); `None` for a class without
+    /// images.
     #[must_use]
     pub fn class_accuracy(&self) -> Vec<Option<f64>> {
         self.per_class().map(|class| share(class.correct, class.labelled)).collect()
     }
 
-    /// Mean recall of the classes that have images, in 0..=1 (scikit-learn's `balanced_accuracy_score`).
+    /// Returns the mean recall of the classes that have images, in 0..=1 (scikit-learn's `balanced_accuracy_score`).
     #[must_use]
     pub fn balanced_accuracy(&self) -> Option<f64> {
         mean(self.class_accuracy().into_iter().flatten())
     }
 
-    /// Mean F1 of the classes that occur among labels or predictions, in 0..=1 (scikit-learn's
+    /// Returns the mean F1 of the classes that occur among labels or predictions, in 0..=1 (scikit-learn's
     /// `f1_score(average="macro")`): a class that is only ever predicted, or never, has 0.
     #[must_use]
     pub fn macro_f1(&self) -> Option<f64> {
         mean(self.per_class().filter_map(|class| share(2 * class.correct, class.labelled + class.predicted)))
     }
 
-    /// Intersection over union of each class: what was predicted right, over what was labelled or predicted so. `None` for
-    /// a class that occurs in neither.
+    /// Returns the intersection over union of each class: what was predicted right, over what was labelled or predicted
+    /// so. `None` for a class that occurs in neither.
     #[must_use]
     pub fn class_iou(&self) -> Vec<Option<f64>> {
         self.per_class().map(|class| share(class.correct, class.labelled + class.predicted - class.correct)).collect()

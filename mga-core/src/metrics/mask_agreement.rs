@@ -34,7 +34,7 @@ pub struct MaskSummary {
     /// highest, as many as the mask has.
     #[serde(default)]
     pub mask_overlap: Option<f64>,
-    /// What `mask_overlap` comes to by chance, for masks of these sizes.
+    /// The chance level of `mask_overlap` for masks of these sizes.
     #[serde(default)]
     pub mask_overlap_chance: Option<f64>,
     /// Mean over images of intersection over union, in 0..=1, of the places where each map is above half its own
@@ -43,10 +43,11 @@ pub struct MaskSummary {
     pub mask_iou: Option<f64>,
     /// Images that count for `mask_mse`.
     pub masks_used: u64,
-    /// Of these, images whose mask has places and leaves some out: those that count for `mask_auc` and `mask_overlap`.
+    /// The number of images whose mask covers some places of the map and leaves some out. Only these count for
+    /// `mask_auc` and `mask_overlap`.
     #[serde(default)]
     pub masks_divided: u64,
-    /// Of these, images with a constant map: they have no correlation.
+    /// The number of images with a constant map, which have no correlation.
     pub masks_constant: u64,
     /// Images left out altogether because attention or target holds NaN or infinity.
     pub masks_not_finite: u64,
@@ -71,7 +72,7 @@ impl Mean {
 }
 
 impl MaskAgreement {
-    /// No images yet.
+    /// Creates metrics without images.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -118,7 +119,7 @@ impl MaskAgreement {
         Ok(())
     }
 
-    /// The numbers so far.
+    /// Returns the metrics of all images so far.
     #[must_use]
     pub fn summary(&self) -> MaskSummary {
         MaskSummary {
@@ -161,8 +162,8 @@ fn half_of_maximum(map: &[f64]) -> f64 {
     map.iter().copied().fold(0.0, f64::max) / 2.0
 }
 
-/// Intersection over union of the places above half of each map's maximum; `None` where neither map has any (both are
-/// zero throughout).
+/// Returns the intersection over union of the places above half of each map's maximum; `None` where neither map has any
+/// (both are zero throughout).
 #[must_use]
 pub fn overlap_of_halves(a: &[f64], b: &[f64]) -> Option<f64> {
     let (half_a, half_b) = (half_of_maximum(a), half_of_maximum(b));

@@ -7,9 +7,9 @@ fn is_divided(foreground: &[bool]) -> bool {
     foreground.contains(&true) && foreground.contains(&false)
 }
 
-/// Area under the ROC curve, in 0..=1: the chance that a place of the foreground has a higher score than one of the
-/// background, ties counted half (scikit-learn's `roc_auc_score`). Scores that say nothing have one half. `None` without
-/// a foreground, or without a background.
+/// Returns the area under the ROC curve, in 0..=1: the chance that a place of the foreground has a higher score than
+/// one of the background, ties counted half (scikit-learn's `roc_auc_score`). Scores without information have one half.
+/// Returns `None` without a foreground, or without a background.
 #[must_use]
 pub fn roc_area(scores: &[f64], foreground: &[bool]) -> Option<f64> {
     if !is_divided(foreground) {
@@ -26,9 +26,10 @@ pub fn roc_area(scores: &[f64], foreground: &[bool]) -> Option<f64> {
     Some(pairs / (inside * below))
 }
 
-/// Intersection over union, in 0..=1, of the foreground and the places with the highest scores, as many as the foreground
-/// has. Of equal scores at the border each place counts in part, so the order of places has no say, and equal scores
-/// everywhere have exactly [`chance_overlap`]. `None` without a foreground, or without a background.
+/// Returns the intersection over union, in 0..=1, of the foreground and the places with the highest scores, as many as
+/// the foreground has. Of equal scores at the border each place counts in part, so the order of places has no say, and
+/// equal scores everywhere have exactly [`chance_overlap`]. Returns `None` without a foreground, or without a
+/// background.
 #[must_use]
 pub fn top_overlap(scores: &[f64], foreground: &[bool]) -> Option<f64> {
     if !is_divided(foreground) {
@@ -44,7 +45,8 @@ pub fn top_overlap(scores: &[f64], foreground: &[bool]) -> Option<f64> {
     Some(hits / (2.0 * wanted as f64 - hits))
 }
 
-/// What [`top_overlap`] comes to where scores say nothing: `s / (2 - s)`, with `s` the foreground's share of all places.
+/// Returns the chance level of [`top_overlap`], for scores without information: `s / (2 - s)`, with `s` the
+/// foreground's share of all places.
 #[must_use]
 pub fn chance_overlap(foreground: &[bool]) -> Option<f64> {
     let inside = foreground.iter().filter(|&&inside| inside).count();

@@ -37,14 +37,14 @@ pub struct SegmentationSummary {
 }
 
 impl SegmentationMetrics {
-    /// No images yet.
+    /// Creates metrics without images.
     #[must_use]
     pub fn new(classes: usize, ignore: u32) -> Self {
         Self { confusion: Confusion::new(classes), ignore, boundaries: vec![(0.0, 0); classes], images: 0 }
     }
 
-    /// Counts one image: true and predicted classes `[height, width]`. What is predicted where the label is ignored plays
-    /// no part.
+    /// Counts one image from its true and predicted classes `[height, width]`. Predictions at ignored labels do not
+    /// count.
     ///
     /// # Errors
     /// Maps of two sizes, and numbers that are no class.
@@ -74,13 +74,13 @@ impl SegmentationMetrics {
         Ok(())
     }
 
-    /// Pixels by label (row) and prediction.
+    /// Returns the counts of pixels by label (row) and prediction.
     #[must_use]
     pub fn confusion(&self) -> &Confusion {
         &self.confusion
     }
 
-    /// The numbers so far.
+    /// Returns the metrics of all images so far.
     #[must_use]
     pub fn summary(&self) -> SegmentationSummary {
         let class_iou: Vec<Option<f64>> = self.confusion.class_iou();

@@ -9,7 +9,7 @@ use crate::ops::{self, Activation, BatchNormInputs, Statistics};
 use crate::parameter::{Builder, Init, Parameter};
 use crate::tape::{Phase, Tape, Value};
 
-/// eps and momentum of a batch norm.
+/// Settings of a batch norm.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BatchNormSettings {
     /// Added to the variance.
@@ -39,7 +39,7 @@ pub struct BatchNorm2d {
 }
 
 impl BatchNorm2d {
-    /// Weight 1, bias 0, running mean 0 and variance 1.
+    /// Creates a batch norm with weight 1, bias 0, running mean 0 and running variance 1.
     pub fn new(mut builder: Builder<'_>, channels: usize, settings: BatchNormSettings) -> Result<Self> {
         Ok(Self {
             weight: builder.weight("weight", channels, Init::Constant(1.0))?,
@@ -51,7 +51,7 @@ impl BatchNorm2d {
         })
     }
 
-    /// The same with the weight starting at `start`.
+    /// Creates a batch norm whose weight starts at `start`.
     pub fn starting_at(builder: Builder<'_>, channels: usize, settings: BatchNormSettings, start: f64) -> Result<Self> {
         let norm = Self::new(builder, channels, settings)?;
         norm.weight.set((norm.weight.tensor().ones_like()? * start)?)?;
@@ -63,12 +63,12 @@ impl BatchNorm2d {
         self.frozen.store(true, Ordering::Relaxed);
     }
 
-    /// Whether training uses the batch's statistics.
+    /// Returns whether training uses the batch's statistics.
     pub fn uses_batch_statistics(&self) -> bool {
         !self.frozen.load(Ordering::Relaxed)
     }
 
-    /// The state-dict name of the weight, `layer1.0.bn1.weight`.
+    /// Returns the state-dict name of the weight, `layer1.0.bn1.weight`.
     pub fn name(&self) -> &str {
         self.weight.name()
     }

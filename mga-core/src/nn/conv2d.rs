@@ -8,7 +8,7 @@ use crate::ops::{self, Activation, Conv2dSettings};
 use crate::parameter::{Builder, Init, Parameter};
 use crate::tape::{Tape, Value};
 
-/// How a fresh weight is drawn.
+/// The initialisation of a convolution's weight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ConvInit {
     /// PyTorch's default: uniform within `1 / sqrt(fan_in)`.
@@ -33,7 +33,7 @@ pub struct Conv2d {
 }
 
 impl Conv2d {
-    /// A square or oblong kernel without bias.
+    /// Creates a convolution with a square or oblong kernel and without bias.
     pub fn new(
         mut builder: Builder<'_>,
         (channels, out): (usize, usize),
@@ -54,7 +54,7 @@ impl Conv2d {
         Ok(Self { weight, mask, bias: None, settings })
     }
 
-    /// The same with a bias that starts at zero.
+    /// Creates a convolution with a bias that starts at zero.
     pub fn with_bias(
         mut builder: Builder<'_>,
         channels: (usize, usize),

@@ -20,7 +20,7 @@ pub struct DenseBlockSettings {
 }
 
 impl DenseBlockSettings {
-    /// Channels that go out.
+    /// Returns the number of output channels.
     pub fn out_channels(&self) -> usize {
         self.channels + self.layers * self.growth
     }
@@ -42,7 +42,7 @@ struct DenseLayer {
 }
 
 impl DenseBlock {
-    /// A block of `settings.layers` layers.
+    /// Creates a block of `settings.layers` layers.
     pub fn new(mut builder: Builder<'_>, settings: DenseBlockSettings) -> Result<Self> {
         let (norm, inner) = (BatchNormSettings::default(), settings.bottleneck * settings.growth);
         let layer = |index: usize| {
@@ -65,7 +65,7 @@ impl DenseBlock {
         Ok(Self { layers: (0..settings.layers).map(layer).collect::<Result<_>>()? })
     }
 
-    /// `[N, C, H, W]` to `[N, C + layers * growth, H, W]`.
+    /// Computes the block: `[N, C, H, W]` to `[N, C + layers * growth, H, W]`.
     pub fn forward(&self, tape: &mut Tape, x: Value) -> Result<Value> {
         let inputs = |tape: &mut Tape, layer: &DenseLayer| {
             Ok(DenseLayerInputs {
@@ -85,7 +85,7 @@ impl DenseBlock {
         Ok(y)
     }
 
-    /// Every batch norm of the block.
+    /// Returns every batch norm of the block.
     pub fn norms(&self) -> impl Iterator<Item = &BatchNorm2d> {
         self.layers.iter().flat_map(|layer| [&layer.norm1, &layer.norm2])
     }

@@ -14,7 +14,7 @@ pub struct LayerNorm {
 }
 
 impl LayerNorm {
-    /// Weight 1, bias 0; `eps` is added to the variance (PyTorch's default: 1e-5).
+    /// Creates a layer norm with weight 1 and bias 0. `eps` is added to the variance (PyTorch's default is 1e-5).
     pub fn new(mut builder: Builder<'_>, channels: usize, eps: f64) -> Result<Self> {
         Ok(Self {
             weight: builder.weight("weight", channels, Init::Constant(1.0))?,

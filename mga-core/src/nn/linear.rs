@@ -13,7 +13,7 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// Uniform within `1 / sqrt(in)`, both.
+    /// Creates a linear layer whose weight and bias are uniform within `1 / sqrt(in)`.
     pub fn new(mut builder: Builder<'_>, inside: usize, outside: usize) -> Result<Self> {
         let init = Init::fan_in(inside);
         Ok(Self {
@@ -22,7 +22,7 @@ impl Linear {
         })
     }
 
-    /// `x weight^T + bias`.
+    /// Computes `x weight^T + bias`.
     pub fn forward(&self, tape: &mut Tape, x: Value) -> Result<Value> {
         let (weight, bias) = (tape.parameter(&self.weight), tape.parameter(&self.bias));
         ops::linear(tape, x, weight, bias)

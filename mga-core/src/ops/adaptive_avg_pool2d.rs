@@ -6,8 +6,9 @@ use super::average_bins::{Bins, average_bins};
 use crate::error::{Error, Result};
 use crate::tape::{Tape, Value};
 
-/// `[N, C, H, W]` to `[N, C, h, w]`: bin `i` spans `floor(i H / h)` to `ceil((i + 1) H / h)`, each number weighing the
-/// same, as PyTorch's `adaptive_avg_pool2d`. `f16` and `bf16`: rounded once along each side, the sums are `f32`.
+/// Averages `[N, C, H, W]` to `[N, C, h, w]`. Bin `i` spans `floor(i H / h)` to `ceil((i + 1) H / h)`, and its numbers
+/// have equal weights, as in PyTorch's `adaptive_avg_pool2d`. With `f16` and `bf16` the sums are `f32`, rounded once
+/// along each side.
 pub fn adaptive_avg_pool2d(tape: &mut Tape, x: Value, (h, w): (usize, usize)) -> Result<Value> {
     let (_, _, in_h, in_w) = x.dims4()?;
     if h == 0 || w == 0 || in_h == 0 || in_w == 0 {
@@ -16,7 +17,8 @@ pub fn adaptive_avg_pool2d(tape: &mut Tape, x: Value, (h, w): (usize, usize)) ->
     average_bins(tape, x, bins(in_h, h), bins(in_w, w))
 }
 
-/// The same for a tensor that needs no gradient: how a mask is brought to the attention's size.
+/// Averages a tensor that needs no gradient, like [`adaptive_avg_pool2d`]. Masks are brought to the size of the
+/// attention this way.
 pub fn adaptive_average(x: &Tensor, size: (usize, usize)) -> Result<Tensor> {
     let mut tape = Tape::eval();
     let x = tape.constant(x)?;

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::kernels::elementwise;
 use crate::tape::{Gradient, Tape, Value};
 
-/// `a + b`, of one shape. Every type in itself.
+/// Computes `a + b` for two values of one shape, in their own type.
 pub fn add(tape: &mut Tape, a: Value, b: Value) -> Result<Value> {
     let y = sum(tape, &a, &b, false)?;
     let (a_slot, b_slot) = (a.slot(), b.slot());
@@ -18,7 +18,7 @@ pub fn add(tape: &mut Tape, a: Value, b: Value) -> Result<Value> {
     }))
 }
 
-/// `max(a + b, 0)`: the end of a residual block. Every type in itself; NaN stays NaN.
+/// Computes `max(a + b, 0)`, the end of a residual block, in the type of the values. NaN stays NaN.
 pub fn add_relu(tape: &mut Tape, a: Value, b: Value) -> Result<Value> {
     let kernels = tape.kernels(a.tensor());
     let y = sum(tape, &a, &b, true)?;
@@ -46,8 +46,8 @@ fn sum(tape: &Tape, a: &Value, b: &Value, relu: bool) -> Result<Tensor> {
     })
 }
 
-/// `sum_i weight_i * value_i` of values of one shape and type: how the terms of a loss are joined. Every type in
-/// itself; losses of `f16` and `bf16` are `f32` already.
+/// Computes `sum_i weight_i * value_i` for values of one shape and type, in their own type. It joins the terms of a
+/// loss; losses of `f16` and `bf16` are already `f32`.
 pub fn scaled_sum(tape: &mut Tape, terms: &[(Value, f64)]) -> Result<Value> {
     let mut total: Option<Tensor> = None;
     for (value, weight) in terms {

@@ -4,7 +4,8 @@ use super::precision::channel_sums;
 use crate::error::{Error, Result};
 use crate::tape::{Gradient, Tape, Value};
 
-/// `x + bias` for `x` `[N, C, H, W]` and `bias` `[C]`. `f16` and `bf16`: the bias' gradient is summed in `f32`.
+/// Computes `x + bias` for `x` `[N, C, H, W]` and `bias` `[C]`. With `f16` and `bf16` the gradient of the bias is
+/// summed in `f32`.
 pub fn add_bias(tape: &mut Tape, x: Value, bias: Value) -> Result<Value> {
     let (_, c, _, _) = x.dims4()?;
     if bias.dims() != [c] {

@@ -5,7 +5,7 @@ use super::max_pool2d::Pool2dSettings;
 use crate::error::Result;
 use crate::tape::{Tape, Value};
 
-/// The mean of every window, `[N, C, H, W]` to `[N, C, OH, OW]`; the border counts as zeros (PyTorch's
+/// Averages every window, `[N, C, H, W]` to `[N, C, OH, OW]`; the border counts as zeros (PyTorch's
 /// `count_include_pad`). `f16` and `bf16`: rounded once along each side, the sums are `f32`.
 pub fn avg_pool2d(tape: &mut Tape, x: Value, settings: Pool2dSettings) -> Result<Value> {
     let s = settings.shape("avg_pool2d", &x)?;

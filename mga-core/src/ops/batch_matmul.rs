@@ -7,7 +7,8 @@ use crate::tape::{Gradient, Tape, Value};
 
 use super::precision::matmul;
 
-/// `a` `[B, m, k]`, `b` `[B, k, n]` to `[B, m, n]`. `f16` and `bf16`: candle's products, rounded once.
+/// Multiplies `a` `[B, m, k]` by `b` `[B, k, n]`, giving `[B, m, n]`. With `f16` and `bf16` these are candle's
+/// products, rounded once.
 pub fn batch_matmul(tape: &mut Tape, a: Value, b: Value) -> Result<Value> {
     match (a.dims(), b.dims()) {
         ([batch, _, k], [other, depth, _]) if batch == other && k == depth => {}

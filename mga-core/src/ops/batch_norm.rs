@@ -10,7 +10,7 @@ use crate::kernels::affine::Window;
 use crate::kernels::batch_norm::{self, Planes, Saved};
 use crate::tape::{Gradient, Tape, Value};
 
-/// What follows the normalisation.
+/// The activation after a normalisation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activation {
     /// Nothing.
@@ -33,9 +33,9 @@ impl Activation {
 
 /// The tensors of a batch norm beside its input, each `[C]`.
 pub struct BatchNormInputs {
-    /// gamma.
+    /// The scale, gamma.
     pub weight: Value,
-    /// beta.
+    /// The shift, beta.
     pub bias: Value,
     /// Running mean and variance, used where `batch_statistics` is false.
     pub running: (Tensor, Tensor),
@@ -48,9 +48,9 @@ pub struct BatchNormInputs {
 /// The batch's mean and biased variance, `[C]` each.
 pub type Statistics = (Tensor, Tensor);
 
-/// `act((x - mean) / sqrt(var + eps) * weight + bias)` for `x` `[N, C, H, W]`; with the statistics of the batch where it
-/// used them. Kernels take sums in `f64`. Composed, `f32` and `f64` are added in themselves, in stages; `f16` and `bf16`
-/// are computed in `f32` throughout and rounded at the end. NaN stays NaN.
+/// Computes `act((x - mean) / sqrt(var + eps) * weight + bias)` for `x` `[N, C, H, W]`, and returns the statistics of
+/// the batch if it used them. Kernels sum in `f64`. The composed engine sums `f32` and `f64` in their own type, in
+/// stages; it computes `f16` and `bf16` in `f32` and rounds at the end. NaN stays NaN.
 pub fn batch_norm(
     tape: &mut Tape,
     x: Value,

@@ -5,9 +5,9 @@ use candle_core::{Tensor, Var};
 use crate::error::Result;
 use crate::tape::{Gradient, Tape, Value};
 
-/// Runs `f` on the inputs with candle's autograd inside one node of the tape: the way to try a new operator before it has
-/// a gradient of its own. What candle's backward gets wrong (see `clippy.toml`) it gets wrong here too, and it recurses:
-/// keep `f` short. Of `f64`, `f16` and `bf16` it does what candle's operators in `f` do.
+/// Runs `f` on the inputs with candle's autograd inside one node of the tape. Use it to try a new operator before it
+/// has a gradient of its own. Errors of candle's backward pass (see `clippy.toml`) appear here too, and it recurses, so
+/// keep `f` short. `f64`, `f16` and `bf16` behave as in the candle operators of `f`.
 pub fn candle_node(
     tape: &mut Tape,
     inputs: &[Value],

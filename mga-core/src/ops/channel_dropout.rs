@@ -6,9 +6,9 @@ use super::{dropout, scale_channels};
 use crate::error::Result;
 use crate::tape::{Phase, Tape, Value};
 
-/// In training zeroes each channel of each image of `x` `[N, C, H, W]` with probability `p` and divides the others by
-/// `1 - p` (PyTorch's `Dropout2d`); otherwise nothing. With one channel it drops whole images: stochastic depth.
-/// Every type in itself.
+/// Zeroes each channel of each image of `x` `[N, C, H, W]` with probability `p` in training, and divides the others by
+/// `1 - p` (PyTorch's `Dropout2d`); in evaluation it changes nothing. With one channel it drops whole images, which is
+/// stochastic depth. It computes in the type of `x`.
 pub fn channel_dropout(tape: &mut Tape, x: Value, p: f64) -> Result<Value> {
     let (n, c, _, _) = x.dims4()?;
     if p == 0.0 || tape.phase() == Phase::Eval {

@@ -6,8 +6,8 @@ use super::precision::widened;
 use crate::error::Result;
 use crate::tape::{Gradient, Tape, Value};
 
-/// `[N, C, H, W]` to `[N, 2, H, W]`: the mean over the channels, then the maximum. Of equal maxima the first channel gets
-/// the gradient, as PyTorch's `max(dim)` (candle's own gives the full gradient to each).
+/// Computes the mean and the maximum over the channels, `[N, C, H, W]` to `[N, 2, H, W]`, mean first. The first of
+/// several equal maxima gets the gradient, as in PyTorch's `max(dim)` (candle gives each the full gradient).
 ///
 /// `f16` and `bf16`: the mean is summed in `f32`.
 pub fn channel_mean_max(tape: &mut Tape, x: Value) -> Result<Value> {

@@ -5,7 +5,7 @@ use candle_core::Tensor;
 use crate::error::{Error, Result};
 use crate::tape::{Gradient, Tape, Value};
 
-/// `[N, C1, H, W]`, `[N, C2, H, W]`, … to `[N, C1 + C2 + …, H, W]`. Of any type.
+/// Concatenates `[N, C1, H, W]`, `[N, C2, H, W]`, … of any type to `[N, C1 + C2 + …, H, W]`.
 pub fn concat_channels(tape: &mut Tape, values: &[Value]) -> Result<Value> {
     if values.len() == 1 {
         return Ok(values[0].clone());

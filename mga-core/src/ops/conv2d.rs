@@ -32,7 +32,7 @@ impl Default for Conv2dSettings {
     }
 }
 
-/// `x` `[N, C, H, W]`, `weight` `[O, C / groups, kh, kw]` to `[N, O, OH, OW]`, with
+/// Convolves `x` `[N, C, H, W]` with `weight` `[O, C / groups, kh, kw]`, giving `[N, O, OH, OW]` with
 /// `OH = floor((H + 2 ph - dilation (kh - 1) - 1) / stride) + 1`.
 ///
 /// f32 and f64 on the CPU: im2col and matrix products, or a direct kernel where depthwise. Otherwise candle's

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::kernels::batch_norm::{Planes, Saved, backward_bias};
 use crate::tape::{Gradient, Tape, Value};
 
-/// `act(conv2d(x, weight) + bias)` for `bias` `[O]`.
+/// Computes `act(conv2d(x, weight) + bias)` for `bias` `[O]`.
 ///
 /// f32 and f64 on the CPU: in one pass, and the gradient goes through the activation in place. Otherwise composed; `f16` and `bf16` as the
 /// convolution and the norm do it.
@@ -55,7 +55,7 @@ pub fn conv2d_bias(
     }))
 }
 
-/// `act(batch_norm(conv2d(x, weight)))`, and the statistics of the batch where the norm used them.
+/// Computes `act(batch_norm(conv2d(x, weight)))`, and returns the statistics of the batch if the norm used them.
 ///
 /// f32 and f64 on the CPU, where the norm uses running statistics and nothing upstream is trained (evaluation, or a
 /// frozen prefix with frozen norms): in one pass. Otherwise one operator after the other.

@@ -12,20 +12,22 @@ use crate::kernels::maps::Maps;
 use crate::kernels::shape::ConvShape;
 use crate::tape::{Gradient, Gradients, Slot, Tape, Value};
 
-/// What a layer of a dense block has: norm, relu, 1 x 1 convolution, norm, relu, 3 x 3 convolution with padding 1.
+/// The parameters of one layer of a dense block: norm, ReLU, 1 x 1 convolution, norm, ReLU, 3 x 3 convolution with
+/// padding 1.
 pub struct DenseLayerInputs {
-    /// Of the channels before the layer.
+    /// The norm of the channels before the layer.
     pub norm1: BatchNormInputs,
     /// `[inner, channels before, 1, 1]`.
     pub conv1: Value,
-    /// Of the `inner` channels.
+    /// The norm of the `inner` channels.
     pub norm2: BatchNormInputs,
     /// `[growth, inner, 3, 3]`.
     pub conv2: Value,
 }
 
-/// `x` `[N, C, H, W]` to `[N, C + layers * growth, H, W]`: each layer adds `growth` channels of its own, computed from all
-/// channels before it (Huang et al. 2017). Also the batch statistics of each layer's two norms, where they used them.
+/// Computes a dense block, `[N, C, H, W]` to `[N, C + layers * growth, H, W]`. Each layer adds `growth` channels,
+/// computed from all channels before it (Huang et al. 2017). It also returns the batch statistics of the two norms of
+/// each layer, if they used them.
 ///
 /// f32 and f64 on the CPU: one buffer for all channels, with shared statistics; where the tape recomputes, the way back
 /// computes the inner maps again. Otherwise composed of the tape's operators (f16 and bf16 as those do it).

@@ -5,9 +5,10 @@ use candle_core::{Device, Tensor};
 use crate::error::{Error, Result};
 use crate::tape::{Gradient, Phase, Tape, Value};
 
-/// In training zeroes each number with probability `p` and divides the others by `1 - p`; otherwise nothing. Drawn from
-/// the tape's generator: a function of seed, step and place in the network (candle's own cannot be seeded), the same on
-/// every device and for every type. Every type in itself.
+/// Zeroes each number with probability `p` in training, and divides the others by `1 - p`; in evaluation it changes
+/// nothing. The numbers are drawn from the tape's generator and depend only on seed, step and place in the network
+/// (candle's own dropout cannot be seeded). They are the same on every device and for every type. It computes in the
+/// type of `x`.
 pub fn dropout(tape: &mut Tape, x: Value, p: f64) -> Result<Value> {
     if !(0.0..1.0).contains(&p) {
         return Err(Error::settings(format!("dropout must be at least 0 and below 1, got {p}")));

@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::tape::{Gradient, Tape, Value};
 
-/// `[N, C, H, W]` to `[N, C H W]`. Of any type.
+/// Flattens `[N, C, H, W]` of any type to `[N, C H W]`.
 pub fn flatten(tape: &mut Tape, x: Value) -> Result<Value> {
     let (slot, dims) = (x.slot(), x.dims().to_vec());
     let y = x.tensor().flatten_from(1)?;

@@ -10,7 +10,7 @@ use crate::element::Element;
 use crate::error::Result;
 use crate::tape::{Tape, Value};
 
-/// `x Phi(x)`, with the normal distribution function `Phi(x) = (1 + erf(x / sqrt 2)) / 2`.
+/// Computes `x Phi(x)`, with the normal distribution function `Phi(x) = (1 + erf(x / sqrt 2)) / 2`.
 ///
 /// `f16` and `bf16`: computed in `f32` and rounded once.
 pub fn gelu(tape: &mut Tape, x: Value) -> Result<Value> {

@@ -7,7 +7,7 @@ use crate::element::Element;
 use crate::error::Result;
 use crate::tape::{Tape, Value};
 
-/// `min(max(x + 3, 0), 6) / 6`. The gradient at -3 and 3 is 0, as PyTorch's.
+/// Computes `min(max(x + 3, 0), 6) / 6`. The gradient at -3 and 3 is 0, as in PyTorch.
 ///
 /// `f16` and `bf16`: computed in `f32` and rounded once.
 pub fn hard_sigmoid(tape: &mut Tape, x: Value) -> Result<Value> {

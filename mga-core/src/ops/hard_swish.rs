@@ -8,7 +8,7 @@ use crate::element::Element;
 use crate::error::Result;
 use crate::tape::{Tape, Value};
 
-/// `x min(max(x + 3, 0), 6) / 6`. The gradient is 0 at -3 and 1 at 3.
+/// Computes `x min(max(x + 3, 0), 6) / 6`. The gradient is 0 at -3 and 1 at 3.
 ///
 /// `f16` and `bf16`: computed in `f32` and rounded once.
 pub fn hard_swish(tape: &mut Tape, x: Value) -> Result<Value> {

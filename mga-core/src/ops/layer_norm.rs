@@ -11,8 +11,8 @@ use crate::tape::{Gradient, Tape, Value};
 /// Vectors a task works on; the gradients of weight and bias are summed task by task, in order.
 const VECTORS: usize = 64;
 
-/// `(x - mean) / sqrt(var + eps) * weight + bias` along the last dimension of `x` `[.., C]`, with the biased variance;
-/// `weight` and `bias` `[C]`. `f16` and `bf16`: computed in `f32` and rounded once.
+/// Computes `(x - mean) / sqrt(var + eps) * weight + bias` along the last dimension of `x` `[.., C]`, with the biased
+/// variance; `weight` and `bias` are `[C]`. `f16` and `bf16` are computed in `f32` and rounded once.
 pub fn layer_norm(tape: &mut Tape, x: Value, weight: Value, bias: Value, eps: f64) -> Result<Value> {
     let c = x.dims().last().copied().unwrap_or(0);
     if c == 0 || weight.dims() != [c] || bias.dims() != [c] {

@@ -4,7 +4,7 @@ use super::precision;
 use crate::error::{Error, Result};
 use crate::tape::{Gradient, Tape, Value};
 
-/// `x` `[N, in]`, `weight` `[out, in]`, `bias` `[out]` to `x weight^T + bias` `[N, out]`.
+/// Computes `x weight^T + bias` `[N, out]` for `x` `[N, in]`, `weight` `[out, in]` and `bias` `[out]`.
 ///
 /// `f16` and `bf16`: products and the bias' gradient are summed in `f32`.
 pub fn linear(tape: &mut Tape, x: Value, weight: Value, bias: Value) -> Result<Value> {

@@ -43,7 +43,7 @@ impl Pool2dSettings {
     }
 }
 
-/// The greatest number of every window, NaN where there is one: `[N, C, H, W]` to `[N, C, OH, OW]`,
+/// Takes the maximum of every window, or NaN if the window holds one: `[N, C, H, W]` to `[N, C, OH, OW]`,
 /// `OH = floor((H + 2 p - k) / s) + 1`. Of equal numbers the first in reading order gets the gradient, as PyTorch.
 ///
 /// Every type in itself: a maximum rounds nothing. Where windows overlap, gradients of `f16` and `bf16` are added in

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::tape::{Gradient, Tape, Value};
 
-/// The same numbers, row by row, in the shape `dims`.
+/// Reshapes `x` to `dims`, keeping its numbers in row-major order.
 pub fn reshape(tape: &mut Tape, x: Value, dims: &[usize]) -> Result<Value> {
     if dims.iter().product::<usize>() != x.tensor().elem_count() {
         return Err(Error::shape("reshape", format!("{:?} to {dims:?}", x.dims())));
@@ -14,7 +14,7 @@ pub fn reshape(tape: &mut Tape, x: Value, dims: &[usize]) -> Result<Value> {
         .record(&[&x], y, move |dy, gradients| gradients.add(slot, Gradient::new(dy.into_owned()?.reshape(before)?))))
 }
 
-/// Dimension `order[i]` of `x` becomes dimension `i`.
+/// Permutes the dimensions of `x`: dimension `order[i]` becomes dimension `i`.
 pub fn permute(tape: &mut Tape, x: Value, order: &[usize]) -> Result<Value> {
     let mut back = vec![usize::MAX; x.dims().len()];
     for (at, &from) in order.iter().enumerate() {
@@ -32,7 +32,7 @@ pub fn permute(tape: &mut Tape, x: Value, order: &[usize]) -> Result<Value> {
     }))
 }
 
-/// `[N, C, H, W]` seen in a mirror: columns from right to left.
+/// Mirrors `[N, C, H, W]` horizontally: the columns run from right to left.
 pub fn mirror(tape: &mut Tape, x: Value) -> Result<Value> {
     x.dims4()?;
     let (slot, y) = (x.slot(), x.tensor().flip(&[3])?.contiguous()?);

@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::kernels::elementwise;
 use crate::tape::{Gradient, Tape, Value};
 
-/// `max(x, 0)`, NaN where `x` is. The gradient at exactly 0 is 0, as PyTorch's (candle's own is 1).
+/// Computes `max(x, 0)`, and NaN for NaN. The gradient at exactly 0 is 0, as in PyTorch (candle's is 1).
 ///
 /// Every type the same; `f16` and `bf16` lose nothing.
 pub fn relu(tape: &mut Tape, x: Value) -> Result<Value> {

@@ -49,7 +49,8 @@ impl Side {
     }
 }
 
-/// `[N, C, H, W]` to `[N, C, h, w]`: outputs are `H / h` and `W / w` apart. `f16` and `bf16`: computed in `f32` and rounded once.
+/// Resizes `[N, C, H, W]` to `[N, C, h, w]` bilinearly; outputs are `H / h` and `W / w` apart. `f16` and `bf16` are
+/// computed in `f32` and rounded once.
 pub fn resize_bilinear(tape: &mut Tape, x: Value, (h, w): (usize, usize)) -> Result<Value> {
     let (_, _, in_h, in_w) = x.dims4()?;
     if h == 0 || w == 0 || in_h == 0 || in_w == 0 {
@@ -62,8 +63,8 @@ pub fn resize_bilinear(tape: &mut Tape, x: Value, (h, w): (usize, usize)) -> Res
     resize(tape, x, Side::new(in_h, h, step(in_h, h)), Side::new(in_w, w, step(in_w, w)))
 }
 
-/// `[N, C, H, W]` to `[N, C, floor(factor H), floor(factor W)]`: outputs are `1 / factor` apart, whatever the rounding
-/// of the sizes (PyTorch's `scale_factor`, unless told to recompute it).
+/// Resizes `[N, C, H, W]` to `[N, C, floor(factor H), floor(factor W)]` bilinearly. Outputs are `1 / factor` apart,
+/// whatever the rounding of the sizes (PyTorch's `scale_factor`, unless it recomputes the factor).
 pub fn scale_bilinear(tape: &mut Tape, x: Value, factor: f64) -> Result<Value> {
     let (_, _, in_h, in_w) = x.dims4()?;
     let size = |side: usize| (side as f64 * factor) as usize;

@@ -8,7 +8,7 @@ use crate::tape::{Gradient, Tape, Value};
 
 use super::precision::widened;
 
-/// `x` `[N, C, H, W]` times `scale` `[N, C, 1, 1]`. `f16` and `bf16`: sums over a map are `f32`.
+/// Multiplies `x` `[N, C, H, W]` by `scale` `[N, C, 1, 1]`. With `f16` and `bf16`, sums over a map are `f32`.
 pub fn scale_channels(tape: &mut Tape, x: Value, scale: Value) -> Result<Value> {
     let (n, c, h, w) = x.dims4()?;
     if scale.dims() != [n, c, 1, 1] || h * w == 0 {

@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::tape::{Gradient, Tape, Value};
 
-/// `1 / (1 + exp(-x))`. Every type in itself.
+/// Computes `1 / (1 + exp(-x))` in the type of `x`.
 pub fn sigmoid(tape: &mut Tape, x: Value) -> Result<Value> {
     let y = candle_nn::ops::sigmoid(x.tensor())?;
     let (slot, saved) = (x.slot(), y.clone());

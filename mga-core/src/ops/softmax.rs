@@ -9,8 +9,8 @@ use crate::tape::{Gradient, Tape, Value};
 
 use super::precision::widened;
 
-/// `exp(x) / sum exp(x)` along `dim`, of any shape. The last dimension has a kernel, others compose candle's operators.
-/// `f16` and `bf16`: computed in `f32` and rounded once.
+/// Computes `exp(x) / sum exp(x)` along `dim`, for any shape. The last dimension has a kernel; other dimensions compose
+/// candle's operators. `f16` and `bf16` are computed in `f32` and rounded once.
 pub fn softmax(tape: &mut Tape, x: Value, dim: usize) -> Result<Value> {
     let rank = x.dims().len();
     let Some(&length) = x.dims().get(dim).filter(|&&length| length > 0) else {

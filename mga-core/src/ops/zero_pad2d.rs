@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::tape::{Gradient, Tape, Value};
 
-/// How many rows and columns of zeros each side gets.
+/// The number of rows and columns of zeros on each side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Margins {
     /// Rows above.
@@ -16,8 +16,8 @@ pub struct Margins {
     pub right: usize,
 }
 
-/// The margins of TensorFlow's "SAME" padding along one side of `size`: the output has `ceil(size / stride)` places, and an
-/// odd rest goes to the end.
+/// Returns the margins of TensorFlow's "SAME" padding along one side of `size`: the output has `ceil(size / stride)`
+/// places, and an odd rest goes to the end.
 ///
 /// Returns (before, after).
 pub fn same_padding(size: usize, kernel: usize, stride: usize) -> (usize, usize) {
@@ -27,7 +27,8 @@ pub fn same_padding(size: usize, kernel: usize, stride: usize) -> (usize, usize)
     (total / 2, total - total / 2)
 }
 
-/// `[N, C, H, W]` to `[N, C, top + H + bottom, left + W + right]`. Composed on every device: it is a copy, no arithmetic.
+/// Pads `[N, C, H, W]` with zeros to `[N, C, top + H + bottom, left + W + right]`. It is composed on every device,
+/// because it only copies.
 pub fn zero_pad2d(tape: &mut Tape, x: Value, margins: Margins) -> Result<Value> {
     let (_, _, height, width) = x.dims4()?;
     if margins == Margins::default() {

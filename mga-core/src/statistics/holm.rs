@@ -1,8 +1,9 @@
 //! Holm's step-down.
 
-/// P values adjusted for all being looked at (Holm 1979, *A Simple Sequentially Rejective Multiple Test Procedure*,
-/// Scandinavian Journal of Statistics 6): rejecting those of at most alpha errs anywhere with a chance of at most alpha,
-/// however they depend on each other. In the order given; NaN stays NaN and is none of the table's tests.
+/// Adjusts p values for multiple tests (Holm 1979, *A Simple Sequentially Rejective Multiple Test Procedure*,
+/// Scandinavian Journal of Statistics 6). If all tests with an adjusted p of at most alpha are rejected, the
+/// probability of any false rejection is at most alpha, however the tests depend on each other. The result has the
+/// order of `p`. NaN stays NaN and does not count as a test.
 #[must_use]
 pub fn holm(p: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..p.len()).filter(|&i| !p[i].is_nan()).collect();

@@ -2,7 +2,7 @@
 
 use super::distributions::chi_squared_tail;
 
-/// Below so many discordant predictions the exact test is taken.
+/// The number of discordant predictions below which the exact test is used.
 pub const FEW_DISCORDANT: u64 = 25;
 
 /// McNemar's test (McNemar 1947, *Note on the Sampling Error of the Difference Between Correlated Proportions*).
@@ -36,8 +36,8 @@ pub fn mcnemar(one: u64, other: u64) -> McNemar {
     McNemar { p: chi_squared_tail(statistic), exact: false }
 }
 
-/// McNemar's test where an image was predicted several times, with several seeds say: Durkalski, Palesch, Lipsitz and Rust
-/// 2003, *Analysis of Clustered Matched-Pair Data*, Statistics in Medicine 22.
+/// Computes McNemar's test for images that were predicted several times, for example with several seeds: Durkalski,
+/// Palesch, Lipsitz and Rust 2003, *Analysis of Clustered Matched-Pair Data*, Statistics in Medicine 22.
 ///
 /// `images`: for each image the share of its predictions that `one` alone has right, minus the share that `other` alone
 /// has right. Chi-squared = (sum d)^2 / (sum d^2) with one degree of freedom. `None` where fewer than [`FEW_DISCORDANT`]

@@ -1,13 +1,14 @@
 //! Mean and standard deviation.
 
-/// The arithmetic mean; `None` without values, or where one is not finite.
+/// Returns the arithmetic mean; `None` without values, or where one is not finite.
 #[must_use]
 pub fn mean(values: &[f64]) -> Option<f64> {
     let sum: f64 = values.iter().sum();
     (!values.is_empty() && sum.is_finite()).then(|| sum / values.len() as f64)
 }
 
-/// The standard deviation of a sample, with n - 1 (Bessel); `None` of fewer than two values, or where one is not finite.
+/// Returns the standard deviation of a sample, with n - 1 (Bessel); `None` of fewer than two values, or where one is
+/// not finite.
 ///
 /// Exactly 0 where the values differ by no more than the rounding of their own arithmetic: 0.64 - 0.62 and 0.12 - 0.10
 /// are the same difference.

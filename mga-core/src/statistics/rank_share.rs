@@ -2,19 +2,19 @@
 
 use crate::random::Generator;
 
-/// How much of the spread of values goes with the groups they are in.
+/// The share of the spread of values that their groups explain.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RankShare {
     /// The share of the variance of the values' ranks that the groups' mean ranks explain, less what groups without any
     /// meaning would: 0 on average where groups say nothing (a little below is possible), at most 1.
     pub share: f64,
-    /// How often a share as high comes about where values are dealt to the groups by chance.
+    /// The probability of a share at least as high if the values are assigned to the groups at random.
     pub p: f64,
 }
 
-/// The share of the rank variance between groups: eta squared of Kruskal and Wallis' H (1952), (H - k + 1) / (n - k), where H
-/// is corrected for ties (Tomczak and Tomczak 2014, *The need to report effect size estimates revisited*), with the p value of
-/// `shuffles` permutations. `groups` gives each value's group.
+/// Computes the share of the rank variance between groups: eta squared of Kruskal and Wallis' H (1952), (H - k + 1) /
+/// (n - k), where H is corrected for ties (Tomczak and Tomczak 2014, *The need to report effect size estimates
+/// revisited*), with the p value of `shuffles` permutations. `groups` gives each value's group.
 ///
 /// `None` of fewer than two groups, of no more values than groups, where all values are equal or one is not a number.
 #[must_use]
@@ -34,7 +34,7 @@ pub fn rank_share(values: &[f64], groups: &[usize], shuffles: usize, seed: u64) 
     Some(RankShare { share, p: (1 + as_high) as f64 / (1 + shuffles) as f64 })
 }
 
-/// Spearman's rank correlation (1904), from -1 to 1; ties have their mean rank.
+/// Computes Spearman's rank correlation (1904), from -1 to 1. Ties have their mean rank.
 ///
 /// `None` of fewer than three pairs, and where all of either are equal or one is not a number.
 #[must_use]
@@ -49,7 +49,7 @@ pub fn spearman(one: &[f64], other: &[f64]) -> Option<f64> {
     (spread > 0.0).then(|| product(&one, &other) / spread)
 }
 
-/// The place of each value in their order, from 1; ties have their mean place.
+/// Returns the rank of each value, from 1. Ties have their mean rank.
 #[must_use]
 pub fn ranks(values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();

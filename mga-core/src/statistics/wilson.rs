@@ -3,8 +3,8 @@
 use super::distributions::normal_quantile;
 use super::interval::Interval;
 
-/// The score interval (Wilson 1927, *Probable Inference*, JASA 22) of a proportion: `successes` among `n` independent
-/// trials. `None` without trials, or with more successes than trials.
+/// Computes the score interval (Wilson 1927, *Probable Inference*, JASA 22) of a proportion: `successes` among `n`
+/// independent trials. `None` without trials, or with more successes than trials.
 #[must_use]
 pub fn wilson(successes: u64, n: u64, confidence: f64) -> Option<Interval> {
     if n == 0 || successes > n {

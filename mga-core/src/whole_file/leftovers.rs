@@ -88,7 +88,7 @@ fn taken(path: &Path) -> Option<File> {
     left.then_some(file)
 }
 
-/// Whether nobody has written to `path`, a file, a link or a folder, for ten minutes.
+/// Returns whether nobody has written to `path`, a file, a link or a folder, for ten minutes.
 pub fn is_old(path: &Path) -> bool {
     let age = fs::symlink_metadata(path).and_then(|data| data.modified()).ok().and_then(|time| time.elapsed().ok());
     age.is_some_and(|age| age > OLD)

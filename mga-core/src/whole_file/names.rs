@@ -1,6 +1,6 @@
 //! How files and folders are called while they are written.
 
-/// How the names of files begin that are being written.
+/// The prefix of the names of files that are being written.
 pub const TEMPORARY: &str = ".tmp";
 
 /// How the names of folders begin that are being written.

@@ -7,7 +7,7 @@ use super::palette::classes;
 use super::scale::Scale;
 use super::text_width::{shortened, text_width};
 
-/// What one series has in one row.
+/// The value of one series in one row.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Spot {
     /// The mark.
@@ -16,16 +16,16 @@ pub struct Spot {
     pub range: Option<(f64, f64)>,
     /// The single values behind it, and what each is.
     pub cloud: Vec<(f64, String)>,
-    /// What is said when a pointer rests on the mark.
+    /// The text shown when the pointer rests on the mark.
     pub said: String,
 }
 
 /// A series: one spot in every row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dots {
-    /// What it is called.
+    /// The name of the series.
     pub name: String,
-    /// Its number among all series: says the colour.
+    /// The number of the series among all series, which selects its colour.
     pub series: usize,
     /// Parallel to [`DotRows::rows`].
     pub spots: Vec<Spot>,
@@ -34,7 +34,7 @@ pub struct Dots {
 /// Rows of dots.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DotRows {
-    /// What it shows.
+    /// The title.
     pub title: String,
     /// The name of the horizontal axis, with its unit.
     pub x_name: String,
@@ -42,7 +42,7 @@ pub struct DotRows {
     pub x: Scale,
     /// The names of the rows, from above.
     pub rows: Vec<String>,
-    /// What stands at the right of each row; empty, or parallel to the rows.
+    /// The notes at the right of each row: empty, or parallel to the rows.
     pub notes: Vec<String>,
     /// The series.
     pub dots: Vec<Dots>,
@@ -57,7 +57,7 @@ const WIDTH: f64 = 640.0;
 const NAMES: f64 = 190.0;
 
 impl DotRows {
-    /// Draws it.
+    /// Draws the plot.
     #[must_use]
     pub fn draw(&self) -> Plot {
         let mut drawing = Drawing::new();

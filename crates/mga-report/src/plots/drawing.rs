@@ -127,22 +127,22 @@ fn tip(said: &str) -> String {
 /// A finished plot.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plot {
-    /// Its width in pixels.
+    /// The width in pixels.
     pub width: f64,
-    /// Its height in pixels.
+    /// The height in pixels.
     pub height: f64,
     described: String,
     body: String,
 }
 
 impl Plot {
-    /// The element for an HTML page with [`styles`] in it.
+    /// Returns the element for an HTML page with [`styles`] in it.
     #[must_use]
     pub fn inline(&self) -> String {
         self.element("")
     }
 
-    /// A file of its own, on paper of its own colour.
+    /// Returns a complete SVG file with its own background.
     #[must_use]
     pub fn standalone(&self) -> String {
         let paper = format!("<style>\n{}</style>\n<rect class=\"paper\" width=\"100%\" height=\"100%\"/>\n", styles());

@@ -8,11 +8,11 @@ use super::text_width::{shortened, text_width};
 /// Counts by class (rows) and predicted class (columns).
 #[derive(Debug, Clone, PartialEq)]
 pub struct HeatMap {
-    /// What it shows.
+    /// The title.
     pub title: String,
-    /// What the rows are.
+    /// The name of the rows.
     pub row_name: String,
-    /// What the columns are.
+    /// The name of the columns.
     pub column_name: String,
     /// The classes.
     pub classes: Vec<String>,
@@ -30,7 +30,7 @@ const SIDE: f64 = 340.0;
 const NAMES: f64 = 110.0;
 
 impl HeatMap {
-    /// Draws it.
+    /// Draws the plot.
     #[must_use]
     pub fn draw(&self) -> Plot {
         let n = self.classes.len().max(1);

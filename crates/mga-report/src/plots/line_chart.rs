@@ -10,9 +10,9 @@ use super::scale::Scale;
 /// A point of a line, and how far its band reaches.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BandPoint {
-    /// Its place along the horizontal axis.
+    /// The position along the horizontal axis.
     pub x: f64,
-    /// Its value.
+    /// The value.
     pub value: f64,
     /// The low end of the band.
     pub low: f64,
@@ -23,18 +23,18 @@ pub struct BandPoint {
 /// A line.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LineSeries {
-    /// What it is called.
+    /// The name of the series.
     pub name: String,
-    /// Its number among all series: says the colour.
+    /// The number of the series among all series, which selects its colour.
     pub series: usize,
-    /// Its points, from left to right.
+    /// The points, from left to right.
     pub points: Vec<BandPoint>,
 }
 
 /// Lines with bands.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LineChart {
-    /// What it shows.
+    /// The title.
     pub title: String,
     /// The name of the horizontal axis, with its unit.
     pub x_name: String,
@@ -52,7 +52,7 @@ pub struct LineChart {
 const SIZE: (f64, f64) = (560.0, 270.0);
 
 impl LineChart {
-    /// Draws it.
+    /// Draws the plot.
     #[must_use]
     pub fn draw(&self) -> Plot {
         let mut drawing = Drawing::new();

@@ -2,8 +2,8 @@
 
 use askama::filters::{Escaper, Html};
 
-/// Text as it reads in HTML and XML, in elements and in quoted attributes: nothing in it is markup. Plots are drawn shape by
-/// shape, so what is written in them is escaped here, by the escaper of the page's templates.
+/// Escapes text for HTML and XML, in elements and in quoted attributes, so that nothing in it is markup. Plots are
+/// drawn shape by shape, so their text is escaped here, by the escaper of the page's templates.
 #[must_use]
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
@@ -12,7 +12,7 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
-/// Text with spaces in place of characters that XML cannot hold, and of those that turn the direction of what follows.
+/// Replaces characters that XML cannot hold, and those that change the direction of text, by spaces.
 #[must_use]
 pub fn without_controls(text: &str) -> String {
     let replaced = |c| match c {

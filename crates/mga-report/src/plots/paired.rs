@@ -6,25 +6,25 @@ use super::palette::classes;
 use super::scale::Scale;
 use super::text_width::{shortened, text_width};
 
-/// One arm against its baseline.
+/// The comparison of one arm with its baseline.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PairedPanel {
     /// The arm.
     pub name: String,
-    /// Its number among all series.
+    /// The number of the arm's series among all series.
     pub series: usize,
     /// The baseline.
     pub against: String,
-    /// Its number among all series.
+    /// The number of the baseline's series among all series.
     pub against_series: usize,
-    /// Which replicate, what the baseline scored, what the arm scored.
+    /// The pairs: the replicate, the score of the baseline and the score of the arm.
     pub pairs: Vec<(String, f64, f64)>,
 }
 
 /// Panels on one vertical axis.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Paired {
-    /// What it shows.
+    /// The title.
     pub title: String,
     /// The name of the vertical axis, with its unit.
     pub y_name: String,
@@ -44,7 +44,7 @@ const PER_LINE: usize = 4;
 const NAMES: f64 = 46.0;
 
 impl Paired {
-    /// Draws it.
+    /// Draws the plot.
     #[must_use]
     pub fn draw(&self) -> Plot {
         let mut drawing = Drawing::new();

@@ -30,7 +30,7 @@ const DARK: Scheme = Scheme {
     series: ["#5ab4f0", "#ff8a47", "#2cc79a", "#e59cc9", "#e6b33c", "#a9dcff", "#bdbdbd", "#d0587f"],
 };
 
-/// The style sheet of plots: light, and dark where the reader's system asks for it.
+/// Returns the style sheet of plots: light, and dark where the reader's system asks for it.
 #[must_use]
 pub fn styles() -> String {
     format!("{SHAPES}{}@media (prefers-color-scheme: dark) {{\n{}}}\n", rules(&LIGHT), rules(&DARK))

@@ -12,7 +12,7 @@ pub struct ReliabilityBin {
     pub low: f64,
     /// The high end.
     pub high: f64,
-    /// How many there are.
+    /// The number of predictions.
     pub count: u64,
     /// The share of them that is right; `None` of an empty bin.
     pub accuracy: Option<f64>,
@@ -23,9 +23,9 @@ pub struct ReliabilityBin {
 /// A reliability diagram.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reliability {
-    /// Whose it is.
+    /// The title, the name of the arm.
     pub title: String,
-    /// Its number among all series.
+    /// The number of the series among all series.
     pub series: usize,
     /// The expected calibration error in words: `ECE 4.2 %`.
     pub error: String,
@@ -40,7 +40,7 @@ const SIZE: (f64, f64) = (276.0, 214.0);
 const COUNTS: f64 = 34.0;
 
 impl Reliability {
-    /// Draws it.
+    /// Draws the plot.
     #[must_use]
     pub fn draw(&self) -> Plot {
         let mut drawing = Drawing::new();

@@ -3,9 +3,9 @@
 /// A place that an axis names.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tick {
-    /// Its value.
+    /// The value.
     pub value: f64,
-    /// What stands there.
+    /// The label of the tick.
     pub label: String,
 }
 
@@ -16,13 +16,13 @@ pub struct Scale {
     pub low: f64,
     /// The value at its high end.
     pub high: f64,
-    /// Its ticks, in order.
+    /// The ticks, in order.
     pub ticks: Vec<Tick>,
 }
 
 impl Scale {
-    /// An axis over the values, those that are not finite left out: from a round number to a round number, with about
-    /// `wanted` ticks between.
+    /// Creates an axis over the values, those that are not finite left out: from a round number to a round number, with
+    /// about `wanted` ticks between.
     #[must_use]
     pub fn over(values: impl IntoIterator<Item = f64>, wanted: usize) -> Self {
         let (low, high) = ends(values);
@@ -30,7 +30,7 @@ impl Scale {
         Self::stepped((low / step + 1e-9).floor() * step, (high / step - 1e-9).ceil() * step, step)
     }
 
-    /// As [`Self::over`], for values that cannot lie outside of `0..=most`, such as shares and per cent.
+    /// Creates a scale like [`Self::over`] for values that cannot lie outside `0..=most`, such as shares and per cent.
     #[must_use]
     pub fn of_share(values: impl IntoIterator<Item = f64>, most: f64, wanted: usize) -> Self {
         let mut scale = Self::over(values, wanted);
@@ -39,7 +39,7 @@ impl Scale {
         if scale.high > scale.low { scale } else { Self::over([0.0, most], wanted) }
     }
 
-    /// An axis of whole numbers from the first to the last, with about `wanted` ticks.
+    /// Creates an axis of whole numbers from the first to the last, with about `wanted` ticks.
     #[must_use]
     pub fn whole(first: u64, last: u64, wanted: usize) -> Self {
         let last = last.max(first + 1);
@@ -61,7 +61,7 @@ impl Scale {
         Self { low, high, ticks: (0..=count).map(tick).collect() }
     }
 
-    /// Where a value lies between two places; outside of the axis it lies at its end.
+    /// Returns the position of a value between two places. A value outside the axis is at its end.
     #[must_use]
     pub fn place(&self, value: f64, from: f64, to: f64) -> f64 {
         let share = ((value - self.low) / (self.high - self.low)).clamp(0.0, 1.0);

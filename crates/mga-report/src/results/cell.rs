@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// Which cell of a sweep a run fills.
+/// The cell of a sweep that a run fills.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Cell {
@@ -11,7 +11,8 @@ pub struct Cell {
     pub sweep: Option<String>,
     /// The arm's name, where it has one.
     pub variant: Option<String>,
-    /// What tells this arm from the others, by dotted key: axes and the variant's overrides, without seeds and folds.
+    /// The settings that tell this arm from the others, by dotted key: axes and the variant's overrides, without seeds
+    /// and folds.
     pub settings: Map<String, Value>,
     /// The axes that repeat an arm, by dotted key: `seed`, `data.fold`, `data.validation.seed` and the like.
     pub replicate: Map<String, Value>,
@@ -25,19 +26,19 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// The same text for runs of one arm: settings in the order of their keys.
+    /// Returns a text that is equal for runs of one arm: its settings, ordered by key.
     #[must_use]
     pub fn arm_key(&self) -> String {
         sorted(&self.settings)
     }
 
-    /// The same text for runs that are paired: the replicate in the order of its keys.
+    /// Returns a text that is equal for runs that are paired: the replicate, ordered by key.
     #[must_use]
     pub fn replicate_key(&self) -> String {
         sorted(&self.replicate)
     }
 
-    /// The replicate as people read it: `seed 3, fold 1`; `the only one` where nothing is repeated.
+    /// Formats the replicate for people: `seed 3, fold 1`, or `the only one` if nothing is repeated.
     #[must_use]
     pub fn replicate_label(&self) -> String {
         if self.replicate.is_empty() {

@@ -35,7 +35,7 @@ impl Confusion {
         Ok(Self { classes, counts })
     }
 
-    /// The share of a class that is predicted right; `None` of a class without images.
+    /// Returns the share of a class that is predicted correctly; `None` for a class without images.
     #[must_use]
     pub fn recall(&self, class: usize) -> Option<f64> {
         let row = self.counts.get(class)?;

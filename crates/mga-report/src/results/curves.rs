@@ -11,13 +11,13 @@ use serde_json::{Map, Value};
 pub struct Line {
     /// `step`, `epoch` or `eval`.
     pub kind: String,
-    /// Its other keys.
+    /// The other keys of the line.
     #[serde(flatten)]
     pub values: Map<String, Value>,
 }
 
 impl Line {
-    /// A number of the line.
+    /// Returns a number of the line.
     #[must_use]
     pub fn number(&self, key: &str) -> Option<f64> {
         self.values.get(key).and_then(Value::as_f64)
@@ -27,7 +27,7 @@ impl Line {
 /// The log of a run.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Curves {
-    /// Its lines, in order.
+    /// The lines, in order.
     pub lines: Vec<Line>,
     /// Lines that could not be understood; the last one may still be being written.
     pub torn: usize,
@@ -51,7 +51,8 @@ impl Curves {
         Ok(curves)
     }
 
-    /// Epoch (from 0) and value of a metric over the evaluations of a split, such as `("validation", "top1")`.
+    /// Iterates over the epoch (from 0) and the value of a metric in the evaluations of a split, such as
+    /// `("validation", "top1")`.
     pub fn evaluations<'a>(&'a self, split: &'a str, metric: &'a str) -> impl Iterator<Item = (u64, f64)> + 'a {
         self.lines
             .iter()
@@ -59,7 +60,7 @@ impl Curves {
             .filter_map(move |line| Some((line.values.get("epoch")?.as_u64()?, line.number(metric)?)))
     }
 
-    /// Step (from 1) and value of a number of the training steps that were logged, such as `loss`.
+    /// Iterates over the step (from 1) and a number of the logged training steps, such as `loss`.
     pub fn steps<'a>(&'a self, key: &'a str) -> impl Iterator<Item = (u64, f64)> + 'a {
         self.lines
             .iter()
@@ -67,7 +68,7 @@ impl Curves {
             .filter_map(move |line| Some((line.values.get("step")?.as_u64()?, line.number(key)?)))
     }
 
-    /// Epoch (from 0) and mean over its logged steps of a number, such as `loss`.
+    /// Returns the epoch (from 0) and the mean of a number over the logged steps of the epoch, such as `loss`.
     #[must_use]
     pub fn epochs(&self, key: &str) -> Vec<(u64, f64)> {
         let mut epochs: Vec<(u64, f64, f64)> = vec![];

@@ -29,7 +29,7 @@ impl Logits {
         Ok(Self { classes, values })
     }
 
-    /// The rows, one an image.
+    /// Returns the rows, one for each image.
     pub fn rows(&self) -> impl Iterator<Item = &[f32]> {
         self.values.chunks(self.classes.max(1))
     }

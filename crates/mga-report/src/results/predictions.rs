@@ -6,16 +6,16 @@ use anyhow::Context;
 use mga_train::csv_file::bared;
 use serde::{Deserialize, Serialize};
 
-/// One image.
+/// The prediction for one image.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Prediction {
     /// The image.
     pub path: String,
-    /// Its class.
+    /// The true class.
     pub label: String,
-    /// What the model says.
+    /// The predicted class.
     pub predicted: String,
-    /// With which softmax probability.
+    /// The softmax probability of the predicted class.
     pub confidence: f64,
     /// Whether they agree.
     pub correct: bool,
@@ -54,7 +54,7 @@ impl Predictions {
         Ok(Self(rows.into_iter().filter_map(labelled).collect()))
     }
 
-    /// Classes among labels and predictions, sorted.
+    /// Returns the classes among labels and predictions, sorted.
     #[must_use]
     pub fn classes(&self) -> Vec<&str> {
         let mut classes: Vec<_> = self.0.iter().flat_map(|row| [row.label.as_str(), row.predicted.as_str()]).collect();
@@ -63,7 +63,7 @@ impl Predictions {
         classes
     }
 
-    /// Share of images predicted right; `None` without images.
+    /// Returns the share of images that are predicted correctly; `None` without images.
     #[must_use]
     pub fn top1(&self) -> Option<f64> {
         let correct = self.0.iter().filter(|row| row.correct).count();

@@ -14,31 +14,31 @@ use super::search::SearchSpace;
 /// Something that was found and is no run, or cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Note {
-    /// Where.
+    /// The path that the note is about.
     pub path: PathBuf,
-    /// What is the matter, and what was done about it.
+    /// The problem, and what was done about it.
     pub message: String,
 }
 
 /// The runs of some folders.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Results {
-    /// What to call them: the sweep's name, else the first folder's.
+    /// The name of the collection: the sweep's name, else the first folder's.
     pub name: String,
     /// The runs, in the sweep's order.
     pub records: Vec<Record>,
     /// Runs that `plan.json` does not list: of an earlier version of the sweep file, its base, the data or the program. They
     /// are kept, and not counted.
     pub earlier: Vec<Record>,
-    /// What is no run, and was left out.
+    /// Notes on folders that are not runs and were left out.
     pub notes: Vec<Note>,
-    /// What was searched, where the runs are of one random or TPE search.
+    /// The search, if the runs belong to one random or TPE search.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub search: Option<SearchSpace>,
 }
 
 impl Results {
-    /// Every note: on folders that were left out, and on runs.
+    /// Returns all notes: those on folders that were left out, and those on runs.
     pub fn all_notes(&self) -> impl Iterator<Item = Note> + '_ {
         let of_runs = self.records.iter().flat_map(|record| {
             record.notes.iter().map(|message| Note { path: record.folder.clone(), message: message.clone() })

@@ -20,16 +20,17 @@ use super::summary::Summary;
 /// The note on a finished run that cannot say what its numbers depend on.
 pub const NO_IDENTITY: &str = "there is no identity.json";
 
-/// One run, as its folder tells it.
+/// A run, as recorded in its folder.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Record {
-    /// Its folder.
+    /// The run's folder.
     pub folder: PathBuf,
     /// The folder's name, unique within its sweep.
     pub key: String,
-    /// Which cell of a sweep it fills. Of a run outside a sweep [`super::derive_cells`] says what tells it from the others.
+    /// The cell of a sweep that the run fills. For a run outside a sweep, [`super::derive_cells`] finds the settings
+    /// that tell it from the others.
     pub cell: Cell,
-    /// How far it is. A summary makes it finished, whatever `state.json` says.
+    /// The state of the run. A run with a summary is finished, whatever `state.json` says.
     pub state: RunState,
     /// Times it was started; 0 where nobody counted.
     pub attempts: u32,
@@ -37,18 +38,18 @@ pub struct Record {
     pub error: Option<String>,
     /// Seconds it took over all attempts; where nobody timed it, those of its training steps.
     pub seconds: Option<f64>,
-    /// What its numbers depend on.
+    /// The identity: everything that the numbers depend on.
     pub identity: Option<Identity>,
     /// The resolved experiment.
     pub experiment: Option<Value>,
     /// Program, machine and device.
     pub environment: Option<Value>,
-    /// What was found of its masks before it trained, where it has any.
+    /// The statistics of the masks before training, if the run has masks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub masks: Option<MaskSurvey>,
-    /// What came of it: there when it is finished, and only then.
+    /// The results, which exist if and only if the run is finished.
     pub summary: Option<Summary>,
-    /// What is missing or wrong in the folder, a sentence each.
+    /// Anything missing or wrong in the folder, one sentence each.
     pub notes: Vec<String>,
     /// Whether the folder says itself which cell the run fills.
     #[serde(skip)]
@@ -113,37 +114,37 @@ impl Record {
         })
     }
 
-    /// Whether its numbers count.
+    /// Returns whether its numbers count.
     #[must_use]
     pub fn is_finished(&self) -> bool {
         self.state == RunState::Finished
     }
 
-    /// A metric of the reported checkpoint: `top1`, `balanced_accuracy`, …, accuracies as fractions of 1.
+    /// Returns a metric of the reported checkpoint: `top1`, `balanced_accuracy`, …, accuracies as fractions of 1.
     #[must_use]
     pub fn metric(&self, key: &str) -> Option<f64> {
         self.summary.as_ref()?.reported()?.metric(key)
     }
 
-    /// What guidance made of the attention; `None` of a run without, and of earlier versions.
+    /// Returns the effect of guidance on the attention; `None` for a run without guidance or of an earlier version.
     #[must_use]
     pub fn guidance(&self) -> Option<Guidance> {
         serde_json::from_value(self.summary.as_ref()?.others.get("guidance")?.clone()).ok()
     }
 
-    /// A setting of the resolved experiment by its dotted key: `model.attention`.
+    /// Returns a setting of the resolved experiment by its dotted key: `model.attention`.
     #[must_use]
     pub fn setting(&self, key: &str) -> Option<&Value> {
         key.split('.').try_fold(self.experiment.as_ref()?, |value, part| value.get(part))
     }
 
-    /// A value of `environment.json`.
+    /// Returns a value of `environment.json`.
     #[must_use]
     pub fn environment(&self, key: &str) -> Option<&Value> {
         self.environment.as_ref()?.get(key)
     }
 
-    /// What the reported checkpoint says of every test image; read when asked for.
+    /// Reads the predictions of the reported checkpoint for the test images.
     ///
     /// # Errors
     /// As [`Predictions::read`].
@@ -151,7 +152,7 @@ impl Record {
         Predictions::read(&self.folder)
     }
 
-    /// The scores behind the predictions; read when asked for.
+    /// Reads the scores behind the predictions.
     ///
     /// # Errors
     /// As [`Logits::read`].
@@ -159,7 +160,7 @@ impl Record {
         Logits::read(&self.folder)
     }
 
-    /// How it went; read when asked for.
+    /// Reads the learning curves.
     ///
     /// # Errors
     /// As [`Curves::read`].
@@ -182,7 +183,7 @@ fn contradiction(said: RunState, state: RunState) -> Option<String> {
     }
 }
 
-/// The leaves of nested tables by their dotted keys, in order; arrays are leaves, and empty tables have none.
+/// Returns the leaves of nested tables by their dotted keys, in order; arrays are leaves, and empty tables have none.
 #[must_use]
 pub fn flatten(value: &Value) -> Map<String, Value> {
     fn into(value: &Value, prefix: &str, flat: &mut Map<String, Value>) {

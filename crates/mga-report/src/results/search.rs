@@ -12,11 +12,11 @@ const FILE: &str = "sweep.toml";
 /// A search: how it draws, from what, how often.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SearchSpace {
-    /// How it draws.
+    /// The kind of the search.
     pub search: Search,
-    /// What is drawn from, by dotted key: `{ "log_uniform": [1e-4, 1e-1] }`.
+    /// The ranges that are drawn from, by dotted key: `{ "log_uniform": [1e-4, 1e-1] }`.
     pub ranges: Map<String, Value>,
-    /// How much it may run.
+    /// The budget.
     pub budget: Budget,
 }
 
@@ -55,7 +55,7 @@ impl SearchSpace {
         (file.search != Search::Grid).then_some(Self { search: file.search, ranges, budget: file.budget })
     }
 
-    /// The word in the sweep file: `random` or `tpe`.
+    /// Returns the word in the sweep file: `random` or `tpe`.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self.search {

@@ -3,13 +3,13 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// What came of a run. Keys that only one task or a later version has are in [`Self::others`].
+/// The results of a run. Keys of a single task or of a later version are in [`Self::others`].
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Summary {
     /// The split that `selected` and `last` are of: `test`, or `validation` where there are no test images.
     pub split: String,
-    /// What the reported checkpoint was selected on: `validation`, `last` or `test`.
+    /// The images or epoch that the reported checkpoint was selected on: `validation`, `last` or `test`.
     pub select_on: String,
     /// Whether that is the test set, which flatters.
     pub selected_on_test: bool,
@@ -21,7 +21,7 @@ pub struct Summary {
     pub stopped_early: bool,
     /// The epoch (from 0) with the best score on the images that are selected on.
     pub best_epoch: Option<u64>,
-    /// That score, higher being better: cross entropy is negative.
+    /// The score of that checkpoint. Higher is better, so cross entropy is negative.
     pub best_score: Option<f64>,
     /// The selected checkpoint evaluated; `None` where the last is reported.
     pub selected: Option<Evaluation>,
@@ -43,13 +43,14 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// What a table shows: the selected checkpoint's evaluation, or the last one's where none was selected.
+    /// Returns the evaluation that a table shows: that of the selected checkpoint, or of the last one if none was
+    /// selected.
     #[must_use]
     pub fn reported(&self) -> Option<&Evaluation> {
         self.selected.as_ref().or(self.last.as_ref())
     }
 
-    /// The best score on validation images; `None` where the run had none or scored on test.
+    /// Returns the best score on validation images; `None` where the run had none or scored on test.
     #[must_use]
     pub fn validation_score(&self) -> Option<f64> {
         self.best_score.filter(|_| self.validation_images > 0 && !self.selected_on_test)
@@ -62,31 +63,31 @@ impl Summary {
 pub struct Evaluation(pub Map<String, Value>);
 
 impl Evaluation {
-    /// A metric, such as `top1` (a fraction of 1); `None` where it is missing, null or no number.
+    /// Returns a metric, such as `top1` (a fraction of 1); `None` where it is missing, null or no number.
     #[must_use]
     pub fn metric(&self, key: &str) -> Option<f64> {
         self.0.get(key).and_then(Value::as_f64)
     }
 
-    /// The split.
+    /// Returns the split.
     #[must_use]
     pub fn split(&self) -> Option<&str> {
         self.0.get("split").and_then(Value::as_str)
     }
 
-    /// The epoch, from 0.
+    /// Returns the epoch, from 0.
     #[must_use]
     pub fn epoch(&self) -> Option<u64> {
         self.0.get("epoch").and_then(Value::as_u64)
     }
 
-    /// Images it was taken over.
+    /// Returns the number of images of the evaluation.
     #[must_use]
     pub fn images(&self) -> Option<u64> {
         self.0.get("images").and_then(Value::as_u64)
     }
 
-    /// Metrics and their values: every number but the epoch and the counts.
+    /// Iterates over the metrics and their values: all numbers except the epoch and the counts.
     pub fn metrics(&self) -> impl Iterator<Item = (&str, f64)> {
         let counts =
             ["epoch", "images", "masks_used", "masks_divided", "reference_masks_used", "unlabelled", "not_finite"];

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-/// What the values of a column are.
+/// The type of the values of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// True or false.
@@ -20,9 +20,9 @@ pub enum Kind {
 pub struct Column {
     /// Dotted: `model.attention`, `selected.top1`.
     pub name: String,
-    /// Of the values.
+    /// The type of the values.
     pub kind: Kind,
-    /// One a run.
+    /// The values, one for each run.
     pub values: Vec<Value>,
 }
 
@@ -53,7 +53,7 @@ impl Column {
         Self { name, kind, values: values.into_iter().map(fit).collect() }
     }
 
-    /// The value of a row as text: nothing where there is none, numbers so that they are read back to the bit.
+    /// Formats the value of a row: empty if there is none, and numbers so that they are read back to the bit.
     #[must_use]
     pub fn text(&self, row: usize) -> String {
         match self.values.get(row) {

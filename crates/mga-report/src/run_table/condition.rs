@@ -52,13 +52,14 @@ impl FromStr for Condition {
 }
 
 impl Condition {
-    /// The column that is compared.
+    /// Returns the column that is compared.
     #[must_use]
     pub fn key(&self) -> &str {
         &self.key
     }
 
-    /// The rows of `table`, out of `rows`, that fulfil it. A value that is missing equals nothing but the empty value.
+    /// Returns the rows of `table`, out of `rows`, that fulfil the condition. A missing value equals only the empty
+    /// value.
     ///
     /// # Errors
     /// The table has no such column; a value to be greater or less than is no number.

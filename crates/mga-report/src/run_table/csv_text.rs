@@ -4,7 +4,8 @@ use mga_train::csv_file::CsvFile;
 
 use super::table::RunTable;
 
-/// A header and a line a run. A missing value is empty; numbers are read back to the bit; nothing is a formula.
+/// Writes the table as CSV: a header, and one line per run. A missing value is empty, numbers are read back to the bit,
+/// and no cell is a formula.
 ///
 /// # Errors
 /// Never in practice: it is written to memory.

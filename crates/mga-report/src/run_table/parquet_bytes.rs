@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::column::{Column, Kind};
 use super::table::RunTable;
 
-/// One row a run; every column may hold nulls. Compressed with Snappy.
+/// Writes the table as Parquet, one row per run. Every column may hold nulls. The data is compressed with Snappy.
 ///
 /// # Errors
 /// Never in practice: it is written to memory.

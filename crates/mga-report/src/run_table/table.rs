@@ -10,7 +10,7 @@ use super::column::Column;
 use super::sections::SECTIONS;
 use crate::results::Record;
 
-/// One row a run, in the order of the records.
+/// A table with one row per run, in the order of the records.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct RunTable {
     /// The columns, each as long as there are runs.
@@ -19,7 +19,7 @@ pub struct RunTable {
 }
 
 impl RunTable {
-    /// Everything that the records say.
+    /// Creates the table with all values of the records.
     #[must_use]
     pub fn of(records: &[Record]) -> Self {
         let mut columns: Vec<Column> = vec![];
@@ -42,13 +42,13 @@ impl RunTable {
         Self { columns, rows: records.len() }
     }
 
-    /// Number of runs.
+    /// Returns the number of runs.
     #[must_use]
     pub fn rows(&self) -> usize {
         self.rows
     }
 
-    /// The column of that name.
+    /// Returns the column of that name.
     ///
     /// # Errors
     /// There is none; the message names the nearest.
@@ -63,7 +63,7 @@ impl RunTable {
         })
     }
 
-    /// A run as an object: every column with its value, or null.
+    /// Returns a run as a JSON object: every column with its value, or null.
     #[must_use]
     pub fn row(&self, row: usize) -> Map<String, Value> {
         let value = |column: &Column| column.values.get(row).cloned().unwrap_or(Value::Null);
