@@ -59,7 +59,7 @@ pub use model::Model;
 pub use nearest::nearest;
 pub use objective::{ByCount, ClassWeights, Objective};
 pub use problem::{ExperimentError, Place, Problem, Severity, SourceFile};
-pub use schema::{document_schema, experiment_schema};
+pub use schema::{document_schema, embed_choice, experiment_schema};
 pub use segmenter::{ClassName, SegmenterSettings};
 pub use settings::Experiment;
 pub use settings_schema::schema_of;

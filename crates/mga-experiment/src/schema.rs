@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use mga_data::transforms::Transforms;
-use mga_registry::Entry;
+use mga_registry::{Entry, Kind};
 use schemars::generate::SchemaSettings;
 use schemars::transform::{RemoveRefSiblings, ReplacePrefixItems, ReplaceUnevaluatedProperties, Transform};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -158,6 +158,40 @@ pub fn document_schema<T: JsonSchema>(title: &str) -> Value {
     definitions.sort_keys();
     schema.insert("definitions".to_owned(), Value::Object(definitions));
     schema.into()
+}
+
+/// Writes into the schema of another kind of file that the key `key` names one of these components: by its name alone, or by
+/// a table with `name` and its settings.
+pub fn embed_choice<K: Kind>(schema: &mut Value, key: &str, entries: &[Entry<K>]) {
+    let mut definitions = take_definitions(schema);
+    let mut own = Map::new();
+    let mut choice = choice(key, entries, &mut own);
+    own.values_mut().for_each(close);
+    definitions.extend(own);
+    definitions.sort_keys();
+    schema["definitions"] = Value::Object(definitions);
+    let described = schema.pointer(&format!("/properties/{key}")).and_then(Value::as_object).cloned();
+    for (name, value) in described.into_iter().flatten().filter(|(name, _)| ["default", "description"].contains(&&**name)) {
+        choice[name] = value;
+    }
+    schema["properties"][key] = choice;
+}
+
+/// The schema of a component's name, or of a table with its name and settings.
+fn choice<K: Kind>(key: &str, entries: &[Entry<K>], definitions: &mut Map<String, Value>) -> Value {
+    let names = entries.iter().map(|entry| {
+        json!({ "type": "string", "const": entry.name, "description": entry.about })
+    });
+    let names: Vec<Value> = names.collect();
+    let definition = format!("Choice.{key}");
+    let table = json!({ "type": "object", "properties": { "name": { "type": "string" } }, "required": ["name"] });
+    definitions.insert(definition.clone(), table);
+    let none = || json_schema!({ "type": "object" });
+    let settings = entries.iter().map(|entry| {
+        (vec![entry.name.clone()], entry.about.clone(), entry.schema.clone().unwrap_or_else(none))
+    });
+    name_alternatives(definitions, &definition, "name", settings.collect());
+    json!({ "anyOf": [{ "oneOf": names }, { "$ref": format!("#/definitions/{definition}") }] })
 }
 
 /// Makes the table `definition` depend on the name under `tag`: one alternative for each set of names that share

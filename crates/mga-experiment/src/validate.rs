@@ -95,7 +95,8 @@ impl<'a> Checker<'a> {
         self.fault(path, About::Value, message);
     }
 
-    /// One of several schemas has to fit; if one is of the value's type, its faults are the ones to report.
+    /// One of several schemas has to fit; if one is of the value's type, its faults are the ones to report. A text counts as
+    /// a name that is misspelt where it is near to one.
     fn check_any(&mut self, alternatives: &[&'a Value], value: &Value, path: &KeyPath) {
         let mut faults_of_same_type = Vec::new();
         for alternative in alternatives {
@@ -105,7 +106,8 @@ impl<'a> Checker<'a> {
                 return;
             }
             let alternative = resolve(self.root, alternative);
-            if fits_type(alternative, value) && choices(alternative).is_none() {
+            let misspelt = |names: Vec<&str>| value.as_str().is_some_and(|text| nearest(text, names).is_some());
+            if fits_type(alternative, value) && choices(alternative).is_none_or(misspelt) {
                 faults_of_same_type.push(checker.faults);
             }
         }

@@ -17,7 +17,8 @@ pub(super) fn searched(report: &Report) -> String {
             count(budget.startup, "draw", "draws"),
             budget.parallel
         ),
-        _ => "random draws".to_owned(),
+        "random" => "random draws".to_owned(),
+        other => format!("the search `{other}`"),
     };
     let runs = search.draws.iter().map(|draw| draw.runs).max().unwrap_or(0);
     let mut text = format!(

@@ -4,7 +4,7 @@ use mga_experiment::{Document, ExperimentError, KeyPath, Loaded};
 use serde_json::{Map, Value};
 
 use super::expand::Point;
-use super::file::{Baseline, Search, SweepFile};
+use super::file::{Baseline, SweepFile};
 use super::settings::{lookup, same, settings};
 
 /// Which points are of the baseline's arm.
@@ -41,7 +41,7 @@ pub(super) fn chosen(
         }
     }
     // A search draws its arms: whether one of them is the baseline is chance.
-    let drawn = file.search != Search::Grid;
+    let drawn = !file.ranges.is_empty();
     let message = match arms.as_slice() {
         [_] => return Ok(chosen),
         _ if drawn => return Ok(chosen),

@@ -146,7 +146,7 @@ mod tests {
         Plan {
             name: "s".to_owned(),
             folder: "/nowhere".into(),
-            search: Default::default(),
+            search: mga_registry::Choice::from("grid"),
             metric: metric.to_owned(),
             lower_is_better: metric == "cross_entropy",
             launcher: Default::default(),

@@ -1,4 +1,4 @@
-//! The draws of a TPE search, kept in its folder: what was drawn stays drawn, whatever is retried later.
+//! The draws of a search in rounds, kept in its folder: what was drawn stays drawn, whatever is retried later.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::plan::{Plan, write_changed};
 use super::planner::Planner;
-use super::tpe::{self, Trial};
+use super::search::{Outcome, Trial};
 
 /// Their file in the sweep's folder.
 const FILE: &str = "draws.json";
@@ -29,7 +29,7 @@ impl Draws {
     /// A file that cannot be read; draws from other ranges.
     pub fn read(folder: &Path, planner: &Planner<'_>) -> anyhow::Result<Self> {
         let path = folder.join(FILE);
-        let keys: Vec<String> = planner.space().ranges.iter().map(|(setting, _)| setting.key.to_string()).collect();
+        let keys: Vec<String> = planner.dimensions().iter().map(|dimension| dimension.key.to_string()).collect();
         if !path.is_file() {
             return Ok(Self { keys, values: Vec::new() });
         }
@@ -46,28 +46,16 @@ impl Draws {
         Ok(draws)
     }
 
-    /// Draws the next round from the scores in `plan`, and writes it down. False: the budget is spent.
+    /// Draws the next round from the scores in `plan`; `None`: nothing was run yet. False: there is none, because the budget
+    /// is spent or the search is over.
     ///
     /// # Errors
-    /// The folder cannot be written to.
+    /// What keeps the search from drawing.
     pub fn more(&mut self, planner: &Planner<'_>, plan: Option<&Plan>) -> anyhow::Result<bool> {
-        let budget = &planner.file().budget;
-        let total = planner.draws().unwrap_or(0);
-        let round = budget.parallel.min(total.saturating_sub(self.values.len()));
-        if round == 0 {
-            return Ok(false);
-        }
-        let trials = plan.map(|plan| trials(plan, &self.values)).unwrap_or_default();
-        for _ in 0..round {
-            let number = self.values.len();
-            let random = number < budget.startup || trials.is_empty();
-            self.values.push(if random {
-                planner.random_draw(number)
-            } else {
-                tpe::draw(&planner.space().ranges, &trials, budget.seed, number)?
-            });
-        }
-        Ok(true)
+        let draws = planner.next_draws(&trials(plan, &self.values))?;
+        let drawn = !draws.is_empty();
+        self.values.extend(draws);
+        Ok(drawn)
     }
 
     /// Writes them down.
@@ -79,10 +67,10 @@ impl Draws {
     }
 }
 
-/// Each draw with the mean score of its runs; a draw of which one has none has none.
-fn trials(plan: &Plan, values: &[Vec<Value>]) -> Vec<Trial> {
+/// Each draw with the mean score of its runs, in their order.
+fn trials(plan: Option<&Plan>, values: &[Vec<Value>]) -> Vec<Trial> {
     let mut scores: BTreeMap<usize, Vec<Option<f64>>> = BTreeMap::new();
-    for cell in &plan.cells {
+    for cell in plan.into_iter().flat_map(|plan| &plan.cells) {
         if let Some(draw) = cell.record.draw {
             scores.entry(draw).or_default().push(cell.score());
         }
@@ -91,10 +79,13 @@ fn trials(plan: &Plan, values: &[Vec<Value>]) -> Vec<Trial> {
         let known: Option<Vec<f64>> = scores.iter().copied().collect();
         known.filter(|known| !known.is_empty()).map(|known| known.iter().sum::<f64>() / known.len() as f64)
     };
-    // A draw whose runs are those of an earlier one, equal in all values, has no cells of its own.
-    (values.iter().enumerate())
-        .filter_map(|(number, values)| Some(Trial { values: values.clone(), score: mean(scores.get(&number)?) }))
-        .collect()
+    let outcome = |number: usize| match scores.get(&number) {
+        // A draw whose runs are those of an earlier one, equal in all values, has no cells of its own.
+        None => Outcome::Repeated,
+        Some(scores) => mean(scores).map_or(Outcome::Failed, Outcome::Scored),
+    };
+    let trial = |(number, values): (usize, &Vec<Value>)| Trial { values: values.clone(), outcome: outcome(number) };
+    values.iter().enumerate().map(trial).collect()
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use mga_experiment::{Assignment, Document, KeyPath, Problem, nearest};
 use serde_json::{Map, Value};
 
-use super::file::{Search, SweepFile};
-use super::search::{self, Range};
+use super::file::SweepFile;
+use super::search::{Range, SearchDimension, is_range};
 use super::settings::{Setting, lookup, repeats, same, settings};
 
 /// One way along a dimension.
@@ -77,7 +77,7 @@ struct Exclusion {
 pub(super) struct Space {
     fixed: Vec<Dimension>,
     exclusions: Vec<Exclusion>,
-    /// What is drawn.
+    /// What is drawn from.
     pub(super) ranges: Vec<(Setting, Range)>,
 }
 
@@ -96,6 +96,13 @@ impl Space {
         let exclusions = reader.exclusions(file);
         fixed.sort_by_key(|dimension| !dimension.repeats);
         Self { fixed, exclusions, ranges }
+    }
+
+    /// What is drawn from, in the order of the file.
+    pub(super) fn dimensions(&self) -> Vec<SearchDimension> {
+        let dimension =
+            |(setting, range): &(Setting, Range)| SearchDimension { key: setting.key.clone(), range: range.clone() };
+        self.ranges.iter().map(dimension).collect()
     }
 
     /// Runs of one draw; of a grid, all.
@@ -300,22 +307,12 @@ impl Reader<'_> {
     fn ranges(&mut self, file: &SweepFile) -> Vec<(Setting, Range)> {
         let mut ranges = Vec::new();
         let at = KeyPath::dotted("ranges");
-        for setting in settings(&file.ranges, &at, self.document, search::is_range, self.problems) {
+        for setting in settings(&file.ranges, &at, self.document, is_range, self.problems) {
             self.take(&setting, "[ranges]");
             match Range::read(&setting.value) {
                 Ok(range) => ranges.push((setting, range)),
                 Err(message) => self.error(&setting.at, message),
             }
-        }
-        match file.search {
-            Search::Grid if !file.ranges.is_empty() => {
-                self.error(&at, "are drawn from with search = \"random\" or \"tpe\"; a grid has lists in [axes]");
-            }
-            Search::Random | Search::Tpe if file.ranges.is_empty() => {
-                let message = "draws from [ranges], and there are none; add some, or set search = \"grid\"";
-                self.error(&KeyPath::dotted("search"), message);
-            }
-            _ => {}
         }
         ranges
     }

@@ -2,6 +2,7 @@
 //!
 //! The keys are a contract with everybody who keeps sweep files: add to them, do not rename them.
 
+use mga_registry::Choice;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -25,8 +26,9 @@ pub struct SweepFile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline: Option<Baseline>,
     /// How the cells are found: all combinations, or draws from the ranges as well.
-    #[serde(default)]
-    pub search: Search,
+    #[serde(default = "grid")]
+    #[schemars(with = "String")]
+    pub search: Choice,
     /// Settings, each with the list of its values. Every combination is run, but for those that are excluded. Keys that end
     /// in `seed` or `fold` repeat an arm; all others make one.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
@@ -44,31 +46,17 @@ pub struct SweepFile {
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     #[schemars(extend("additionalProperties" = { "type": "object", "additionalProperties": true }))]
     pub variants: Map<String, Value>,
-    /// With search = "random" or "tpe": settings whose values are drawn, such as
+    /// With a search that draws, such as "random" or "tpe": settings whose values are drawn, such as
     /// "optimiser.learning_rate" = { log_uniform = [1e-4, 1e-1] }.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     #[schemars(extend("additionalProperties" = true))]
     pub ranges: Map<String, Value>,
-    /// How much a random or TPE search may run.
+    /// How much a search that draws may run.
     #[serde(default)]
     pub budget: Budget,
     /// Who starts the runs, and what each launcher is to know: of SLURM, what a run may use.
     #[serde(default)]
     pub launcher: Map<String, Value>,
-}
-
-/// How the cells of a sweep are found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Search {
-    /// All combinations of axes and variants.
-    #[default]
-    Grid,
-    /// Draws from `[ranges]`, each with all combinations of axes and variants.
-    Random,
-    /// As `random`, but later draws go where earlier ones scored well on the validation images (tree-structured Parzen
-    /// estimator). Test images are never looked at.
-    Tpe,
 }
 
 /// The arm that others are compared with.
@@ -82,7 +70,12 @@ pub enum Baseline {
     Settings(Map<String, Value>),
 }
 
-/// How much a random or TPE search may run.
+/// The search that is taken where none is named.
+pub(crate) fn grid() -> Choice {
+    Choice::from("grid")
+}
+
+/// How much a search that draws may run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Budget {

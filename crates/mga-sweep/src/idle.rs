@@ -3,12 +3,11 @@
 use mga_experiment::{Idle, KeyPath, Loaded, Problem, Severity};
 
 use super::expand::Point;
-use super::file::Search;
 use super::settings::repeats;
 
 /// What settings that do nothing come to over all cells. An axis may vary what some arms have no use for, which is said;
 /// what does nothing in any run that sets it is as bad as in an experiment by itself. Of a search, other draws may follow.
-pub(super) fn idle(points: &[Point], loaded: &[Loaded], search: Search) -> Vec<Problem> {
+pub(super) fn idle(points: &[Point], loaded: &[Loaded], drawn: bool) -> Vec<Problem> {
     let mut settings: Vec<(Idle, usize)> = Vec::new();
     for idle in loaded.iter().flat_map(|found| &found.idle) {
         match settings.iter_mut().find(|(known, _)| known.key == idle.key) {
@@ -26,12 +25,12 @@ pub(super) fn idle(points: &[Point], loaded: &[Loaded], search: Search) -> Vec<P
         let varied = points.iter().filter(|point| sets(point, &key)).count();
         let of = if varied > 0 { varied } else { loaded.len() };
         if count < of {
-            if varied == 0 || repeats(&key) || search != Search::Grid {
+            if varied == 0 || repeats(&key) || drawn {
                 return None;
             }
             problem.severity = Severity::Warning;
             problem.message = problem.message.replacen("here", &format!("in {count} of {of} runs"), 1);
-        } else if repeats(&key) || search != Search::Grid {
+        } else if repeats(&key) || drawn {
             problem.severity = Severity::Warning;
         }
         Some(problem)

@@ -4,15 +4,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use mga_core::whole_file::write_all;
+use mga_registry::Choice;
 use mga_train::identity::Identity;
 use mga_train::run_folder::RunFolder;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::file::Search;
 use super::run_state::RunState;
 use super::state::State;
-use super::takeover::TakenOver;
+use super::taken_over::TakenOver;
 
 /// The cells in force, in a sweep's folder.
 pub const PLAN: &str = "plan.json";
@@ -77,7 +77,7 @@ struct Line {
 #[derive(Debug, Serialize, Deserialize)]
 struct Listed {
     sweep: String,
-    search: Search,
+    search: Choice,
     metric: String,
     /// Whether a lower value of it is better, as of a cross entropy.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -94,8 +94,8 @@ pub struct Plan {
     pub name: String,
     /// The sweep's folder.
     pub folder: PathBuf,
-    /// The kind of the search, which finds the cells. A TPE search has the cells drawn so far.
-    pub search: Search,
+    /// The search, which finds the cells. A search that draws in rounds has the cells drawn so far.
+    pub search: Choice,
     /// The metric that selects checkpoints and that a search optimises.
     pub metric: String,
     /// Whether a lower value of it is better.
@@ -277,7 +277,7 @@ impl Plan {
         };
         let listed = Listed {
             sweep: self.name.clone(),
-            search: self.search,
+            search: self.search.clone(),
             metric: self.metric.clone(),
             lower_is_better: self.lower_is_better,
             launcher: self.launcher.clone(),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use mga_experiment::{
-    Better, Components, Defaults, Document, ExperimentError, KeyPath, Loaded, Overrides, Problem, SelectOn, Severity,
+    Better, Components, Defaults, Document, ExperimentError, KeyPath, Loaded, Overrides, Problem, Severity,
     experiment_schema, load_assigned,
 };
 use mga_train::interrupt::Interrupt;
@@ -16,11 +16,13 @@ use serde_json::{Value, json};
 
 use super::baseline;
 use super::expand::{Point, Space, unknown_variant};
-use super::file::{Baseline, Budget, Search, SweepFile};
+use super::file::{Baseline, SweepFile};
 use super::identities::Identities;
 use super::idle::idle;
 use super::key;
 use super::plan::{Cell, CellRecord, EXPERIMENT, Plan, write_changed};
+use super::search::{Drawing, SearchDimension, SearchStrategy, Trial, searches};
+use super::searched::{searched, unsearchable};
 use super::sweep_schema::sweep_schema;
 use super::takeover;
 use crate::launchers::launchers;
@@ -35,6 +37,9 @@ pub struct Planner<'a> {
     overrides: Overrides,
     schema: Value,
     space: Space,
+    /// When draws are made, and what makes them.
+    drawing: Drawing,
+    strategy: Box<dyn SearchStrategy>,
     /// The base by itself, where that is an experiment.
     base_experiment: Option<Loaded>,
     identities: Identities<'a>,
@@ -57,7 +62,8 @@ impl<'a> Planner<'a> {
     /// Everything that is wrong with the file itself, in one pass.
     pub fn read(file: &Path, overrides: Overrides, components: &'a Components) -> Result<Self, ExperimentError> {
         let document = Document::read(file)?;
-        let schema = sweep_schema(&launchers(components));
+        let searches = searches(components);
+        let schema = sweep_schema(&launchers(components), &searches);
         let problems = document.problems(&schema);
         if !problems.is_empty() {
             return Err(ExperimentError { problems });
@@ -66,7 +72,7 @@ impl<'a> Planner<'a> {
             .map_err(|error| ExperimentError::from(document.error(&KeyPath::default(), error.to_string())))?;
         let mut problems = Vec::new();
         let space = Space::read(&sweep, &document, &mut problems);
-        budget(&sweep, &space, &document, &mut problems);
+        let search = searched(&sweep, &space, &searches, &document, &mut problems);
         let base = file.parent().unwrap_or(Path::new("")).join(&sweep.base);
         // The same words as for any experiment that is not there.
         if let Err(error) = Document::read(&base) {
@@ -80,9 +86,9 @@ impl<'a> Planner<'a> {
             problems.push(document.error(&KeyPath::dotted("baseline"), message));
         }
         document.sort(&mut problems);
-        if !problems.is_empty() {
+        let Some((drawing, strategy)) = search.filter(|_| problems.is_empty()) else {
             return Err(ExperimentError { problems });
-        }
+        };
         let schema = experiment_schema(components);
         let base_experiment = load_assigned(&base, &overrides, &[], components, &schema).ok();
         let stem = || file.file_stem().map_or_else(|| "sweep".to_owned(), |stem| stem.to_string_lossy().into_owned());
@@ -95,6 +101,8 @@ impl<'a> Planner<'a> {
             overrides,
             schema,
             space,
+            drawing,
+            strategy,
             base_experiment,
             identities: Identities::new(components),
             warnings: Vec::new(),
@@ -121,46 +129,61 @@ impl<'a> Planner<'a> {
         &self.file
     }
 
-    /// Returns the number of draws that the budget allows; `None` for a grid.
+    /// Returns when the search makes its draws.
+    #[must_use]
+    pub fn drawing(&self) -> Drawing {
+        self.drawing
+    }
+
+    /// Returns the number of draws that the budget allows; `None` for a search that draws nothing.
     #[must_use]
     pub fn draws(&self) -> Option<usize> {
-        match self.file.search {
-            Search::Grid => None,
-            Search::Random | Search::Tpe => Some(self.file.budget.runs / self.space.combinations().max(1)),
-        }
+        (self.drawing != Drawing::Never).then(|| self.file.budget.runs / self.space.combinations().max(1))
     }
 
-    /// Returns the total number of runs, of which `planned` are already known. A TPE search draws the others later.
+    /// Returns the total number of runs, of which `planned` are already known. A search in rounds draws the others later.
     #[must_use]
     pub fn total(&self, planned: usize) -> usize {
-        match self.file.search {
-            Search::Tpe => planned.max(self.draws().unwrap_or(0) * self.space.combinations()),
-            Search::Grid | Search::Random => planned,
+        match self.drawing {
+            Drawing::InRounds => planned.max(self.draws().unwrap_or(0) * self.space.combinations()),
+            Drawing::Never | Drawing::AtOnce => planned,
         }
     }
 
-    /// The keys and ranges that are drawn from.
-    pub(super) fn space(&self) -> &Space {
-        &self.space
+    /// What is drawn from, in the order of the sweep file.
+    pub(super) fn dimensions(&self) -> Vec<SearchDimension> {
+        self.space.dimensions()
     }
 
-    /// The values of draw `number` where nothing is learnt from others: in the order of the ranges.
-    pub(super) fn random_draw(&self, number: usize) -> Vec<Value> {
-        let seed = self.file.budget.seed;
-        self.space.ranges.iter().map(|(setting, range)| range.draw(&setting.key, seed, number)).collect()
+    /// The draws of the next round after `trials`, no more than the budget leaves.
+    ///
+    /// # Errors
+    /// What keeps the search from drawing; draws that do not fit the ranges.
+    pub(super) fn next_draws(&self, trials: &[Trial]) -> anyhow::Result<Vec<Vec<Value>>> {
+        let left = self.draws().unwrap_or(0).saturating_sub(trials.len());
+        if left == 0 {
+            return Ok(Vec::new());
+        }
+        let name = &self.file.search.name;
+        let draws = self.strategy.next(trials, left).with_context(|| format!("search `{name}` cannot draw"))?;
+        let (made, values) = (draws.len(), self.space.ranges.len());
+        anyhow::ensure!(made <= left, "search `{name}` made {made} draws, and the budget leaves {left}");
+        let fits = draws.iter().all(|draw| draw.len() == values);
+        anyhow::ensure!(fits, "search `{name}` made a draw that has not one value for each of the {values} ranges");
+        Ok(draws)
     }
 
-    /// Plans the runs of the file in the folder `out`. For a TPE search, `draws` are those made so far.
+    /// Plans the runs of the file in the folder `out`. For a search in rounds, `draws` are those made so far.
     ///
     /// # Errors
     /// Everything that is wrong with any of the experiments, with their data or weights; nothing is written.
     pub fn plan(&mut self, out: &Path, draws: Option<&[Vec<Value>]>) -> anyhow::Result<Plan> {
         let all: Vec<Vec<Value>>;
-        let draws = match (self.file.search, draws) {
-            (Search::Grid, _) => None,
+        let draws = match (self.drawing, draws) {
+            (Drawing::Never, _) => None,
             (_, Some(draws)) => Some(draws),
             (_, None) => {
-                all = (0..self.draws().unwrap_or(0)).map(|number| self.random_draw(number)).collect();
+                all = self.next_draws(&[])?;
                 Some(all.as_slice())
             }
         };
@@ -168,7 +191,7 @@ impl<'a> Planner<'a> {
         Ok(Plan {
             name: self.name.clone(),
             folder: out.to_path_buf(),
-            search: self.file.search,
+            search: self.file.search.clone(),
             metric,
             lower_is_better,
             launcher: self.file.launcher.clone(),
@@ -209,15 +232,15 @@ impl<'a> Planner<'a> {
             match found {
                 Ok(found) => {
                     problems.extend(found.warnings.iter().cloned());
-                    if self.file.search == Search::Tpe {
-                        problems.extend(unsearchable(&found, &self.document));
+                    if self.drawing == Drawing::InRounds {
+                        problems.extend(unsearchable(&self.file.search.name, &found, &self.document));
                     }
                     loaded.push(found);
                 }
                 Err(error) => problems.extend(error.problems),
             }
         }
-        problems.extend(idle(&points, &loaded, self.file.search));
+        problems.extend(idle(&points, &loaded, self.drawing != Drawing::Never));
         self.settle(problems)?;
         let mut identities = Vec::with_capacity(loaded.len());
         let mut problems = Vec::new();
@@ -329,46 +352,4 @@ pub fn begun_with(out: &Path) -> Defaults {
     let runs = std::fs::read_dir(out.join("runs")).into_iter().flatten().flatten();
     let old = runs.map(|run| of(&run.path().join(EXPERIMENT))).any(|defaults| defaults == Defaults::Old);
     if old { Defaults::Old } else { Defaults::New }
-}
-
-/// A search needs runs to spend, and a grid has no use for them; only one that learns has rounds.
-fn budget(file: &SweepFile, space: &Space, document: &Document, problems: &mut Vec<Problem>) {
-    let (at, combinations) = (KeyPath::dotted("budget.runs"), space.combinations());
-    let (usual, learns) = (Budget::default(), "does nothing here: it counts only with search = \"tpe\"");
-    match file.search {
-        Search::Grid if file.budget.runs > 0 => {
-            problems.push(document.error(&at, "a grid runs all its combinations; set search = \"random\" or \"tpe\""));
-        }
-        Search::Grid | Search::Random if file.budget.startup != usual.startup => {
-            problems.push(document.error(&KeyPath::dotted("budget.startup"), learns));
-        }
-        Search::Grid | Search::Random if file.budget.parallel != usual.parallel => {
-            problems.push(document.error(&KeyPath::dotted("budget.parallel"), learns));
-        }
-        Search::Random | Search::Tpe if file.budget.runs == 0 => {
-            problems.push(document.error(&at, "missing; expected how many runs the search may take"));
-        }
-        Search::Random | Search::Tpe if file.budget.runs < combinations => {
-            let message = format!(
-                "expected at least {combinations}: each draw is run with {combinations} combinations of axes and variants"
-            );
-            problems.push(document.error(&at, message));
-        }
-        _ => {}
-    }
-}
-
-/// Why a search cannot score this experiment.
-fn unsearchable(loaded: &Loaded, document: &Document) -> Option<Problem> {
-    let select = loaded.experiment.eval.select_on;
-    let at = KeyPath::dotted("search");
-    match select {
-        SelectOn::Validation => None,
-        SelectOn::Test => {
-            Some(document.error(&at, "tpe would search on the test images: set eval.select_on = \"validation\""))
-        }
-        SelectOn::Last => {
-            Some(document.error(&at, "tpe improves the score that selects: set eval.select_on = \"validation\""))
-        }
-    }
 }

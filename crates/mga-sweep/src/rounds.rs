@@ -5,9 +5,9 @@ use std::path::Path;
 use mga_train::interrupt::Interrupt;
 
 use super::draws::Draws;
-use super::file::Search;
 use super::plan::Plan;
 use super::planner::Planner;
+use super::search::Drawing;
 use crate::launchers::Rounds;
 
 /// Plans a sweep round by round.
@@ -24,8 +24,8 @@ impl<'a, 'c> PlannedRounds<'a, 'c> {
     /// # Errors
     /// Draws that were made earlier and cannot be read, or are from other ranges.
     pub fn new(planner: &'a mut Planner<'c>, out: &'a Path, interrupt: &'a Interrupt) -> anyhow::Result<Self> {
-        let learns = planner.file().search == Search::Tpe;
-        let draws = learns.then(|| Draws::read(out, planner)).transpose()?;
+        let in_rounds = planner.drawing() == Drawing::InRounds;
+        let draws = in_rounds.then(|| Draws::read(out, planner)).transpose()?;
         Ok(Self { planner, out, draws, interrupt })
     }
 

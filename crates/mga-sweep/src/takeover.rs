@@ -15,31 +15,7 @@ use mga_train::run_folder::RunFolder;
 use super::plan::{CELL, Cell, CellRecord, EXPERIMENT, Plan, read_json};
 use super::run_state::{RunState, STATE};
 use super::state::State;
-
-/// A run that was found under another name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TakenOver {
-    /// The name it was found under.
-    pub from: String,
-    /// The name of its cell from now on. The same: it could not be renamed, and keeps its name for now.
-    pub key: String,
-    /// The state of the run.
-    pub state: RunState,
-}
-
-impl TakenOver {
-    /// Describes it in words.
-    #[must_use]
-    pub fn told(&self) -> String {
-        let Self { from, key, state } = self;
-        let state = state.word();
-        if from == key {
-            format!("{from} ({state}) is a run that the sweep file asks for: it counts, and keeps its name for now")
-        } else {
-            format!("{from} ({state}) is the same run as {key}: it is taken over under that name")
-        }
-    }
-}
+use super::taken_over::TakenOver;
 
 /// Has every cell that is not in the folder of its own name point to the folder where its run lies, if there is one. What
 /// has come furthest is taken. Nothing is moved.

@@ -10,6 +10,7 @@
 //! | `method.rs` | two updates a batch, and a head with a learning rate of its own | `method.name` |
 //! | `class_means.rs` | classes told apart by the nearest mean | |
 //! | `task.rs` | a task that trains nothing | `task` |
+//! | `search.rs` | draws in narrowing windows around the best one | `search`, of a sweep |
 //! | `launcher.rs` | a shell script that starts the runs of a sweep | `launcher.name`, of a sweep |
 //!
 //! `experiments/` holds an experiment of the method, one of the task, and a sweep:
@@ -24,6 +25,7 @@ pub mod dataset;
 pub mod launcher;
 pub mod method;
 pub mod sampler;
+pub mod search;
 pub mod task;
 pub mod teacher;
 pub mod transform;
@@ -44,5 +46,6 @@ pub fn components() -> Components {
         .with(sampler::entry())
         .with(method::entry())
         .with_task(Arc::new(task::NearestMean))
+        .with(search::entry())
         .with_launcher(Arc::new(launcher::ShellScript))
 }

@@ -3,6 +3,7 @@
 use mga_experiment::{Components, experiment_schema};
 use mga_registry::Kind;
 use mga_sweep::launchers::{Launchers, launchers};
+use mga_sweep::search::{Searches, searches};
 use serde_json::{Value, json};
 
 use crate::output;
@@ -98,6 +99,9 @@ pub fn groups(components: &Components) -> Vec<Group> {
     let known = launchers(components);
     let known = known.iter().map(|entry| component(&entry.name, &entry.about)).collect();
     groups.push(group(Launchers::TITLE, "mga sweep --launcher", known));
+    let known = searches(components);
+    let known = known.iter().map(|entry| component(&entry.name, &entry.about)).collect();
+    groups.push(group(Searches::TITLE, Searches::KEY, known));
     for kind in components.kinds.listing() {
         // Transforms of other crates stand in the schema beside those of this workspace.
         if groups.iter().any(|known| known.title == kind.title) {

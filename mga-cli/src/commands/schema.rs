@@ -6,6 +6,7 @@ use anyhow::Context;
 use mga_experiment::Components;
 use mga_experiment::experiment_schema;
 use mga_sweep::launchers::launchers;
+use mga_sweep::search::searches;
 use mga_sweep::sweep_schema;
 
 use crate::output;
@@ -43,7 +44,7 @@ pub fn text(components: &Components) -> anyhow::Result<String> {
 /// # Errors
 /// None that a schema can have; JSON's own.
 pub fn sweep_text(components: &Components) -> anyhow::Result<String> {
-    Ok(serde_json::to_string_pretty(&sweep_schema(&launchers(components)))? + "\n")
+    Ok(serde_json::to_string_pretty(&sweep_schema(&launchers(components), &searches(components)))? + "\n")
 }
 
 /// Runs the command.

@@ -7,7 +7,8 @@ use anyhow::Context;
 use mga_core::whole_file;
 use mga_experiment::{Components, Defaults, Overrides};
 use mga_sweep::launchers::{Launch, Launcher, LauncherComponents, Request, Rounds, launchers, named, queued_of};
-use mga_sweep::{Cell, Estimate, Plan, PlannedRounds, Planner, RunState, Search, State, begun_with, duration};
+use mga_sweep::search::Drawing;
+use mga_sweep::{Cell, Estimate, Plan, PlannedRounds, Planner, RunState, State, begun_with, duration};
 use mga_train::folder_lock::FolderLock;
 use mga_train::run_folder::RunFolder;
 use serde_json::json;
@@ -91,10 +92,11 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
         None => launcher(named(&planner.file().launcher).unwrap_or(LOCAL), &args, components)?,
     };
     anyhow::ensure!(
-        launcher.waits() || planner.file().search != Search::Tpe,
-        "{}: search = \"tpe\" learns from runs as they end, and --launcher {} fixes them when it starts them: use \
+        launcher.waits() || planner.drawing() != Drawing::InRounds,
+        "{}: search = \"{}\" learns from runs as they end, and --launcher {} fixes them when it starts them: use \
          --launcher local, or search = \"random\"",
         args.sweep.display(),
+        planner.file().search.name,
         launcher.name()
     );
     let request = Request {

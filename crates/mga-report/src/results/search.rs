@@ -1,8 +1,10 @@
-//! What a random or TPE search drew from and how much it may run, as its sweep file says.
+//! What a search drew from and how much it may run, as its sweep file says.
 
 use std::path::Path;
 
-use mga_sweep::{Budget, Search, is_range};
+use mga_registry::Choice;
+use mga_sweep::Budget;
+use mga_sweep::search::is_range;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -12,8 +14,8 @@ const FILE: &str = "sweep.toml";
 /// A search: how it draws, from what, how often.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SearchSpace {
-    /// The kind of the search.
-    pub search: Search,
+    /// The search, as the sweep file names it.
+    pub search: Choice,
     /// The ranges that are drawn from, by dotted key: `{ "log_uniform": [1e-4, 1e-1] }`.
     pub ranges: Map<String, Value>,
     /// The budget.
@@ -23,8 +25,7 @@ pub struct SearchSpace {
 /// The part of the sweep file that a search is in.
 #[derive(Deserialize)]
 struct File {
-    #[serde(default)]
-    search: Search,
+    search: Option<Choice>,
     #[serde(default)]
     ranges: Map<String, Value>,
     #[serde(default)]
@@ -52,17 +53,14 @@ impl SearchSpace {
         };
         let mut ranges = Map::new();
         flatten(&file.ranges, "", &mut ranges);
-        (file.search != Search::Grid).then_some(Self { search: file.search, ranges, budget: file.budget })
+        let search = file.search.filter(|_| !ranges.is_empty())?;
+        Some(Self { search, ranges, budget: file.budget })
     }
 
-    /// Returns the word in the sweep file: `random` or `tpe`.
+    /// Returns the name in the sweep file, such as `tpe`.
     #[must_use]
-    pub fn kind(&self) -> &'static str {
-        match self.search {
-            Search::Grid => "grid",
-            Search::Random => "random",
-            Search::Tpe => "tpe",
-        }
+    pub fn kind(&self) -> &str {
+        &self.search.name
     }
 }
 

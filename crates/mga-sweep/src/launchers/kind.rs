@@ -1,23 +1,13 @@
-//! Launchers as a registered kind of component.
+//! Which launchers there are.
 
 use std::sync::Arc;
 
 use mga_experiment::Components;
-use mga_registry::{Entry, Kind, Registry};
+use mga_registry::{Entry, Registry};
 
-use super::launcher::Launcher;
+use super::launcher::{Launcher, Launchers};
 use super::local::Local;
 use super::slurm::Slurm;
-
-/// The kind of component that `--launcher` names.
-#[derive(Debug)]
-pub struct Launchers;
-
-impl Kind for Launchers {
-    type Item = dyn Launcher;
-    const TITLE: &'static str = "launchers of sweeps";
-    const KEY: &'static str = "--launcher";
-}
 
 /// Returns the entry of a launcher in a registry.
 fn entry(launcher: Arc<dyn Launcher>) -> Entry<Launchers> {

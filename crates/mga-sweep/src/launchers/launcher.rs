@@ -2,12 +2,23 @@
 
 use std::collections::BTreeMap;
 
+use mga_registry::Kind;
 use mga_train::interrupt::Interrupt;
 use schemars::Schema;
 use serde_json::{Map, Value};
 
 use super::teller::Teller;
 use crate::plan::{Cell, Plan};
+
+/// The kind of component that `--launcher` names.
+#[derive(Debug)]
+pub struct Launchers;
+
+impl Kind for Launchers {
+    type Item = dyn Launcher;
+    const TITLE: &'static str = "launchers of sweeps";
+    const KEY: &'static str = "--launcher";
+}
 
 /// Starts the runs of a sweep, or hands them to whoever does. `mga sweep --launcher NAME` takes the name of any registered
 /// one.

@@ -13,8 +13,8 @@ mod teller;
 #[cfg(test)]
 mod tests;
 
-pub use kind::{LauncherComponents, Launchers, UnknownLauncher, launchers};
-pub use launcher::{Launch, Launcher, Queued, Request, Rounds, queued_of};
+pub use kind::{LauncherComponents, UnknownLauncher, launchers};
+pub use launcher::{Launch, Launcher, Launchers, Queued, Request, Rounds, queued_of};
 pub use left::Left;
 pub use local::Local;
 pub(crate) use table::embed;

@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use super::kind::Launchers;
+use super::launcher::Launchers;
 
 /// The key that names the launcher that starts the runs where the command line names none.
 const NAME: &str = "name";

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::follower::Follower;
 use crate::plan::{Cell, Plan};
-use crate::takeover::TakenOver;
+use crate::taken_over::TakenOver;
 
 /// Hears what a launcher does with a sweep. The program that shows it implements this.
 pub trait Teller: Follower {

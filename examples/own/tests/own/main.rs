@@ -14,3 +14,5 @@ mod killed;
 mod launcher;
 #[cfg(test)]
 mod program;
+#[cfg(test)]
+mod search;

@@ -1,12 +1,16 @@
 //! Ranges that values are drawn from, and draws that depend on nothing but the seed and their number.
+//!
+//! A value of a range lies at a place on a line of real numbers, on which a search can work without knowing which range it is.
 
 use mga_core::random::Generator;
 use mga_experiment::KeyPath;
 use serde_json::Value;
 
+use crate::settings::same;
+
 /// What a value is drawn from.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Range {
+pub enum Range {
     /// Evenly between two numbers.
     Uniform(f64, f64),
     /// Evenly in the logarithm.
@@ -30,7 +34,7 @@ impl Range {
     ///
     /// # Errors
     /// What is wrong with it, in words.
-    pub(super) fn read(value: &Value) -> Result<Self, String> {
+    pub fn read(value: &Value) -> Result<Self, String> {
         const EXPECTED: &str = "expected { uniform = [low, high] }, { log_uniform = [low, high] }, { integer = [low, high] } or \
              { choice = [...] }";
         let table = value.as_object().ok_or_else(|| format!("{EXPECTED}, found {value}"))?;
@@ -68,8 +72,10 @@ impl Range {
         }
     }
 
-    /// The ends of the line that numbers of this range lie on, half open; choices by their number.
-    pub(super) fn line(&self) -> (f64, f64) {
+    /// Returns the ends of the line that the values lie on, the upper one left out. Values of `log_uniform` lie at their
+    /// natural logarithm, choices at their number from 0.
+    #[must_use]
+    pub fn line(&self) -> (f64, f64) {
         match self {
             Self::Uniform(low, high) => (*low, *high),
             Self::LogUniform(low, high) => (low.ln(), high.ln()),
@@ -78,8 +84,9 @@ impl Range {
         }
     }
 
-    /// The value at a place on [`Range::line`].
-    pub(super) fn at(&self, place: f64) -> Value {
+    /// Returns the value at a place on [`Range::line`]; beyond an end it is that of the end.
+    #[must_use]
+    pub fn at(&self, place: f64) -> Value {
         match self {
             Self::Uniform(low, high) => Value::from(place.clamp(*low, *high)),
             // Six digits say all that a search can know, and read well in tables.
@@ -92,8 +99,24 @@ impl Range {
         }
     }
 
-    /// A value drawn for `key`: a function of the seed and the draw's number.
-    pub(super) fn draw(&self, key: &KeyPath, seed: u64, number: usize) -> Value {
+    /// Returns where a value lies on [`Range::line`]; `None`: it is not of this range, as a choice that is no more.
+    #[must_use]
+    pub fn place(&self, value: &Value) -> Option<f64> {
+        let (low, high) = self.line();
+        let place = match self {
+            Self::Uniform(..) => value.as_f64()?,
+            Self::LogUniform(..) => value.as_f64()?.ln(),
+            // In the middle of the stretch that is rounded to it.
+            Self::Integer(..) => value.as_f64()? + 0.5,
+            Self::Choice(values) => values.iter().position(|other| same(other, value))? as f64,
+        };
+        // The upper end is not on the line.
+        Some(place.clamp(low, high - (high - low) * 1e-12))
+    }
+
+    /// Returns a value drawn evenly from the line for `key`: a function of the seed and the draw's number.
+    #[must_use]
+    pub fn draw(&self, key: &KeyPath, seed: u64, number: usize) -> Value {
         let mut generator = Generator::new(seed, &format!("sweep/{key}"), &[number as u64]);
         let (low, high) = self.line();
         let value = self.at(generator.uniform_in(low, high));
@@ -105,7 +128,7 @@ impl Range {
 }
 
 /// A number to six digits.
-pub(super) fn rounded(number: f64) -> f64 {
+pub(crate) fn rounded(number: f64) -> f64 {
     format!("{number:.5e}").parse().unwrap_or(number)
 }
 
