@@ -44,11 +44,14 @@ fn transform_problems(value: &serde_json::Value) -> Vec<String> {
 }
 
 /// A table of the experiment, such as `[method]`, whose `name` is that of a registered component, and whose other keys are
-/// the component's own settings. An experiment without the table has none of the kind.
+/// the component's own settings; or a list, such as `trackers`, of names and such tables. An experiment without it has none
+/// of the kind.
 #[derive(Debug, Clone, Copy)]
 pub struct TableKind {
-    /// The table.
+    /// The table or list.
     pub table: &'static str,
+    /// Whether it is a list.
+    pub list: bool,
     /// One sentence for the schema.
     pub about: &'static str,
     /// Name, one line and schema of the settings of each component.
@@ -124,10 +127,20 @@ impl Components {
 
     /// The same components with a table of the experiment that names a component of kind `K`; see [`TableKind`].
     #[must_use]
-    pub fn with_table<K: Kind>(mut self, about: &'static str) -> Self {
+    pub fn with_table<K: Kind>(self, about: &'static str) -> Self {
+        self.with_kind::<K>(about, false)
+    }
+
+    /// The same components with a list of the experiment that names components of kind `K`; see [`TableKind`].
+    #[must_use]
+    pub fn with_list<K: Kind>(self, about: &'static str) -> Self {
+        self.with_kind::<K>(about, true)
+    }
+
+    fn with_kind<K: Kind>(mut self, about: &'static str, list: bool) -> Self {
         let table = K::KEY.split('.').next().unwrap_or(K::KEY);
         self.tables.retain(|known| known.table != table);
-        self.tables.push(TableKind { table, about, entries: entries::<K> });
+        self.tables.push(TableKind { table, list, about, entries: entries::<K> });
         self
     }
 

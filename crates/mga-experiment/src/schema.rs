@@ -69,6 +69,11 @@ pub fn experiment_schema(components: &Components) -> Value {
             // Nothing of the kind is registered, so there is nothing to name.
             continue;
         }
+        if kind.list {
+            let items = choice(kind.table, alternatives, &mut definitions);
+            root["properties"][kind.table] = json!({ "description": kind.about, "type": "array", "items": items });
+            continue;
+        }
         let name = json!({ "type": "string" });
         let table = json!({ "type": "object", "description": kind.about, "properties": { "name": name }, "required": ["name"] });
         let definition = format!("Table.{}", kind.table);
@@ -165,32 +170,33 @@ pub fn document_schema<T: JsonSchema>(title: &str) -> Value {
 pub fn embed_choice<K: Kind>(schema: &mut Value, key: &str, entries: &[Entry<K>]) {
     let mut definitions = take_definitions(schema);
     let mut own = Map::new();
-    let mut choice = choice(key, entries, &mut own);
+    let none = || json_schema!({ "type": "object" });
+    let components = entries
+        .iter()
+        .map(|entry| (vec![entry.name.clone()], entry.about.clone(), entry.schema.clone().unwrap_or_else(none)));
+    let mut choice = choice(key, components.collect(), &mut own);
     own.values_mut().for_each(close);
     definitions.extend(own);
     definitions.sort_keys();
     schema["definitions"] = Value::Object(definitions);
     let described = schema.pointer(&format!("/properties/{key}")).and_then(Value::as_object).cloned();
-    for (name, value) in described.into_iter().flatten().filter(|(name, _)| ["default", "description"].contains(&&**name)) {
+    for (name, value) in
+        described.into_iter().flatten().filter(|(name, _)| ["default", "description"].contains(&&**name))
+    {
         choice[name] = value;
     }
     schema["properties"][key] = choice;
 }
 
 /// The schema of a component's name, or of a table with its name and settings.
-fn choice<K: Kind>(key: &str, entries: &[Entry<K>], definitions: &mut Map<String, Value>) -> Value {
-    let names = entries.iter().map(|entry| {
-        json!({ "type": "string", "const": entry.name, "description": entry.about })
-    });
-    let names: Vec<Value> = names.collect();
+fn choice(key: &str, components: Vec<(Vec<String>, String, Schema)>, definitions: &mut Map<String, Value>) -> Value {
+    let named = components.iter().flat_map(|(names, about, _)| names.iter().map(move |name| (name, about)));
+    let names: Vec<Value> =
+        named.map(|(name, about)| json!({ "type": "string", "const": name, "description": about })).collect();
     let definition = format!("Choice.{key}");
     let table = json!({ "type": "object", "properties": { "name": { "type": "string" } }, "required": ["name"] });
     definitions.insert(definition.clone(), table);
-    let none = || json_schema!({ "type": "object" });
-    let settings = entries.iter().map(|entry| {
-        (vec![entry.name.clone()], entry.about.clone(), entry.schema.clone().unwrap_or_else(none))
-    });
-    name_alternatives(definitions, &definition, "name", settings.collect());
+    name_alternatives(definitions, &definition, "name", components);
     json!({ "anyOf": [{ "oneOf": names }, { "$ref": format!("#/definitions/{definition}") }] })
 }
 

@@ -4,6 +4,7 @@
 //! The keys are a contract with everybody who keeps experiment files: add to them, do not rename them.
 
 use mga_core::optim::{OptimiserSettings, ScheduleSettings};
+use mga_registry::Choice;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -56,7 +57,7 @@ pub struct Experiment {
     /// When to evaluate, and which checkpoint to report.
     #[serde(default)]
     pub eval: Evaluation,
-    /// Tables of the kinds that other crates define ([`crate::TableKind`]), already checked against their schemas.
+    /// Tables and lists of the kinds that other crates define ([`crate::TableKind`]), already checked against their schemas.
     #[serde(flatten)]
     #[schemars(skip)]
     pub tables: serde_json::Map<String, serde_json::Value>,
@@ -77,6 +78,12 @@ impl Experiment {
     pub fn named(&self, table: &str) -> Option<(&str, &serde_json::Value)> {
         let table = self.tables.get(table)?;
         Some((table.get("name")?.as_str()?, table))
+    }
+
+    /// Returns the components that a list such as `trackers` names; `None`: the experiment has no such list.
+    #[must_use]
+    pub fn list(&self, key: &str) -> Option<Vec<Choice>> {
+        serde_json::from_value(self.tables.get(key)?.clone()).ok()
     }
 
     /// The experiment as TOML, every setting written out, defaults included: loading it gives an equal experiment,

@@ -8,6 +8,7 @@ use mga_hub::{Hub, Settings, Silent};
 
 use crate::methods::{self, Methods};
 use crate::tasks::{self, TaskComponents};
+use crate::trackers::{self, Trackers};
 
 /// Returns all components of this workspace. What they download goes unshown.
 #[must_use]
@@ -23,5 +24,9 @@ pub fn components(hub: Hub) -> Components {
     let about = "How the classifier is trained; left out: by mask guided attention where model.mask_guidance says so.";
     components = components.with_table::<Methods>(about);
     components = components.with_table::<Samplers>("Which images make a batch; left out: each once an epoch.");
+    trackers::builtin().into_iter().for_each(|tracker| components.kinds.add(tracker));
+    let about = "What hears of the numbers beside metrics.jsonl, each a name or a table with settings; left out: tensorboard. \
+                 They change no number.";
+    components = components.with_list::<Trackers>(about);
     tasks::builtin().into_iter().fold(components, Components::with_task)
 }

@@ -39,7 +39,7 @@ pub struct Identity {
     /// The first 16 hexadecimal digits of SHA-256 over `experiment`, `data`, `weights`, `numerics` and `classes`, and
     /// `reference` where there is one.
     pub id: String,
-    /// Hash of the resolved experiment without name, description, paths, device, threads, workers.
+    /// Hash of the resolved experiment without name, description, paths, device, threads, workers, trackers.
     pub experiment: String,
     /// Hash over every image's content, label and split, and the masks.
     pub data: String,
@@ -257,7 +257,7 @@ pub fn weights_hash(weights: Option<&WeightsFile>, hashes: &FileHashes) -> anyho
 /// An experiment that cannot be written as JSON: none that was loaded.
 pub fn experiment_hash(experiment: &Experiment) -> anyhow::Result<String> {
     let mut value = serde_json::to_value(experiment)?;
-    for key in ["name", "description", "device", "threads"] {
+    for key in ["name", "description", "device", "threads", "trackers"] {
         remove(&mut value, &[key]);
     }
     for key in ["workers", "prefetch", "verify", "groups_may_leak"].into_iter().chain(PATHS) {

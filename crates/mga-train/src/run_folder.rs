@@ -1,7 +1,5 @@
 //! A run's folder: what lies in it, and how it is written.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -12,7 +10,6 @@ use serde::Serialize;
 
 use crate::csv_file::CsvFile;
 use crate::folder_lock::FolderLock;
-use crate::tensorboard::{self, EventFile};
 
 /// Files that a sweep's folder holds, and a run's does not.
 const SWEEP: [&str; 3] = ["sweep.toml", "plan.json", "draws.json"];
@@ -146,77 +143,9 @@ impl RunFolder {
     }
 }
 
-/// `metrics.jsonl`: one object a line, only ever appended to, and cut back to a checkpoint's length when resumed. Beside it
-/// goes TensorBoard's file, which says the same.
-pub struct MetricsLog {
-    file: File,
-    path: PathBuf,
-    events: EventFile,
-}
-
-impl MetricsLog {
-    /// Opens the log and cuts it to `length` bytes: what came after the checkpoint is done again.
-    pub fn open(path: &Path, length: u64) -> anyhow::Result<Self> {
-        let failed = || format!("{}: cannot be opened", path.display());
-        let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(path).with_context(failed)?;
-        let present = file.metadata().with_context(failed)?.len();
-        if present < length {
-            anyhow::bail!(
-                "{}: {present} bytes, but the checkpoint was saved at {length}; the log was cut",
-                path.display()
-            );
-        }
-        file.set_len(length).with_context(failed)?;
-        file.seek(std::io::SeekFrom::End(0)).with_context(failed)?;
-        let log = std::fs::read_to_string(path).with_context(failed)?;
-        let events = EventFile::open(&path.with_file_name(tensorboard::FILE), &log)
-            .with_context(|| format!("{}: cannot be made into TensorBoard's file", path.display()))?;
-        Ok(Self { file, path: path.to_path_buf(), events })
-    }
-
-    /// Appends one object.
-    pub fn append(&mut self, value: &impl Serialize) -> anyhow::Result<()> {
-        let value = serde_json::to_value(value)?;
-        let line = format!("{value}\n");
-        self.file.write_all(line.as_bytes()).with_context(|| format!("{}: cannot be written", self.path.display()))?;
-        self.events.append(&value)
-    }
-
-    /// Makes sure that all is on the disk, and says how long the log is.
-    pub fn sync(&mut self) -> anyhow::Result<u64> {
-        let failed = || format!("{}: cannot be written", self.path.display());
-        self.file.sync_all().with_context(failed)?;
-        Ok(self.file.metadata().with_context(failed)?.len())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_log_is_cut_back_to_its_checkpoint() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("metrics.jsonl");
-        let mut log = MetricsLog::open(&path, 0).unwrap();
-        log.append(&1).unwrap();
-        let length = log.sync().unwrap();
-        log.append(&2).unwrap();
-        drop(log);
-        MetricsLog::open(&path, length).unwrap().append(&3).unwrap();
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "1\n3\n");
-        assert!(MetricsLog::open(&path, 100).is_err());
-        // What is damaged is named: the log, and TensorBoard's file.
-        std::fs::write(&path, "1\n{torn\n").unwrap();
-        let error = format!("{:#}", MetricsLog::open(&path, 8).err().unwrap());
-        assert!(error.contains("metrics.jsonl: ") && error.contains("line 2 ") && error.contains("{torn"), "{error}");
-        std::fs::write(&path, "1\n").unwrap();
-        let events = path.with_file_name(tensorboard::FILE);
-        std::fs::remove_file(&events).unwrap();
-        std::fs::create_dir(&events).unwrap();
-        let error = format!("{:#}", MetricsLog::open(&path, 2).err().unwrap());
-        assert!(error.contains(&format!("{}: cannot be written", events.display())), "{error}");
-    }
 
     #[test]
     fn a_folder_with_a_run_is_refused() {

@@ -10,6 +10,7 @@
 //! | `method.rs` | two updates a batch, and a head with a learning rate of its own | `method.name` |
 //! | `class_means.rs` | classes told apart by the nearest mean | |
 //! | `task.rs` | a task that trains nothing | `task` |
+//! | `tracker.rs` | the numbers of a run as a CSV file | `trackers` |
 //! | `search.rs` | draws in narrowing windows around the best one | `search`, of a sweep |
 //! | `launcher.rs` | a shell script that starts the runs of a sweep | `launcher.name`, of a sweep |
 //!
@@ -28,6 +29,7 @@ pub mod sampler;
 pub mod search;
 pub mod task;
 pub mod teacher;
+pub mod tracker;
 pub mod transform;
 
 use std::sync::Arc;
@@ -46,6 +48,7 @@ pub fn components() -> Components {
         .with(sampler::entry())
         .with(method::entry())
         .with_task(Arc::new(task::NearestMean))
+        .with(tracker::entry())
         .with(search::entry())
         .with_launcher(Arc::new(launcher::ShellScript))
 }

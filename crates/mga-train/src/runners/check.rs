@@ -12,6 +12,7 @@ use crate::progress::Listener;
 use crate::runners::training;
 use crate::tasks::Purpose;
 use crate::torn_groups::TornGroups;
+use crate::trackers::Tracking;
 use crate::weights_source::WeightsFile;
 
 /// Refuses what training would refuse, and says what will train. The weights that the experiment names are settled in it.
@@ -38,6 +39,7 @@ pub fn check(
     let (_, contents) = data.fingerprint(&FileHashes::of_user(), voice)?;
     job.rehearse()?;
     training::stores(&loaded.experiment, job.as_ref())?;
+    Tracking::of(loaded, components, voice)?;
     loaders::to_train(loaded, job.as_ref(), data.as_ref())?;
     data.verify(&loaded.experiment, &contents, voice, interrupt)?;
     // As in training, after all that cannot be read was told at once.

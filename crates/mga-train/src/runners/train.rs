@@ -8,6 +8,7 @@ use super::finish::finish;
 use super::training::{self, Training};
 use crate::TaskComponents;
 use crate::assemble;
+use crate::checkpoint::Progress;
 use crate::environment::Environment;
 use crate::file_hashes::FileHashes;
 use crate::identity::{self, Identity, Resumed, experiment_hash, weights_hash};
@@ -17,8 +18,9 @@ use crate::looked::Looked;
 use crate::mask_files::LOOKED_AT;
 use crate::progress::Listener;
 use crate::run_folder::RunFolder;
-use crate::tasks::Purpose;
+use crate::tasks::{Job, Purpose, TaskData};
 use crate::torn_groups::TornGroups;
+use crate::trackers::Tracking;
 
 /// A run that was trained to its end.
 #[derive(Debug, Clone)]
@@ -72,6 +74,7 @@ pub fn train(
         job.rehearse()?;
         training::stores(experiment, job.as_ref())?;
     }
+    let tracking = Tracking::of(loaded, components, voice)?;
     let to_train = loaders::to_train(loaded, job.as_ref(), data.as_ref())?;
     data.verify(experiment, &contents, voice, interrupt)?;
     // A run that began has been looked at. After all that cannot be read was told at once.
@@ -121,11 +124,28 @@ pub fn train(
         interrupt: interrupt.clone(),
         report: voice.run(experiment, task.metrics().iter().find(|m| m.name == experiment.eval.metric).copied()),
         voice,
+        tracking: &tracking,
         identity: experiment_hash(experiment)?,
     };
-    let progress = training.run(resume)?;
-    data.masks().warnings().iter().for_each(|warning| say(&format!("warning: {warning}")));
-    let text = finish(loaded, job.as_ref(), data.as_ref(), folder, &progress, voice, interrupt).map_err(|error| {
+    let outcome = training
+        .run(resume)
+        .and_then(|progress| closed(loaded, job.as_ref(), data.as_ref(), folder, &progress, (voice, interrupt)));
+    tracking.ends(&outcome);
+    drop(lock);
+    Ok(Trained { folder: folder.clone(), text: outcome? })
+}
+
+/// Evaluates what was trained, and says what came of it.
+fn closed(
+    loaded: &Loaded,
+    job: &dyn Job,
+    data: &dyn TaskData,
+    folder: &RunFolder,
+    progress: &Progress,
+    (voice, interrupt): (&dyn Listener, &Interrupt),
+) -> anyhow::Result<String> {
+    data.masks().warnings().iter().for_each(|warning| voice.say(&format!("warning: {warning}")));
+    finish(loaded, job, data, folder, progress, voice, interrupt).map_err(|error| {
         if !error.is::<Interrupted>() {
             return error;
         }
@@ -134,7 +154,5 @@ pub fn train(
             "interrupted while evaluating the trained model; evaluate it again with: mga train --resume {folder}"
         ))
         .into()
-    })?;
-    drop(lock);
-    Ok(Trained { folder: folder.clone(), text })
+    })
 }

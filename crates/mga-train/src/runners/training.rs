@@ -14,8 +14,10 @@ use super::step::{Moved, NotFinite, StepContext, StepWork};
 use super::suspect::{Suspect, suspect};
 use crate::checkpoint::{self, Progress};
 use crate::interrupt::{Interrupt, Interrupted};
+use crate::metrics_log::MetricsLog;
 use crate::progress::{EpochEnd, Listener, ProgressReport};
-use crate::run_folder::{MetricsLog, RunFolder};
+use crate::run_folder::RunFolder;
+use crate::trackers::{TrackedRun, Tracking};
 
 /// Everything a training run works with.
 pub struct Training<'a> {
@@ -37,6 +39,8 @@ pub struct Training<'a> {
     pub report: Arc<dyn ProgressReport>,
     /// How notes are said.
     pub voice: &'a dyn Listener,
+    /// What hears of the numbers besides.
+    pub tracking: &'a Tracking<'a>,
     /// Hash of the experiment.
     pub identity: String,
 }
@@ -82,7 +86,8 @@ impl Training<'_> {
             }
         }
         self.masks.recall(&progress.masks);
-        let mut log = MetricsLog::open(&self.folder.metrics(), progress.metrics_bytes)?;
+        let (mut log, text) = MetricsLog::open(&self.folder.metrics(), progress.metrics_bytes)?;
+        self.tracking.begins(&TrackedRun { experiment: self.experiment, folder: &self.folder, log: &text });
         let steps = self.train.batches_per_epoch().div_ceil(self.experiment.train.accumulate);
         if steps == 0 {
             let images = self.train.indices().len();
@@ -166,6 +171,7 @@ impl Training<'_> {
                 line["learning_rate"] = serde_json::json!(rate * factor);
                 line["images_per_second"] = serde_json::json!(speed);
                 log.append(&line)?;
+                self.tracking.line(&line);
             }
             let every = self.experiment.train.checkpoint_every as u64;
             let more = stream.peek().is_some();
@@ -198,6 +204,7 @@ impl Training<'_> {
             };
             let line = result.line(split, Some(epoch));
             log.append(&line)?;
+            self.tracking.line(&line);
             result.notes(split).iter().for_each(|note| self.voice.say(&format!("warning: {note}")));
             // NaN is above nothing, and nothing is above it: it would select the first epoch for good.
             let score = result.score().filter(|score| score.is_finite());
@@ -396,6 +403,7 @@ mod tests {
             interrupt: Interrupt::default(),
             report: voice.run(experiment, None),
             voice,
+            tracking: &Tracking::none(voice),
             identity: String::new(),
         }
         .run(from > 0)

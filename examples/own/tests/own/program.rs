@@ -14,6 +14,7 @@ fn every_component_is_listed() {
         ("sampler.name", "episodes"),
         ("method.name", "swapped-patches"),
         ("task", "nearest-mean"),
+        ("trackers", "csv"),
         ("mga sweep --launcher", "shell-script"),
         ("search, of a sweep", "coarse-to-fine"),
     ] {
@@ -44,6 +45,8 @@ fn mistakes_are_told_before_anything_trains() {
         ("sampler.queries=1000", "expected a multiple of that"),
         ("train.accumulate=2", "updates twice a batch"),
         ("data.directions=1", "data.directions"),
+        ("trackers=[\"cvs\"]", "did you mean `csv`"),
+        ("trackers=[{ name = \"csv\", file = \"a/b.csv\" }]", "trackers: `csv`, `file`: expected the name of a file"),
     ] {
         for command in ["check", "train"] {
             let said = fail(folder.on(command, "swapped-patches.toml", &["--set", set]));
