@@ -2,14 +2,15 @@
 
 use super::cells::{comparisons, every_run, headline, masks, scores, sentences};
 use super::escape::markdown as escape;
+use super::html::{Filled, Part};
 use super::legend::legend;
 use super::model::Report;
 use super::search_cells::{draws, importance, reading};
 use super::text_table::Cells;
 
-/// Returns the report as a page.
+/// Returns the report as a page, with the paragraphs and tables of the [filled](crate::html::fill) sections of other crates.
 #[must_use]
-pub fn text(report: &Report) -> String {
+pub fn text(report: &Report, contents: &[Filled]) -> String {
     let mut page =
         format!("# {}\n\n{}.\n\n{}", escape(&report.title), escape(&headline(report)), table(&scores(report)));
     let legend = legend(report);
@@ -36,11 +37,29 @@ pub fn text(report: &Report) -> String {
     }
     page += &format!("\n## Runs\n\n{}", table(&every_run(report)));
     page += &format!("\n## Methods\n\n{}", paragraphs(report));
+    contents.iter().for_each(|filled| page += &section(filled));
     if !report.notes.is_empty() {
         let notes = report.notes.iter().map(|note| format!("- {}\n", escape(note)));
         page += &format!("\n## Notes\n\n{}", notes.collect::<String>());
     }
     page
+}
+
+/// A section as far as it is paragraphs and tables; nothing of one that has neither.
+fn section(Filled { title, content, .. }: &Filled) -> String {
+    let parts = content.parts().iter().filter_map(|part| match part {
+        Part::Paragraph(text) => Some(escape(text) + "\n"),
+        Part::Table(given) => {
+            let mut cells = Cells::new(given.heads.iter().map(|head| head.title.clone()).collect(), 0);
+            cells.numbers = given.heads.iter().map(|head| head.number).collect();
+            cells.rows =
+                given.rows.iter().map(|row| row.iter().map(|cell| cell.plain().to_owned()).collect()).collect();
+            Some(table(&cells))
+        }
+        Part::Html(_) | Part::Figures(_) => None,
+    });
+    let parts: Vec<String> = parts.collect();
+    if parts.is_empty() { String::new() } else { format!("\n## {}\n\n{}", escape(title), parts.join("\n")) }
 }
 
 /// Returns the paragraphs on methods alone.

@@ -12,6 +12,7 @@
 //! | `task.rs` | a task that trains nothing | `task` |
 //! | `tracker.rs` | the numbers of a run as a CSV file | `trackers` |
 //! | `search.rs` | draws in narrowing windows around the best one | `search`, of a sweep |
+//! | `report_section.rs` | the training time of each arm, in reports | |
 //! | `launcher.rs` | a shell script that starts the runs of a sweep | `launcher.name`, of a sweep |
 //!
 //! `experiments/` holds an experiment of the method, one of the task, and a sweep:
@@ -25,6 +26,7 @@ pub mod class_means;
 pub mod dataset;
 pub mod launcher;
 pub mod method;
+pub mod report_section;
 pub mod sampler;
 pub mod search;
 pub mod task;
@@ -50,5 +52,6 @@ pub fn components() -> Components {
         .with_task(Arc::new(task::NearestMean))
         .with(tracker::entry())
         .with(search::entry())
+        .with(report_section::entry())
         .with_launcher(Arc::new(launcher::ShellScript))
 }

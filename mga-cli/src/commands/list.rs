@@ -2,6 +2,7 @@
 
 use mga_experiment::{Components, experiment_schema};
 use mga_registry::Kind;
+use mga_report::html::{ReportSections, builtin as builtin_sections, sections};
 use mga_sweep::launchers::{Launchers, launchers};
 use mga_sweep::search::{Searches, searches};
 use serde_json::{Value, json};
@@ -102,6 +103,9 @@ pub fn groups(components: &Components) -> Vec<Group> {
     let known = searches(components);
     let known = known.iter().map(|entry| component(&entry.name, &entry.about)).collect();
     groups.push(group(Searches::TITLE, Searches::KEY, known));
+    let known = sections(components).unwrap_or_else(|_| builtin_sections());
+    let known = known.iter().map(|entry| component(&entry.name, &entry.about)).collect();
+    groups.push(group(ReportSections::TITLE, ReportSections::KEY, known));
     for kind in components.kinds.listing() {
         // Transforms of other crates stand in the schema beside those of this workspace.
         if groups.iter().any(|known| known.title == kind.title) {

@@ -71,12 +71,13 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let mut text = if args.json { serde_json::to_string_pretty(&report)? + "\n" } else { terminal::text(&report) };
     if let Some(out) = &args.out {
         std::fs::create_dir_all(out).with_context(|| format!("{}: cannot be made", out.display()))?;
-        let files = files(&report)?;
+        let contents = html::fill(&html::sections(components)?, &report, &results.records)?;
+        let files = files(&report, &contents)?;
         for (name, contents) in &files {
             let path = out.join(name);
             write_file(&path, contents.as_bytes()).with_context(|| format!("{}: cannot be written", path.display()))?;
         }
-        html::write(&report, &results.records, out)?;
+        html::write(&report, &contents, out)?;
         if !args.json {
             let names: Vec<&str> = files.iter().map(|(name, _)| *name).collect();
             let (page, figures) = (html::PAGE, html::FIGURES);
@@ -90,9 +91,9 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
 }
 
 /// The files of a report, by name.
-fn files(report: &Report) -> anyhow::Result<[(&'static str, String); 5]> {
+fn files(report: &Report, contents: &[html::Filled]) -> anyhow::Result<[(&'static str, String); 5]> {
     Ok([
-        ("report.md", markdown::text(report)),
+        ("report.md", markdown::text(report, contents)),
         ("report.csv", spreadsheet::text(report)?),
         ("report.tex", latex::text(report)),
         ("report.json", serde_json::to_string_pretty(report)? + "\n"),

@@ -3,6 +3,7 @@
 use askama::Template;
 
 use super::markup::Markup;
+use super::section::{Content, Reported};
 use super::table::{Cell, Head, Shown, Table};
 use crate::Report;
 use crate::cells::{runs, sentences, value};
@@ -21,8 +22,10 @@ struct Section {
 }
 
 /// The table, its legend, and what it says in sentences.
-pub(super) fn section(report: &Report) -> anyhow::Result<Markup> {
-    Markup::of(&Section { table: Markup::of(&table(report))?, legend: legend(report), sentences: sentences(report) })
+pub(super) fn section(seen: &Reported<'_>) -> anyhow::Result<Content> {
+    let report = seen.report;
+    let table = Markup::of(&table(report))?;
+    Content::default().template(&Section { table, legend: legend(report), sentences: sentences(report) })
 }
 
 /// A row an arm: n, every metric, the difference to the baseline, compute.

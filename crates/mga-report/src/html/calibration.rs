@@ -3,12 +3,17 @@
 use mga_core::metrics::{CALIBRATION_BINS, Calibration};
 
 use super::figure::{Figure, file_name};
-use crate::Report;
+use super::section::{Content, Reported};
 use crate::plots::{Reliability, ReliabilityBin};
-use crate::results::Record;
+
+/// The section.
+pub(super) fn section(seen: &Reported<'_>) -> anyhow::Result<Content> {
+    let (figures, notes) = figures(seen);
+    Ok(Content::default().figures(figures).notes(notes))
+}
 
 /// A reliability diagram an arm; and what could not be read.
-pub(super) fn figures(report: &Report, records: &[Record]) -> (Vec<Figure>, Vec<String>) {
+fn figures(Reported { report, records }: &Reported<'_>) -> (Vec<Figure>, Vec<String>) {
     let (mut figures, mut notes) = (vec![], vec![]);
     for (index, arm) in report.arms.iter().enumerate() {
         let (mut pooled, mut errors): (Vec<(f64, bool)>, Vec<f64>) = (vec![], vec![]);

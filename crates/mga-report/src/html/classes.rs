@@ -1,9 +1,10 @@
 //! Class by class: how often each is recognised, and what it is taken for.
 
 use super::figure::{Figure, file_name};
+use super::section::{Content, Reported};
 use crate::Report;
 use crate::plots::{DotRows, Dots, HeatMap, Scale, Spot};
-use crate::results::{Confusion, Record};
+use crate::results::Confusion;
 
 /// An arm's runs, each its own matrix, and all of them together.
 struct OfArm {
@@ -12,8 +13,23 @@ struct OfArm {
     pooled: Confusion,
 }
 
-/// Accuracy by class, then a confusion matrix an arm; and what could not be read.
-pub(super) fn figures(report: &Report, records: &[Record]) -> (Vec<Figure>, Vec<String>) {
+/// The section on how often each class is recognised.
+pub(super) fn section(seen: &Reported<'_>) -> anyhow::Result<Content> {
+    let (arms, notes) = arms(seen);
+    let figures = by_class(seen.report, &arms, &seen.report.counted).into_iter().collect();
+    Ok(Content::default().figures(figures).notes(notes))
+}
+
+/// The section on what each class is taken for.
+pub(super) fn confusions(seen: &Reported<'_>) -> anyhow::Result<Content> {
+    // What could not be read, the other section has noted.
+    let (arms, _) = arms(seen);
+    let figures = arms.iter().map(|of_arm| confusion(seen.report, of_arm, &seen.report.counted)).collect();
+    Ok(Content::default().figures(figures))
+}
+
+/// The confusion matrices of the arms; and what could not be read.
+fn arms(Reported { report, records }: &Reported<'_>) -> (Vec<OfArm>, Vec<String>) {
     let (mut arms, mut notes): (Vec<OfArm>, Vec<String>) = (vec![], vec![]);
     for (index, arm) in report.arms.iter().enumerate() {
         let mut of_arm: Option<OfArm> = None;
@@ -41,10 +57,7 @@ pub(super) fn figures(report: &Report, records: &[Record]) -> (Vec<Figure>, Vec<
         }
         arms.extend(of_arm);
     }
-    let unit = report.counted.as_str();
-    let mut figures: Vec<Figure> = by_class(report, &arms, unit).into_iter().collect();
-    figures.extend(arms.iter().map(|of_arm| confusion(report, of_arm, unit)));
-    (figures, notes)
+    (arms, notes)
 }
 
 fn by_class(report: &Report, arms: &[OfArm], unit: &str) -> Option<Figure> {

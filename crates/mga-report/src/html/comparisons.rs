@@ -1,13 +1,19 @@
 //! Arms against their baselines: the differences, and the pairs behind them.
 
 use super::figure::Figure;
+use super::section::{Content, Reported};
 use crate::Report;
 use crate::model::Column;
 use crate::plots::{DotRows, Dots, Paired, PairedPanel, Scale, Spot};
 use crate::wording::{difference_interval, p_equals};
 
+/// The section, with nothing to show where nothing is compared.
+pub(super) fn section(seen: &Reported<'_>) -> anyhow::Result<Content> {
+    Ok(Content::default().figures(figures(seen.report)))
+}
+
 /// The differences with their intervals, and every pair.
-pub(super) fn figures(report: &Report) -> Vec<Figure> {
+fn figures(report: &Report) -> Vec<Figure> {
     report
         .metric()
         .map(|column| [differences(report, column), pairs(report, column)].into_iter().flatten().collect())

@@ -4,15 +4,22 @@ use std::collections::BTreeMap;
 
 use super::comparisons::axis;
 use super::figure::Figure;
+use super::section::{Content, Reported};
 use crate::Report;
 use crate::plots::{BandPoint, LineChart, LineSeries, Scale};
-use crate::results::{Curves, Record};
+use crate::results::Curves;
 
 /// Values of an arm's runs by epoch, from 0.
 type ByEpoch = BTreeMap<u64, Vec<f64>>;
 
+/// The section.
+pub(super) fn section(seen: &Reported<'_>) -> anyhow::Result<Content> {
+    let (figures, notes) = figures(seen);
+    Ok(Content::default().figures(figures).notes(notes))
+}
+
 /// The plots, and what could not be read.
-pub(super) fn figures(report: &Report, records: &[Record]) -> (Vec<Figure>, Vec<String>) {
+fn figures(Reported { report, records }: &Reported<'_>) -> (Vec<Figure>, Vec<String>) {
     let mut notes = vec![];
     let mut arms: Vec<Vec<Curves>> = vec![];
     for arm in &report.arms {

@@ -3,8 +3,8 @@
 use askama::Template;
 use serde_json::Value;
 
-use super::markup::Markup;
-use crate::results::{Record, flatten};
+use super::section::{Content, Reported};
+use crate::results::flatten;
 
 /// A value, and how many runs have it.
 type Counted = Vec<(String, usize)>;
@@ -30,8 +30,8 @@ struct Said {
     count: Option<usize>,
 }
 
-/// A row a key of `environment.json`; values in which runs differ are counted. `None` where no run says anything.
-pub(super) fn section(records: &[Record]) -> anyhow::Result<Option<Markup>> {
+/// A row a key of `environment.json`; values in which runs differ are counted.
+pub(super) fn section(Reported { records, .. }: &Reported<'_>) -> anyhow::Result<Content> {
     let flat: Vec<_> = records.iter().filter_map(|record| record.environment.as_ref().map(flatten)).collect();
     let mut keys: Vec<(&str, Counted)> = vec![];
     for (key, value) in flat.iter().flat_map(|flat| flat.iter()) {
@@ -47,11 +47,11 @@ pub(super) fn section(records: &[Record]) -> anyhow::Result<Option<Markup>> {
         }
     }
     if keys.is_empty() {
-        return Ok(None);
+        return Ok(Content::default());
     }
     let runs = flat.len();
     let rows = keys.into_iter().map(|(key, values)| row(key, values, runs)).collect();
-    Markup::of(&Section { rows, runs, silent: records.len() - runs }).map(Some)
+    Content::default().template(&Section { rows, runs, silent: records.len() - runs })
 }
 
 fn row(key: &str, values: Counted, runs: usize) -> Row {

@@ -7,14 +7,15 @@ use crate::plots::Plot;
 
 /// A plot on the page, and a file beside it.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Figure {
-    /// The file's name without its ending.
-    pub(super) name: String,
-    pub(super) plot: Plot,
+pub struct Figure {
+    /// The file's name without its ending, unique in the report.
+    pub name: String,
+    /// The plot.
+    pub plot: Plot,
     /// How it is to be read, plain text.
-    pub(super) caption: String,
+    pub caption: String,
     /// The arm that it is of alone.
-    pub(super) arm: Option<usize>,
+    pub arm: Option<usize>,
 }
 
 /// Plots side by side. One whose arm can be hidden says whose it is.

@@ -7,10 +7,9 @@ use mga_train::gallery::OVERVIEW;
 use mga_train::mask_survey::SHEET;
 use serde::Deserialize;
 
-use super::markup::Markup;
 use super::pictures::embedded;
+use super::section::{Content, Reported};
 use crate::Report;
-use crate::results::Record;
 
 /// Pictures of one run.
 const PER_RUN: usize = 4;
@@ -86,8 +85,8 @@ struct Item {
     wrong: bool,
 }
 
-/// The pictures of the runs, arm by arm, and what could not be read. `None` where no run has pictures.
-pub(super) fn section(report: &Report, records: &[Record]) -> anyhow::Result<(Option<Markup>, Vec<String>)> {
+/// The pictures of the runs, arm by arm, and what could not be read.
+pub(super) fn section(Reported { report, records }: &Reported<'_>) -> anyhow::Result<Content> {
     let found: Vec<Vec<PathBuf>> = records.iter().map(|record| pictures(&record.folder)).collect();
     let all: usize = found.iter().map(Vec::len).sum();
     let budget = EACH.min(BYTES / all.clamp(1, MOST));
@@ -107,8 +106,8 @@ pub(super) fn section(report: &Report, records: &[Record]) -> anyhow::Result<(Op
             arms.push(OfArm { index, name: &arm.name, runs });
         }
     }
-    let section = if arms.is_empty() { None } else { Some(Markup::of(&Gallery { arms })?) };
-    Ok((section, notes))
+    let shown = Content::default();
+    Ok(if arms.is_empty() { shown } else { shown.template(&Gallery { arms })? }.notes(notes))
 }
 
 /// The pictures of a run's folder, the overview first, then by name.

@@ -7,7 +7,7 @@ use askama::filters::HtmlSafe;
 
 /// HTML that came out of a template, which has escaped what is foreign in it. Another template takes it as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Markup(String);
+pub(crate) struct Markup(String);
 
 impl Markup {
     /// Fills a template.

@@ -5,6 +5,7 @@ use mga_train::mask_survey::{MaskSurvey, SHEET};
 
 use super::markup::Markup;
 use super::pictures::{Embedded, embedded};
+use super::section::{Content, Reported};
 use super::table::{Cell, Head, Table};
 use crate::Report;
 use crate::cells;
@@ -36,8 +37,8 @@ struct Sheet {
 }
 
 /// A table of the arms with masks, a sheet of examples of each kind of masks, and what could not be read.
-pub(super) fn section(report: &Report, records: &[Record]) -> anyhow::Result<(Option<Markup>, Vec<String>)> {
-    let Some(cells) = cells::masks(report) else { return Ok((None, vec![])) };
+pub(super) fn section(Reported { report, records }: &Reported<'_>) -> anyhow::Result<Content> {
+    let Some(cells) = cells::masks(report) else { return Ok(Content::default()) };
     let heads = cells.header.iter().zip(&cells.numbers);
     let heads = heads.map(|(title, &number)| if number { Head::number(title.as_str()) } else { Head::words(title) });
     // Sorted by the number that a cell begins with.
@@ -60,7 +61,8 @@ pub(super) fn section(report: &Report, records: &[Record]) -> anyhow::Result<(Op
             Err(error) => notes.push(format!("{error:#}")),
         }
     }
-    Ok((Some(Markup::of(&Section { table: Markup::of(&table)?, sheets })?), notes))
+    let table = Markup::of(&table)?;
+    Ok(Content::default().template(&Section { table, sheets })?.notes(notes))
 }
 
 /// Masks that differ: the run whose sheet is shown, its survey, and the arms that learn from such masks.

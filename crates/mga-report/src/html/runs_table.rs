@@ -1,15 +1,15 @@
 //! The table of runs.
 
-use super::markup::Markup;
+use super::section::{Content, Reported};
 use super::table::{Cell, Head, Shown, Table};
 use crate::Report;
 use crate::model::Run;
 use crate::results::RunState;
 use crate::wording::duration;
 
-/// The table as an element.
-pub(super) fn section(report: &Report) -> anyhow::Result<Markup> {
-    Markup::of(&table(report))
+/// The section.
+pub(super) fn section(seen: &Reported<'_>) -> anyhow::Result<Content> {
+    Content::default().template(&table(seen.report))
 }
 
 /// A row a run, finished or not: what it scored, or why it failed.
@@ -33,7 +33,7 @@ fn row(report: &Report, run: &Run) -> Vec<Cell> {
     let state = format!("{}{left_out}", run.state.word());
     let tone = if run.state == RunState::Failed { "worse" } else { "" };
     let mut cells = vec![
-        Cell::sorted(Shown::Arm { index: run.arm, name: arm.to_owned(), tags: vec![], marks: vec![] }, arm),
+        Cell::arm(run.arm, arm),
         Cell::text(&run.replicate),
         Cell::sorted(Shown::Toned { text: state.clone(), tone }, &state),
     ];

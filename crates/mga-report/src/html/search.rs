@@ -5,8 +5,8 @@ use askama::Template;
 use super::comparisons::axis;
 use super::figure::{self, Figure};
 use super::markup::Markup;
+use super::section::{Content, Reported};
 use super::table::{Cell, Head, Table};
-use crate::Report;
 use crate::plots::{BandPoint, LineChart, LineSeries, Scale};
 use crate::search_cells::{draws, families, importance, reading};
 use crate::search_model::SearchReport;
@@ -23,10 +23,10 @@ struct Section {
     reading: String,
 }
 
-/// The section, and the figures in it; `None` where nothing was searched.
-pub(super) fn section(report: &Report) -> anyhow::Result<(Option<Markup>, Vec<Figure>)> {
+/// The section, with nothing to show where nothing was searched.
+pub(super) fn section(Reported { report, .. }: &Reported<'_>) -> anyhow::Result<Content> {
     let (Some(search), Some(draws), Some(importance)) = (&report.search, draws(report), importance(report)) else {
-        return Ok((None, vec![]));
+        return Ok(Content::default());
     };
     let figures: Vec<Figure> = history(search).into_iter().collect();
     let section = Section {
@@ -36,7 +36,7 @@ pub(super) fn section(report: &Report) -> anyhow::Result<(Option<Markup>, Vec<Fi
         importance: Markup::of(&table(&importance, "Importance of settings", "importance", "settings"))?,
         reading: reading(search),
     };
-    Ok((Some(Markup::of(&section)?), figures))
+    Ok(Content::default().template(&section)?.files(figures))
 }
 
 /// Cells as a table that can be sorted: numbers by what they begin with.

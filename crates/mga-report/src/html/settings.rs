@@ -8,9 +8,9 @@ use mga_sweep::repeats;
 use serde_json::Value;
 
 use super::markup::Markup;
+use super::section::{Content, Reported};
 use super::table::{Cell, Head, Shown, Table};
-use crate::Report;
-use crate::results::{Record, flatten};
+use crate::results::flatten;
 
 /// The section.
 #[derive(Template)]
@@ -22,7 +22,7 @@ struct Section {
 }
 
 /// A table of what differs, and one of what does not.
-pub(super) fn section(report: &Report, records: &[Record]) -> anyhow::Result<Markup> {
+pub(super) fn section(Reported { report, records }: &Reported<'_>) -> anyhow::Result<Content> {
     let (mut keys, mut values): (Vec<String>, BTreeMap<String, Vec<Vec<String>>>) = (vec![], BTreeMap::new());
     for (index, record) in records.iter().enumerate() {
         let Some(flat) = record.experiment.as_ref().map(flatten) else { continue };
@@ -68,7 +68,7 @@ pub(super) fn section(report: &Report, records: &[Record]) -> anyhow::Result<Mar
         Table { label, id: "shared", heads, rows: same, rows_are: "settings" }
     });
     let element = |table: &Table| anyhow::Ok((table.rows.len(), Markup::of(table)?));
-    Markup::of(&Section {
+    Content::default().template(&Section {
         differing: differing.as_ref().map(element).transpose()?.map(|(_, table)| table),
         shared: shared.as_ref().map(element).transpose()?,
     })

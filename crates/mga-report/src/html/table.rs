@@ -1,13 +1,14 @@
-//! Tables that can be sorted and filtered.
+//! Tables that can be sorted and filtered on the page.
 
 use askama::Template;
 
-/// A column's head.
+/// The head of a column.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Head {
-    pub(super) title: String,
+pub struct Head {
+    /// The title.
+    pub title: String,
     /// Whether it is of numbers, which stand to the right and are sorted as numbers.
-    pub(super) number: bool,
+    pub number: bool,
 }
 
 /// What a cell shows.
@@ -38,7 +39,7 @@ pub(super) enum Shown {
 
 /// A cell: what is shown, and what it is sorted by.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Cell {
+pub struct Cell {
     shown: Shown,
     key: String,
 }
@@ -46,31 +47,53 @@ pub(super) struct Cell {
 /// A table with a field to filter it. The heads are buttons; the script sorts.
 #[derive(Debug, Clone, PartialEq, Template)]
 #[template(path = "html/table.html")]
-pub(super) struct Table {
+pub struct Table {
     /// What it is, for those who cannot see where it stands.
-    pub(super) label: String,
-    /// Its id, `arms`.
-    pub(super) id: &'static str,
-    pub(super) heads: Vec<Head>,
-    pub(super) rows: Vec<Vec<Cell>>,
+    pub label: String,
+    /// Its id on the page, `arms`: letters and dashes. No other table and no section has it.
+    pub id: &'static str,
+    /// The heads of the columns.
+    pub heads: Vec<Head>,
+    /// The rows: a cell for each column.
+    pub rows: Vec<Vec<Cell>>,
     /// What its rows are called: `arms`.
-    pub(super) rows_are: &'static str,
+    pub rows_are: &'static str,
 }
 
 impl Head {
-    pub(super) fn words(title: &str) -> Self {
+    /// Returns the head of a column of words.
+    #[must_use]
+    pub fn words(title: &str) -> Self {
         Self { title: title.to_owned(), number: false }
     }
 
-    pub(super) fn number(title: impl Into<String>) -> Self {
+    /// Returns the head of a column of numbers.
+    #[must_use]
+    pub fn number(title: impl Into<String>) -> Self {
         Self { title: title.into(), number: true }
     }
 }
 
 impl Cell {
-    /// Foreign text, sorted as it reads.
-    pub(super) fn text(text: &str) -> Self {
+    /// Returns text, sorted as it reads.
+    #[must_use]
+    pub fn text(text: &str) -> Self {
         Self::sorted(Shown::Text(text.to_owned()), text)
+    }
+
+    /// Returns the name of an arm with its colour; `index` is its place in `Report::arms`.
+    #[must_use]
+    pub fn arm(index: usize, name: &str) -> Self {
+        Self::sorted(Shown::Arm { index, name: name.to_owned(), tags: vec![], marks: vec![] }, name)
+    }
+
+    /// The cell as plain text.
+    pub(crate) fn plain(&self) -> &str {
+        match &self.shown {
+            Shown::Text(text) | Shown::Code(text) | Shown::Toned { text, .. } => text,
+            Shown::Arm { name, .. } => name,
+            Shown::Folder { key, .. } => key,
+        }
     }
 
     /// What is shown, and the text it is sorted by.
@@ -78,8 +101,9 @@ impl Cell {
         Self { shown, key: key.to_owned() }
     }
 
-    /// A number as it is shown, and its value; one that is missing comes last.
-    pub(super) fn number(shown: &str, value: Option<f64>) -> Self {
+    /// Returns a number as it is shown, sorted by its value; one that is missing comes last.
+    #[must_use]
+    pub fn number(shown: &str, value: Option<f64>) -> Self {
         let key = value.filter(|value| value.is_finite()).map(|value| value.to_string());
         Self { shown: Shown::Text(shown.to_owned()), key: key.unwrap_or_default() }
     }

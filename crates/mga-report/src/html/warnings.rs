@@ -2,8 +2,7 @@
 
 use askama::Template;
 
-use super::markup::Markup;
-use crate::Report;
+use super::section::{Content, Reported};
 use crate::results::RunState;
 
 /// The flags, the runs that failed with their errors, and what could not be read.
@@ -27,8 +26,9 @@ struct Failed<'a> {
     error: &'a str,
 }
 
-/// The section; `None` where all is well.
-pub(super) fn section(report: &Report) -> anyhow::Result<Option<Markup>> {
+/// The section, with nothing to show where all is well.
+pub(super) fn section(seen: &Reported<'_>) -> anyhow::Result<Content> {
+    let report = seen.report;
     let flags = report.flags.iter().map(|flag| {
         let arms = flag.arms.iter().filter_map(|&arm| report.arms.get(arm)).map(|arm| arm.name.as_str());
         let arms: Vec<&str> = arms.collect();
@@ -43,7 +43,7 @@ pub(super) fn section(report: &Report) -> anyhow::Result<Option<Markup>> {
     });
     let warnings = Warnings { flags: flags.collect(), failed: failed.collect(), notes: &report.notes };
     if warnings.flags.is_empty() && warnings.failed.is_empty() && warnings.notes.is_empty() {
-        return Ok(None);
+        return Ok(Content::default());
     }
-    Markup::of(&warnings).map(Some)
+    Content::default().template(&warnings)
 }

@@ -45,6 +45,12 @@ fn the_commands_of_a_sweep_finish_it() {
     succeed(folder.own(&["report", "sweep", "--out", "report"]));
     let report = folder.read("report", "report.md");
     assert!(report.contains("teacher_momentum"), "{report}");
+    // With the section of this crate, at its place on the page.
+    assert!(report.contains("\n## Training time\n\nTime of the training steps alone"), "{report}");
+    let page = folder.read("report", "index.html");
+    let at = |id: &str| page.find(&format!("<section id=\"{id}\"")).unwrap_or_else(|| panic!("{id}"));
+    assert!(at("every-run") < at("training-time") && at("training-time") < at("settings"));
+    assert!(page.contains("<a href=\"#training-time\">Training time</a>") && page.contains("id=\"training-times\""));
 }
 
 #[test]

@@ -17,6 +17,7 @@ fn every_component_is_listed() {
         ("trackers", "csv"),
         ("mga sweep --launcher", "shell-script"),
         ("search, of a sweep", "coarse-to-fine"),
+        ("mga report", "training-time"),
     ] {
         let groups = listed.as_array().unwrap().iter().filter(|group| group["key"] == key);
         let mut names = groups.flat_map(|group| group["components"].as_array().unwrap()).map(|own| &own["name"]);

@@ -64,9 +64,9 @@ fn what_a_deviation_is_of_is_said_in_every_form() {
     assert_eq!((comparison.pairs.len(), comparison.values, comparison.over), (10, 5, Over::Folds));
     assert!(comparison.sentence.contains("10 pairs in 5 folds"), "{}", comparison.sentence);
     let records = results::read(&[sweep.folder()]).unwrap().records;
-    html::write(&report, &records, sweep.folder()).unwrap();
+    html::write(&report, &html::fill(&html::builtin(), &report, &records).unwrap(), sweep.folder()).unwrap();
     let page = std::fs::read_to_string(sweep.folder().join(html::PAGE)).unwrap();
-    for text in [terminal::text(&report), markdown::text(&report), latex::text(&report), page] {
+    for text in [terminal::text(&report), markdown::text(&report, &[]), latex::text(&report), page] {
         assert!(text.contains("10 (5 folds)"), "{text}");
         let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(text.contains("is the standard deviation over the averages of an arm"), "{text}");

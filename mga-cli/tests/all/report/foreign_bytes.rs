@@ -26,7 +26,7 @@ fn damaged_files_of_runs_never_end_in_a_panic() {
         if let Ok(results) = results::read(&[folder.path()])
             && let Ok(report) = build(&results, &request)
         {
-            drop(markdown::text(&report));
+            drop(markdown::text(&report, &[]));
         }
     };
     read();

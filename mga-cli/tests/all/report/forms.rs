@@ -40,7 +40,7 @@ fn in_a_terminal() {
 #[test]
 fn in_markdown() {
     let (sweep, report) = attention();
-    insta::assert_snapshot!(plain(&sweep, &markdown::text(&report)));
+    insta::assert_snapshot!(plain(&sweep, &markdown::text(&report, &[])));
 }
 
 #[test]

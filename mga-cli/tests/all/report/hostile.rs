@@ -75,7 +75,7 @@ fn names_are_text_in_every_form() {
         !tex.contains("\\input{x}") && tex.contains("\\textbackslash{}input\\{x\\} \\$a\\$ $<$b$>$ \\& 50"),
         "{tex}"
     );
-    let page = markdown::text(&report);
+    let page = markdown::text(&report, &[]);
     assert!(page.contains("=cmd\\|'") && page.contains("\\$a\\$ &lt;b>") && !page.contains("<b>"), "{page}");
     let table = spreadsheet::text(&report).unwrap();
     let mut reader = csv::Reader::from_reader(table.as_bytes());

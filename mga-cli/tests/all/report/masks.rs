@@ -121,7 +121,7 @@ fn useless_masks_and_idle_guidance_are_flagged() {
 fn every_form_tells_what_masks_cover() {
     let (sweep, report) = sweep(|_| json!({}));
     let row = "| good | veins | 120 | 41.0 ± 3.0 | 2.0 to 97.5 | 3 | 62.5 | 0.2500 | 0.1250 |";
-    assert!(markdown::text(&report).contains(row), "{}", markdown::text(&report));
+    assert!(markdown::text(&report, &[]).contains(row), "{}", markdown::text(&report, &[]));
     let words = row.replace(['|', ' '], "");
     assert!(terminal::text(&report).replace(' ', "").contains(&words), "{}", terminal::text(&report));
     let tex = latex::text(&report);
@@ -138,7 +138,7 @@ fn every_form_tells_what_masks_cover() {
     assert_eq!(json.arms[1].masks.as_ref().map(|masks| masks.coverage.blank), Some(3));
 
     let records = results::read(&[sweep.folder()]).unwrap().records;
-    html::write(&report, &records, sweep.folder()).unwrap();
+    html::write(&report, &html::fill(&html::builtin(), &report, &records).unwrap(), sweep.folder()).unwrap();
     let page = std::fs::read_to_string(sweep.folder().join(html::PAGE)).unwrap();
     assert!(page.contains("<section id=\"masks\"") && !page.contains("<section id=\"pictures\""));
     // One sheet of each kind of masks, not one a run.

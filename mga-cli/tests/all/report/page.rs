@@ -67,8 +67,8 @@ fn fill(folder: &Path, skill: f64, seed: u64) {
 
 /// The page of a sweep, written into its folder.
 fn page(sweep: &Sweep) -> String {
-    let records = results::read(&[sweep.folder()]).unwrap().records;
-    html::write(&sweep.report(), &records, sweep.folder()).unwrap();
+    let (report, records) = (sweep.report(), results::read(&[sweep.folder()]).unwrap().records);
+    html::write(&report, &html::fill(&html::builtin(), &report, &records).unwrap(), sweep.folder()).unwrap();
     std::fs::read_to_string(sweep.folder().join(html::PAGE)).unwrap()
 }
 

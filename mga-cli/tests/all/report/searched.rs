@@ -95,7 +95,7 @@ fn every_form_has_the_validation_score_and_the_mark() {
     let last = terminal::last_line(&report).unwrap();
     assert!(last.starts_with("Best on validation: draw 9 (") && last.contains("the mean of 2 runs"), "{last}");
     assert!(last.contains("top-1 accuracy 80.0 ± 1.4 %") && last.contains("the best of 11 draws"), "{last}");
-    let page = markdown::text(&report);
+    let page = markdown::text(&report, &[]);
     assert!(page.contains("## Search\n") && page.contains("| validation top-1 accuracy, % | best so far |"), "{page}");
     assert!(page.contains("| 9 (best on validation) |") && page.contains("| log_uniform 0.0001 to 0.1 |"), "{page}");
     let tex = latex::text(&report);
@@ -113,7 +113,7 @@ fn every_form_has_the_validation_score_and_the_mark() {
     assert_eq!((&rows[0][at("validation_n")], &rows[0][at("best_on_validation")]), ("2", "false"));
     assert!((rows[BEST][at("validation_mean")].parse::<f64>().unwrap() - 0.8).abs() < 1e-12);
     let records = results::read(&[sweep.folder()]).unwrap().records;
-    html::write(&report, &records, sweep.folder()).unwrap();
+    html::write(&report, &html::fill(&html::builtin(), &report, &records).unwrap(), sweep.folder()).unwrap();
     let html = std::fs::read_to_string(sweep.folder().join(html::PAGE)).unwrap();
     for text in [
         "<section id=\"search\"",
