@@ -37,7 +37,7 @@ use crate::download_bar::DownloadBar;
 #[derive(Debug, Parser)]
 #[command(name = "mga", version, propagate_version = true)]
 pub struct Cli {
-    /// Open no connection: what the hub has is taken from the cache. As HF_HUB_OFFLINE=1.
+    /// Open no connection, and take files of the hub from the cache, like HF_HUB_OFFLINE=1.
     #[arg(long, global = true)]
     pub offline: bool,
     /// What to do.

@@ -18,6 +18,7 @@ pub mod random;
 pub mod statistics;
 pub mod tape;
 pub mod whole_file;
+pub mod wording;
 
 pub use error::{Error, Result};
 

@@ -1,9 +1,11 @@
 //! The tables as text, cell by cell: what terminal, Markdown and LaTeX set in their own ways.
 
+use mga_core::wording::counted;
+
 use super::model::{Arm, Column, Comparison, Report, Score};
 use super::search_cells::{chosen, families, heading, named, spread};
 use super::text_table::Cells;
-use super::wording::{count, difference_interval, duration, interval, p_value};
+use super::wording::{difference_interval, duration, interval, p_value};
 use crate::results::RunState;
 
 /// `5`, or `4 of 5` where not all are finished; with the folds that they are in: `10 (5 folds)`.
@@ -167,9 +169,8 @@ pub(super) fn sentences(report: &Report) -> Vec<String> {
     let mut sentences: Vec<String> = chosen(report).into_iter().chain(families(report)).chain(compared).collect();
     let Some(column) = report.metric() else { return sentences };
     for arm in &report.arms {
-        let images = interval(column, arm.image_interval).map(|range| {
-            format!(" Over test images drawn anew, for these very models: {range}{} (95 %).", column.unit())
-        });
+        let images = interval(column, arm.image_interval)
+            .map(|range| format!(" Resampling the test images, for these models: {range}{} (95 %).", column.unit()));
         match arm.scores.first() {
             Some(score) if score.n == 1 => sentences.push(format!(
                 "{}: one run only, so there is neither deviation nor interval over seeds.{}",
@@ -179,7 +180,7 @@ pub(super) fn sentences(report: &Report) -> Vec<String> {
             Some(score) if score.n > 1 && score.deviation == Some(0.0) => sentences.push(format!(
                 "{}: all {} have the same {}, so there is no interval over seeds.{}",
                 arm.name,
-                count(score.n, "run", "runs"),
+                counted(score.n, "run", "runs"),
                 column.title,
                 images.unwrap_or_default()
             )),
@@ -191,12 +192,12 @@ pub(super) fn sentences(report: &Report) -> Vec<String> {
 
 /// The first line: how much is behind the report.
 pub(super) fn headline(report: &Report) -> String {
-    let counted = report.runs.iter().filter(|run| run.counted).count();
+    let finished = report.runs.iter().filter(|run| run.counted).count();
     format!(
-        "{}: {}, {}, {counted} counted, {} of compute",
+        "{}: {}, {}, {finished} counted, {} of compute",
         report.title,
-        count(report.arms.len(), "arm", "arms"),
-        count(report.runs.len(), "run", "runs"),
+        counted(report.arms.len(), "arm", "arms"),
+        counted(report.runs.len(), "run", "runs"),
         duration(report.seconds)
     )
 }

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use mga_core::wording::counted;
+
 use super::flag_evidence::{Seen, flag};
 use super::mask_flags::mask_flags;
 use super::model::{Arm, Flag, FlagKind, Gap, Run};
 use super::pairing::{data_key, images_key, weights_key};
-use super::wording::{count, list};
+use super::wording::list;
 use crate::results::{Record, RunState};
 
 /// The flags, worst first, with their marks.
@@ -40,7 +42,7 @@ fn selected_on_test(seen: &Seen<'_>, flags: &mut Vec<Flag>) {
         let told = gap.as_ref().map_or_else(
             || "how much that adds cannot be told from these runs".to_owned(),
             |gap| {
-                let runs = count(gap.n, "run", "runs");
+                let runs = counted(gap.n, "run", "runs");
                 format!("{} is {} against {} ({runs})", seen.column.title, seen.points(gap.mean), gap.against)
             },
         );
@@ -153,7 +155,7 @@ fn mixed(seen: &Seen<'_>, flags: &mut Vec<Flag>) {
         let told = clashing.iter().map(|values| {
             let parts: Vec<_> = values
                 .iter()
-                .map(|(value, runs)| format!("{}: {}", short(value), count(runs.len(), "run", "runs")))
+                .map(|(value, runs)| format!("{}: {}", short(value), counted(runs.len(), "run", "runs")))
                 .collect();
             parts.join(", ")
         });
@@ -170,7 +172,7 @@ fn no_identity(seen: &Seen<'_>, flags: &mut Vec<Flag>) {
         let message = format!(
             "{}: {} without identity.json: whether data, weights and numerics agree cannot be checked.",
             seen.names(&arms),
-            count(runs.len(), "run", "runs")
+            counted(runs.len(), "run", "runs")
         );
         flags.push(flag(FlagKind::NoIdentity, arms, message));
     }
@@ -218,7 +220,7 @@ fn missing_pairs(seen: &Seen<'_>, flags: &mut Vec<Flag>) {
             "{}: compared with {} by {} alone: {}.",
             arm.name,
             seen.arms[comparison.against].name,
-            count(comparison.pairs.len(), "pair", "pairs"),
+            counted(comparison.pairs.len(), "pair", "pairs"),
             comparison.missing.join("; ")
         );
         flags.push(flag(FlagKind::MissingPairs, vec![index], message));
@@ -243,7 +245,7 @@ fn skipped(seen: &Seen<'_>, flags: &mut Vec<Flag>) {
     let arms = seen.arms_of(seen.all_counted().filter(|&run| left_out(run) > 0));
     if !arms.is_empty() {
         let most = seen.all_counted().map(left_out).max().unwrap_or(0);
-        let images = count(most, "image", "images");
+        let images = counted(most, "image", "images");
         let message = format!("{}: up to {images} could not be used and were left out of a run.", seen.names(&arms));
         flags.push(flag(FlagKind::Skipped, arms, message));
     }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use mga_core::wording::counted;
+
 use super::flag_evidence::{Seen, flag};
 use super::model::{Flag, FlagKind};
-use super::wording::count;
 
 /// Metrics of attention against an arm's own masks.
 const OWN: [&str; 4] = ["mask_auc", "mask_correlation", "mask_overlap", "mask_iou"];
@@ -84,7 +85,7 @@ fn unmoved(seen: &Seen<'_>, flags: &mut Vec<Flag>) {
              the end (means).",
             arm.name,
             guidance.hardly_moved,
-            count(guidance.runs, "run", "runs"),
+            counted(guidance.runs, "run", "runs"),
             guidance.start,
             guidance.end
         );

@@ -1,5 +1,6 @@
 //! Paragraphs for a paper's section on methods, written from what the runs say of themselves.
 
+use mga_core::wording::counted;
 use serde_json::Value;
 
 use super::columns;
@@ -7,7 +8,7 @@ use super::legend::deviation_over;
 use super::model::{Report, TTestKind};
 use super::pairing::resamples_test;
 use super::search_methods::searched;
-use super::wording::{count, duration, list, show};
+use super::wording::{duration, list, show};
 use crate::results::Record;
 
 /// The paragraphs: data, training, repetition and selection, statistics, software and hardware.
@@ -83,13 +84,13 @@ fn data(common: &Common<'_>) -> String {
     };
     let named = if sets.is_empty() { "The data".to_owned() } else { format!("The data set {}", list(&sets)) };
     let mut text = format!(
-        "{named}{classes} gave {} training, {} validation and {} test images.",
+        "{named}{classes} provided {} training, {} validation and {} test images.",
         common.images(|summary| summary.train_images),
         common.images(|summary| summary.validation_images),
         common.images(|summary| summary.test_images),
     );
     let share = common.number("data.validation.fraction").map(|share| format!("{} % of the images", 100.0 * share));
-    let per_class = common.number("data.validation.per_class").map(|n| count(n as usize, "image", "images"));
+    let per_class = common.number("data.validation.per_class").map(|n| counted(n as usize, "image", "images"));
     if let Some(part) = share.or(per_class) {
         text += &format!(" Validation images are {part} of each class, taken from the training images");
         text += &common.number("data.validation.seed").map(|seed| format!(" (seed {seed})")).unwrap_or_default();
@@ -111,7 +112,7 @@ fn training(common: &Common<'_>, report: &Report) -> String {
     if let Some(backbone) = common.text("model.backbone") {
         let weights = match common.text("model.weights").as_deref() {
             Some("none") => ", trained from scratch".to_owned(),
-            Some(weights) => format!(", begun with the weights {weights}"),
+            Some(weights) => format!(", starting from the weights {weights}"),
             None => String::new(),
         };
         text += &format!("The network is {backbone}{weights}.");
@@ -167,7 +168,7 @@ fn training(common: &Common<'_>, report: &Report) -> String {
         }
     }
     if !varied.is_empty() {
-        text += &format!(" The {} differ in {}.", count(report.arms.len(), "arm", "arms"), list(&varied));
+        text += &format!(" The {} differ in {}.", counted(report.arms.len(), "arm", "arms"), list(&varied));
     }
     text.trim_start().to_owned()
 }
@@ -192,7 +193,7 @@ fn repetition(common: &Common<'_>, report: &Report) -> String {
     } else {
         format!("Arms were repeated over {}.", list(&each))
     };
-    text += &format!(" {finished} of {} finished and are counted.", count(all, "run", "runs"));
+    text += &format!(" {finished} of {} finished and are counted.", counted(all, "run", "runs"));
     let metric = common.text("eval.metric").map_or_else(|| "score".to_owned(), |metric| columns::title(&metric));
     match common.text("eval.select_on").as_deref() {
         Some("validation") => {
@@ -249,14 +250,14 @@ fn statistics(report: &Report, resamples: usize) -> String {
     text += ".";
     if comparisons.iter().any(|comparison| comparison.mcnemar.is_some()) {
         text += " McNemar's test is on the predictions of all pairs of runs pooled (exact binomial below 25 discordant \
-                 predictions, else chi-squared with continuity correction); it takes several predictions of one image for \
-                 independent, so it is given beside the version that keeps an image's predictions together (Durkalski et \
-                 al. 2003) and decides nothing.";
+                 predictions, else chi-squared with continuity correction); it treats several predictions of one image \
+                 as independent, so it is given next to the version that keeps an image's predictions together (Durkalski \
+                 et al. 2003) and decides nothing.";
     }
     if comparisons.iter().any(|comparison| comparison.bootstrap.is_some()) {
         text += &format!(
             " Intervals over test images are percentile bootstraps of {resamples} resamples, all predictions of an image \
-             drawn together; they tell of other images and these very models, not of other seeds."
+             drawn together; they describe other images with these models, not other seeds."
         );
     }
     text
@@ -274,7 +275,7 @@ fn agreement(report: &Report) -> String {
         "Attention was compared with {masks}, averaged to the size of the attention map; a place belongs to the mask where \
          that is above half of its maximum. AUC is the area under the ROC curve of attention over these places, 0.5 by \
          chance; correlation is Pearson's, with the averaged mask; overlap is the intersection over union with as many \
-         places of the highest attention as the mask has, beside what it comes to by chance. All are means over images."
+         places of the highest attention as the mask has, next to its chance level. All are means over images."
     )
 }
 

@@ -1,10 +1,12 @@
 //! What is told of a search, as text: its draws, what mattered, what was chosen.
 
+use mga_core::wording::counted;
+
 use super::importance::FEWEST;
 use super::model::{Arm, Column, Report, Score};
 use super::search_model::{Draw, SearchReport};
 use super::text_table::Cells;
-use super::wording::{count, drawn, p_value, show};
+use super::wording::{drawn, p_value, show};
 
 /// A row a draw: what was drawn, what it scored on validation images, and what its arms scored in the first column.
 pub(super) fn draws(report: &Report) -> Option<Cells> {
@@ -57,13 +59,13 @@ pub(super) fn importance(report: &Report) -> Option<Cells> {
 pub(super) fn reading(search: &SearchReport) -> String {
     let known = search.importance.iter().map(|one| one.draws).max().unwrap_or(0);
     if known < FEWEST {
-        return format!("Importance is told from {FEWEST} draws on whose runs all have a score; there are {known}.");
+        return format!("Importance needs {FEWEST} draws whose runs all have a score; there are {known}.");
     }
     "Importance: the share of the variance of the draws' validation ranks between groups of one setting (choices by value, \
-     numbers in stretches of equally many draws), less what chance gives (eta squared of Kruskal and Wallis' H), with the p \
-     value of a permutation test; and Spearman's rank correlation, above 0 where more of the setting goes with a higher \
-     value of the metric. Each setting alone: what two do together is not seen, and a search that learns looks mostly where \
-     it found good scores."
+     numbers in ranges of equally many draws), minus its chance level (eta squared of Kruskal and Wallis' H), with the p \
+     value of a permutation test; and Spearman's rank correlation, which is above 0 if more of the setting goes with a \
+     higher value of the metric. Each setting is looked at alone, so effects of combinations are not seen, and a search that \
+     learns draws mostly where it found good scores."
         .to_owned()
 }
 
@@ -84,7 +86,7 @@ pub(super) fn chosen(report: &Report) -> Option<String> {
         column.title,
         spread(column, &best.validation),
         column.unit(),
-        count(compared, "draw", "draws"),
+        counted(compared, "draw", "draws"),
     );
     if let Some(column) = report.metric() {
         let tested: Vec<String> = best

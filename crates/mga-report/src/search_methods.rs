@@ -1,8 +1,10 @@
 //! The paragraph on a search for a paper: its space, its budget, and by what the best draw was chosen.
 
+use mga_core::wording::counted;
+
 use super::model::Report;
 use super::search_cells;
-use super::wording::{count, list};
+use super::wording::list;
 
 /// What was searched, how often, and by what the best was chosen.
 pub(super) fn searched(report: &Report) -> String {
@@ -14,7 +16,7 @@ pub(super) fn searched(report: &Report) -> String {
         "tpe" => format!(
             "a tree-structured Parzen estimator (TPE, Bergstra et al. 2011; one for each setting alone), the first {} by \
              chance, {} at a time",
-            count(budget.startup, "draw", "draws"),
+            counted(budget.startup, "draw", "draws"),
             budget.parallel
         ),
         "random" => "random draws".to_owned(),
@@ -25,12 +27,12 @@ pub(super) fn searched(report: &Report) -> String {
         "Settings were searched by {how} (seed {}): {}. The budget was {}; {} of {} each were made.",
         budget.seed,
         list(&ranges),
-        count(budget.runs, "run", "runs"),
-        count(search.draws.len(), "draw", "draws"),
-        count(runs, "run", "runs"),
+        counted(budget.runs, "run", "runs"),
+        counted(search.draws.len(), "draw", "draws"),
+        counted(runs, "run", "runs"),
     );
     text += &format!(
-        " Draws were compared by their mean {} on the validation images; test images had no say.",
+        " Draws were compared by their mean {} on the validation images; test images had no influence.",
         search.column.title
     );
     if let Some(chosen) = search_cells::chosen(report) {

@@ -3,6 +3,7 @@
 //! No difference is called significant but by its adjusted p value, which then stands beside the word; a difference that is
 //! not told apart from zero is said to be so.
 
+use mga_core::wording::counted;
 use serde_json::Value;
 
 use super::model::{Column, Comparison, Interval, TTestKind, Verdict};
@@ -55,11 +56,6 @@ pub(super) fn drawn(value: &Value) -> String {
     }
 }
 
-/// `1 pair`, `3 pairs`.
-pub(super) fn count(n: usize, one: &str, many: &str) -> String {
-    format!("{n} {}", if n == 1 { one } else { many })
-}
-
 /// `a`, `a and b`, `a, b and c`.
 pub(super) fn list<S: AsRef<str>>(items: &[S]) -> String {
     match items {
@@ -74,7 +70,7 @@ pub(super) fn list<S: AsRef<str>>(items: &[S]) -> String {
 
 /// What a comparison says. `tests` is how many the p value was adjusted for.
 pub(super) fn sentence(arm: &str, baseline: &str, column: &Column, comparison: &Comparison, tests: usize) -> String {
-    let mut pairs = count(comparison.pairs.len(), "pair", "pairs");
+    let mut pairs = counted(comparison.pairs.len(), "pair", "pairs");
     if let Some(folds) = comparison.over.count(comparison.values) {
         pairs += &format!(" in {folds}");
     }
@@ -83,7 +79,7 @@ pub(super) fn sentence(arm: &str, baseline: &str, column: &Column, comparison: &
     let Some((test, adjusted)) = comparison.test.as_ref().zip(comparison.p_adjusted) else {
         return match comparison.pairs.len() {
             0 => format!("{arm} cannot be compared with {baseline}: no replicate is finished in both."),
-            1 => format!("{arm} against {baseline}: {difference}, from one pair of runs: nothing is known of chance."),
+            1 => format!("{arm} against {baseline}: {difference}, from one pair of runs, which says nothing about chance."),
             _ => format!(
                 "{arm} against {baseline}: {difference} in each of {pairs}; without any spread there is nothing to test \
                  against."

@@ -9,8 +9,8 @@ use mga_experiment::{Components, ExperimentError, Loaded, Overrides, load};
 pub struct ExperimentArgs {
     /// The experiment file (TOML).
     pub experiment: PathBuf,
-    /// Set a key of the experiment: TOML's values, else a string. Stronger than the file and than environment
-    /// variables such as MGA__MODEL__ATTENTION. May be repeated.
+    /// Set a key of the experiment to a TOML value, or else a string. It overrides the file and environment variables
+    /// such as MGA__MODEL__ATTENTION. May be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
+use mga_core::wording::counted;
 use mga_experiment::{Components, OnError, nearest};
 use mga_train::assemble;
 use mga_train::csv_file::CsvFile;
@@ -26,18 +27,18 @@ Examples:
   mga explain photos/ --weights runs/first --out pictures/ --class cultivar-03
   mga explain --weights runs/first --count 50 --out pictures/ --deletion --steps 50
 
-Each picture shows the image as the network saw it, its mask where there is one, where the network looked (where it has an
-attention map), and Grad-CAM: what speaks for the class. overview.png shows the first twelve together. The colours are
-stretched over each map's own range.
+Each picture shows the image as the network sees it, its mask and the attention map if they exist, and Grad-CAM, which marks
+the parts that speak for the class. overview.png shows the first twelve together. The colours are stretched over the range
+of each map.
 
-With --deletion, pixels are taken away in the order of each map, the most important first; the score is the area under the
-class's probability (RISE, Petsiuk et al. 2018), from 0 to 1, lower is better. `random` is the same in random order.
+With --deletion, pixels are removed in the order of each map, the most important first. The score is the area under the
+probability of the class (RISE, Petsiuk et al. 2018), from 0 to 1, lower is better. `random` removes them in random order.
 deletion.json holds the curves.";
 
-/// What stands in place of pixels that are taken away.
+/// The colour that replaces removed pixels.
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum FillArg {
-    /// The colour that normalisation makes 0, as in RISE.
+    /// The mean colour, which normalisation turns into 0, as in RISE.
     Mean,
     /// Black.
     Black,
@@ -64,7 +65,7 @@ pub struct Args {
     /// The split to take images from.
     #[arg(long, default_value = "test", value_parser = ["train", "validation", "test"])]
     split: String,
-    /// How many images of the split, evenly spread over it.
+    /// The number of images, evenly spread over the split.
     #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..))]
     count: u32,
     /// The folder for the pictures.
@@ -73,13 +74,13 @@ pub struct Args {
     /// The class that Grad-CAM and the deletion score are about: `predicted`, `true`, or a class by its name.
     #[arg(long, value_name = "CLASS", default_value = "predicted")]
     class: String,
-    /// Take the deletion score of attention and Grad-CAM.
+    /// Compute the deletion score of attention and Grad-CAM.
     #[arg(long)]
     deletion: bool,
-    /// Steps in which all pixels are taken away: each costs a look at the image for each map.
+    /// The number of steps in which all pixels are removed. Each costs one forward pass per image and map.
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..), requires = "deletion")]
     steps: u32,
-    /// What stands in place of pixels that are taken away.
+    /// The colour that replaces removed pixels.
     #[arg(long, value_enum, default_value_t = FillArg::Mean, requires = "deletion")]
     fill: FillArg,
 }
@@ -145,13 +146,14 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
         output::write_file(&path, (serde_json::to_string_pretty(&report)? + "\n").as_bytes())
             .with_context(|| format!("cannot write {}", path.display()))?;
         let means: Vec<String> = maps.iter().map(|map| format!("{map} {:.3}", mean(&predictions, map))).collect();
-        say!("deletion score, mean of {} images, lower is better: {}", predictions.len(), means.join(", "));
+        let images = counted(predictions.len(), "image", "images");
+        say!("deletion score, mean of {images}, lower is better: {}", means.join(", "));
     }
     output::print(table.text()?)?;
     anyhow::ensure!(
         skipped.is_empty() || loaded.experiment.data.on_error == OnError::Skip,
-        "{} images could not be explained, and are named above; the others were (data.on_error = \"skip\" takes that as done)",
-        skipped.len()
+        "{} could not be explained, as listed above; the others were (with data.on_error = \"skip\" this is no error)",
+        counted(skipped.len(), "image", "images")
     );
     Ok(())
 }

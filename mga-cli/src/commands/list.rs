@@ -18,13 +18,13 @@ The settings of each component are in `mga schema`.";
 
 /// Masks that are no component of their own: what data sets offer, and the controls.
 const MASK_SOURCES: [(&str, &str); 9] = [
-    ("folder", "mask files, of image-folder, mganet and table"),
-    ("column", "the column of masks, of hub"),
-    ("alpha", "the images' own alpha channel, of image-folder, mganet and table"),
-    ("veins", "the exact veins, of leaves"),
-    ("silhouette", "control: the outline, exact of leaves, else the convex hull of the mask: where, without what"),
+    ("folder", "mask files, for image-folder, mganet and table"),
+    ("column", "the column of masks, for hub"),
+    ("alpha", "the images' own alpha channel, for image-folder, mganet and table"),
+    ("veins", "the exact veins, for leaves"),
+    ("silhouette", "control: the filled outline, exact for leaves, else the convex hull of the mask"),
     ("ones", "control: 1 everywhere"),
-    ("centre", "control: a Gaussian about the middle of the picture"),
+    ("centre", "control: a Gaussian around the centre of the image"),
     ("shuffled", "control: another image's mask"),
     ("inverted", "control: 1 minus the mask"),
 ];

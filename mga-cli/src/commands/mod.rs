@@ -37,19 +37,19 @@ pub enum Command {
     Predict(predict::Args),
     /// Show image, mask and attention side by side.
     Explain(explain::Args),
-    /// Tables, tests and paragraphs on the runs of a sweep.
+    /// Report on the runs of a sweep with tables, tests and paragraphs.
     Report(report::Args),
-    /// List, compare, export and index what came of runs.
+    /// List, compare, export and index the results of runs.
     Results(results::Args),
-    /// List every registered component, a line each.
+    /// List every registered component, one per line.
     List(list::Args),
     /// Make masks for a data set or a folder with a segmenter.
     Masks(Box<masks::Args>),
     /// Check data, split tables, write data sets to disk.
     Data(data::Args),
-    /// Published weights by name; weight files converted, exported, looked into.
+    /// Download published weights by name; convert, export and inspect weight files.
     Weights(weights::Args),
-    /// Check an experiment and its data, and say what will train.
+    /// Check an experiment and its data, and show what will train.
     Check(check::Args),
     /// Time training, inference or the loading of images.
     Bench(bench::Args),

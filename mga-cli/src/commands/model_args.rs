@@ -16,11 +16,11 @@ use super::train::load_run;
 /// A trained model.
 #[derive(Debug, Clone, clap::Args)]
 pub struct ModelArgs {
-    /// A run folder (its best checkpoint, else its last), a checkpoint in one, or with --experiment any weight file; to
-    /// predict also a folder or file that `mga weights export` wrote.
+    /// A run folder (its best checkpoint, else its last), a checkpoint in one, or any weight file with --experiment.
+    /// For predictions also a folder or file written by `mga weights export`.
     #[arg(long, value_name = "RUN|FILE")]
     weights: PathBuf,
-    /// The experiment that says what model the weights are for; left out: the run's own.
+    /// The experiment that describes the model of the weights; left out: that of the run.
     #[arg(long, value_name = "FILE")]
     experiment: Option<PathBuf>,
     /// Set a key of the experiment. May be repeated.

@@ -31,9 +31,9 @@ Examples:
   mga predict photos/ --weights timm/resnet50.tv_in1k
   mga predict coffee.png --weights resnet50.safetensors --backbone resnet50
 
-A folder that `mga weights export` wrote says itself what it is; a plain published classifier needs its backbone's name,
-and predicts the classes of ImageNet where it has a thousand. What config.json beside it says (in its repository, or its
-folder) comes first: the network, names of classes, and what is done to images. The note on the way says what was taken.";
+A folder written by `mga weights export` describes itself. A plain published classifier needs the name of its backbone, and
+predicts the classes of ImageNet if it has a thousand. A config.json in its repository or folder comes first: it gives the
+network, the names of the classes and the preprocessing. A note says what was used.";
 
 /// Arguments of `mga predict`.
 #[derive(Debug, clap::Args)]
@@ -47,13 +47,13 @@ pub struct Args {
     /// The backbone of a plain published classifier, in place of an experiment; `mga list` shows them.
     #[arg(long, value_name = "NAME", conflicts_with = "experiment")]
     backbone: Option<String>,
-    /// Write to this file, and not to standard output.
+    /// Write to this file instead of standard output.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// JSON in place of CSV.
+    /// Write JSON instead of CSV.
     #[arg(long)]
     json: bool,
-    /// How many of the most probable classes to give.
+    /// The number of most probable classes to list.
     #[arg(long, value_name = "K", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     top: u16,
     /// A folder for pictures of the images with the attention over them.
@@ -136,8 +136,8 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let passed_over = loaded.experiment.data.on_error == OnError::Skip;
     anyhow::ensure!(
         unpredicted == 0 || passed_over,
-        "{unpredicted} of {named} images could not be predicted, and are named above; the others were \
-         (data.on_error = \"skip\" takes that as done)"
+        "{unpredicted} of {named} images could not be predicted, as listed above; the others were \
+         (with data.on_error = \"skip\" this is no error)"
     );
     Ok(())
 }

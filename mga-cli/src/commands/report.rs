@@ -18,7 +18,7 @@ Example:
 
 Arms are runs of equal settings; seeds and folds repeat them. Each arm is compared with the baseline by the first metric,
 paired by seed and fold: a paired t test (over folds the corrected resampled t test), adjusted by Holm over the table.
-Of a search the last line names the draw that is best on the validation images, by the mean over its runs.
+For a search, the last line names the draw that is best on the validation images by the mean over its runs.
 Writes index.html, a page that needs no network, with its plots in figures/; report.md, report.csv, report.tex, report.json
 and methods.md.";
 
@@ -40,10 +40,10 @@ pub struct Args {
     /// selected by.
     #[arg(long, value_name = "KEY")]
     metric: Option<String>,
-    /// How often the bootstrap draws the test images anew.
+    /// The number of times the bootstrap resamples the test images.
     #[arg(long, value_name = "N", default_value_t = Resampling::default().resamples, value_parser = at_least_100)]
     resamples: usize,
-    /// Print the report as JSON in place of the tables.
+    /// Print the report as JSON instead of the tables.
     #[arg(long)]
     json: bool,
 }

@@ -16,8 +16,8 @@ Example:
   mga schema --out experiments/schema.json
   mga schema --sweep --out experiments/sweep-schema.json
 
-An experiment file that begins with `#:schema schema.json` is completed and checked by editors that know TOML
-schemas, such as those with Even Better TOML.";
+Editors that know TOML schemas, such as those with Even Better TOML, complete and check an experiment file that begins with
+`#:schema schema.json`.";
 
 /// Arguments of `mga schema`.
 #[derive(Debug, clap::Args)]
@@ -26,7 +26,7 @@ pub struct Args {
     /// The schema of the sweep file.
     #[arg(long)]
     sweep: bool,
-    /// Write to this file, and not to standard output.
+    /// Write to this file instead of standard output.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }

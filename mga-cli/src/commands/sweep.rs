@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use mga_core::whole_file;
+use mga_core::wording::counted;
 use mga_experiment::{Components, Defaults, Overrides};
 use mga_sweep::launchers::{Launch, Launcher, LauncherComponents, Request, Rounds, launchers, named, queued_of};
 use mga_sweep::search::Drawing;
@@ -24,8 +25,8 @@ Example:
   mga sweep experiments/ablations/leaves.toml --out runs/leaves
   mga sweep experiments/ablations/leaves.toml --out runs/leaves --launcher slurm
 
-What is finished is not run again, whatever ended the sweep and whatever its run was called before: a value, an axis or a
-variant added to the file runs only what is new.";
+Finished runs are not run again, whatever ended the sweep and whatever the runs were called before. A value, an axis or a
+variant that is added to the file runs only what is new.";
 
 /// The launcher that is taken where nobody names one.
 const LOCAL: &str = "local";
@@ -39,26 +40,26 @@ pub struct Args {
     /// The sweep's folder.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Who starts the runs: `local`, this command; `slurm`, SLURM, as a job array with the resources of [launcher]; or another
-    /// launcher that was registered. Left out: the one that [launcher] names, else `local`.
+    /// The launcher of the runs: `local` (this command), `slurm` (a SLURM job array with the resources of [launcher]),
+    /// or another registered launcher. Left out: the one that [launcher] names, else `local`.
     #[arg(long, value_name = "NAME")]
     launcher: Option<String>,
     /// With --launcher slurm: write the scripts and submit nothing.
     #[arg(long)]
     emit: bool,
-    /// Runs at once; left out: one, or one a GPU where the experiment uses GPUs. They share the cores.
+    /// The number of runs at once, which share the cores. Left out: one, or one per GPU if the experiment uses GPUs.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
-    /// Say which runs there are and where each stands, and run nothing.
+    /// List the runs with their states, and run nothing.
     #[arg(long)]
     dry_run: bool,
-    /// Run those again that failed, from their checkpoints.
+    /// Run failed runs again, from their checkpoints.
     #[arg(long)]
     retry: bool,
-    /// Set a key of the base experiment: TOML's values, else a string. May be repeated.
+    /// Set a key of the base experiment to a TOML value, or else a string. May be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// One JSON object a line on standard output, for machines.
+    /// Print one JSON object per line on standard output, for machines.
     #[arg(long)]
     json: bool,
     /// Show no bar.
@@ -171,7 +172,7 @@ fn list(plan: &Plan, total: usize, launcher: &dyn Launcher, args: &Args) -> anyh
         let states: Vec<(&Cell, State)> = plan.cells.iter().map(|cell| (cell, cell.state())).collect();
         let of = |wanted: RunState| states.iter().filter(|(_, state)| state.state == wanted).count();
         let (finished, failed) = (of(RunState::Finished), of(RunState::Failed));
-        text += &format!("{}: {total} runs: {finished} finished, {failed} failed", plan.name);
+        text += &format!("{}: {}: {finished} finished, {failed} failed", plan.name, counted(total, "run", "runs"));
         let left = total - finished - if args.retry { 0 } else { failed };
         text += &format!(", {left} to run");
         if total > plan.cells.len() {

@@ -17,8 +17,8 @@ Example:
   mga sweep-task runs/leaves 7
   mga sweep-task runs/leaves baseline.seed-1-4f1c02ab
 
-Runs one planned run, from its checkpoint where it has one, and writes its state. Many tasks may work on one folder.
-A run that is finished is left alone.";
+Runs one planned run, from its checkpoint if it has one, and writes its state. Many tasks may work on one folder.
+A finished run is left alone.";
 
 /// How long steps are timed.
 const TIMED: Duration = Duration::from_secs(3);
@@ -29,9 +29,9 @@ const TIMED: Duration = Duration::from_secs(3);
 pub struct Args {
     /// The sweep's folder.
     folder: PathBuf,
-    /// The run: its key, or its place in plan.json, from 0.
+    /// The run: its key, or its position in plan.json, from 0.
     run: String,
-    /// Run nothing, but time some of its steps and say as JSON about how long it will take.
+    /// Time some steps of the run instead of running it, and print an estimate of its time as JSON.
     #[arg(long)]
     time: bool,
 }

@@ -27,24 +27,24 @@ pub struct Args {
     /// The experiment file (TOML).
     #[arg(required_unless_present = "resume", conflicts_with = "resume")]
     experiment: Option<PathBuf>,
-    /// Set a key of the experiment: TOML's values, else a string. May be repeated.
+    /// Set a key of the experiment to a TOML value, or else a string. May be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE", conflicts_with = "resume")]
     set: Vec<String>,
     /// The run's folder; left out: runs/NAME-TIME.
     #[arg(long, conflicts_with = "resume")]
     out: Option<PathBuf>,
-    /// Start from this weight file, run (its best checkpoint, else its last), folder of `mga weights export` or published
-    /// weights, in place of the experiment's.
+    /// Start from these weights instead of the experiment's: a weight file, a run (its best checkpoint, else its last),
+    /// a folder of `mga weights export`, or published weights.
     #[arg(long, value_name = "FILE|RUN|NAME", conflicts_with = "resume")]
     weights: Option<PathBuf>,
-    /// Go on with the run in this folder. One that is finished is evaluated again: to train it for more epochs, start a new
-    /// run from it with --weights.
+    /// Resume the run in this folder. A finished run is evaluated again; to train it for more epochs, start a new run
+    /// from it with --weights.
     #[arg(long, value_name = "DIR")]
     resume: Option<PathBuf>,
-    /// Say nothing but the result.
+    /// Print only the result.
     #[arg(long, short)]
     quiet: bool,
-    /// For machines: one JSON object a line on standard output, for each step, epoch and the result.
+    /// Print one JSON object per line on standard output, for each step, each epoch and the result.
     #[arg(long)]
     json: bool,
 }

@@ -23,7 +23,7 @@ fn a_checkpoint_becomes_a_safetensors_file() {
     let done = convert(&place, "nested.pth", &["x.safetensors"]);
     let said = text(&done.stdout);
     assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
-    for part in ["18 tensors", "1 BF16", "they lay below net", "epoch (an integer)"] {
+    for part in ["18 tensors", "1 BF16", "found below net", "epoch (an integer)"] {
         assert!(said.contains(part), "{part}: {said}");
     }
     let bytes = std::fs::read(place.path("x.safetensors")).unwrap();
@@ -52,7 +52,7 @@ fn what_is_left_out_and_what_else_there_is_are_said() {
     let chosen = said("../people/averages.pth", &["--key", "state_dict_ema"]);
     assert!(chosen.contains("below state_dict_ema") && !chosen.contains("note:"), "{chosen}");
     let wrapped = said("../people/lightning.ckpt", &[]);
-    assert!(wrapped.contains("names without `model.net.`"), "{wrapped}");
+    assert!(wrapped.contains("removed from all names: the prefix `model.net.`"), "{wrapped}");
 }
 
 #[test]

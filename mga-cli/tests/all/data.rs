@@ -47,7 +47,7 @@ fn problems_are_listed_and_fail_the_check() {
     assert_eq!(check.status.code(), Some(1), "{}", text(&check.stderr));
     let report = text(&check.stdout);
     assert!(report.contains("the same image on both sides of a split"), "{report}");
-    assert!(text(&check.stderr).contains("problems with the data"), "{}", text(&check.stderr));
+    assert!(text(&check.stderr).contains("1 problem with the data"), "{}", text(&check.stderr));
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn a_training_image_without_mask_is_a_problem_unless_it_is_meant() {
     let check = folder.output(&["data", "check", "made.toml"]);
     assert_eq!(check.status.code(), Some(1));
     let report = text(&check.stdout);
-    assert!(report.contains("1 training images have no mask") && report.contains("cultivar-01/0001"), "{report}");
+    assert!(report.contains("1 training image without a mask") && report.contains("cultivar-01/0001"), "{report}");
     let meant = folder.output(&["data", "check", "made.toml", "--set", "data.masks.missing=no-loss"]);
     assert_eq!(meant.status.code(), Some(0), "{}", text(&meant.stderr));
 }
@@ -87,7 +87,7 @@ fn folds_of_a_table_as_spreadsheets_write_it_name_the_table_in_errors() {
     folder.write("all.csv", "\u{feff}file;label;plant\r\n".to_owned() + &rows);
     let split = ["data", "split", "all.csv", "--group", "plant", "--stratify", "label"];
     let made = folder.output(&[&split[..], &["--out", "folds.csv"]].concat());
-    assert_eq!(text(&made.stdout), "folds.csv: 20 rows in 5 folds, 1 times\n", "{}", text(&made.stderr));
+    assert_eq!(text(&made.stdout), "folds.csv: 20 rows in 5 folds, 1 time\n", "{}", text(&made.stderr));
     let table = folder.read("folds.csv");
     let fold = |line: &str| line.rsplit(';').next().map(str::to_owned);
     let folds: Vec<_> = table.lines().skip(1).map(fold).collect();

@@ -235,7 +235,7 @@ fn the_check_finds_test_images_that_the_segmenter_was_trained_on() {
     std::fs::create_dir(place.path("leaves/masks")).unwrap();
     place.done(&["masks", "disk.toml", "--weights", "veins", "--out", "leaves/masks"]);
     let report = place.refused(&["data", "check", "disk.toml"]).0;
-    assert!(report.contains("1 test images were among the 20 images that the segmenter"), "{report}");
+    assert!(report.contains("1 test image among the 20 images that the segmenter"), "{report}");
     assert!(report.contains("test/cultivar-04/0000.png"), "{report}");
 }
 

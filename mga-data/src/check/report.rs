@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use mga_core::wording::counted;
 use serde::Serialize;
 
 use crate::dataset::Split;
@@ -179,7 +180,7 @@ impl DataReport {
             problems.push(format!("classes without a training image: {}", some_of(&untrained)));
         }
         if self.unlabelled > 0 {
-            problems.push(format!("{} images to train or select on carry no label", self.unlabelled));
+            problems.push(format!("{} to train or select on without a label", images(self.unlabelled)));
         }
         problems
     }
@@ -200,12 +201,16 @@ impl DataReport {
         notes.extend(absent("validation", total(|c| c.validation), self.named_classes(|c| c.validation == 0)));
         notes.extend(absent("test", total(|c| c.test), self.named_classes(|c| c.test == 0)));
         if self.masks.images > 0 && !self.masks.missing.is_empty() {
-            notes.push(format!("{} images have no mask: {}", self.masks.missing.len(), some_of(&self.masks.missing)));
+            notes.push(format!(
+                "{} without a mask: {}",
+                images(self.masks.missing.len()),
+                some_of(&self.masks.missing)
+            ));
         }
         if !self.masks.blank.is_empty() {
             notes.push(format!(
-                "{} masks are blank, so their target is one everywhere (see data.masks.empty): {}",
-                self.masks.blank.len(),
+                "{}, whose target is one everywhere (see data.masks.empty): {}",
+                counted(self.masks.blank.len(), "blank mask", "blank masks"),
                 some_of(&self.masks.blank)
             ));
         }
@@ -217,10 +222,11 @@ impl DataReport {
             notes.push(format!("classes are unbalanced: {least} to {most} training images"));
         }
         if self.unlabelled_test > 0 {
-            notes.push(format!("{} test images carry no label and are not scored", self.unlabelled_test));
+            let unlabelled = counted(self.unlabelled_test, "test image", "test images");
+            notes.push(format!("{unlabelled} without a label: predicted, not scored"));
         }
         if self.unassigned > 0 {
-            notes.push(format!("{} images of the data set are in no part", self.unassigned));
+            notes.push(format!("{} of the data set in no split", images(self.unassigned)));
         }
         notes
     }
@@ -230,10 +236,14 @@ impl DataReport {
     }
 }
 
+fn images(n: usize) -> String {
+    counted(n, "image", "images")
+}
+
 impl fmt::Display for DataReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sum = |count: fn(&ClassCounts) -> usize| self.classes.iter().map(count).sum::<usize>();
-        writeln!(f, "{} images, {} classes", self.images, self.classes.len())?;
+        writeln!(f, "{}, {}", images(self.images), counted(self.classes.len(), "class", "classes"))?;
         let width = self.classes.iter().map(|class| class.name.chars().count()).max().unwrap_or(0).max(5);
         writeln!(f, "\n  {:width$}  {:>7} {:>10} {:>7}", "class", "train", "validation", "test")?;
         for class in &self.classes {
@@ -258,12 +268,12 @@ impl fmt::Display for DataReport {
         if self.masks.images == 0 {
             writeln!(f, "\nno masks")?;
         } else {
-            writeln!(f, "\n{} images with a mask", self.masks.images)?;
+            writeln!(f, "\n{} with a mask", images(self.masks.images))?;
         }
         let lines = self.masks.files.iter().flat_map(MaskSurvey::lines);
         lines.into_iter().try_for_each(|line| writeln!(f, "  {line}"))?;
-        for (title, lines) in [("problems", self.problems()), ("notes", self.notes())] {
-            writeln!(f, "\n{} {title}", lines.len())?;
+        for (one, many, lines) in [("problem", "problems", self.problems()), ("note", "notes", self.notes())] {
+            writeln!(f, "\n{}", counted(lines.len(), one, many))?;
             lines.iter().try_for_each(|line| writeln!(f, "  {line}"))?;
         }
         Ok(())

@@ -135,7 +135,8 @@ fn read_folder(folder: &Path, results: &mut Results) -> anyhow::Result<()> {
             Some(record) => results.records.push(record),
             None => results.notes.push(Note {
                 path,
-                message: "no run: neither cell.json nor experiment.toml nor summary.json is in it; left out".to_owned(),
+                message: "not a run: it has neither cell.json nor experiment.toml nor summary.json; left out"
+                    .to_owned(),
             }),
         }
     }

@@ -30,10 +30,10 @@ pub(super) struct Load {
     /// Images in a batch.
     #[arg(long, default_value_t = 8)]
     batch: usize,
-    /// Loading threads; 0: one a core.
+    /// Loading threads; 0 uses one per core.
     #[arg(long, default_value_t = 0)]
     threads: usize,
-    /// Epochs that are timed, after one that is not.
+    /// The number of timed epochs, after one untimed epoch.
     #[arg(long, default_value_t = 5)]
     epochs: u64,
     /// Print one line of JSON.

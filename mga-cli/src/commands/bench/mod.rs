@@ -48,19 +48,19 @@ struct Network {
     /// Images in a batch.
     #[arg(long, default_value_t = 8)]
     batch: usize,
-    /// What the attention does: none, multiply, residual, concat or cbam-spatial. Without it there is no attention map.
+    /// The attention: none, multiply, residual, concat or cbam-spatial. If it is left out, there is no attention map.
     #[arg(long)]
     attention: Option<String>,
-    /// Threads; 0: one a core.
+    /// Threads; 0 uses one per core.
     #[arg(long, default_value_t = 0)]
     threads: usize,
-    /// Steps that are timed, after two that are not. At least this many seconds go by: see `--seconds`.
+    /// The number of timed steps, after two untimed steps. More are timed if `--seconds` requires it.
     #[arg(long, default_value_t = 5)]
     steps: usize,
-    /// Goes on until this many seconds were timed.
+    /// Continue until this many seconds were timed.
     #[arg(long, default_value_t = 5.0)]
     seconds: f64,
-    /// Where it runs: cpu, cuda:0, auto.
+    /// The device: cpu, cuda:0 or auto.
     #[arg(long, default_value = "cpu")]
     device: String,
     /// Print one line of JSON.
@@ -76,11 +76,11 @@ struct Train {
     /// The last frozen stage.
     #[arg(long)]
     freeze_through: Option<String>,
-    /// Drop what the way back can compute again: less memory, some more time.
+    /// Drop what the backward pass can compute again: less memory, somewhat more time.
     #[arg(long)]
     recompute: bool,
-    /// Time nothing: compute the gradients of the weights, images and labels in this file (`scripts/compare/step.py`
-    /// writes it), and fail where they are farther than 1e-5 from those in the file.
+    /// Compute the gradients for the weights, images and labels in this file (written by `scripts/compare/step.py`)
+    /// instead of timing, and fail if they are farther than 1e-5 from those in the file.
     #[arg(long, value_name = "FILE")]
     check: Option<PathBuf>,
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use mga_core::wording::counted;
 use mga_data::check::{CheckSettings, DataReport, inspect, nearly_black};
 use mga_data::content_hash::content_hash;
 use mga_experiment::{Components, Experiment, MissingMask, NetworkKind};
@@ -20,10 +21,9 @@ Example:
   mga data check experiments/quickstart.toml
   mga data check experiments/stamps.toml --set data.root=stamps --json
 
-Exits with 1 where there are problems: images that cannot be read or carry no label, copies and groups on both sides of
-a split, classes without a training image, training images without a mask where data.masks.missing = \"error\", test
-images that the segmenter of the masks was trained on. Notes,
-such as near duplicates, are worth a look but may be meant.";
+Exits with 1 if there are problems: images that cannot be read or have no label, copies and groups on both sides of a
+split, classes without a training image, training images without a mask if data.masks.missing = \"error\", and test images
+that the segmenter of the masks was trained on. Notes, such as near duplicates, are worth a look but may be intended.";
 
 /// Arguments of `mga data check`.
 #[derive(Debug, clap::Args)]
@@ -34,8 +34,8 @@ pub(super) struct Args {
     /// Print JSON.
     #[arg(long)]
     json: bool,
-    /// Images whose perceptual hashes differ in at most so many of 256 bits are near duplicates; 0 compares exact copies
-    /// only.
+    /// Report images as near duplicates if their perceptual hashes differ in at most this many of 256 bits; 0 finds
+    /// only exact copies.
     #[arg(long, value_name = "BITS", default_value_t = CheckSettings::default().near_distance)]
     near: u32,
 }
@@ -87,7 +87,8 @@ pub(super) fn run(args: Args, components: &Components) -> anyhow::Result<()> {
         let added: String = added.iter().map(|line| format!("\n{line}\n")).collect();
         output::print(report.to_string() + &added)?;
     }
-    anyhow::ensure!(problems.is_empty(), "{} problems with the data, listed above", problems.len());
+    let number = counted(problems.len(), "problem", "problems");
+    anyhow::ensure!(problems.is_empty(), "{number} with the data, listed above");
     Ok(())
 }
 
@@ -107,9 +108,9 @@ fn unmasked(experiment: &Experiment, data: &OpenData, report: &DataReport) -> Op
         data.masks.made_from().map_or_else(String::new, |from| data.masks.dataset().missing_mask(*first, from));
     let looked = if looked.is_empty() { looked } else { format!(" ({looked})") };
     Some(format!(
-        "{} training images have no mask, where data.masks.missing = \"error\" (\"no-loss\" trains on them without); the \
+        "{} without a mask, which data.masks.missing = \"error\" refuses (\"no-loss\" trains on them without one); the \
          first: {}{looked}",
-        1 + images.count(),
+        counted(1 + images.count(), "training image", "training images"),
         source.id(*first)
     ))
 }
@@ -131,9 +132,9 @@ fn seen_by_the_segmenter(experiment: &Experiment, data: &OpenData) -> anyhow::Re
     }
     let first = seen.first().map(|first| {
         format!(
-            "{} test images were among the {} images that the segmenter of the masks was trained on ({}); the first: {first}",
-            seen.len(),
-            trained.images.len(),
+            "{} among the {} that the segmenter of the masks was trained on ({}); the first: {first}",
+            counted(seen.len(), "test image", "test images"),
+            counted(trained.images.len(), "image", "images"),
             trained.run.display()
         )
     });

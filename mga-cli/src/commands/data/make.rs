@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use mga_core::wording::counted;
 use mga_data::dataset::Dataset;
 use mga_data::export::export;
 use mga_data::registry::OpenContext;
@@ -34,14 +35,14 @@ pub(super) struct Args {
     /// Write this registered data set.
     #[arg(long, value_name = "NAME")]
     dataset: Option<String>,
-    /// With --dataset a setting of the data set (`cultivars=20`, and `root=FOLDER` where it reads one); with an experiment
-    /// any of its keys. May be repeated.
+    /// Set a setting of the data set with --dataset (`cultivars=20`, or `root=FOLDER` if it reads a folder), or any key
+    /// of the experiment. May be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// The data set's masks to write; `none` for no masks. Left out: its first.
+    /// The masks to write, one of the data set's sources, or `none`. Left out: its first source.
     #[arg(long, value_name = "SOURCE")]
     masks: Option<String>,
-    /// The folder to write to, new or empty; or one that the same command was ended in, which goes on with it.
+    /// The folder to write to: new, empty, or one in which the same command was interrupted, which is then continued.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 }
@@ -72,8 +73,8 @@ pub(super) fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let written = export(dataset.as_ref(), masks, &args.out, &progress)?;
     bar.finish_and_clear();
     let source = masks.map_or_else(String::new, |source| format!(" (`{source}`)"));
-    let (out, images) = (args.out.display(), written.images);
-    Ok(output::print(format!("{out}: {images} images, {} masks{source}\n", written.masks))?)
+    let (images, masks) = (counted(written.images, "image", "images"), counted(written.masks, "mask", "masks"));
+    Ok(output::print(format!("{}: {images}, {masks}{source}\n", args.out.display()))?)
 }
 
 /// Opens a data set by name with `KEY=VALUE` settings of its own.

@@ -22,8 +22,8 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Look the data of an experiment over: what cannot be read, duplicates and groups across splits, class balance,
-    /// sizes, masks.
+    /// Check the data of an experiment: unreadable files, duplicates and groups across splits, class balance, sizes and
+    /// masks.
     Check(check::Args),
     /// Write the folds of a cross-validation into a table to keep.
     Split(split::Args),

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use mga_core::wording::counted;
 use mga_data::folds::{FoldSettings, write_folds};
 
 use crate::output;
@@ -22,22 +23,22 @@ pub(super) struct Args {
     /// The table to write; it must not exist.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// What separates the columns, one character, such as ";"; left out: found.
+    /// The character between columns, such as ";"; left out: detected.
     #[arg(long, value_name = "CHARACTER")]
     delimiter: Option<char>,
-    /// The column whose values are never on two sides, such as the plant that was photographed.
+    /// The column whose values stay together in one fold, such as the plant that was photographed.
     #[arg(long, value_name = "COLUMN")]
     group: Option<String>,
-    /// The column whose values are spread evenly, such as the class.
+    /// The column whose values are spread evenly over the folds, such as the class.
     #[arg(long, value_name = "COLUMN")]
     stratify: Option<String>,
     /// Folds.
     #[arg(long, default_value_t = 5)]
     folds: usize,
-    /// Repetitions, each with folds of its own.
+    /// The number of repetitions, each with its own folds.
     #[arg(long, default_value_t = 1)]
     repeats: usize,
-    /// Seed of all of them.
+    /// The seed of all folds.
     #[arg(long, default_value_t = 0)]
     seed: u64,
 }
@@ -50,7 +51,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     let out = args.out.display();
     anyhow::ensure!(
         !args.out.exists(),
-        "{out}: is there already, and results may rest on it; name a new file with --out"
+        "{out}: already exists, and results may depend on it; name a new file with --out"
     );
     let Args { folds, repeats, seed, group, stratify, .. } = args;
     let settings = FoldSettings { folds, repeats, seed, group, stratify };
@@ -58,6 +59,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     for note in &made.notes {
         say!("note: {note}");
     }
-    let rows = made.of.first().map_or(0, Vec::len);
-    Ok(output::print(format!("{out}: {rows} rows in {folds} folds, {repeats} times\n"))?)
+    let rows = counted(made.of.first().map_or(0, Vec::len), "row", "rows");
+    let times = counted(repeats, "time", "times");
+    Ok(output::print(format!("{out}: {rows} in {folds} folds, {times}\n"))?)
 }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use mga_core::whole_file::write_all;
+use mga_core::wording::counted;
 use mga_data::Mask;
 use mga_data::masks::remove_half_written;
 use mga_train::mask_coverage::Extent;
@@ -79,7 +80,8 @@ impl MaskFolder {
         write_all(&path.join(RECORD), record.as_bytes()).with_context(|| format!("{shown}: cannot be written to"))?;
         let left = remove_half_written(path);
         if left > 0 {
-            say!("note: {shown}: {left} half written files of a process that was killed were removed");
+            let files = counted(left, "half-written file", "half-written files");
+            say!("note: {shown}: removed {files} of a process that was killed");
         }
         let lines = path.join(LINES);
         let unreadable = || format!("{}: cannot be read", lines.display());

@@ -33,9 +33,9 @@ Examples:
   mga masks experiments/leaves/mga-true-masks.toml --weights runs/veins --flip --out masks/veins
   mga masks photographs --weights nvidia/segformer-b0-finetuned-ade-512-512 --foreground plant,flower --out masks/plants
 
-Masks lie in the folder under the names of their images, about/ says what made them. An experiment reads them with
-data.masks.source = \"folder\" and data.masks.folder = \"masks/otsu\", or where the data set has a setting mask_root by that.
-What is there already is not made again.";
+The masks have the names of their images, and about/ says how they were made. An experiment reads them with
+data.masks.source = \"folder\" and data.masks.folder = \"masks/otsu\", or with mask_root if the data set has that setting.
+Existing masks are not made again.";
 
 /// Make masks for all images of an experiment's data set, or of a folder.
 #[derive(Debug, clap::Args)]
@@ -43,23 +43,23 @@ What is there already is not made again.";
 pub struct Args {
     /// An experiment file, or a folder of images.
     images: PathBuf,
-    /// otsu, excess-green, a segmentation network, file or alpha; `mga list` shows them. Left out: that of the run in
-    /// --weights, else the one the experiment names.
+    /// otsu, excess-green, a segmentation network, file or alpha; `mga list` shows them. Left out: the network of the
+    /// run in --weights, else the one that the experiment names.
     #[arg(long, value_name = "NAME")]
     segmenter: Option<String>,
     /// Weights of a network: a run with task = "segmentation", a safetensors file, or a name of the hub.
     #[arg(long, value_name = "RUN|FILE|NAME")]
     weights: Option<PathBuf>,
-    /// The folder to write to; one that holds masks of the same making is gone on with.
+    /// The folder to write to. If it holds masks made in the same way, the command continues with it.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// The classes that are foreground, by number or by name; left out: all but the first, which must be a background.
     #[arg(long, value_name = "CLASS", value_delimiter = ',')]
     foreground: Vec<String>,
-    /// 1 from this probability on and 0 below; left out: the probability itself.
+    /// Set the mask to 1 from this probability on and to 0 below; left out: the probability itself.
     #[arg(long)]
     threshold: Option<f64>,
-    /// Side of the tiles that larger images are cut into, pixels; 0: the whole image.
+    /// The side in pixels of the tiles that larger images are cut into; 0 uses the whole image.
     #[arg(long, value_name = "PIXELS")]
     tile: Option<usize>,
     /// Pixels that neighbouring tiles share.
@@ -71,13 +71,13 @@ pub struct Args {
     /// Average with the mask of the mirror image.
     #[arg(long)]
     flip: bool,
-    /// Classes of the weights, where neither a run nor their publisher says; 21 where left out.
+    /// The number of classes of the weights, if neither a run nor their publisher gives it; left out: 21.
     #[arg(long, value_name = "NUMBER")]
     classes: Option<usize>,
     /// An option of a segmenter without weights, such as of=saturation. May be repeated.
     #[arg(long = "option", value_name = "KEY=VALUE")]
     options: Vec<String>,
-    /// Where to compute: auto, cpu or cuda:N; left out: as the experiment says, for a folder auto.
+    /// The device: auto, cpu or cuda:N; left out: that of the experiment, or auto for a folder.
     #[arg(long)]
     device: Option<String>,
     /// Set a key of the experiment. May be repeated.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Context;
 use mga_core::whole_file::write_all;
+use mga_core::wording::counted;
 use mga_data::{Picture, decode};
 use mga_train::mask_coverage::{Coverage, Extent};
 use mga_train::pictures::{ContactSheet, save_png};
@@ -46,19 +47,19 @@ pub(super) fn write(images: &Images, folder: &MaskFolder, kept: usize) -> anyhow
         save_png(&picture, &sheet).with_context(|| format!("{}: cannot be written", sheet.display()))?;
     }
     let mut text = format!(
-        "{}: {} masks, {} of them made now\n",
+        "{}: {}, {} of them made now\n",
         folder.path().display(),
-        all.map_or(0, |all| all.masks),
+        counted(all.map_or(0, |all| all.masks), "mask", "masks"),
         folder.len().saturating_sub(kept)
     );
     text += &all.map_or_else(String::new, |all| format!("coverage: {}\n", all.phrase()));
     for (class, of) in classes.iter().filter(|_| classes.len() > 1) {
-        text += &format!("  {class}: {} ({} masks)\n", of.phrase(), of.masks);
+        text += &format!("  {class}: {} ({})\n", of.phrase(), counted(of.masks, "mask", "masks"));
     }
     if !blank.is_empty() {
         let more = if blank.len() > NAMED { ", ..." } else { "" };
         let named = blank.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
-        text += &format!("warning: {} masks are blank: {named}{more}\n", blank.len());
+        text += &format!("warning: {}: {named}{more}\n", counted(blank.len(), "blank mask", "blank masks"));
     }
     odd.iter().for_each(|odd| text += &format!("warning: masks: {odd}; look at the contact sheet\n"));
     text += &format!("contact sheet: {}\n", sheet.display());

@@ -15,7 +15,7 @@ pub(super) struct Args {
     /// Folders of runs.
     #[arg(required = true, num_args = 2.., value_name = "RUN")]
     runs: Vec<PathBuf>,
-    /// Print JSON: `runs`, and `settings`, `identity` and `metrics` with a value a run.
+    /// Print JSON: `runs`, and `settings`, `identity` and `metrics` with one value per run.
     #[arg(long)]
     json: bool,
 }
@@ -31,7 +31,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     let mut records = vec![];
     for path in &args.runs {
         let record = Record::read(path).with_context(|| {
-            format!("{}: no run: neither cell.json nor experiment.toml nor summary.json is in it", path.display())
+            format!("{}: not a run: it has neither cell.json nor experiment.toml nor summary.json", path.display())
         })?;
         records.push(record);
     }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
+use mga_core::wording::counted;
 use mga_report::results::read;
 use mga_report::run_table::{RunTable, to_csv, to_parquet};
 
@@ -14,7 +15,7 @@ Example:
 
 Columns: key, folder, sweep, arm, replicate, state, error, seconds; the reported checkpoint's metrics by their names (top1),
 those of both checkpoints (selected.top1, last.top1); identity.*; every setting by its key (model.attention);
-environment.*. Lists are JSON. What a run does not have is empty, null in Parquet.";
+environment.*. Lists are JSON. A missing value is empty in CSV and null in Parquet.";
 
 /// Arguments of `mga results export`.
 #[derive(Debug, clap::Args)]
@@ -42,7 +43,8 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     let files = [(args.csv, to_csv as fn(&RunTable) -> _), (args.parquet, to_parquet)];
     for (path, bytes) in files.into_iter().filter_map(|(path, bytes)| Some((path?, bytes))) {
         write_file(&path, &bytes(&table)?).with_context(|| format!("{}: cannot be written", path.display()))?;
-        print(format!("{}: {} runs, {} columns\n", path.display(), table.rows(), table.columns.len()))?;
+        let runs = counted(table.rows(), "run", "runs");
+        print(format!("{}: {runs}, {} columns\n", path.display(), table.columns.len()))?;
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use mga_core::wording::counted;
 use mga_report::results::{Note, read};
 use mga_report::run_table::{RunTable, write_index};
 
@@ -33,5 +34,5 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     super::warnings::warn(&results);
     let notes: Vec<Note> = results.all_notes().collect();
     let path = write_index(&args.folder, &RunTable::of(&results.records), &notes)?;
-    Ok(print(format!("{}: {} runs\n", path.display(), results.records.len()))?)
+    Ok(print(format!("{}: {}\n", path.display(), counted(results.records.len(), "run", "runs")))?)
 }

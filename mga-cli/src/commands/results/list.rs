@@ -13,8 +13,8 @@ const EXAMPLE: &str = "\
 Example:
   mga results list runs/attention --where model.attention=none --where 'top1>0.9' --sort seconds
 
-Conditions: =, !=, <, <=, >, >=; all have to hold. Any column of `mga results export` may be named; `top1` and the like are
-those of the reported checkpoint.";
+Conditions use =, !=, <, <=, > and >=, and all of them must hold. They can name any column of `mga results export`. `top1` and
+other metrics are those of the reported checkpoint.";
 
 /// Metrics that are shown unless --columns says otherwise.
 const METRICS: [&str; 6] = ["top1", "balanced_accuracy", "mask_auc", "mask_correlation", "mean_iou", "boundary_f"];
@@ -26,7 +26,7 @@ pub(super) struct Args {
     /// Folders of sweeps or runs.
     #[arg(required = true, value_name = "DIR")]
     folders: Vec<PathBuf>,
-    /// Only runs for which this holds. May be repeated.
+    /// Show only runs that meet this condition. May be repeated.
     #[arg(long = "where", value_name = "KEY=VALUE")]
     conditions: Vec<Condition>,
     /// Sort by this column, and show it; runs without a value come last.
@@ -38,7 +38,7 @@ pub(super) struct Args {
     /// Show these columns, separated by commas.
     #[arg(long, value_name = "KEYS", value_delimiter = ',')]
     columns: Vec<String>,
-    /// Print JSON: `runs`, objects of every column, and `notes` on what is odd.
+    /// Print JSON: `runs`, objects with every column, and `notes` on anything odd.
     #[arg(long)]
     json: bool,
 }

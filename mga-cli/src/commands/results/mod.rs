@@ -13,7 +13,7 @@ Examples:
   mga results export runs/attention --csv runs.csv --parquet runs.parquet
   mga results index runs/attention
 
-A folder is a sweep's, one with runs in it, or a run's own. Every command reads the folders, whatever else lies there.";
+A folder is that of a sweep, one that contains runs, or that of a run. Every command reads the folders, whatever else is there.";
 
 /// Arguments of `mga results`.
 #[derive(Debug, clap::Args)]
@@ -25,11 +25,11 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// List runs, with what tells them apart and what came of them.
+    /// List runs with the settings that differ and their results.
     List(list::Args),
     /// Show the settings in which runs differ, and their metrics side by side.
     Compare(compare::Args),
-    /// Write one row a run, with every setting and metric, as CSV or Parquet.
+    /// Write one row per run, with every setting and metric, as CSV or Parquet.
     Export(export::Args),
     /// Make a sweep's SQLite file anew from its run folders.
     Index(index::Args),

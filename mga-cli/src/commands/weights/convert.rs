@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use mga_core::wording::counted;
 use mga_models::weights::{convert, write_converted};
 
 use crate::output::print;
@@ -13,9 +14,9 @@ Examples:
 
   mga weights convert run.pth averages.safetensors --key state_dict_ema
 
-A checkpoint is a program for Python's pickle machine. Nothing of it is run: tensors and plain values are read, whatever
-else it would build is left out and named, and a file that asks Python to run a program is refused. The state dict may lie
-below state_dict, model, net and their like.";
+A checkpoint is a program for Python's pickle machine, and nothing of it is run. Tensors and plain values are read, other
+objects are left out and named, and a file that asks Python to run a program is refused. The state dict may be below
+state_dict, model, net and similar keys.";
 
 /// Arguments of `mga weights convert`.
 #[derive(Debug, clap::Args)]
@@ -27,10 +28,10 @@ pub(super) struct Args {
     /// The file to write.
     #[arg(value_name = "OUT.safetensors")]
     output: PathBuf,
-    /// The key of the weights in the checkpoint, where it has several: state_dict_ema, or model.ema, one below the other.
+    /// The key of the weights, if the checkpoint has several: state_dict_ema, or model.ema for a key below another.
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
-    /// Replace a file that is there already.
+    /// Replace an existing file.
     #[arg(long)]
     force: bool,
 }
@@ -47,24 +48,24 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     );
     anyhow::ensure!(
         args.force || !args.output.exists(),
-        "{}: there already; --force replaces it",
+        "{}: already exists; --force replaces it",
         args.output.display()
     );
     let converted = convert(&args.input, args.key.as_deref())?;
     write_converted(&converted, &args.output)?;
     let types: Vec<String> = converted.types().iter().map(|(name, count)| format!("{count} {name}")).collect();
     let mut text = format!(
-        "{}: {} tensors ({}), {} numbers\n",
+        "{}: {} ({}), {} numbers\n",
         args.output.display(),
-        converted.tensors.len(),
+        counted(converted.tensors.len(), "tensor", "tensors"),
         types.join(", "),
         converted.numbers()
     );
     if !converted.below.is_empty() {
-        text += &format!("they lay below {}\n", converted.below.join("."));
+        text += &format!("found below {}\n", converted.below.join("."));
     }
     if !converted.wrapper.is_empty() {
-        text += &format!("names without `{}`, which all of them began with\n", converted.wrapper);
+        text += &format!("removed from all names: the prefix `{}`\n", converted.wrapper);
     }
     if let Some(layout) = converted.layout {
         text += &format!("renamed: {layout}\n");

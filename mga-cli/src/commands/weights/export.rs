@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use mga_core::whole_file;
+use mga_core::wording::counted;
 use mga_experiment::MODEL;
 use mga_experiment::{Components, Loaded};
 use mga_models::MgaModel;
@@ -55,7 +56,7 @@ pub(super) fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let summary: Value = serde_json::from_str(&summary).with_context(|| format!("{}", run.summary().display()))?;
     anyhow::ensure!(
         !args.folder.exists() || std::fs::read_dir(&args.folder).is_ok_and(|mut entries| entries.next().is_none()),
-        "{}: there already, and not an empty folder",
+        "{}: already exists, and is not an empty folder",
         args.folder.display()
     );
     let model_args = ModelArgs::of_run(&args.run);
@@ -73,11 +74,11 @@ pub(super) fn run(args: Args, components: &Components) -> anyhow::Result<()> {
         .with_context(unwritten)?;
     remove_leftovers(parent);
     Ok(print(format!(
-        "{}: {} with attention \"{}\", {} classes\n",
+        "{}: {} with attention \"{}\", {}\n",
         args.folder.display(),
         description.backbone,
         description.attention.kind,
-        description.classes.len()
+        counted(description.classes.len(), "class", "classes")
     ))?)
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use indicatif::BinaryBytes;
+use mga_core::wording::counted;
 use mga_experiment::Components;
 use mga_experiment::weight_file;
 use mga_models::weights::not_safetensors;
@@ -58,7 +59,8 @@ pub(super) fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     }
     let numbers: usize = header.tensors.iter().map(|(_, _, shape, _)| shape.iter().product::<usize>()).sum();
     let bytes: usize = header.tensors.iter().map(|(.., bytes)| bytes).sum();
-    text += &format!("{table}\n{} tensors, {numbers} numbers, {}\n", header.tensors.len(), BinaryBytes(bytes as u64));
+    let tensors = counted(header.tensors.len(), "tensor", "tensors");
+    text += &format!("{table}\n{tensors}, {numbers} numbers, {}\n", BinaryBytes(bytes as u64));
     Ok(print(text)?)
 }
 

@@ -48,7 +48,7 @@ fn one_seed_has_no_interval_and_says_so() {
     // Over images something can be said.
     assert!(report.arms[1].image_interval.is_some() && comparison.mcnemar.is_some() && comparison.bootstrap.is_some());
     let text = terminal::text(&report);
-    assert!(text.contains("from one pair of runs: nothing is known of chance"), "{text}");
+    assert!(text.contains("from one pair of runs, which says nothing about chance"), "{text}");
     assert!(text.contains("mga: one run only, so there is neither deviation nor interval over seeds."), "{text}");
 }
 

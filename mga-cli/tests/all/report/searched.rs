@@ -81,7 +81,7 @@ fn what_matters_is_told_with_its_measure() {
     assert!(weight.share.unwrap() < rate.share.unwrap() && weight.p.unwrap() > 0.05, "{weight:?}");
     let text = terminal::text(&report);
     assert!(text.contains("share of the rank variance") && text.contains("Kruskal and Wallis"), "{text}");
-    assert!(text.contains("what two do together is not seen"), "{text}");
+    assert!(text.contains("effects of combinations are not seen"), "{text}");
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn the_methods_describe_space_and_budget() {
         "optimiser.learning_rate (log_uniform 0.0001 to 0.1)",
         "model.attention (choice of none, residual)",
         "The budget was 24 runs; 12 draws of 2 runs each were made.",
-        "test images had no say",
+        "test images had no influence",
         "Best on validation: draw 9",
     ] {
         assert!(text.contains(said), "{said}: {text}");
@@ -198,6 +198,6 @@ fn each_variant_has_its_best_and_the_search_its_own() {
         text.contains("Best of its kind on validation: mga, draw 2, learning_rate = 0.03, top-1 accuracy 80.0 %."),
         "{text}"
     );
-    assert!(text.contains("Importance is told from 8 draws on"), "{text}");
+    assert!(text.contains("Importance needs 8 draws"), "{text}");
     assert!(markdown::methods(&report).contains("searched by random draws (seed 7)"));
 }

@@ -29,7 +29,7 @@ fn pulled_weights_are_listed_inspected_and_found_offline() {
         "{table}"
     );
     let inspected = bench.done(&["weights", "inspect", RESNET, "--offline"]);
-    assert!(inspected.contains("x") && inspected.contains("1 tensors, 5 numbers"), "{inspected}");
+    assert!(inspected.contains("x") && inspected.contains("1 tensor, 5 numbers"), "{inspected}");
     let json: Value =
         serde_json::from_str(&bench.done(&["weights", "inspect", RESNET, "--json", "--offline"])).unwrap();
     assert_eq!(json["tensors"][0]["shape"], serde_json::json!([5]));
