@@ -51,10 +51,11 @@ pub struct Data {
     /// as PIL does and so torchvision and timm. Left out: `8-bit` where the experiment starts from published weights, whose
     /// images were resized so, else `none`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-older-releases" = "none"))]
     pub resize_rounding: Option<Rounding>,
     /// The number that is white in images of 16 bits, 4095 where a camera fills twelve of them; left out: 65535.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1), extend("x-older-releases" = 65535))]
     pub white_point: Option<u16>,
     /// Threads that decode and transform images; 0: all cores. Batches do not depend on it.
     #[serde(default)]

@@ -20,6 +20,7 @@ pub struct Evaluation {
     /// Masks that attention is measured against besides those of `[data.masks]`, set as those are: the same for every arm
     /// of a sweep, whatever masks it learns from, if any. Nothing is learnt from them.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-older-releases" = null))]
     pub reference_masks: Option<Masks>,
 }
 

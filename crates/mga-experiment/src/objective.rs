@@ -22,6 +22,7 @@ pub struct Objective {
     /// Whether a classifier's `class_weights` count. Set by mga itself: true where an experiment gives them; release 0.1.0
     /// took the weights of a classifier and did nothing with them, so runs that it resolved go on without.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(extend("x-older-releases" = false))]
     pub weigh_classes: bool,
     /// Segmentation: weight of the Dice loss beside the cross entropy, which weighs 1.
     #[serde(skip_serializing_if = "is_zero")]

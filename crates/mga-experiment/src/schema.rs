@@ -12,6 +12,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
 use super::merge::{Leftovers, tag};
+use super::older::OLDER_RELEASES;
 use super::schema_reading::{choices, resolve};
 use super::settings::Experiment;
 use crate::Components;
@@ -71,7 +72,8 @@ pub fn experiment_schema(components: &Components) -> Value {
         }
         if kind.list {
             let items = choice(kind.table, alternatives, &mut definitions);
-            root["properties"][kind.table] = json!({ "description": kind.about, "type": "array", "items": items });
+            root["properties"][kind.table] =
+                json!({ "description": kind.about, OLDER_RELEASES: null, "type": "array", "items": items });
             continue;
         }
         let name = json!({ "type": "string" });
@@ -80,7 +82,9 @@ pub fn experiment_schema(components: &Components) -> Value {
         definitions.insert(definition.clone(), table);
         name_alternatives(&mut definitions, &definition, "name", alternatives);
         let reference = format!("#/definitions/{definition}");
-        root["properties"][kind.table] = json!({ "description": kind.about, "allOf": [{ "$ref": reference }] });
+        // Older releases, and programs without the kind, have no such table.
+        let allof = json!([{ "$ref": reference }]);
+        root["properties"][kind.table] = json!({ "description": kind.about, OLDER_RELEASES: null, "allOf": allof });
     }
     let tasks = components.tasks.iter().map(|task| (task.name(), task.about()));
     definitions.insert("Task".to_owned(), named("What a model learns.", tasks));

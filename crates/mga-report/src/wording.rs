@@ -79,7 +79,9 @@ pub(super) fn sentence(arm: &str, baseline: &str, column: &Column, comparison: &
     let Some((test, adjusted)) = comparison.test.as_ref().zip(comparison.p_adjusted) else {
         return match comparison.pairs.len() {
             0 => format!("{arm} cannot be compared with {baseline}: no replicate is finished in both."),
-            1 => format!("{arm} against {baseline}: {difference}, from one pair of runs, which says nothing about chance."),
+            1 => format!(
+                "{arm} against {baseline}: {difference}, from one pair of runs, which says nothing about chance."
+            ),
             _ => format!(
                 "{arm} against {baseline}: {difference} in each of {pairs}; without any spread there is nothing to test \
                  against."

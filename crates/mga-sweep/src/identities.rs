@@ -15,7 +15,7 @@ use mga_train::progress::Silent;
 use mga_train::tasks::{Purpose, TaskData};
 use mga_train::torn_groups::TornGroups;
 use mga_train::weights_source::WeightsFile;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// All that decides which data an experiment is run on.
 fn memo(experiment: &Experiment) -> String {
@@ -29,6 +29,8 @@ type MaskMaker = (&'static str, Arc<dyn Dataset>);
 /// Gives experiments their identities.
 pub(super) struct Identities<'a> {
     components: &'a Components,
+    /// [`mga_experiment::experiment_schema`] of the components.
+    schema: Value,
     hashes: FileHashes,
     fingerprints: BTreeMap<String, Fingerprint>,
     /// What is wrong with the groups of the data, by the same memo.
@@ -39,10 +41,11 @@ pub(super) struct Identities<'a> {
 }
 
 impl<'a> Identities<'a> {
-    /// Nothing is known yet.
-    pub(super) fn new(components: &'a Components) -> Self {
+    /// Nothing is known yet; `schema` is that of the components' experiments.
+    pub(super) fn new(components: &'a Components, schema: Value) -> Self {
         Self {
             components,
+            schema,
             hashes: FileHashes::of_user(),
             fingerprints: BTreeMap::new(),
             torn: BTreeMap::new(),
@@ -65,7 +68,7 @@ impl<'a> Identities<'a> {
         }
         let fingerprint = self.fingerprints.get(&memo).cloned();
         let fingerprint = fingerprint.ok_or_else(|| anyhow::anyhow!("no fingerprint of the data"))?;
-        Identity::new(&loaded.experiment, &fingerprint, &weights)
+        Identity::new(&loaded.experiment, &self.schema, &fingerprint, &weights)
     }
 
     /// The fingerprint of an experiment's data.

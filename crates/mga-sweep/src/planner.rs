@@ -99,12 +99,12 @@ impl<'a> Planner<'a> {
             document,
             base,
             overrides,
+            identities: Identities::new(components, schema.clone()),
             schema,
             space,
             drawing,
             strategy,
             base_experiment,
-            identities: Identities::new(components),
             warnings: Vec::new(),
         })
     }

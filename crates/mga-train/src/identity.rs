@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context;
-use mga_experiment::{Experiment, SelectOn};
+use mga_experiment::{Experiment, SelectOn, without_later_settings};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -17,6 +17,31 @@ use crate::weights_source::WeightsFile;
 
 /// Its file in a run's folder.
 pub const FILE: &str = "identity.json";
+
+/// Settings, and tables of them, that no number of a run depends on.
+const NEUTRAL: [&str; 18] = [
+    "name",
+    "description",
+    "device",
+    "threads",
+    "trackers",
+    "data.workers",
+    "data.prefetch",
+    "data.verify",
+    "data.groups_may_leak",
+    "data.masks.folder",
+    "data.masks.mask_name",
+    "data.masks.mask_layout",
+    "data.masks.segmenter.cache",
+    "data.annotations.root",
+    "eval.reference_masks.folder",
+    "eval.reference_masks.segmenter.cache",
+    "eval.reference_masks.mask_name",
+    "eval.reference_masks.mask_layout",
+];
+
+/// Settings that name weights; unless they are `none`, the weights' hash tells which.
+const WEIGHTS: [&str; 3] = ["data.masks.segmenter.weights", "eval.reference_masks.segmenter.weights", "model.weights"];
 
 /// Settings of data sets that say where files lie; what lies there is in the fingerprint.
 pub(crate) const PATHS: [&str; 11] = [
@@ -39,7 +64,8 @@ pub struct Identity {
     /// The first 16 hexadecimal digits of SHA-256 over `experiment`, `data`, `weights`, `numerics` and `classes`, and
     /// `reference` where there is one.
     pub id: String,
-    /// Hash of the resolved experiment without name, description, paths, device, threads, workers, trackers.
+    /// Hash of the resolved experiment without name, description, paths, device, threads, workers, trackers, and without
+    /// settings that were added later and have the value older releases behaved as.
     pub experiment: String,
     /// Hash over every image's content, label and split, and the masks.
     pub data: String,
@@ -111,12 +137,13 @@ impl Resumed {
 }
 
 impl Identity {
-    /// The identity of a run of `experiment`, whose weights are settled, on data of that fingerprint.
+    /// The identity of a run of `experiment`, whose weights are settled, on data of that fingerprint. `schema` is
+    /// [`mga_experiment::experiment_schema`] of the components.
     ///
     /// # Errors
     /// An experiment that cannot be written as JSON: none that was loaded.
-    pub fn new(experiment: &Experiment, data: &Fingerprint, weights: &str) -> anyhow::Result<Self> {
-        let experiment = experiment_hash(experiment)?;
+    pub fn new(experiment: &Experiment, schema: &Value, data: &Fingerprint, weights: &str) -> anyhow::Result<Self> {
+        let experiment = experiment_hash(experiment, schema)?;
         let mut parts = vec![json!(experiment), json!(data.data), json!(weights)];
         parts.extend([json!(mga_core::NUMERICS), json!(data.classes)]);
         parts.extend(data.reference.iter().map(|reference| json!(reference)));
@@ -161,6 +188,7 @@ impl Identity {
     pub fn check_resumed(
         folder: &RunFolder,
         experiment: &Experiment,
+        schema: &Value,
         data: &Fingerprint,
         weights: Option<&WeightsFile>,
         hashes: &FileHashes,
@@ -192,7 +220,7 @@ impl Identity {
         let trained_on_same = !begun.trained.is_empty() && now.trained == begun.trained && now.weights == begun.weights;
         let selected_apart = experiment.eval.select_on != SelectOn::Test;
         if trained_on_same && selected_apart && now.classes == begun.classes && is_trained(folder, experiment)? {
-            let mut now = Self::new(experiment, data, &begun.weights)?;
+            let mut now = Self::new(experiment, schema, data, &begun.weights)?;
             let Self { id, data, test, mut replaced, .. } = begun;
             replaced.insert(0, Replaced { id, data, test });
             now.replaced = replaced;
@@ -251,56 +279,66 @@ pub fn weights_hash(weights: Option<&WeightsFile>, hashes: &FileHashes) -> anyho
     }
 }
 
-/// Hash of an experiment without what does not change its numbers, or is told by the hashes of data and weights.
+/// Whether a run has the same numbers and identity whatever the setting `key` is (`data.workers`): no number depends on it,
+/// or a hash of data or weights tells what it means. So is what stands in such a table.
+#[must_use]
+pub fn is_neutral(key: &str) -> bool {
+    let of_data_set = key.strip_prefix("data.").is_some_and(|key| PATHS.contains(&key));
+    let within = |table: &str| key.strip_prefix(table).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    of_data_set || NEUTRAL.into_iter().chain(WEIGHTS).any(within)
+}
+
+/// Hash of an experiment without what does not change its numbers, or is told by the hashes of data and weights. A setting
+/// that was added later stands in it only where it differs from what older releases did; `schema` says which those are, and
+/// is [`mga_experiment::experiment_schema`] of the components.
 ///
 /// # Errors
 /// An experiment that cannot be written as JSON: none that was loaded.
-pub fn experiment_hash(experiment: &Experiment) -> anyhow::Result<String> {
+pub fn experiment_hash(experiment: &Experiment, schema: &Value) -> anyhow::Result<String> {
     let mut value = serde_json::to_value(experiment)?;
-    for key in ["name", "description", "device", "threads", "trackers"] {
-        remove(&mut value, &[key]);
+    without_later_settings(schema, &mut value);
+    Ok(hash(value))
+}
+
+/// The hash by which a checkpoint of `experiment` in `folder` is known: [`experiment_hash`], but where the run began when
+/// later settings stood in hashes whatever their value.
+///
+/// # Errors
+/// As [`experiment_hash`]; a checkpoint that cannot be read.
+pub fn begun_as(folder: &RunFolder, experiment: &Experiment, schema: &Value) -> anyhow::Result<String> {
+    if folder.last().is_file() {
+        let whole = hash(serde_json::to_value(experiment)?);
+        if checkpoint::progress(&folder.last())?.experiment == whole {
+            return Ok(whole);
+        }
     }
-    for key in ["workers", "prefetch", "verify", "groups_may_leak"].into_iter().chain(PATHS) {
-        remove(&mut value, &["data", key]);
-    }
-    for path in [
-        &["data", "masks", "folder"][..],
-        &["data", "masks", "mask_name"],
-        &["data", "masks", "mask_layout"],
-        &["data", "masks", "segmenter", "cache"],
-        &["data", "annotations", "root"],
-        &["eval", "reference_masks", "folder"],
-        &["eval", "reference_masks", "segmenter", "cache"],
-        &["eval", "reference_masks", "mask_name"],
-        &["eval", "reference_masks", "mask_layout"],
-    ] {
-        remove(&mut value, path);
-    }
-    for path in [
-        &["data", "masks", "segmenter", "weights"][..],
-        &["eval", "reference_masks", "segmenter", "weights"],
-        &["model", "weights"],
-    ] {
-        let name = path.iter().try_fold(&value, |value, key| value.get(key)).and_then(Value::as_str);
+    experiment_hash(experiment, schema)
+}
+
+fn hash(mut value: Value) -> String {
+    NEUTRAL.iter().for_each(|key| remove(&mut value, key));
+    PATHS.iter().for_each(|key| remove(&mut value, &format!("data.{key}")));
+    for key in WEIGHTS {
+        let name = key.split('.').try_fold(&value, |value, key| value.get(key)).and_then(Value::as_str);
         if name.is_some_and(|name| name != "none") {
-            remove(&mut value, path);
+            remove(&mut value, key);
         }
     }
     let digest = Sha256::digest(sorted(value).to_string().as_bytes());
-    Ok(hex(&digest[..16]))
+    hex(&digest[..16])
 }
 
-fn remove(value: &mut Value, path: &[&str]) {
-    let Some((last, tables)) = path.split_last() else { return };
+fn remove(value: &mut Value, key: &str) {
+    let (tables, last) = key.rsplit_once('.').unwrap_or(("", key));
     let mut table = value;
-    for key in tables {
+    for key in tables.split('.').filter(|key| !key.is_empty()) {
         match table.get_mut(key) {
             Some(inner) => table = inner,
             None => return,
         }
     }
     if let Some(table) = table.as_object_mut() {
-        table.shift_remove(*last);
+        table.shift_remove(last);
     }
 }
 

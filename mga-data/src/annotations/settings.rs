@@ -35,6 +35,7 @@ pub struct AnnotationSettings {
     /// `labelme`, `index-png`: which pixels of photographs that EXIF turns were annotated, `upright` as they are shown or
     /// `stored` as they are stored; left out: upright, and what nothing shows is told.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-older-releases" = "upright"))]
     pub orientation: Option<MaskOrientation>,
 }
 

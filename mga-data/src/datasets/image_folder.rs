@@ -34,10 +34,11 @@ pub struct ImageFolderSettings {
     pub classes: BTreeMap<String, OneOrMany>,
     /// Which folders below the root (with `layout = "split"`: below each part) are the classes: 1 the first ones, 2 those in
     /// them, named `Acer/rubrum`, and so on. Left out: 1, and what lies deeper is told.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1), extend("x-older-releases" = 1))]
     pub class_level: Option<usize>,
     /// Take images of the test part that lie in no class folder for test images without a label, which are predicted and
     /// not scored. Left out: they are passed over, and told.
+    #[schemars(extend("x-older-releases" = false))]
     pub unlabelled_test: Option<bool>,
     /// Images to leave out: glob patterns of paths below the root, such as "*.gif" or "birds/*cartoon*" (`*` reaches
     /// into sub-folders).

@@ -44,6 +44,7 @@ pub struct TableSettings {
     pub columns: TableColumns,
     /// What stands for a label of test images that have none; they are predicted and not scored. Left out: -1 where test
     /// images alone are labelled so. Test images without any label are taken so too where no test image has one.
+    #[schemars(extend("x-older-releases" = "none"))]
     pub unlabelled: Option<String>,
     /// Which fold to use, "R.F" in quotes, of a table written by `mga data split`: rows whose column `repeat_R` holds F are
     /// the test images, the others train. Rows with nothing in that column keep their `split`.

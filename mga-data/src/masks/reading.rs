@@ -25,20 +25,25 @@ pub struct MaskReading {
     /// Numbers in mask files that mean 1: indices in files with a palette of colours, grey values otherwise. With this list
     /// alone all others mean 0; without any list, brightness counts.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-older-releases" = []))]
     pub foreground: Vec<u16>,
     /// Numbers in mask files that mean 0; alone, all others mean 1.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-older-releases" = []))]
     pub background: Vec<u16>,
     /// Numbers in mask files of pixels that are ignored: they have no share in the attention's target and loss.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-older-releases" = []))]
     pub ignore: Vec<u16>,
     /// Which pixels of photographs that EXIF turns the mask files were drawn on: `upright` as they are shown, `stored` as
     /// they are stored; left out: upright, and how many there are that nothing shows is told.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-older-releases" = "upright"))]
     pub orientation: Option<MaskOrientation>,
     /// Stretch masks of another aspect to their images, as the square outputs of some segmenters need; otherwise they are
     /// errors.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(extend("x-older-releases" = false))]
     pub stretch: bool,
 }
 

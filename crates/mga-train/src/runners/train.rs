@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mga_experiment::{Components, Loaded, SelectOn};
+use mga_experiment::{Components, Loaded, SelectOn, experiment_schema};
 
 use super::finish::finish;
 use super::training::{self, Training};
@@ -11,7 +11,7 @@ use crate::assemble;
 use crate::checkpoint::Progress;
 use crate::environment::Environment;
 use crate::file_hashes::FileHashes;
-use crate::identity::{self, Identity, Resumed, experiment_hash, weights_hash};
+use crate::identity::{self, Identity, Resumed, weights_hash};
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::loaders;
 use crate::looked::Looked;
@@ -64,10 +64,10 @@ pub fn train(
         job.weights_notes(weights).iter().for_each(|note| say(note));
     }
     let resolved = experiment.resolved_toml()?;
-    let hashes = FileHashes::of_user();
+    let (hashes, schema) = (FileHashes::of_user(), experiment_schema(components));
     let (fingerprint, contents) = data.fingerprint(&hashes, voice)?;
     let resumed = match resume {
-        true => Identity::check_resumed(folder, experiment, &fingerprint, weights.as_ref(), &hashes)?,
+        true => Identity::check_resumed(folder, experiment, &schema, &fingerprint, weights.as_ref(), &hashes)?,
         false => Resumed::AsBegun,
     };
     if !resume {
@@ -83,7 +83,7 @@ pub fn train(
         resumed.write(folder, voice)?;
     } else {
         let files = data.files()?;
-        let identity = Identity::new(experiment, &fingerprint, &weights_hash(weights.as_ref(), &hashes)?)?;
+        let identity = Identity::new(experiment, &schema, &fingerprint, &weights_hash(weights.as_ref(), &hashes)?)?;
         folder.create()?;
         lock = Some(folder.lock()?);
         folder.write_json("environment.json", &Environment::here(&device))?;
@@ -125,7 +125,7 @@ pub fn train(
         report: voice.run(experiment, task.metrics().iter().find(|m| m.name == experiment.eval.metric).copied()),
         voice,
         tracking: &tracking,
-        identity: experiment_hash(experiment)?,
+        identity: identity::begun_as(folder, experiment, &schema)?,
     };
     let outcome = training
         .run(resume)

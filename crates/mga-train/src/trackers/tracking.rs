@@ -89,12 +89,13 @@ impl<'a> Tracking<'a> {
 mod tests {
     use std::sync::{Arc, Mutex};
 
-    use mga_experiment::{Experiment, Metric, Overrides, load_text};
+    use mga_experiment::{Experiment, Metric, Overrides, experiment_schema, load_text};
     use mga_registry::Entry;
 
     use super::super::event_file::FILE;
     use super::super::tracker::RegisteredTracker;
     use super::*;
+    use crate::identity::experiment_hash;
     use crate::progress::{Counter, ProgressReport, Silent};
     use crate::run_folder::RunFolder;
 
@@ -210,7 +211,8 @@ mod tests {
         let (with, without) =
             (loaded("trackers = [\"failing\", { name = \"tensorboard\" }]", &components), loaded("", &components));
         let (with, without) = (with.unwrap().experiment, without.unwrap().experiment);
-        let hash = |experiment| crate::identity::experiment_hash(experiment).unwrap();
+        let schema = experiment_schema(&components);
+        let hash = |experiment| experiment_hash(experiment, &schema).unwrap();
         assert_eq!(hash(&with), hash(&without));
         let text = with.resolved_toml().unwrap();
         assert_eq!(load_text(&text, &Overrides::default(), &components).unwrap().experiment, with, "{text}");

@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use mga_core::whole_file;
 use mga_core::wording::counted;
-use mga_experiment::MODEL;
-use mga_experiment::{Components, Loaded};
+use mga_experiment::{Components, Loaded, MODEL, experiment_schema};
 use mga_models::MgaModel;
 use mga_models::weights::{
     AttentionDescription, ModelDescription, Preprocessing, model_py, rename_back, save_file, timm_name,
@@ -64,7 +63,7 @@ pub(super) fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let classes = model_args.classes(&loaded, components)?;
     let model = model_args.model(&loaded, components, &classes)?;
     needs_no_masks(&model, "an exported model is shown images alone")?;
-    let description = describe(&loaded, &model, classes)?;
+    let description = describe(&loaded, &model, classes, components)?;
 
     // Written beside it and renamed: the folder is whole or not there.
     let parent = args.folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -83,7 +82,12 @@ pub(super) fn run(args: Args, components: &Components) -> anyhow::Result<()> {
 }
 
 /// What the run says of its network.
-fn describe(loaded: &Loaded, model: &MgaModel, classes: Vec<String>) -> anyhow::Result<ModelDescription> {
+fn describe(
+    loaded: &Loaded,
+    model: &MgaModel,
+    classes: Vec<String>,
+    components: &Components,
+) -> anyhow::Result<ModelDescription> {
     let experiment = &loaded.experiment;
     let (mean, std) = normalisation_wide(experiment);
     let kind = serde_json::to_value(experiment.model.attention)?;
@@ -104,7 +108,7 @@ fn describe(loaded: &Loaded, model: &MgaModel, classes: Vec<String>) -> anyhow::
             resize_rounding: experiment.data.resize_rounding.map(serde_json::to_value).transpose()?,
             white_point: experiment.data.white_point,
         },
-        experiment: experiment_hash(experiment)?,
+        experiment: experiment_hash(experiment, &experiment_schema(components))?,
     })
 }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use mga_experiment::{Overrides, load};
+use mga_experiment::{Overrides, experiment_schema, load};
 use mga_train::identity::experiment_hash;
 
 /// `experiment` of the identity of every file, as release 0.1.0 computed it. Lines are never changed; files that were
@@ -30,6 +30,7 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
 #[test]
 fn experiments_of_release_0_1_0_keep_their_identities() {
     let components = mga_train::builtin();
+    let schema = experiment_schema(&components);
     let mut all = vec![];
     files(&experiments(), &mut all);
     let mut identities = BTreeMap::new();
@@ -42,7 +43,7 @@ fn experiments_of_release_0_1_0_keep_their_identities() {
         let loaded = load(&file, &here, &components).or_else(|_| load(&file, &elsewhere, &components));
         // Sweeps are no experiments, and a base by itself lacks its data set.
         if let Ok(loaded) = loaded {
-            identities.insert(name, experiment_hash(&loaded.experiment).unwrap());
+            identities.insert(name, experiment_hash(&loaded.experiment, &schema).unwrap());
         }
     }
     let mut stored = 0;

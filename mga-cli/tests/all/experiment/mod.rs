@@ -6,5 +6,6 @@ mod fixture;
 mod foreign_bytes;
 mod identities;
 mod idle;
+mod later_settings;
 mod layers;
 mod markdown;
