@@ -5,9 +5,10 @@
 #
 #   scripts/slurm/sweep.sh
 #
-# About a quarter of an hour on two idle cores. The long runs have to take more than their two minutes: how many epochs that
-# is on this machine is measured first (EPOCHS=N says it instead). MGA: the program's file (default: built with cargo). See
-# with_cluster.sh for what is installed and how the cluster is taken down.
+# About ten minutes on two idle cores. How fast the machine is has no say: a run that has to come to its time limit is
+# stopped on its way (SIGSTOP), and goes on when the limit's signal waits for it; one that is to be killed or cancelled is
+# stopped until that is done. MGA: the program's file (default: built with cargo). See with_cluster.sh for what is installed
+# and how the cluster is taken down.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -54,14 +55,7 @@ epochs = 2
 checkpoint_every = 5
 log_every = 1
 TOML
-# Five minutes for a run that has a core to itself: more than twice its time limit, however fast the machine is.
-if [ -z "${EPOCHS:-}" ]; then
-    "$MGA" train base.toml --set schedule.epochs=20 --out measured --quiet >/dev/null
-    EPOCHS=$(python3 -c '
-import json, math
-print(math.ceil(300 * 20 / json.load(open("measured/summary.json"))["training_seconds"]))')
-fi
-echo "--- the long runs have $EPOCHS epochs"
+# 2000 steps, each a line of the log: a long run is found, and stopped, long before its end.
 cat >sweep.toml <<TOML
 name = "cluster"
 base = "base.toml"
@@ -70,7 +64,7 @@ baseline = "short"
 seed = [1, 2]
 [variants.short]
 [variants.long]
-"schedule.epochs" = $EPOCHS
+"schedule.epochs" = 200
 [launcher]
 partition = "main"
 time = "2"
@@ -102,6 +96,8 @@ wait_for() {
     done
     squeue
     tail -n 5 cluster/slurm/log-* cluster/runs/*/log.txt || true
+    # A process that stands still would not end with the cluster.
+    for run in cluster/runs/*; do signal CONT "$run" 2>/dev/null || true; done
     die "waited $seconds seconds for: $what"
 }
 run_of() { echo cluster/runs/"$1"-*; }
@@ -110,6 +106,25 @@ lines() { cat "$1/metrics.jsonl" 2>/dev/null | wc -l; }
 has_lines() { [ "$(lines "$1")" -ge "$2" ]; }
 is() { [ "$(field "$1" state)" = "$2" ]; }
 logged() { grep -qsF -- "$1" cluster/slurm/log-*; }
+process() { python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["process"]["id"])' "$1/state.json"; }
+signal() { kill "-$1" "$(process "$2")"; }
+stands_still() { grep -q '^State:[[:space:]]*T' "/proc/$(process "$1")/status"; }
+# Whether SIGTERM was sent to the process of a run, which stands still and has not taken it yet.
+is_told_to_end() {
+    local waiting
+    for waiting in $(awk '/^(Sig|Shd)Pnd:/ { print $2 }' "/proc/$(process "$1")/status"); do
+        if ((0x$waiting >> 14 & 1)); then return 0; fi
+    done
+    return 1
+}
+# Stops a run when its log has so many lines, and sees that it has not come to its end.
+stop() {
+    local run=$1 count=$2
+    wait_for 300 "$run to train" has_lines "$run" "$count"
+    is "$run" running || die "$run ended before it was stopped"
+    signal STOP "$run"
+    wait_for 10 "$run to stand still" stands_still "$run"
+}
 ended() { [ -z "$(squeue --noheader)" ]; }
 # The task of the queue that runs this run, as JOB_INDEX.
 task_of() {
@@ -132,13 +147,17 @@ job=$(squeue --noheader --array --format=%F | sort -u)
 say "what is queued is not submitted again"
 expect "0 to submit"
 
+limited=$(run_of long.seed-1)
+stop "$limited" 30
 victim=$(run_of long.seed-2)
-wait_for 300 "long.seed-2 to train" has_lines "$victim" 30
-kill -KILL "$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["process"]["id"])' "$victim/state.json")"
+stop "$victim" 30
+signal KILL "$victim"
 say "killed the process of long.seed-2 at $(lines "$victim") lines of its log"
 wait_for 300 "long.seed-2 to have failed" is "$victim" failed
 echo "    $(field "$victim" error)"
-wait_for 300 "long.seed-1 to come to its time limit" logged "at its time limit; saved, and back into the queue"
+wait_for 300 "long.seed-1 to come to its time limit" is_told_to_end "$limited"
+signal CONT "$limited"
+wait_for 300 "long.seed-1 to be saved" logged "at its time limit; saved, and back into the queue"
 say "long.seed-1 came to its time limit, and was requeued:"
 squeue --array --format='    %.12i %.10T %.20S %R'
 wait_for 300 "its second start" logged "start 2: long.seed-1"
@@ -146,9 +165,9 @@ say "it goes on; a failed run is submitted again when asked"
 expect "--retry"
 expect "1 to submit" --retry
 wait_for 300 "long.seed-2 to train again" is "$victim" running
-before=$(lines "$victim")
-wait_for 300 "long.seed-2 to come further" has_lines "$victim" $((before + 30))
+stop "$victim" $(($(lines "$victim") + 30))
 task=$(task_of long.seed-2)
+# SLURM has it go on (SIGCONT) before it is told to end.
 scancel "$task"
 say "cancelled $task, long.seed-2, at $(lines "$victim") lines"
 wait_for 300 "long.seed-2 to be saved" is "$victim" interrupted
@@ -162,7 +181,7 @@ sweep --dry-run | sed 's/^/    /'
 expect "4 finished"
 for run in cluster/runs/*; do echo "    $(basename "$run"): $(field "$run" attempts) attempts"; done
 [ "$(field "$victim" attempts)" -ge 3 ] || die "long.seed-2 was killed and cancelled, and is said to have started less often"
-[ "$(field "$(run_of long.seed-1)" attempts)" -ge 2 ] || die "long.seed-1 was requeued, and is said to have started once"
+[ "$(field "$limited" attempts)" -ge 2 ] || die "long.seed-1 was requeued, and is said to have started once"
 say "jobs:"
 cat cluster/slurm/jobs.json
 say "tasks:"
