@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use anyhow::Context;
 use mga_core::wording::counted;
 use mga_report::results::read;
-use mga_report::run_table::{RunTable, to_csv, to_parquet};
+#[cfg(feature = "parquet")]
+use mga_report::run_table::to_parquet;
+use mga_report::run_table::{RunTable, to_csv};
 
 use crate::output::{print, write_file};
 
@@ -35,7 +37,7 @@ pub(super) struct Args {
 /// Runs the command.
 ///
 /// # Errors
-/// No run in a folder; a file that cannot be written.
+/// No run in a folder; a file that cannot be written; Parquet, where the program was built without it.
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
     let results = read(&args.folders)?;
     super::warnings::warn(&results);
@@ -47,4 +49,9 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         print(format!("{}: {runs}, {} columns\n", path.display(), table.columns.len()))?;
     }
     Ok(())
+}
+
+#[cfg(not(feature = "parquet"))]
+fn to_parquet(_: &RunTable) -> anyhow::Result<Vec<u8>> {
+    anyhow::bail!("this mga was built without Parquet: build it with the feature `parquet`, or use --csv")
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use mga_core::wording::counted;
 use mga_report::results::{Note, read};
-use mga_report::run_table::{RunTable, write_index};
+use mga_report::run_table::RunTable;
 
 use crate::output::print;
 
@@ -28,11 +28,21 @@ pub(super) struct Args {
 /// Runs the command.
 ///
 /// # Errors
-/// No run in the folder; the file cannot be written.
+/// No run in the folder; the file cannot be written; the program was built without SQLite.
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
     let results = read(&[&args.folder])?;
     super::warnings::warn(&results);
     let notes: Vec<Note> = results.all_notes().collect();
-    let path = write_index(&args.folder, &RunTable::of(&results.records), &notes)?;
+    let path = write(&args.folder, &RunTable::of(&results.records), &notes)?;
     Ok(print(format!("{}: {}\n", path.display(), counted(results.records.len(), "run", "runs")))?)
+}
+
+#[cfg(feature = "sqlite")]
+use mga_report::run_table::write_index as write;
+
+#[cfg(not(feature = "sqlite"))]
+fn write(_: &std::path::Path, _: &RunTable, _: &[Note]) -> anyhow::Result<PathBuf> {
+    anyhow::bail!(
+        "this mga was built without SQLite: build it with the feature `sqlite`, or use `mga results export --csv`"
+    )
 }
