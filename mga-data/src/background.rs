@@ -4,6 +4,7 @@
 //! cluttered scene behind every image, drawn from the image's name and a seed, so that it says nothing of the class.
 
 use mga_core::random::{Generator, fnv1a64};
+use mga_registry::Condition;
 use tiny_skia::{FillRule, Paint, PathBuilder, Pixmap, Rect, Stroke, Transform};
 
 use crate::picture::Picture;
@@ -40,6 +41,14 @@ impl Default for Background {
         Self::Named(NamedBackground::White)
     }
 }
+
+/// A data set's setting `background_seed` counts with cluttered scenes alone.
+pub(crate) const CONDITION: Condition = Condition {
+    key: "background_seed",
+    holds: |settings| settings.get("background").is_some_and(|background| background == "clutter"),
+    by: "background",
+    words: "data.background = \"clutter\"",
+};
 
 /// What stored pixels look like: what stands behind transparent ones, and what is white in 16 bits.
 #[derive(Debug, Clone, Default)]

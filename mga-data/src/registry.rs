@@ -1,44 +1,51 @@
-//! Every data set that an experiment can name. An explicit table: adding one is a file and a line here.
+//! Every component of this crate that an experiment can name. An explicit list: adding one is a file and a line here.
 
-use std::sync::Arc;
+use mga_registry::Registry;
 
-pub use crate::datasets::entry::{DatasetEntry, OpenContext, settings};
-use crate::datasets::image_folder::{self, ImageFolderSettings};
-use crate::datasets::mganet::{self, MgaNetSettings};
-use crate::datasets::table::{self, TableSettings};
+pub use crate::datasets::entry::{Datasets, OfferedMasks, OpenContext, PATH_MARK, RegisteredDataset, Root, settings};
+use crate::datasets::{image_folder, leaves, mganet, table};
 
-/// The data sets of this crate.
-pub fn builtin() -> Vec<DatasetEntry> {
-    vec![
-        DatasetEntry {
-            name: "image-folder",
-            about: "one folder of images a class, split by folders or by the experiment",
-            schema: || schemars::schema_for!(ImageFolderSettings),
-            needs_root: true,
-            open: |own, context| Ok(Arc::new(image_folder::open(&settings("image-folder", own)?, context)?)),
-        },
-        DatasetEntry {
-            name: "mganet",
-            about: "the MGANet authors' layout: train/, test/, l2_mask/ and labels.pkl or labels.csv",
-            schema: || schemars::schema_for!(MgaNetSettings),
-            needs_root: true,
-            open: |own, context| Ok(Arc::new(mganet::open(&settings("mganet", own)?, context)?)),
-        },
-        DatasetEntry {
-            name: "table",
-            about: "a CSV of files and labels, with groups, splits, masks and folds; or two-column lists (UFG)",
-            schema: || schemars::schema_for!(TableSettings),
-            needs_root: false,
-            open: |own, context| Ok(Arc::new(table::open(&settings("table", own)?, context)?)),
-        },
-        crate::datasets::leaves::ENTRY,
-        #[cfg(feature = "hub")]
-        crate::datasets::hub::ENTRY,
-        #[cfg(feature = "candle-datasets")]
-        crate::datasets::candle::CIFAR10,
-        #[cfg(feature = "candle-datasets")]
-        crate::datasets::candle::MNIST,
-        #[cfg(feature = "candle-datasets")]
-        crate::datasets::candle::FASHION_MNIST,
-    ]
+/// Adds the components of this crate to `registry`.
+pub fn register(registry: &mut Registry) {
+    registry.add(image_folder::entry());
+    registry.add(mganet::entry());
+    registry.add(table::entry());
+    registry.add(leaves::entry());
+    #[cfg(feature = "hub")]
+    registry.add(crate::datasets::hub::entry());
+    #[cfg(feature = "candle-datasets")]
+    crate::datasets::candle::entries().into_iter().for_each(|entry| registry.add(entry));
+}
+
+/// Returns the components of this crate.
+#[must_use]
+pub fn builtin() -> Registry {
+    let mut registry = Registry::default();
+    register(&mut registry);
+    registry
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conditions_and_marks_speak_of_settings_that_there_are() {
+        let registry = builtin();
+        for entry in registry.all::<Datasets>() {
+            let schema = entry.schema.as_ref().unwrap();
+            let has = |key: &str| schema.pointer(&format!("/properties/{key}")).is_some();
+            for condition in &entry.conditions {
+                assert!(has(condition.key) && has(condition.by), "{}: {condition:?}", entry.name);
+            }
+        }
+        let paths =
+            |name: &str| registry.get::<Datasets>(name).map(|entry| entry.marked(PATH_MARK)).unwrap_or_default();
+        assert_eq!(
+            paths("mganet").iter().map(|(key, _)| *key).collect::<Vec<_>>(),
+            ["mask_folder", "mask_name", "labels"]
+        );
+        assert_eq!(paths("table").iter().filter(|(_, mark)| *mark == "file").count(), 1);
+        assert!(paths("leaves").is_empty());
+    }
 }

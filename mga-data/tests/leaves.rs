@@ -4,6 +4,7 @@
 
 use mga_core::random::Generator;
 use mga_data::datasets::leaves::{Leaves, LeavesSettings};
+use mga_data::registry::Datasets;
 use mga_data::{Dataset, Picture, Split};
 use rayon::prelude::*;
 
@@ -92,10 +93,11 @@ fn settings_out_of_range_are_all_named() {
     let message = Leaves::new(settings).unwrap_err().to_string();
     assert_eq!(message.lines().count(), 3, "{message}");
     assert!(message.contains("`cultivars` is 3; expected 10 to 200"), "{message}");
-    let entry = mga_data::registry::builtin().into_iter().find(|entry| entry.name == "leaves").unwrap();
-    let unknown = (entry.open)(&serde_json::json!({ "cultivar": 12 }), &Default::default()).err().unwrap().to_string();
+    let entry = mga_data::registry::builtin().get::<Datasets>("leaves").unwrap().clone();
+    let unknown =
+        entry.item.open(&serde_json::json!({ "cultivar": 12 }), &Default::default()).err().unwrap().to_string();
     assert!(unknown.contains("cultivar"), "{unknown}");
-    let set = (entry.open)(&serde_json::json!({ "cultivars": 12 }), &Default::default()).unwrap();
+    let set = entry.item.open(&serde_json::json!({ "cultivars": 12 }), &Default::default()).unwrap();
     assert_eq!(set.classes().len(), 12);
     assert!(set.mask(0, "folder").unwrap_err().to_string().contains("`veins` and `silhouette`"));
     assert!(set.image(set.len()).unwrap_err().to_string().contains("there is no image"));

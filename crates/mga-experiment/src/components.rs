@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use mga_data::registry::DatasetEntry;
+use mga_data::registry::Datasets;
 use mga_data::{Pipeline, Transform};
 use mga_hub::Hub;
 use mga_models::{BackboneEntry, Registry, SegmenterEntry};
-use mga_registry::{Entry, Kind};
+use mga_registry::{Condition, Entry, Kind};
 use schemars::{Schema, json_schema};
+use serde_json::{Map, Value};
 
+use crate::settings::Experiment;
 use crate::task::{Known, TaskRules};
 
 /// A backbone as the experiment file and `mga list` know it.
@@ -54,21 +56,24 @@ pub struct TableKind {
     pub list: bool,
     /// One sentence for the schema.
     pub about: &'static str,
-    /// Name, one line and schema of the settings of each component.
-    entries: fn(&mga_registry::Registry) -> Vec<(String, String, Schema)>,
+    /// The components and their settings.
+    pub(crate) alternatives: fn(&mga_registry::Registry) -> Vec<Alternative>,
+    /// Which settings of the component of that name count.
+    conditions: fn(&mga_registry::Registry, &str) -> Vec<Condition>,
 }
 
-impl TableKind {
-    /// Name, one line and schema of the settings of each component.
-    pub(crate) fn alternatives(&self, registry: &mga_registry::Registry) -> Vec<(Vec<String>, String, Schema)> {
-        (self.entries)(registry).into_iter().map(|(name, about, schema)| (vec![name], about, schema)).collect()
-    }
+/// Names that share their settings, one line about them, and the schema of the settings.
+pub(crate) type Alternative = (Vec<String>, String, Schema);
+
+fn conditions<K: Kind>(registry: &mga_registry::Registry, name: &str) -> Vec<Condition> {
+    registry.get::<K>(name).map_or_else(Vec::new, |entry| entry.conditions.clone())
 }
 
-fn entries<K: Kind>(registry: &mga_registry::Registry) -> Vec<(String, String, Schema)> {
+/// Returns the components of a kind, each with its settings.
+pub(crate) fn alternatives<K: Kind>(registry: &mga_registry::Registry) -> Vec<Alternative> {
     let none = || json_schema!({ "type": "object" });
-    let entry = |entry: &Entry<K>| (entry.name.clone(), entry.about.clone(), entry.schema.clone().unwrap_or_else(none));
-    registry.all::<K>().iter().map(entry).collect()
+    let settings = |entry: &Entry<K>| entry.schema.clone().unwrap_or_else(none);
+    registry.all::<K>().iter().map(|entry| (vec![entry.name.clone()], entry.about.clone(), settings(entry))).collect()
 }
 
 /// Every registered component.
@@ -76,14 +81,12 @@ fn entries<K: Kind>(registry: &mga_registry::Registry) -> Vec<(String, String, S
 pub struct Components {
     /// What models learn, for `task`: the part of a task that the experiment file depends on.
     pub tasks: Vec<Arc<dyn TaskRules>>,
-    /// Components of the kinds that other crates define, such as the tasks at work.
+    /// Components of every kind, each kind defined by the crate that acts on it.
     pub kinds: mga_registry::Registry,
     /// Tables of the experiment that name a component of such a kind.
     pub tables: Vec<TableKind>,
     /// Backbones as they are built, for `model.backbone`.
     pub registry: Registry,
-    /// Data sets, for `data.dataset`.
-    pub datasets: Vec<DatasetEntry>,
     /// Backbones, for `model.backbone`.
     pub backbones: Vec<BackboneComponent>,
     /// JSON schema of one transform: a `oneOf` of tables by their `op`.
@@ -102,9 +105,8 @@ impl Components {
         let registry = Registry::builtin();
         Self {
             tasks: Vec::new(),
-            kinds: mga_registry::Registry::default(),
+            kinds: mga_data::registry::builtin(),
             tables: Vec::new(),
-            datasets: mga_data::registry::builtin(),
             backbones: known(&registry),
             registry,
             hub,
@@ -140,23 +142,21 @@ impl Components {
     fn with_kind<K: Kind>(mut self, about: &'static str, list: bool) -> Self {
         let table = K::KEY.split('.').next().unwrap_or(K::KEY);
         self.tables.retain(|known| known.table != table);
-        self.tables.push(TableKind { table, list, about, entries: entries::<K> });
+        self.tables.push(TableKind {
+            table,
+            list,
+            about,
+            alternatives: alternatives::<K>,
+            conditions: conditions::<K>,
+        });
         self
     }
 
-    /// The same program with one component more of a kind that another crate defines, such as a method; one of the same name
-    /// is replaced.
+    /// The same program with one component more of any kind, such as a data set or a method; one of the same name is
+    /// replaced.
     #[must_use]
     pub fn with<K: Kind>(mut self, entry: Entry<K>) -> Self {
         self.kinds.add(entry);
-        self
-    }
-
-    /// The same program with one data set more; one of the same name is replaced.
-    #[must_use]
-    pub fn with_dataset(mut self, entry: DatasetEntry) -> Self {
-        self.datasets.retain(|known| known.name != entry.name);
-        self.datasets.push(entry);
         self
     }
 
@@ -176,6 +176,24 @@ impl Components {
         self
     }
 
+    /// Returns when settings count that are a component's own, of all components that the experiment names: the table that
+    /// the settings stand in, all of them, and the condition.
+    pub(crate) fn conditions<'a>(
+        &self,
+        experiment: &'a Experiment,
+    ) -> Vec<(&'static str, &'a Map<String, Value>, Condition)> {
+        let data = &experiment.data;
+        let of_data = conditions::<Datasets>(&self.kinds, &data.dataset).into_iter();
+        let mut all: Vec<_> = of_data.map(|condition| ("data", &data.settings, condition)).collect();
+        for kind in &self.tables {
+            let Some((name, table)) = experiment.named(kind.table) else { continue };
+            let Some(settings) = table.as_object() else { continue };
+            let own = (kind.conditions)(&self.kinds, name).into_iter();
+            all.extend(own.map(|condition| (kind.table, settings, condition)));
+        }
+        all
+    }
+
     /// The same program, opening no connection.
     #[must_use]
     pub fn offline(mut self) -> Self {
@@ -184,8 +202,8 @@ impl Components {
     }
 
     /// Backbones that share their settings together: names, description, schema of the settings.
-    pub(crate) fn backbones_by_settings(&self) -> Vec<(Vec<String>, String, Schema)> {
-        let mut groups: Vec<(Vec<String>, String, Schema)> = Vec::new();
+    pub(crate) fn backbones_by_settings(&self) -> Vec<Alternative> {
+        let mut groups: Vec<Alternative> = Vec::new();
         for backbone in &self.backbones {
             let schema = backbone.schema.clone().unwrap_or_else(|| json_schema!({ "type": "object" }));
             match groups.iter_mut().find(|(_, _, other)| *other == schema) {
@@ -231,7 +249,8 @@ mod tests {
         let schema = experiment_schema(&components);
         let shared = |table: &str| schema["definitions"][table]["properties"].as_object().unwrap().clone();
         assert!(shared("Data").contains_key("batch_size") && shared("Model").contains_key("attention"));
-        let data_sets = components.datasets.iter().map(|entry| ("Data", entry.name.to_owned(), (entry.schema)()));
+        let data_sets = components.kinds.all::<Datasets>().iter();
+        let data_sets = data_sets.filter_map(|entry| Some(("Data", entry.name.clone(), entry.schema.clone()?)));
         let backbones = components.backbones.iter().filter_map(|b| Some(("Model", b.name.clone(), b.schema.clone()?)));
         for (table, name, schema) in data_sets.chain(backbones) {
             let own = schema.get("properties").and_then(|own| own.as_object()).cloned().unwrap_or_default();

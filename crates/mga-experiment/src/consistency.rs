@@ -4,11 +4,12 @@ use std::path::Path;
 
 use mga_core::optim::UpdateRule;
 use mga_data::masks::{EmptyMask, MissingMask};
+use mga_data::registry::{Datasets, PATH_MARK, Root};
 use mga_hub::Repo;
 
 use super::check::Check;
 use super::data::Masks;
-use super::data_in_advance::{WITHOUT_VALIDATION, reads_files, takes_validation};
+use super::data_in_advance::{may_have_validation, reads_root};
 use super::evaluation::SelectOn;
 use super::key_path::KeyPath;
 use super::nearest::nearest;
@@ -38,7 +39,7 @@ pub(super) fn problems(
     check.segmenter(experiment, components);
     check.model(experiment, components, weights_read);
     check.optimiser(experiment);
-    check.selection(experiment);
+    check.selection(experiment, components);
     check.transforms(experiment, components);
     check.found()
 }
@@ -55,10 +56,10 @@ impl Check<'_> {
 
     fn data(&mut self, experiment: &Experiment, components: &Components) {
         let data = &experiment.data;
-        let entry = components.datasets.iter().find(|entry| entry.name == data.dataset);
+        let entry = components.kinds.get::<Datasets>(&data.dataset);
         match &data.root {
             // A folder that is not looked into need not be there.
-            Some(root) if self.sound(&["data.root"]) && reads_files(experiment) => match root.metadata() {
+            Some(root) if self.sound(&["data.root"]) && reads_root(experiment, components) => match root.metadata() {
                 Ok(found) if found.is_dir() => {}
                 Ok(_) => self.error_at("data.root", format!("{} is not a folder", root.display())),
                 Err(_) => {
@@ -66,18 +67,22 @@ impl Check<'_> {
                     self.error_at("data.root", message);
                 }
             },
-            None if self.sound(&["data"]) && entry.is_some_and(|entry| entry.needs_root) => {
+            None if self.sound(&["data"]) && entry.is_some_and(|entry| entry.item.root() == Root::Required) => {
                 let message = format!("missing; data set `{}` reads a folder, expected its path", data.dataset);
                 self.error_at("data.root", message);
             }
             _ => {}
         }
-        if let Some(file) = data.settings.get("file").and_then(serde_json::Value::as_str)
-            && self.sound(&["data.file", "data.root"])
-            && !Path::new(file).exists()
-            && !data.root.as_ref().is_some_and(|root| root.join(file).exists())
-        {
-            self.error_at("data.file", format!("no such file: {file} ({})", started_in(Path::new(file))));
+        let files = entry.into_iter().flat_map(|entry| entry.marked(PATH_MARK)).filter(|(_, mark)| *mark == "file");
+        for (key, _) in files {
+            let at = format!("data.{key}");
+            if let Some(file) = data.settings.get(key).and_then(serde_json::Value::as_str)
+                && self.sound(&[&at, "data.root"])
+                && !Path::new(file).exists()
+                && !data.root.as_ref().is_some_and(|root| root.join(file).exists())
+            {
+                self.error_at(&at, format!("no such file: {file} ({})", started_in(Path::new(file))));
+            }
         }
         if self.sound(&["data.mean", "data.std"]) && data.mean.is_some() != data.std.is_some() {
             let (given, absent) = if data.mean.is_some() { ("mean", "std") } else { ("std", "mean") };
@@ -306,14 +311,14 @@ impl Check<'_> {
         }
     }
 
-    fn selection(&mut self, experiment: &Experiment) {
+    fn selection(&mut self, experiment: &Experiment, components: &Components) {
         let Training { early_stopping, .. } = experiment.train;
         if !self.sound(&["data", "eval", "train"]) {
             return;
         }
         match experiment.eval.select_on {
             SelectOn::Validation => {
-                if WITHOUT_VALIDATION.contains(&experiment.data.dataset.as_str()) && !takes_validation(experiment) {
+                if !may_have_validation(experiment, components) {
                     self.error_at("eval.select_on", no_validation());
                 }
             }

@@ -1,22 +1,31 @@
 //! What an experiment says of its data before they are opened.
 
-use super::settings::Experiment;
+use mga_data::registry::{Datasets, RegisteredDataset, Root};
 
-/// Data sets that bring no validation images of their own. Of the others that is known only once they are opened:
-/// there the runner asks [`super::Loaded::check_validation`].
-pub(super) const WITHOUT_VALIDATION: [&str; 5] = ["mganet", "cifar10", "mnist", "fashion-mnist", "leaves"];
+use super::settings::Experiment;
+use crate::Components;
 
 /// Whether the experiment takes validation images from train.
 pub(super) fn takes_validation(experiment: &Experiment) -> bool {
     experiment.data.validation.takes_images()
 }
 
-/// Whether there may be validation images, as far as that is known before the data set is open.
-pub(super) fn may_have_validation(experiment: &Experiment) -> bool {
-    takes_validation(experiment) || !WITHOUT_VALIDATION.contains(&experiment.data.dataset.as_str())
+/// Whether there may be validation images. Whether there are is known once the data set is open: then the runner asks
+/// [`super::Loaded::check_validation`].
+pub(super) fn may_have_validation(experiment: &Experiment, components: &Components) -> bool {
+    takes_validation(experiment) || dataset(experiment, components).is_none_or(RegisteredDataset::may_have_validation)
 }
 
-/// Whether the data set lies in files below `data.root`.
-pub(super) fn reads_files(experiment: &Experiment) -> bool {
-    experiment.data.dataset != "leaves"
+/// Whether the data set reads files below `data.root`.
+pub(super) fn reads_root(experiment: &Experiment, components: &Components) -> bool {
+    dataset(experiment, components).is_none_or(|dataset| dataset.root() != Root::Unused)
+}
+
+/// Whether the data set may bring masks of that name.
+pub(super) fn offers_masks(experiment: &Experiment, components: &Components, name: &str) -> bool {
+    dataset(experiment, components).is_some_and(|dataset| dataset.masks().iter().any(|masks| masks.name == name))
+}
+
+fn dataset<'a>(experiment: &Experiment, components: &'a Components) -> Option<&'a dyn RegisteredDataset> {
+    components.kinds.get::<Datasets>(&experiment.data.dataset).map(|entry| entry.item.as_ref())
 }

@@ -1,15 +1,15 @@
 //! Where each setting of the experiment file acts, a line a setting; a test fails for a setting that no line names. So what
 //! an experiment sets for nothing can be said ([`super::idle`]).
 //!
-//! The settings of one task alone are told by the task ([`super::TaskRules::own_settings`], [`super::TaskRules::tables`]).
+//! A component tells itself which of its own settings act ([`mga_registry::Condition`]), and a task which settings it alone
+//! uses ([`super::TaskRules::own_settings`], [`super::TaskRules::tables`]).
 //!
 //! A line holds for its key and, unless they have lines of their own, for all keys inside it.
 
 use mga_core::ops::Attention;
 use mga_core::optim::Shape;
 
-use super::data::Data;
-use super::data_in_advance::{may_have_validation, reads_files, takes_validation};
+use super::data_in_advance::{may_have_validation, offers_masks, reads_root, takes_validation};
 use super::evaluation::SelectOn;
 use super::settings::Experiment;
 use crate::Components;
@@ -60,7 +60,7 @@ const DENSE: Need = Need {
     words: "a DenseNet",
     loss: Loss::Cost,
 };
-const FILES: Need = value(|e, _| reads_files(e), &["data.dataset"], "a data set of files: `leaves` draws its images");
+const FILES: Need = value(reads_root, &["data.dataset"], "a data set that reads files in a folder");
 const EACH_ONCE: Need = Need {
     holds: |e, _| e.named("sampler").is_none(),
     by: &[],
@@ -79,7 +79,7 @@ const HELD_OUT: Need = value(
 );
 const SPLIT: Need = value(|e, _| e.data.split.test.is_some(), &["data.split.test"], "data.split.test");
 const MASKS_OF_OTHERS: Need = value(
-    |e, _| is_made_of_masks(&e.data),
+    is_made_of_masks,
     &["data.masks.source"],
     "a control that is made from masks: \"shuffled\", \"inverted\" or \"silhouette\"",
 );
@@ -89,9 +89,9 @@ const SHUFFLED: Need = value(
     "data.masks.source = \"shuffled\"",
 );
 const MASK_FOLDER: Need = value(
-    |e, _| match e.data.masks.settings.source.as_deref() {
+    |e, c| match e.data.masks.settings.source.as_deref() {
         Some("folder" | "file") => true,
-        _ => is_made_of_masks(&e.data) && e.data.masks.settings.of.as_deref() == Some("folder"),
+        _ => is_made_of_masks(e, c) && e.data.masks.settings.of.as_deref() == Some("folder"),
     },
     &["data.masks.source", "data.masks.of"],
     "data.masks.source = \"folder\", or a control with data.masks.of = \"folder\"",
@@ -104,24 +104,25 @@ const FOLDER_NAMED: Need = value(
 const MASK_FILES: Need = value(
     |e, c| {
         let made = ["none", "ones", "centre", "alpha"];
-        let rule = segmenter(e, |name| c.registry.segmenter(name).is_some() || c.registry.weightless(name).is_some());
+        let rule =
+            segmenter(e, c, |name| c.registry.segmenter(name).is_some() || c.registry.weightless(name).is_some());
         !rule && !e.data.masks.settings.source.as_deref().is_some_and(|source| made.contains(&source))
     },
     &["data.masks.source", "data.masks.of"],
     "masks in files; data.masks.source makes them, or reads none",
 );
 const SEGMENTER: Need = value(
-    |e, c| segmenter(e, |name| c.registry.segmenter(name).is_some() || c.registry.weightless(name).is_some()),
+    |e, c| segmenter(e, c, |name| c.registry.segmenter(name).is_some() || c.registry.weightless(name).is_some()),
     &["data.masks.source", "data.masks.of"],
     "a segmenter's name in data.masks.source, such as \"otsu\"; `mga list` shows them",
 );
 const NETWORK: Need = value(
-    |e, c| segmenter(e, |name| c.registry.segmenter(name).is_some()),
+    |e, c| segmenter(e, c, |name| c.registry.segmenter(name).is_some()),
     &["data.masks.source", "data.masks.of"],
     "a segmentation network in data.masks.source; this one is a rule",
 );
 const RULE: Need = value(
-    |e, c| segmenter(e, |name| c.registry.weightless(name).is_some()),
+    |e, c| segmenter(e, c, |name| c.registry.weightless(name).is_some()),
     &["data.masks.source", "data.masks.of"],
     "a rule such as \"otsu\" in data.masks.source; this one is a network",
 );
@@ -150,13 +151,6 @@ const ANNOTATED_BY_MASKS: Need =
     value(|e, _| annotations(e) == "masks", &["data.annotations.source"], "data.annotations.source = \"masks\"");
 const LABELME: Need =
     value(|e, _| annotations(e) == "labelme", &["data.annotations.source"], "data.annotations.source = \"labelme\"");
-const CLUTTER: Need = value(
-    |e, _| e.data.settings.get("background").is_some_and(|background| background == "clutter"),
-    &["data.background"],
-    "data.background = \"clutter\"",
-);
-const TABLE_FILE: Need =
-    value(|e, _| e.data.settings.get("file").is_some_and(|file| !file.is_null()), &["data.file"], "data.file");
 const FALLING: Need = value(
     |e, _| e.schedule.shape != Shape::Constant,
     &["schedule.name"],
@@ -172,7 +166,7 @@ const STEPS: Need = Need {
     loss: Loss::Cost,
 };
 const SELECTED: Need = Need {
-    holds: |e, _| e.eval.select_on != SelectOn::Last || may_have_validation(e),
+    holds: |e, c| e.eval.select_on != SelectOn::Last || may_have_validation(e, c),
     by: &["eval.select_on", "data.validation.fraction", "data.validation.per_class"],
     words: "images to evaluate while training: set data.validation.fraction, or eval.select_on",
     loss: Loss::Cost,
@@ -184,19 +178,19 @@ fn resizes(transform: &serde_json::Value) -> bool {
 }
 
 /// Whether the masks are those of a control that is made from masks.
-fn is_made_of_masks(data: &Data) -> bool {
-    match data.masks.settings.source.as_deref() {
+fn is_made_of_masks(experiment: &Experiment, components: &Components) -> bool {
+    match experiment.data.masks.settings.source.as_deref() {
         Some("shuffled" | "inverted") => true,
-        // `leaves` knows the outline itself.
-        Some("silhouette") => data.dataset != "leaves",
+        // A data set that knows the outline itself gives that.
+        Some("silhouette") => !offers_masks(experiment, components, "silhouette"),
         _ => false,
     }
 }
 
 /// Whether the masks, or those that a control is made from, come from a segmenter of that kind.
-fn segmenter(experiment: &Experiment, is: impl Fn(&str) -> bool) -> bool {
+fn segmenter(experiment: &Experiment, components: &Components, is: impl Fn(&str) -> bool) -> bool {
     let masks = &experiment.data.masks.settings;
-    let of = masks.of.as_deref().filter(|_| is_made_of_masks(&experiment.data));
+    let of = masks.of.as_deref().filter(|_| is_made_of_masks(experiment, components));
     masks.source.as_deref().into_iter().chain(of).any(is)
 }
 
@@ -281,45 +275,6 @@ pub(super) const SETTINGS: &[(&str, &[Need])] = &[
     ("data.train.transforms", ALWAYS),
     ("data.eval.transforms", ALWAYS),
     ("data.eval.batch_size", ALWAYS),
-    // Of the data sets; what they decide among themselves they tell when they are opened.
-    ("data.layout", ALWAYS),
-    ("data.classes", ALWAYS),
-    ("data.class_level", ALWAYS),
-    ("data.unlabelled_test", ALWAYS),
-    ("data.exclude", ALWAYS),
-    ("data.mask_root", ALWAYS),
-    ("data.mask_name", ALWAYS),
-    ("data.mask_layout", ALWAYS),
-    ("data.background", ALWAYS),
-    ("data.background_seed", &[CLUTTER]),
-    ("data.check_files", ALWAYS),
-    ("data.mask_folder", ALWAYS),
-    ("data.labels", ALWAYS),
-    ("data.file", ALWAYS),
-    ("data.train_list", ALWAYS),
-    ("data.validation_list", ALWAYS),
-    ("data.test_list", ALWAYS),
-    ("data.image_root", ALWAYS),
-    ("data.delimiter", &[TABLE_FILE]),
-    ("data.columns", &[TABLE_FILE]),
-    ("data.unlabelled", ALWAYS),
-    ("data.fold", &[TABLE_FILE]),
-    ("data.cultivars", ALWAYS),
-    ("data.train_per_class", ALWAYS),
-    ("data.test_per_class", ALWAYS),
-    ("data.size", ALWAYS),
-    ("data.difficulty", ALWAYS),
-    ("data.rotation", ALWAYS),
-    ("data.seed", ALWAYS),
-    ("data.test_seed", ALWAYS),
-    ("data.repo", ALWAYS),
-    ("data.files", ALWAYS),
-    ("data.image_column", ALWAYS),
-    ("data.label_column", ALWAYS),
-    ("data.class_column", ALWAYS),
-    ("data.split_column", ALWAYS),
-    ("data.group_column", ALWAYS),
-    ("data.mask_column", ALWAYS),
     ("model.backbone", ALWAYS),
     ("model.weights", ALWAYS),
     ("model.strict", &[FROM_WEIGHTS]),

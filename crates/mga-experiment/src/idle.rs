@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::effects::{ALWAYS, Loss, Need, SETTINGS};
+use super::effects::{Loss, Need, SETTINGS};
 use super::key_path::{KeyPath, Segment};
 use super::problem::{Problem, Severity};
 use super::schema_reading::fill_defaults;
@@ -33,9 +33,7 @@ pub(super) fn idle(
     schema: &Value,
 ) -> Vec<Idle> {
     let mut found: Vec<Idle> = Vec::new();
-    let tables = experiment.tables.keys().map(|table| (table.as_str(), ALWAYS));
-    for (name, needs) in SETTINGS.iter().copied().chain(tables) {
-        let key = KeyPath::dotted(name);
+    for (key, unmet) in settings(experiment, components) {
         if at(merged, &key).is_none() || found.iter().any(|idle| key.is_within(&idle.key)) {
             continue;
         }
@@ -43,12 +41,11 @@ pub(super) fn idle(
         if author == Author::Resolved {
             continue;
         }
-        let unmet = |need: &&Need| !(need.holds)(experiment, components);
-        let (words, by, costs_only) = match (of_other_tasks(&key, experiment, components), needs.iter().find(unmet)) {
+        let (words, by, costs_only) = match (of_other_tasks(&key, experiment, components), unmet) {
             // Whatever its value, something else was meant.
-            (Some(tasks), _) => (tasks, &["task"][..], false),
-            (None, Some(need)) if need.loss == Loss::Value && is_default(merged, &key, schema) => continue,
-            (None, Some(need)) => (need.words.to_owned(), need.by, need.loss == Loss::Cost),
+            (Some(tasks), _) => (tasks, vec!["task".to_owned()], false),
+            (None, Some(unmet)) if unmet.loss == Loss::Value && is_default(merged, &key, schema) => continue,
+            (None, Some(unmet)) => (unmet.words.to_owned(), unmet.by, unmet.loss == Loss::Cost),
             (None, None) => continue,
         };
         // Who turns a method off leaves the settings of the method as they are.
@@ -62,6 +59,32 @@ pub(super) fn idle(
         found.push(Idle { key, problem, own });
     }
     found
+}
+
+/// What a setting lacks to act.
+struct Unmet {
+    words: &'static str,
+    by: Vec<String>,
+    loss: Loss,
+}
+
+/// Every setting with what it lacks, if anything: those that all experiments have, those of named components, and tables.
+fn settings(experiment: &Experiment, components: &Components) -> Vec<(KeyPath, Option<Unmet>)> {
+    let unmet = |need: &&Need| !(need.holds)(experiment, components);
+    let lacks = |need: &Need| Unmet {
+        words: need.words,
+        by: need.by.iter().map(|by| (*by).to_owned()).collect(),
+        loss: need.loss,
+    };
+    let shared = SETTINGS.iter().map(|(key, needs)| (KeyPath::dotted(key), needs.iter().find(unmet).map(lacks)));
+    let own = components.conditions(experiment).into_iter().map(|(table, settings, condition)| {
+        let by = vec![format!("{table}.{}", condition.by)];
+        let unmet = Unmet { words: condition.words, by, loss: Loss::Value };
+        let key = KeyPath::dotted(&format!("{table}.{}", condition.key));
+        (key, (!(condition.holds)(settings)).then_some(unmet))
+    });
+    let tables = experiment.tables.keys().map(|table| (KeyPath::dotted(table), None));
+    shared.chain(own).chain(tables).collect()
 }
 
 /// The tasks that use the setting, in words, where the experiment's is none of them; `None`: it is, or every task does.
@@ -104,12 +127,14 @@ fn is_default(merged: &Value, key: &KeyPath, schema: &Value) -> bool {
 mod tests {
     use std::collections::BTreeSet;
 
+    use mga_data::registry::Datasets;
+
     use super::super::schema::experiment_schema;
     use super::super::schema_reading::{array, resolve};
     use super::*;
 
     /// Every setting below `schema`: tables are gone into, open ones and arrays are one setting.
-    fn settings(root: &Value, schema: &Value, path: &str, all: &mut BTreeSet<String>) {
+    fn keys(root: &Value, schema: &Value, path: &str, all: &mut BTreeSet<String>) {
         let schema = resolve(root, schema);
         let parts = [schema].into_iter().chain(array(schema, "oneOf").map(|part| resolve(root, part)));
         let mut tables = parts.filter_map(|part| part.get("properties")?.as_object()).peekable();
@@ -117,10 +142,10 @@ mod tests {
         match (tables.peek().is_some(), inner) {
             (true, _) => {
                 for (key, schema) in tables.flatten().filter(|(_, schema)| !schema.is_boolean()) {
-                    settings(root, schema, &format!("{path}.{key}"), all);
+                    keys(root, schema, &format!("{path}.{key}"), all);
                 }
             }
-            (false, Some(inner)) => settings(root, inner, path, all),
+            (false, Some(inner)) => keys(root, inner, path, all),
             (false, None) => {
                 all.insert(path.trim_start_matches('.').to_owned());
             }
@@ -132,8 +157,13 @@ mod tests {
         let components = super::super::components::bare();
         let schema = experiment_schema(&components);
         let mut all = BTreeSet::new();
-        settings(&schema, &schema, "", &mut all);
+        keys(&schema, &schema, "", &mut all);
         all.remove("extends");
+        // What is a data set's own acts unless its entry says otherwise.
+        let of_data_sets = components.kinds.all::<Datasets>().iter().filter_map(|entry| entry.schema.as_ref());
+        let own = of_data_sets.filter_map(|schema| schema.get("properties")?.as_object()).flat_map(|own| own.keys());
+        let own: Vec<KeyPath> = own.map(|key| KeyPath::dotted(&format!("data.{key}"))).collect();
+        all.retain(|key| !own.iter().any(|own| KeyPath::dotted(key).is_within(own)));
         assert!(all.contains("data.masks.segmenter.tile") && all.contains("schedule.gamma"), "{all:?}");
         let within = |key: &str, other: &str| KeyPath::dotted(key).is_within(&KeyPath::dotted(other));
         let missing: Vec<_> = all.iter().filter(|key| !SETTINGS.iter().any(|(line, _)| within(key, line))).collect();

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use mga_data::registry::Datasets;
 use mga_data::transforms::Transforms;
 use mga_registry::{Entry, Kind};
 use schemars::generate::SchemaSettings;
@@ -11,6 +12,7 @@ use schemars::transform::{RemoveRefSiblings, ReplacePrefixItems, ReplaceUnevalua
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
+use super::components::{Alternative, alternatives};
 use super::merge::{Leftovers, tag};
 use super::older::OLDER_RELEASES;
 use super::schema_reading::{choices, resolve};
@@ -57,15 +59,10 @@ pub fn experiment_schema(components: &Components) -> Value {
     let mut root = generator.into_root_schema_for::<Experiment>().to_value();
     let mut definitions = take_definitions(&mut root);
 
-    let data_sets = components
-        .datasets
-        .iter()
-        .map(|entry| (vec![entry.name.to_owned()], entry.about.to_owned(), (entry.schema)()))
-        .collect();
-    name_alternatives(&mut definitions, "Data", "dataset", data_sets);
+    name_alternatives(&mut definitions, "Data", "dataset", alternatives::<Datasets>(&components.kinds));
     name_alternatives(&mut definitions, "Model", "backbone", components.backbones_by_settings());
     for kind in &components.tables {
-        let alternatives = kind.alternatives(&components.kinds);
+        let alternatives = (kind.alternatives)(&components.kinds);
         if alternatives.is_empty() {
             // Nothing of the kind is registered, so there is nothing to name.
             continue;
@@ -206,12 +203,7 @@ fn choice(key: &str, components: Vec<(Vec<String>, String, Schema)>, definitions
 
 /// Makes the table `definition` depend on the name under `tag`: one alternative for each set of names that share
 /// settings, given as names, description and schema of the settings.
-fn name_alternatives(
-    definitions: &mut Map<String, Value>,
-    definition: &str,
-    tag: &str,
-    components: Vec<(Vec<String>, String, Schema)>,
-) {
+fn name_alternatives(definitions: &mut Map<String, Value>, definition: &str, tag: &str, components: Vec<Alternative>) {
     let own: Vec<Value> = components
         .into_iter()
         .map(|(names, about, settings)| {

@@ -4,6 +4,7 @@
 //! by itself, so a new kind needs no change here.
 
 mod choice;
+mod condition;
 mod own_settings;
 
 use std::any::{Any, TypeId};
@@ -11,8 +12,10 @@ use std::sync::Arc;
 
 use schemars::Schema;
 use serde::Serialize;
+use serde_json::Value;
 
 pub use choice::Choice;
+pub use condition::Condition;
 pub use own_settings::{OwnSettings, SettingFault};
 
 /// A kind of component: what its components are, and which key of an experiment names one.
@@ -35,14 +38,17 @@ pub struct Entry<K: Kind> {
     pub about: String,
     /// The JSON schema of its own settings; `None` if it has none.
     pub schema: Option<Schema>,
+    /// The settings of its own that count only beside certain values of others.
+    pub conditions: Vec<Condition>,
     /// The component itself, or what builds it.
     pub item: Arc<K::Item>,
 }
 
 impl<K: Kind> Clone for Entry<K> {
     fn clone(&self) -> Self {
-        let Self { name, about, schema, item } = self;
-        Self { name: name.clone(), about: about.clone(), schema: schema.clone(), item: Arc::clone(item) }
+        let Self { name, about, schema, conditions, item } = self;
+        let (name, about, schema, conditions) = (name.clone(), about.clone(), schema.clone(), conditions.clone());
+        Self { name, about, schema, conditions, item: Arc::clone(item) }
     }
 }
 
@@ -55,7 +61,7 @@ impl<K: Kind> std::fmt::Debug for Entry<K> {
 impl<K: Kind> Entry<K> {
     /// Creates a component without settings of its own.
     pub fn new(name: impl Into<String>, about: impl Into<String>, item: Arc<K::Item>) -> Self {
-        Self { name: name.into(), about: about.into(), schema: None, item }
+        Self { name: name.into(), about: about.into(), schema: None, conditions: Vec::new(), item }
     }
 
     /// Returns the component with settings of this schema.
@@ -63,6 +69,21 @@ impl<K: Kind> Entry<K> {
     pub fn with_settings(mut self, schema: Schema) -> Self {
         self.schema = Some(schema);
         self
+    }
+
+    /// The same component, some of whose settings count only beside certain values of others.
+    #[must_use]
+    pub fn with_conditions(mut self, conditions: &[Condition]) -> Self {
+        self.conditions = conditions.to_vec();
+        self
+    }
+
+    /// Returns the settings whose schema carries the extension `mark`, such as `x-path`, each with the mark's value.
+    #[must_use]
+    pub fn marked(&self, mark: &str) -> Vec<(&str, &Value)> {
+        let properties = self.schema.as_ref().and_then(|schema| schema.get("properties")?.as_object());
+        let all = properties.into_iter().flatten();
+        all.filter_map(|(key, schema)| Some((key.as_str(), schema.get(mark)?))).collect()
     }
 }
 

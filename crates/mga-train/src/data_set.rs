@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mga_data::dataset::Dataset;
 use mga_data::error::Error;
 use mga_data::export::UNFINISHED;
-use mga_data::registry::OpenContext;
+use mga_data::registry::{Datasets, OpenContext};
 use mga_data::split::{self, SplitSettings};
 use mga_data::{MaskSettings, MaskSource, Splits, composition};
 use mga_experiment::{Components, Data, ExperimentError, Loaded, OnError};
@@ -72,7 +72,7 @@ pub(crate) fn open_registered(
     components: &Components,
 ) -> std::result::Result<Arc<dyn Dataset>, ExperimentError> {
     let data = &loaded.experiment.data;
-    let Some(entry) = components.datasets.iter().find(|entry| entry.name == data.dataset) else {
+    let Some(entry) = components.kinds.get::<Datasets>(&data.dataset) else {
         return Err(loaded.error("data.dataset", format!("no data set `{}` is registered", data.dataset)));
     };
     if let Some(root) = data.root.as_ref().filter(|root| root.join(UNFINISHED).is_file()) {
@@ -91,7 +91,7 @@ pub(crate) fn open_registered(
         white_point: data.white_point,
     };
     let settings = serde_json::Value::Object(data.settings.clone());
-    (entry.open)(&settings, &context).map_err(|error| {
+    entry.item.open(&settings, &context).map_err(|error| {
         // What is wrong with files is looked for in the folder, what is wrong with settings beside the name.
         let files = data.root.is_some() && !matches!(error, Error::Settings(_));
         loaded.error_in(if files { "data.root" } else { "data.dataset" }, error)
@@ -124,6 +124,7 @@ pub fn open_dataset(loaded: &Loaded, components: &Components) -> anyhow::Result<
 
 #[cfg(test)]
 mod tests {
+    use mga_data::registry::Root;
     use mga_experiment::{Overrides, load};
 
     use super::*;
@@ -198,11 +199,13 @@ mod tests {
     fn what_a_data_set_leaves_out_can_be_resolved_and_read_again() {
         let folder = tempfile::tempdir().unwrap();
         let components = crate::builtin();
-        for entry in &components.datasets {
+        for entry in components.kinds.all::<Datasets>() {
             let file = folder.path().join("x.toml");
             let folder = folder.path().display();
-            let root =
-                if ["leaves", "hub"].contains(&entry.name) { String::new() } else { format!("root = \"{folder}\"\n") };
+            let root = match entry.item.root() {
+                Root::Required => format!("root = \"{folder}\"\n"),
+                Root::Optional | Root::Unused => String::new(),
+            };
             let text = format!(
                 "[data]\ndataset = \"{}\"\n{root}[model]\nbackbone = \"conv4\"\n[eval]\nselect_on = \"last\"\n",
                 entry.name

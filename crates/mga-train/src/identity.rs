@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use anyhow::Context;
-use mga_experiment::{Experiment, SelectOn, without_later_settings};
+use mga_data::registry::{Datasets, PATH_MARK};
+use mga_experiment::{Data, Experiment, SelectOn, marked_settings, without_later_settings};
+use mga_registry::Registry;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -19,12 +21,13 @@ use crate::weights_source::WeightsFile;
 pub const FILE: &str = "identity.json";
 
 /// Settings, and tables of them, that no number of a run depends on.
-const NEUTRAL: [&str; 18] = [
+const NEUTRAL: [&str; 19] = [
     "name",
     "description",
     "device",
     "threads",
     "trackers",
+    "data.root",
     "data.workers",
     "data.prefetch",
     "data.verify",
@@ -43,20 +46,12 @@ const NEUTRAL: [&str; 18] = [
 /// Settings that name weights; unless they are `none`, the weights' hash tells which.
 const WEIGHTS: [&str; 3] = ["data.masks.segmenter.weights", "eval.reference_masks.segmenter.weights", "model.weights"];
 
-/// Settings of data sets that say where files lie; what lies there is in the fingerprint.
-pub(crate) const PATHS: [&str; 11] = [
-    "root",
-    "mask_root",
-    "mask_folder",
-    "mask_name",
-    "mask_layout",
-    "image_root",
-    "file",
-    "labels",
-    "train_list",
-    "validation_list",
-    "test_list",
-];
+/// Returns the settings in `[data]` that say where files lie; what lies there is in the fingerprint.
+pub(crate) fn paths<'a>(data: &Data, kinds: &'a Registry) -> Vec<&'a str> {
+    let entry = kinds.get::<Datasets>(&data.dataset);
+    let own = entry.into_iter().flat_map(|entry| entry.marked(PATH_MARK)).map(|(key, _)| key);
+    ["root"].into_iter().chain(own).collect()
+}
 
 /// The parts of a run's identity. Two runs of equal `id` give the same numbers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -283,9 +278,8 @@ pub fn weights_hash(weights: Option<&WeightsFile>, hashes: &FileHashes) -> anyho
 /// or a hash of data or weights tells what it means. So is what stands in such a table.
 #[must_use]
 pub fn is_neutral(key: &str) -> bool {
-    let of_data_set = key.strip_prefix("data.").is_some_and(|key| PATHS.contains(&key));
     let within = |table: &str| key.strip_prefix(table).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
-    of_data_set || NEUTRAL.into_iter().chain(WEIGHTS).any(within)
+    NEUTRAL.into_iter().chain(WEIGHTS).any(within)
 }
 
 /// Hash of an experiment without what does not change its numbers, or is told by the hashes of data and weights. A setting
@@ -297,7 +291,7 @@ pub fn is_neutral(key: &str) -> bool {
 pub fn experiment_hash(experiment: &Experiment, schema: &Value) -> anyhow::Result<String> {
     let mut value = serde_json::to_value(experiment)?;
     without_later_settings(schema, &mut value);
-    Ok(hash(value))
+    Ok(hash(value, schema))
 }
 
 /// The hash by which a checkpoint of `experiment` in `folder` is known: [`experiment_hash`], but where the run began when
@@ -307,7 +301,7 @@ pub fn experiment_hash(experiment: &Experiment, schema: &Value) -> anyhow::Resul
 /// As [`experiment_hash`]; a checkpoint that cannot be read.
 pub fn begun_as(folder: &RunFolder, experiment: &Experiment, schema: &Value) -> anyhow::Result<String> {
     if folder.last().is_file() {
-        let whole = hash(serde_json::to_value(experiment)?);
+        let whole = hash(serde_json::to_value(experiment)?, schema);
         if checkpoint::progress(&folder.last())?.experiment == whole {
             return Ok(whole);
         }
@@ -315,9 +309,10 @@ pub fn begun_as(folder: &RunFolder, experiment: &Experiment, schema: &Value) -> 
     experiment_hash(experiment, schema)
 }
 
-fn hash(mut value: Value) -> String {
-    NEUTRAL.iter().for_each(|key| remove(&mut value, key));
-    PATHS.iter().for_each(|key| remove(&mut value, &format!("data.{key}")));
+fn hash(mut value: Value, schema: &Value) -> String {
+    // What lies there is in the fingerprint.
+    let paths = marked_settings(schema, &value, PATH_MARK);
+    NEUTRAL.into_iter().chain(paths.iter().map(String::as_str)).for_each(|key| remove(&mut value, key));
     for key in WEIGHTS {
         let name = key.split('.').try_fold(&value, |value, key| value.get(key)).and_then(Value::as_str);
         if name.is_some_and(|name| name != "none") {

@@ -6,8 +6,9 @@
 //! over: nothing of it lies on a disk.
 
 use mga_experiment::{Experiment, OnError};
+use mga_registry::Registry;
 
-use crate::identity::PATHS;
+use crate::identity::paths;
 use crate::progress::Listener;
 
 /// Changes when the decoders do: what an older program found whole is looked over again.
@@ -18,7 +19,7 @@ const TOLD: usize = 20;
 
 /// The settings that decoding images and masks may depend on, as a text.
 #[must_use]
-pub fn decoding_settings(experiment: &Experiment) -> String {
+pub fn decoding_settings(experiment: &Experiment, kinds: &Registry) -> String {
     const OTHERS: [&str; 14] = [
         "train",
         "eval",
@@ -38,7 +39,7 @@ pub fn decoding_settings(experiment: &Experiment) -> String {
     // An experiment that was loaded can be written; one that cannot shares nothing with others.
     let Ok(mut value) = serde_json::to_value(&experiment.data) else { return format!("{:?}", experiment.data) };
     if let Some(table) = value.as_object_mut() {
-        OTHERS.into_iter().chain(PATHS).for_each(|key| drop(table.shift_remove(key)));
+        OTHERS.into_iter().chain(paths(&experiment.data, kinds)).for_each(|key| drop(table.shift_remove(key)));
     }
     value.to_string()
 }

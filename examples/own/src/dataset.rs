@@ -5,19 +5,35 @@ use std::sync::Arc;
 
 use mga_core::random::Generator;
 use mga_data::dataset::Origin;
-use mga_data::registry::{DatasetEntry, settings};
+use mga_data::registry::{Datasets, OpenContext, RegisteredDataset, settings};
 use mga_data::{Dataset, Error, Mask, Picture, Record, Result, Split};
+use mga_registry::Entry;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// What an experiment names: `dataset = "gratings"`.
-pub const GRATINGS: DatasetEntry = DatasetEntry {
-    name: "gratings",
-    about: "drawn: stripes, whose classes differ in their direction",
-    schema: || schemars::schema_for!(GratingsSettings),
-    needs_root: false,
-    open: |own, _| Ok(Arc::new(Gratings::new(settings("gratings", own)?))),
-};
+pub fn entry() -> Entry<Datasets> {
+    let about = "drawn: stripes, whose classes differ in their direction";
+    Entry::<Datasets>::new("gratings", about, Arc::new(Drawn)).with_settings(schemars::schema_for!(GratingsSettings))
+}
+
+struct Drawn;
+
+/// What is known before it is open. By default a data set reads no folder and has no masks.
+impl RegisteredDataset for Drawn {
+    fn open(&self, own: &Value, _: &OpenContext) -> Result<Arc<dyn Dataset>> {
+        Ok(Arc::new(Gratings::new(settings("gratings", own)?)))
+    }
+
+    fn may_have_validation(&self) -> bool {
+        false
+    }
+
+    fn has_one_size(&self) -> bool {
+        true
+    }
+}
 
 /// The settings, which stand beside `dataset` in `[data]`. Their bounds are checked as the experiment is loaded.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]

@@ -45,7 +45,7 @@ use mga_train::TaskComponents;
 pub fn components() -> Components {
     mga_cli::components()
         .with_backbone(backbone::STRIDED)
-        .with_dataset(dataset::GRATINGS)
+        .with(dataset::entry())
         .with(transform::entry())
         .with(sampler::entry())
         .with(method::entry())

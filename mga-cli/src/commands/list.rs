@@ -1,5 +1,6 @@
 //! `mga list`: what an experiment can name.
 
+use mga_data::registry::Datasets;
 use mga_experiment::{Components, experiment_schema};
 use mga_registry::Kind;
 use mga_report::html::{ReportSections, builtin as builtin_sections, sections};
@@ -69,7 +70,7 @@ pub fn groups(components: &Components) -> Vec<Group> {
         group(
             "data sets",
             "data.dataset",
-            components.datasets.iter().map(|entry| component(entry.name, entry.about)).collect(),
+            components.kinds.all::<Datasets>().iter().map(|entry| component(&entry.name, &entry.about)).collect(),
         ),
         group(
             "backbones",
@@ -195,8 +196,8 @@ mod tests {
 
     #[test]
     fn the_mask_sources_of_leaves_are_listed() {
-        let entry = mga_data::registry::builtin().into_iter().find(|entry| entry.name == "leaves").unwrap();
-        let leaves = (entry.open)(&json!({}), &mga_data::registry::OpenContext::default()).unwrap();
+        let entry = mga_data::registry::builtin().get::<Datasets>("leaves").unwrap().clone();
+        let leaves = entry.item.open(&json!({}), &mga_data::registry::OpenContext::default()).unwrap();
         assert!(leaves.mask_sources().iter().all(|source| MASK_SOURCES.iter().any(|(name, _)| name == source)));
     }
 }

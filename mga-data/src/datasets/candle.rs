@@ -10,49 +10,56 @@ use std::sync::Arc;
 
 use candle_core::{DType, Tensor};
 use candle_datasets::vision::{cifar, mnist};
+use mga_registry::Entry;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::dataset::{Dataset, Record, Split};
-use crate::datasets::entry::{DatasetEntry, OpenContext, settings};
+use crate::datasets::entry::{Datasets, OpenContext, RegisteredDataset, Root, settings};
 use crate::error::{Error, Result};
 use crate::picture::{Mask, Picture};
 use crate::scratch::Scratch;
 
-/// `cifar10` in the registry.
-pub const CIFAR10: DatasetEntry = DatasetEntry {
-    name: "cifar10",
-    about: "CIFAR-10, 60 000 photographs of 32 x 32 pixels in 10 classes, from its binary files in data.root",
-    schema,
-    needs_root: true,
-    open: |value, context| open(&CIFAR, value, context),
-};
-
-/// `mnist` in the registry.
-pub const MNIST: DatasetEntry = DatasetEntry {
-    name: "mnist",
-    about: "MNIST, 70 000 handwritten digits of 28 x 28 pixels, from its IDX files in data.root (gzipped or not)",
-    schema,
-    needs_root: true,
-    open: |value, context| open(&DIGITS, value, context),
-};
-
-/// `fashion-mnist` in the registry.
-pub const FASHION_MNIST: DatasetEntry = DatasetEntry {
-    name: "fashion-mnist",
-    about: "Fashion-MNIST, 70 000 clothes of 28 x 28 pixels, from its IDX files in data.root (gzipped or not)",
-    schema,
-    needs_root: true,
-    open: |value, context| open(&FASHION, value, context),
-};
+/// Returns the three as they are registered.
+#[must_use]
+pub fn entries() -> Vec<Entry<Datasets>> {
+    let all = [
+        (&CIFAR, "CIFAR-10, 60 000 photographs of 32 x 32 pixels in 10 classes, from its binary files in data.root"),
+        (
+            &DIGITS,
+            "MNIST, 70 000 handwritten digits of 28 x 28 pixels, from its IDX files in data.root (gzipped or not)",
+        ),
+        (&FASHION, "Fashion-MNIST, 70 000 clothes of 28 x 28 pixels, from its IDX files in data.root (gzipped or not)"),
+    ];
+    let entry = |(kind, about): (&'static Kind, &str)| {
+        let entry = Entry::<Datasets>::new(kind.name, about, Arc::new(kind));
+        entry.with_settings(schemars::schema_for!(CandleSettings))
+    };
+    all.map(entry).into()
+}
 
 /// These data sets have no settings of their own.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CandleSettings {}
 
-fn schema() -> schemars::Schema {
-    schemars::schema_for!(CandleSettings)
+impl RegisteredDataset for &'static Kind {
+    fn open(&self, own: &Value, context: &OpenContext) -> Result<Arc<dyn Dataset>> {
+        open(self, own, context)
+    }
+
+    fn root(&self) -> Root {
+        Root::Required
+    }
+
+    fn may_have_validation(&self) -> bool {
+        false
+    }
+
+    fn has_one_size(&self) -> bool {
+        true
+    }
 }
 
 /// What tells the three apart.
@@ -125,7 +132,7 @@ struct InMemory {
     pixels: Vec<u8>,
 }
 
-fn open(kind: &'static Kind, value: &serde_json::Value, context: &OpenContext) -> Result<Arc<dyn Dataset>> {
+fn open(kind: &'static Kind, value: &Value, context: &OpenContext) -> Result<Arc<dyn Dataset>> {
     let CandleSettings {} = settings(kind.name, value)?;
     let root = context.root.as_deref().ok_or_else(|| {
         let files = kind.files.join(", ");
@@ -331,9 +338,9 @@ mod tests {
         }
     }
 
-    fn open_at(entry: DatasetEntry, root: &Path) -> Result<Arc<dyn Dataset>> {
+    fn open_at(kind: &'static Kind, root: &Path) -> Result<Arc<dyn Dataset>> {
         let context = OpenContext { root: Some(root.to_path_buf()), skip_errors: false, ..OpenContext::default() };
-        (entry.open)(&serde_json::json!({}), &context)
+        open(kind, &serde_json::json!({}), &context)
     }
 
     #[test]
@@ -343,7 +350,7 @@ mod tests {
             let folder = root.path().join(below);
             std::fs::create_dir_all(&folder).unwrap();
             write_mnist(&folder, 23, gzip);
-            let digits = open_at(MNIST, root.path()).unwrap();
+            let digits = open_at(&DIGITS, root.path()).unwrap();
             assert_eq!(digits.len(), 25);
             let record = &digits.records()[17];
             assert_eq!((record.id.as_str(), record.label, record.split), ("train/00017", Some(7), Some(Split::Train)));
@@ -367,7 +374,7 @@ mod tests {
             (content[1 + 1], content[1 + 1024 + 32], content[1 + 2048 + 1023]) = (10, 20, 30);
             std::fs::write(root.path().join(file), content).unwrap();
         }
-        let cifar = open_at(CIFAR10, root.path()).unwrap();
+        let cifar = open_at(&CIFAR, root.path()).unwrap();
         assert_eq!(cifar.len(), 60_000);
         for (index, label) in [(0, 0), (10_000, 1), (40_000, 4), (50_000, 5)] {
             assert_eq!(cifar.records()[index].label, Some(label));
@@ -381,7 +388,7 @@ mod tests {
     #[test]
     fn missing_and_damaged_files_are_named() {
         let root = tempfile::tempdir().unwrap();
-        let message = |root: &Path| open_at(FASHION_MNIST, root).err().map(|e| e.to_string()).unwrap_or_default();
+        let message = |root: &Path| open_at(&FASHION, root).err().map(|e| e.to_string()).unwrap_or_default();
         let absent = message(&root.path().join("nowhere"));
         assert!(absent.contains("no such folder") && absent.contains("dataset-fashion-mnist"), "{absent}");
 
@@ -414,9 +421,9 @@ mod tests {
         std::fs::write(zipped.path().join("t10k-labels-idx1-ubyte.gz"), b"no gzip at all").unwrap();
         assert!(message(zipped.path()).contains("cannot be unpacked as gzip"), "{}", message(zipped.path()));
 
-        let unknown = (MNIST.open)(&serde_json::json!({ "sise": 3 }), &OpenContext::default()).err().unwrap();
+        let unknown = open(&DIGITS, &serde_json::json!({ "sise": 3 }), &OpenContext::default()).err().unwrap();
         assert!(unknown.to_string().contains("sise"), "{unknown}");
-        let rootless = (MNIST.open)(&serde_json::json!({}), &OpenContext::default()).err().unwrap();
+        let rootless = open(&DIGITS, &serde_json::json!({}), &OpenContext::default()).err().unwrap();
         assert!(rootless.to_string().contains("needs `data.root`"), "{rootless}");
     }
 }

@@ -1,7 +1,10 @@
-//! A data set by name, and what it is opened with.
+//! Data sets as a kind of component: what the program knows of one before it is open, and what it is opened with.
 
 use std::path::PathBuf;
 use std::sync::Arc;
+
+use mga_registry::Kind;
+use serde_json::Value;
 
 use crate::background::{Backdrop, Background};
 use crate::dataset::Dataset;
@@ -30,22 +33,81 @@ impl OpenContext {
     }
 }
 
-/// A data set by name.
-#[derive(Clone, Copy)]
-pub struct DatasetEntry {
-    /// The name in `data.dataset`.
+/// The kind of component that `data.dataset` names.
+///
+/// The schema of a data set's settings, the keys that stand beside `dataset` in `[data]`, is that of its entry. Settings that
+/// say where files lie carry the extension [`PATH_MARK`].
+#[derive(Debug)]
+pub struct Datasets;
+
+impl Kind for Datasets {
+    type Item = dyn RegisteredDataset;
+    const TITLE: &'static str = "data sets";
+    const KEY: &'static str = "data.dataset";
+}
+
+/// The extension of a setting's schema that says where files lie: `#[schemars(extend("x-path" = "place"))]`.
+///
+/// Such a setting is no part of a run's identity: what lies there is. With the value `"file"` it is a file that has to be
+/// there before anything is opened, below `data.root` or where the path says by itself.
+pub const PATH_MARK: &str = "x-path";
+
+/// A data set that is registered by its name: what is known of it before it is open, and how it is opened.
+pub trait RegisteredDataset: Send + Sync {
+    /// Opens it with its own settings, a JSON object that fits the schema of its entry.
+    ///
+    /// # Errors
+    /// Settings that do not fit each other or the files; files that cannot be read.
+    fn open(&self, settings: &Value, context: &OpenContext) -> Result<Arc<dyn Dataset>>;
+
+    /// Says what it does with `data.root`.
+    fn root(&self) -> Root {
+        Root::Unused
+    }
+
+    /// Returns the masks that it may bring. Which of them it does bring is known once it is open.
+    fn masks(&self) -> &[OfferedMasks] {
+        &[]
+    }
+
+    /// Whether it may bring validation images of its own. Which it does bring is known once it is open.
+    fn may_have_validation(&self) -> bool {
+        true
+    }
+
+    /// Whether all its images have one size, so that one of them tells it.
+    fn has_one_size(&self) -> bool {
+        false
+    }
+}
+
+/// What a data set does with `data.root`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Root {
+    /// Nothing: a root that is set is a mistake.
+    Unused,
+    /// It reads files there where a root is given.
+    Optional,
+    /// It reads files there.
+    Required,
+}
+
+/// Masks that a data set may bring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OfferedMasks {
+    /// The name in `data.masks.source`.
     pub name: &'static str,
-    /// One line for `mga list`.
+    /// One line about them, without the data set's name.
     pub about: &'static str,
-    /// JSON schema of its own settings (the keys that stand beside `dataset` in `[data]`).
-    pub schema: fn() -> schemars::Schema,
-    /// Whether it reads `data.root`.
-    pub needs_root: bool,
-    /// Opens it with its own settings, a JSON object already checked against `schema`.
-    pub open: fn(&serde_json::Value, &OpenContext) -> Result<Arc<dyn Dataset>>,
+}
+
+impl OfferedMasks {
+    /// The masks that every data set of files may bring, the default first.
+    pub const OF_FILES: [Self; 2] =
+        [Self { name: "folder", about: "mask files" }, Self { name: "alpha", about: "the images' own alpha channel" }];
 }
 
 /// Reads a data set's settings struct out of the JSON object it is opened with.
-pub fn settings<T: serde::de::DeserializeOwned>(name: &str, value: &serde_json::Value) -> Result<T> {
+pub fn settings<T: serde::de::DeserializeOwned>(name: &str, value: &Value) -> Result<T> {
     serde_json::from_value(value.clone()).map_err(|e| Error::settings(format!("settings of data set `{name}`: {e}")))
 }

@@ -16,7 +16,7 @@ use crate::summed_up::{some_of, summed_up};
 
 /// One image on its way into a [`FileSet`].
 #[derive(Debug)]
-pub(crate) struct Entry {
+pub(crate) struct FileEntry {
     pub(crate) record: Record,
     pub(crate) path: PathBuf,
     pub(crate) mask: Option<PathBuf>,
@@ -28,7 +28,7 @@ pub(crate) struct Entry {
 #[derive(Debug, Default)]
 pub(crate) struct FileSetBuilder {
     pub(crate) classes: Vec<String>,
-    pub(crate) entries: Vec<Entry>,
+    pub(crate) entries: Vec<FileEntry>,
     /// Whether there is a `"folder"` of masks, though not every image need have one.
     pub(crate) mask_files: bool,
     /// How the masks are found by the places of their images; none where a table names them.
@@ -99,7 +99,7 @@ impl FileSetBuilder {
             return Err(Error::file(place, format!("no image here that can be used; check `data.root`{reasons}")));
         }
         let (mut records, mut paths, mut masks) = (Vec::new(), Vec::new(), Vec::new());
-        for Entry { record, path, mask, .. } in self.entries {
+        for FileEntry { record, path, mask, .. } in self.entries {
             records.push(Record { path: Some(path.clone()), ..record });
             paths.push(path);
             masks.push(mask);
@@ -138,7 +138,7 @@ impl FileSetBuilder {
 
     /// What is wrong with an image that is listed at several places, with the labels it has there.
     fn listed_again(&self, indices: &[usize]) -> String {
-        let entries: Vec<&Entry> = indices.iter().filter_map(|&index| self.entries.get(index)).collect();
+        let entries: Vec<&FileEntry> = indices.iter().filter_map(|&index| self.entries.get(index)).collect();
         let places: Vec<String> = entries.iter().filter_map(|entry| entry.listed.clone()).collect();
         let places = if places.is_empty() { String::new() } else { format!(" ({})", some_of(&places)) };
         let mut labels: Vec<String> = Vec::new();
@@ -173,7 +173,7 @@ impl FileSetBuilder {
             return;
         }
         let mut taken: BTreeMap<&Path, &Path> = BTreeMap::new();
-        for Entry { path, mask, .. } in &self.entries {
+        for FileEntry { path, mask, .. } in &self.entries {
             if let Some(mask) = mask
                 && let Some(other) = taken.insert(mask, path)
             {
@@ -192,7 +192,7 @@ impl FileSetBuilder {
     }
 }
 
-fn header_fault(entry: &Entry, reading: &MaskReading) -> Result<()> {
+fn header_fault(entry: &FileEntry, reading: &MaskReading) -> Result<()> {
     let picture = decode::header(&entry.path)?;
     let Some(path) = &entry.mask else { return Ok(()) };
     let mask = decode::size(path)?;

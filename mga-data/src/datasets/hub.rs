@@ -12,26 +12,44 @@ mod settings;
 
 use std::sync::Arc;
 
+use mga_registry::Entry;
+use serde_json::Value;
+
 use self::columns::Labels;
 use self::files::{Kind, Table};
 use self::groups::Groups;
 pub use self::settings::HubSettings;
-use crate::background::Backdrop;
+use crate::background::{self, Backdrop};
 use crate::dataset::{Dataset, Origin, Record};
-use crate::datasets::entry::{DatasetEntry, OpenContext, settings};
+use crate::datasets::entry::{Datasets, OfferedMasks, OpenContext, RegisteredDataset, Root, settings};
 use crate::decode;
 use crate::error::{Error, Result};
 use crate::masks::{MaskContents, MaskReading, turned_as};
 use crate::picture::{Mask, Picture};
 
-/// The entry of `hub` in the registry.
-pub const ENTRY: DatasetEntry = DatasetEntry {
-    name: "hub",
-    about: "a data set of the Hugging Face hub in parquet files (`repo`), or such files in data.root",
-    schema: || schemars::schema_for!(HubSettings),
-    needs_root: false,
-    open: |own, context| Ok(Arc::new(open(&settings("hub", own)?, context)?)),
-};
+/// Returns `hub` as it is registered.
+#[must_use]
+pub fn entry() -> Entry<Datasets> {
+    let about = "a data set of the Hugging Face hub in parquet files (`repo`), or such files in data.root";
+    let entry = Entry::<Datasets>::new("hub", about, Arc::new(Hub));
+    entry.with_settings(schemars::schema_for!(HubSettings)).with_conditions(&[background::CONDITION])
+}
+
+struct Hub;
+
+impl RegisteredDataset for Hub {
+    fn open(&self, own: &Value, context: &OpenContext) -> Result<Arc<dyn Dataset>> {
+        Ok(Arc::new(open(&settings("hub", own)?, context)?))
+    }
+
+    fn root(&self) -> Root {
+        Root::Optional
+    }
+
+    fn masks(&self) -> &[OfferedMasks] {
+        &[OfferedMasks { name: "column", about: "the column of masks" }]
+    }
+}
 
 /// Where an image lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -10,13 +10,16 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
+use mga_registry::Entry;
+use serde_json::Value;
 
-use crate::background::Background;
-use crate::dataset::{Record, Split};
-use crate::datasets::entry::OpenContext;
-use crate::datasets::file_set::{Entry, FileSet, FileSetBuilder, relative};
+use crate::background::{self, Background};
+use crate::dataset::{Dataset, Record, Split};
+use crate::datasets::entry::{Datasets, OfferedMasks, OpenContext, RegisteredDataset, Root, settings};
+use crate::datasets::file_set::{FileEntry, FileSet, FileSetBuilder, relative};
 use crate::datasets::listing::{Listing, folders, same_place};
 use crate::error::{Error, Result, shown};
 use crate::masks::{MaskFinder, MaskLayout, png_or_same};
@@ -45,11 +48,14 @@ pub struct ImageFolderSettings {
     pub exclude: Vec<String>,
     /// A tree laid out as the root, of masks called `STEM.png` or as the image (mask source "folder"); below the root
     /// where relative.
+    #[schemars(extend("x-path" = "place"))]
     pub mask_root: Option<PathBuf>,
     /// What masks are called instead: "{stem}_segmentation.png", where {stem} is the image's name without extension and
     /// {name} with it.
+    #[schemars(extend("x-path" = "place"))]
     pub mask_name: Option<String>,
     /// "tree": masks lie in sub-folders as the images; "flat": all in `mask_root` itself. Left out: "tree".
+    #[schemars(extend("x-path" = "place"))]
     pub mask_layout: Option<MaskLayout>,
     /// What stands behind transparent pixels: "white", "black", "grey", "clutter", or [red, green, blue] of 0 to 255.
     pub background: Background,
@@ -108,6 +114,30 @@ impl OneOrMany {
     }
 }
 
+/// Returns `image-folder` as it is registered.
+#[must_use]
+pub fn entry() -> Entry<Datasets> {
+    let about = "one folder of images a class, split by folders or by the experiment";
+    let entry = Entry::<Datasets>::new("image-folder", about, Arc::new(ImageFolder));
+    entry.with_settings(schemars::schema_for!(ImageFolderSettings)).with_conditions(&[background::CONDITION])
+}
+
+struct ImageFolder;
+
+impl RegisteredDataset for ImageFolder {
+    fn open(&self, own: &Value, context: &OpenContext) -> Result<Arc<dyn Dataset>> {
+        Ok(Arc::new(open(&settings("image-folder", own)?, context)?))
+    }
+
+    fn root(&self) -> Root {
+        Root::Required
+    }
+
+    fn masks(&self) -> &[OfferedMasks] {
+        &OfferedMasks::OF_FILES
+    }
+}
+
 /// Opens the data set at `data.root`.
 ///
 /// # Errors
@@ -160,7 +190,7 @@ pub fn open(settings: &ImageFolderSettings, context: &OpenContext) -> Result<Fil
         let mask = finder.as_mut().map(|finder| finder.find(place)).transpose()?.flatten();
         let id = relative(&path, root);
         let record = Record { id, path: None, label, group: None, split };
-        set.entries.push(Entry { record, path, mask, listed: None });
+        set.entries.push(FileEntry { record, path, mask, listed: None });
     }
     for pattern in walk.exclude.unused() {
         set.warnings.push(format!("`data.exclude` has the pattern `{pattern}`, which no image matches"));

@@ -10,11 +10,15 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::background::Background;
-use crate::dataset::{Record, Split};
-use crate::datasets::entry::OpenContext;
-use crate::datasets::file_set::{Entry, FileSet, FileSetBuilder, relative};
+use mga_registry::Entry;
+use serde_json::Value;
+
+use crate::background::{self, Background};
+use crate::dataset::{Dataset, Record, Split};
+use crate::datasets::entry::{Datasets, OfferedMasks, OpenContext, RegisteredDataset, Root, settings};
+use crate::datasets::file_set::{FileEntry, FileSet, FileSetBuilder, relative};
 use crate::datasets::labels::{self, LabelKey};
 use crate::datasets::listing::Listing;
 use crate::error::{Error, Result};
@@ -26,11 +30,14 @@ use crate::spelling::composed;
 #[serde(deny_unknown_fields, default)]
 pub struct MgaNetSettings {
     /// Folder of the masks below the root: `STEM.png`, or the image's own file name.
+    #[schemars(extend("x-path" = "place"))]
     pub mask_folder: PathBuf,
     /// What masks are called instead: "{stem}_mask.png", where {stem} is the image's name without extension and {name} with
     /// it.
+    #[schemars(extend("x-path" = "place"))]
     pub mask_name: Option<String>,
     /// File of the labels below the root, `.pkl` or `.csv`. Left out: `labels.pkl`, or else `labels.csv`.
+    #[schemars(extend("x-path" = "place"))]
     pub labels: Option<PathBuf>,
     /// What stands behind transparent pixels: "white", "black", "grey", "clutter", or [red, green, blue] of 0 to 255.
     pub background: Background,
@@ -50,6 +57,34 @@ impl Default for MgaNetSettings {
             background_seed: 0,
             check_files: true,
         }
+    }
+}
+
+/// Returns `mganet` as it is registered.
+#[must_use]
+pub fn entry() -> Entry<Datasets> {
+    let about = "the MGANet authors' layout: train/, test/, l2_mask/ and labels.pkl or labels.csv";
+    let entry = Entry::<Datasets>::new("mganet", about, Arc::new(MgaNet));
+    entry.with_settings(schemars::schema_for!(MgaNetSettings)).with_conditions(&[background::CONDITION])
+}
+
+struct MgaNet;
+
+impl RegisteredDataset for MgaNet {
+    fn open(&self, own: &Value, context: &OpenContext) -> Result<Arc<dyn Dataset>> {
+        Ok(Arc::new(open(&settings("mganet", own)?, context)?))
+    }
+
+    fn root(&self) -> Root {
+        Root::Required
+    }
+
+    fn masks(&self) -> &[OfferedMasks] {
+        &OfferedMasks::OF_FILES
+    }
+
+    fn may_have_validation(&self) -> bool {
+        false
     }
 }
 
@@ -91,7 +126,7 @@ pub fn open(settings: &MgaNetSettings, context: &OpenContext) -> Result<FileSet>
         let Some(label) = labelled.get(&path).and_then(|l| set.classes.iter().position(|c| c == l)) else { continue };
         let id = relative(&path, root);
         let record = Record { id, path: None, label: Some(label), group: None, split: Some(split) };
-        set.entries.push(Entry { record, path, mask, listed: None });
+        set.entries.push(FileEntry { record, path, mask, listed: None });
     }
     let unused: Vec<PathBuf> = finder.files()?.into_iter().filter(|path| !used.contains(path)).collect();
     if let Some(first) = unused.first() {

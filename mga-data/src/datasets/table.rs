@@ -9,11 +9,15 @@ mod named_files;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::background::Background;
-use crate::dataset::{Record, Split};
-use crate::datasets::entry::OpenContext;
-use crate::datasets::file_set::{Entry, FileSet, FileSetBuilder, relative};
+use mga_registry::{Condition, Entry};
+use serde_json::Value;
+
+use crate::background::{self, Background};
+use crate::dataset::{Dataset, Record, Split};
+use crate::datasets::entry::{Datasets, OfferedMasks, OpenContext, RegisteredDataset, Root, settings};
+use crate::datasets::file_set::{FileEntry, FileSet, FileSetBuilder, relative};
 use crate::datasets::labels::class_names;
 use crate::error::{Error, Result};
 use crate::spelling::trimmed;
@@ -26,16 +30,22 @@ use named_files::{Meant, NamedFiles};
 #[serde(deny_unknown_fields, default)]
 pub struct TableSettings {
     /// A CSV with a header line: in the root, or else where the path says by itself.
+    #[schemars(extend("x-path" = "file"))]
     pub file: Option<PathBuf>,
     /// Instead of `file`: a list with a path and, after white space, a label on each line, of training images.
+    #[schemars(extend("x-path" = "place"))]
     pub train_list: Option<PathBuf>,
     /// The list of validation images.
+    #[schemars(extend("x-path" = "place"))]
     pub validation_list: Option<PathBuf>,
     /// The list of test images.
+    #[schemars(extend("x-path" = "place"))]
     pub test_list: Option<PathBuf>,
     /// Where the paths of images start: below the root where relative. Left out: the root, or else the table's folder.
+    #[schemars(extend("x-path" = "place"))]
     pub image_root: Option<PathBuf>,
     /// Where the paths of masks start: below the root where relative. Left out: as the images.
+    #[schemars(extend("x-path" = "place"))]
     pub mask_root: Option<PathBuf>,
     /// What separates the columns of the CSV, one ASCII character. Where the table has its columns with `,`, `;`, a tab or
     /// `|` alone, that is taken, and told.
@@ -92,6 +102,43 @@ pub struct TableColumns {
     pub split: Option<String>,
     /// Path of the mask; empty: none.
     pub mask: Option<String>,
+}
+
+/// Settings of a CSV, which lists have not.
+const OF_FILE: Condition = Condition {
+    key: "file",
+    holds: |settings| settings.get("file").is_some_and(|file| !file.is_null()),
+    by: "file",
+    words: "data.file",
+};
+
+/// Returns `table` as it is registered.
+#[must_use]
+pub fn entry() -> Entry<Datasets> {
+    let about = "a CSV of files and labels, with groups, splits, masks and folds; or two-column lists (UFG)";
+    let entry = Entry::<Datasets>::new("table", about, Arc::new(Table));
+    entry.with_settings(schemars::schema_for!(TableSettings)).with_conditions(&[
+        background::CONDITION,
+        Condition { key: "delimiter", ..OF_FILE },
+        Condition { key: "columns", ..OF_FILE },
+        Condition { key: "fold", ..OF_FILE },
+    ])
+}
+
+struct Table;
+
+impl RegisteredDataset for Table {
+    fn open(&self, own: &Value, context: &OpenContext) -> Result<Arc<dyn Dataset>> {
+        Ok(Arc::new(open(&settings("table", own)?, context)?))
+    }
+
+    fn root(&self) -> Root {
+        Root::Optional
+    }
+
+    fn masks(&self) -> &[OfferedMasks] {
+        &OfferedMasks::OF_FILES
+    }
 }
 
 /// One line of the table, checked as far as the line alone allows.
@@ -177,7 +224,7 @@ pub fn open(settings: &TableSettings, context: &OpenContext) -> Result<FileSet> 
         let id = relative(&path, &folders.root);
         let record = Record { id, path: None, label, group: row.group, split: row.split };
         let listed = format!("{}:{}", table.display(), row.line);
-        set.entries.push(Entry { record, path, mask, listed: Some(listed) });
+        set.entries.push(FileEntry { record, path, mask, listed: Some(listed) });
     }
     missing.tell(&mut set);
     for (count, what) in [

@@ -18,7 +18,7 @@ use mga_data::datasets::{label_pickle, labels};
 use mga_data::decode;
 use mga_data::label_map::read_label_map;
 use mga_data::labelme::{LabelMeSettings, read_labelme};
-use mga_data::registry::{OpenContext, builtin};
+use mga_data::registry::{Datasets, OpenContext, builtin};
 use mga_testing::allocation::{self, Counting};
 use mga_testing::mutation::Mutations;
 
@@ -64,9 +64,10 @@ fn try_reader(name: &str, path: &Path, seeds: &[Vec<u8>], read: &dyn Fn(&[u8])) 
 
 /// Opens a data set and loads its images and masks.
 fn open(name: &str, settings: &serde_json::Value, root: &Path) {
-    let entry = builtin().into_iter().find(|entry| entry.name == name).unwrap();
+    let registry = builtin();
+    let entry = registry.get::<Datasets>(name).unwrap();
     let context = OpenContext { root: Some(root.to_path_buf()), ..OpenContext::default() };
-    let Ok(set) = (entry.open)(settings, &context) else { return };
+    let Ok(set) = entry.item.open(settings, &context) else { return };
     for index in 0..set.records().len().min(8) {
         let _ = set.image(index);
         for source in set.mask_sources() {

@@ -2,12 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use mga_data::registry::Datasets;
 use mga_data::{Dataset, Pipeline, decode};
 use mga_experiment::{Loaded, OnError};
 use rayon::prelude::*;
-
-/// Data sets whose images are all of one size.
-const OF_ONE_SIZE: [&str; 4] = ["leaves", "cifar10", "mnist", "fashion-mnist"];
 
 /// No network here looks at sizes but through strides that divide this, and none is too large for one of this.
 const STRIDE: usize = 64;
@@ -40,7 +38,7 @@ pub(super) struct Image {
 impl<'a> Sizes<'a> {
     pub(crate) fn of_dataset(loaded: &Loaded, dataset: &'a dyn Dataset) -> Self {
         let data = &loaded.experiment.data;
-        let one_size = OF_ONE_SIZE.contains(&data.dataset.as_str());
+        let one_size = loaded.kinds.get::<Datasets>(&data.dataset).is_some_and(|entry| entry.item.has_one_size());
         Self::Dataset { dataset, one_size, skip: data.on_error == OnError::Skip }
     }
 

@@ -41,7 +41,7 @@ pub fn check(
     training::stores(&loaded.experiment, job.as_ref())?;
     Tracking::of(loaded, components, voice)?;
     loaders::to_train(loaded, job.as_ref(), data.as_ref())?;
-    data.verify(&loaded.experiment, &contents, voice, interrupt)?;
+    data.verify(loaded, &contents, voice, interrupt)?;
     // As in training, after all that cannot be read was told at once.
     let looked = data.look(loaded, usize::MAX)?;
     let mut text: String = data.notes().iter().chain(&looked.notes).map(|note| format!("note: {note}\n")).collect();

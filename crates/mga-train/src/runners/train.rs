@@ -76,7 +76,7 @@ pub fn train(
     }
     let tracking = Tracking::of(loaded, components, voice)?;
     let to_train = loaders::to_train(loaded, job.as_ref(), data.as_ref())?;
-    data.verify(experiment, &contents, voice, interrupt)?;
+    data.verify(loaded, &contents, voice, interrupt)?;
     // A run that began has been looked at. After all that cannot be read was told at once.
     let looked = if resume { Looked::default() } else { data.look(loaded, LOOKED_AT)? };
     if resume {

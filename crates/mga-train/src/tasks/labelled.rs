@@ -5,7 +5,7 @@ use std::sync::Arc;
 use candle_core::Device;
 use mga_data::dataset::Dataset;
 use mga_data::{MaskSource, Source, Splits};
-use mga_experiment::{Components, Experiment, ExperimentError, Loaded};
+use mga_experiment::{Components, ExperimentError, Loaded};
 
 use super::{Job, Purpose, TaskData};
 use crate::data_set::{self, OpenData};
@@ -93,12 +93,12 @@ impl TaskData for Labelled {
 
     fn verify(
         &self,
-        experiment: &Experiment,
+        loaded: &Loaded,
         contents: &Contents,
         voice: &dyn Listener,
         interrupt: &Interrupt,
     ) -> anyhow::Result<()> {
-        self.data.verify(experiment, contents, voice, interrupt)
+        self.data.verify(loaded, contents, voice, interrupt)
     }
 
     fn mask_maker(&self, components: &Components) -> Option<(&'static str, Arc<dyn Dataset>)> {

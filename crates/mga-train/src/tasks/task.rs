@@ -5,7 +5,7 @@ use std::sync::Arc;
 use candle_core::Device;
 use mga_data::dataset::Dataset;
 use mga_data::{MaskSource, Source, Splits};
-use mga_experiment::{Components, Experiment, ExperimentError, Loaded, TaskRules};
+use mga_experiment::{Components, ExperimentError, Loaded, TaskRules};
 
 use super::Job;
 use crate::file_hashes::FileHashes;
@@ -92,7 +92,7 @@ pub trait TaskData {
     /// What cannot be decoded, unless the experiment skips it; a signal.
     fn verify(
         &self,
-        _experiment: &Experiment,
+        _loaded: &Loaded,
         _contents: &Contents,
         _voice: &dyn Listener,
         _interrupt: &Interrupt,

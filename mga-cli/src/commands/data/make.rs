@@ -6,7 +6,7 @@ use std::sync::Arc;
 use mga_core::wording::counted;
 use mga_data::dataset::Dataset;
 use mga_data::export::export;
-use mga_data::registry::OpenContext;
+use mga_data::registry::{Datasets, OpenContext, Root};
 use mga_experiment::Components;
 use mga_experiment::nearest;
 use mga_train::data_set;
@@ -79,8 +79,8 @@ pub(super) fn run(args: Args, components: &Components) -> anyhow::Result<()> {
 
 /// Opens a data set by name with `KEY=VALUE` settings of its own.
 fn open(name: &str, set: &[String], components: &Components) -> anyhow::Result<Arc<dyn Dataset>> {
-    let names = || components.datasets.iter().map(|entry| entry.name);
-    let Some(entry) = components.datasets.iter().find(|entry| entry.name == name) else {
+    let names = || components.kinds.all::<Datasets>().iter().map(|entry| entry.name.as_str());
+    let Some(entry) = components.kinds.get::<Datasets>(name) else {
         let meant = nearest(name, names()).map(|meant| format!(", did you mean `{meant}`?"));
         let end = meant.unwrap_or_else(|| format!("; expected one of {}", names().collect::<Vec<_>>().join(", ")));
         return Err(misused(format!("unknown data set `{name}`{end}")));
@@ -95,13 +95,13 @@ fn open(name: &str, set: &[String], components: &Components) -> anyhow::Result<A
     let root = match settings.shift_remove("root") {
         Some(Value::String(root)) => Some(Path::new(&root).to_path_buf()),
         Some(other) => Some(PathBuf::from(other.to_string())),
-        None if entry.needs_root => {
+        None if entry.item.root() == Root::Required => {
             return Err(misused(format!("data set `{name}` reads a folder; name it with --set root=FOLDER")));
         }
         None => None,
     };
     let context = OpenContext { root, hub: Some(components.hub.clone()), ..OpenContext::default() };
-    Ok((entry.open)(&Value::Object(settings), &context)?)
+    Ok(entry.item.open(&Value::Object(settings), &context)?)
 }
 
 /// TOML's values, else a string, as `--set` means everywhere.

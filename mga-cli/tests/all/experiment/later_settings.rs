@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use mga_data::registry::PATH_MARK;
 use mga_data::transforms::Rounding;
 use mga_experiment::{Experiment, OLDER_RELEASES, Overrides, experiment_schema, load_text};
 use mga_train::identity::{experiment_hash, is_neutral};
@@ -39,7 +40,8 @@ impl<'a> Walk<'a> {
         for (key, property) in schema["properties"].as_object().into_iter().flatten().filter(|(_, p)| p.is_object()) {
             let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
             let excused = excused || property.get(OLDER_RELEASES).is_some();
-            if !excused && !self.known.contains(path.as_str()) && !is_neutral(&plain(&path)) {
+            let is_neutral = property.get(PATH_MARK).is_some() || is_neutral(&plain(&path));
+            if !excused && !self.known.contains(path.as_str()) && !is_neutral {
                 self.unsaid.insert(path.clone());
             }
             self.table(property, &path, excused, within);

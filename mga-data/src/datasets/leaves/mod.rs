@@ -17,24 +17,50 @@ mod venation;
 
 use std::sync::Arc;
 
+use mga_registry::Entry;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use self::render::{Leaf, Streams, mask};
 use self::venation::Venation;
 use crate::dataset::{Dataset, Origin, Record, Split};
-use crate::datasets::entry::{DatasetEntry, OpenContext, settings};
+use crate::datasets::entry::{Datasets, OfferedMasks, OpenContext, RegisteredDataset, settings};
 use crate::error::{Error, Result};
 use crate::picture::{Mask, Picture};
 
-/// The entry of `leaves` in the registry.
-pub const ENTRY: DatasetEntry = DatasetEntry {
-    name: "leaves",
-    about: "embedded: drawn leaves of cultivars that differ in venation alone, with exact vein masks",
-    schema: || schemars::schema_for!(LeavesSettings),
-    needs_root: false,
-    open,
-};
+/// Returns `leaves` as it is registered.
+#[must_use]
+pub fn entry() -> Entry<Datasets> {
+    let about = "embedded: drawn leaves of cultivars that differ in venation alone, with exact vein masks";
+    let entry = Entry::<Datasets>::new(NAME, about, Arc::new(Drawn));
+    entry.with_settings(schemars::schema_for!(LeavesSettings))
+}
+
+const NAME: &str = "leaves";
+
+struct Drawn;
+
+impl RegisteredDataset for Drawn {
+    fn open(&self, own: &Value, _: &OpenContext) -> Result<Arc<dyn Dataset>> {
+        Ok(Arc::new(Leaves::new(settings(NAME, own)?)?))
+    }
+
+    fn masks(&self) -> &[OfferedMasks] {
+        &[
+            OfferedMasks { name: VEINS, about: "the exact veins" },
+            OfferedMasks { name: SILHOUETTE, about: "the exact outline" },
+        ]
+    }
+
+    fn may_have_validation(&self) -> bool {
+        false
+    }
+
+    fn has_one_size(&self) -> bool {
+        true
+    }
+}
 
 /// Settings of `leaves`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -154,10 +180,6 @@ impl Leaves {
         let streams = Streams { seed, split, number: (number * s.cultivars + class) as u64 };
         Ok((Leaf::grow(cultivar, &streams, s.size, s.rotation as f32, s.difficulty), streams))
     }
-}
-
-fn open(value: &serde_json::Value, _: &OpenContext) -> Result<Arc<dyn Dataset>> {
-    Ok(Arc::new(Leaves::new(settings(ENTRY.name, value)?)?))
 }
 
 fn known(source: &str) -> Result<()> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use candle_core::Device;
 use mga_data::dataset::Dataset;
 use mga_data::{MaskSource, Source, Splits};
-use mga_experiment::{Components, Experiment, ExperimentError, Loaded};
+use mga_experiment::{Components, ExperimentError, Loaded};
 
 use super::fingerprint;
 use super::job::Classifier;
@@ -65,12 +65,13 @@ impl TaskData for OpenData {
 
     fn verify(
         &self,
-        experiment: &Experiment,
+        loaded: &Loaded,
         contents: &Contents,
         voice: &dyn Listener,
         interrupt: &Interrupt,
     ) -> anyhow::Result<()> {
-        let whole = Remembered::of_user("whole-images", &verification::decoding_settings(experiment));
+        let Loaded { experiment, kinds, .. } = loaded;
+        let whole = Remembered::of_user("whole-images", &verification::decoding_settings(experiment, kinds));
         verify(experiment, self, contents, &whole, voice, interrupt)
     }
 

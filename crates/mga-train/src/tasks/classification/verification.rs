@@ -188,8 +188,10 @@ mod tests {
         let (experiment, _) = opened(folder.path());
         let mut other = experiment.clone();
         (other.data.batch_size, other.data.workers, other.data.root) = (3, 2, None);
-        assert_eq!(decoding_settings(&other), decoding_settings(&experiment));
+        let kinds = crate::builtin().kinds;
+        let settings = |experiment: &Experiment| decoding_settings(experiment, &kinds);
+        assert_eq!(settings(&other), settings(&experiment));
         other.data.masks.settings.seed = 1;
-        assert_ne!(decoding_settings(&other), decoding_settings(&experiment));
+        assert_ne!(settings(&other), settings(&experiment));
     }
 }

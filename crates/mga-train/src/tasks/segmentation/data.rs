@@ -92,6 +92,6 @@ pub(super) fn open(loaded: &Loaded, components: &Components, purpose: Purpose) -
     }
     let none = MaskSettings::of_source("none");
     let masks = Arc::new(MaskSource::new(none, Arc::clone(&dataset))?);
-    let (skips, decoding) = (data.on_error == OnError::Skip, decoding_settings(&loaded.experiment));
+    let (skips, decoding) = (data.on_error == OnError::Skip, decoding_settings(&loaded.experiment, &loaded.kinds));
     Ok(AnnotatedData { dataset, annotated: Arc::new(annotated), splits, masks, notes, skips, decoding })
 }
