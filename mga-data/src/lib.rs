@@ -39,4 +39,4 @@ pub use masks::{MaskSettings, MaskSource};
 pub use picture::{Mask, Picture};
 pub use source::Source;
 pub use split::Splits;
-pub use transforms::{Pipeline, Transform};
+pub use transforms::Pipeline;

@@ -409,7 +409,7 @@ mod tests {
     fn pipeline() -> Pipeline {
         let transforms = json!([{"op": "horizontal-flip"}, {"op": "random-crop", "size": 5}, {"op": "random-erase"},
             {"op": "colour-jitter", "brightness": 0.5}]);
-        Pipeline::new(serde_json::from_value(transforms).expect("transforms")).expect("settings")
+        Pipeline::read(transforms.as_array().expect("transforms"), &crate::registry::builtin()).expect("settings")
     }
 
     fn loader(source: Fake, settings: LoaderSettings) -> (Loader, Arc<Fake>) {

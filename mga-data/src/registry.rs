@@ -4,9 +4,11 @@ use mga_registry::Registry;
 
 pub use crate::datasets::entry::{Datasets, OfferedMasks, OpenContext, PATH_MARK, RegisteredDataset, Root, settings};
 use crate::datasets::{image_folder, leaves, mganet, table};
+use crate::transforms;
 
 /// Adds the components of this crate to `registry`.
 pub fn register(registry: &mut Registry) {
+    transforms::builtin::register(registry);
     registry.add(image_folder::entry());
     registry.add(mganet::entry());
     registry.add(table::entry());

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use mga_data::registry::Datasets;
-use mga_data::{Pipeline, Transform};
 use mga_hub::Hub;
 use mga_models::{BackboneEntry, Registry, SegmenterEntry};
 use mga_registry::{Condition, Entry, Kind};
@@ -37,12 +36,6 @@ fn known(registry: &Registry) -> Vec<BackboneComponent> {
         weights: registry.weights().iter().filter(|w| w.component == entry.name).map(|w| w.name.to_owned()).collect(),
     };
     registry.backbones().iter().map(component).collect()
-}
-
-fn transform_problems(value: &serde_json::Value) -> Vec<String> {
-    let checked = serde_json::from_value::<Transform>(value.clone()).map_err(|e| e.to_string());
-    let checked = checked.and_then(|transform| Pipeline::new(vec![transform]).map_err(|e| e.to_string()));
-    checked.err().into_iter().collect()
 }
 
 /// A table of the experiment, such as `[method]`, whose `name` is that of a registered component, and whose other keys are
@@ -89,12 +82,8 @@ pub struct Components {
     pub registry: Registry,
     /// Backbones, for `model.backbone`.
     pub backbones: Vec<BackboneComponent>,
-    /// JSON schema of one transform: a `oneOf` of tables by their `op`.
-    pub transforms: Schema,
     /// Where weights and data sets are downloaded from, and the cache they are kept in.
     pub hub: Hub,
-    /// What is wrong with a transform that fits the schema, such as a range the wrong way round.
-    pub transform_problems: fn(&serde_json::Value) -> Vec<String>,
 }
 
 impl Components {
@@ -110,8 +99,6 @@ impl Components {
             backbones: known(&registry),
             registry,
             hub,
-            transforms: crate::schema_of::<Transform>(),
-            transform_problems,
         }
     }
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use mga_core::optim::UpdateRule;
+use mga_data::Pipeline;
 use mga_data::masks::{EmptyMask, MissingMask};
 use mga_data::registry::{Datasets, PATH_MARK, Root};
 use mga_hub::Repo;
@@ -345,14 +346,9 @@ impl Check<'_> {
                 continue;
             }
             for (i, transform) in transforms.iter().enumerate() {
-                let op = transform.get("op").and_then(serde_json::Value::as_str).unwrap_or_default();
-                let registered = components.kinds.get::<mga_data::transforms::Transforms>(op);
-                let problems = match registered.filter(|_| !mga_data::Transform::is_known(op)) {
-                    None => (components.transform_problems)(transform),
-                    Some(_) => {
-                        let read = mga_data::Pipeline::read(std::slice::from_ref(transform), &components.kinds);
-                        read.err().map(|error| error.to_string()).into_iter().collect()
-                    }
+                let problems = match Pipeline::operation(transform, &components.kinds) {
+                    Ok((_, operation)) => operation.problems(),
+                    Err(error) => vec![error.to_string()],
                 };
                 for message in problems {
                     self.error(KeyPath::dotted(key).index(i), message);

@@ -8,6 +8,7 @@
 
 use mga_core::ops::Attention;
 use mga_core::optim::Shape;
+use mga_data::Pipeline;
 
 use super::data_in_advance::{may_have_validation, offers_masks, reads_root, takes_validation};
 use super::evaluation::SelectOn;
@@ -68,7 +69,10 @@ const EACH_ONCE: Need = Need {
     loss: Loss::Cost,
 };
 const RESIZES: Need = value(
-    |e, _| e.data.train.transforms.iter().chain(&e.data.eval.transforms).any(resizes),
+    |e, c| {
+        let lists = [&e.data.train.transforms, &e.data.eval.transforms];
+        lists.into_iter().any(|list| Pipeline::read(list, &c.kinds).is_ok_and(|pipeline| pipeline.resamples()))
+    },
     &["data.train.transforms", "data.eval.transforms"],
     "a transform that resizes",
 );
@@ -171,11 +175,6 @@ const SELECTED: Need = Need {
     words: "images to evaluate while training: set data.validation.fraction, or eval.select_on",
     loss: Loss::Cost,
 };
-
-fn resizes(transform: &serde_json::Value) -> bool {
-    let op = transform.get("op").and_then(serde_json::Value::as_str);
-    matches!(op, Some("resize" | "shorter-side" | "random-resized-crop"))
-}
 
 /// Whether the masks are those of a control that is made from masks.
 fn is_made_of_masks(experiment: &Experiment, components: &Components) -> bool {

@@ -88,15 +88,8 @@ pub fn experiment_schema(components: &Components) -> Value {
     let metrics = components.tasks.iter().flat_map(|task| task.metrics()).map(|metric| (metric.name, metric.about));
     let about = "The number that selects the best checkpoint. Ties go to the earlier epoch.";
     definitions.insert("Metric".to_owned(), named(about, metrics));
-    let mut transform = embed(&components.transforms, "transform", &mut definitions);
-    let registered =
-        components.kinds.all::<Transforms>().iter().map(|entry| registered_transform(entry, &mut definitions));
-    let registered: Vec<Value> = registered.collect();
-    transform
-        .get_mut("oneOf")
-        .and_then(Value::as_array_mut)
-        .into_iter()
-        .for_each(|known| known.extend(registered.clone()));
+    let known = components.kinds.all::<Transforms>().iter().map(|entry| transform(entry, &mut definitions));
+    let transform = json!({ "description": "One transform of a pipeline, by the name in `op`.", "oneOf": known.collect::<Vec<_>>() });
     definitions.insert("Transform".to_owned(), transform);
 
     if let Some(properties) = root.get_mut("properties").and_then(Value::as_object_mut) {
@@ -128,11 +121,18 @@ pub fn experiment_schema(components: &Components) -> Value {
     schema.into()
 }
 
-/// The schema of a transform that another crate registered: its settings beside `op`.
-fn registered_transform(entry: &Entry<Transforms>, definitions: &mut Map<String, Value>) -> Value {
+/// The schema of a transform: its settings beside `op`.
+fn transform(entry: &Entry<Transforms>, definitions: &mut Map<String, Value>) -> Value {
     let none = || json_schema!({ "type": "object" });
-    let mut table =
-        embed(&entry.schema.clone().unwrap_or_else(none), &format!("Transform.{}", entry.name), definitions);
+    let settings = entry.schema.clone().unwrap_or_else(none);
+    // Types that several transforms share are defined once; one of the same name that is another has a place of its own.
+    let mut shared = Map::new();
+    let mut table = embed(&settings, "transform", &mut shared);
+    if shared.iter().any(|(name, own)| definitions.get(name).is_some_and(|known| known != own)) {
+        shared.clear();
+        table = embed(&settings, &format!("transform.{}", entry.name), &mut shared);
+    }
+    definitions.extend(shared);
     let mut properties = Map::new();
     properties.insert("op".to_owned(), json!({ "type": "string", "const": entry.name }));
     if let Some(Value::Object(own)) = table.get_mut("properties").map(Value::take) {

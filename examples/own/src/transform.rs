@@ -1,13 +1,11 @@
 //! A transform that leaves the image as it is, gives two more views of it, and writes down how one of them was made.
 
-use std::sync::Arc;
-
-use mga_data::transforms::{Context, Operation, RegisteredTransform, Scene, Transforms};
-use mga_data::{Error, Mask, Picture, Result};
+use mga_data::transforms::{Context, Operation, Scene, Transforms};
+use mga_data::{Mask, Picture};
 use mga_registry::Entry;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// The view that is the image turned by half a turn. Stripes keep their direction, which a mirror would change.
 pub const TURNED: &str = "turned";
@@ -19,8 +17,7 @@ pub const PAIR: &str = "pair";
 /// What an experiment, or a method, names: `op = "swap-patches"`.
 pub fn entry() -> Entry<Transforms> {
     let about = "gives the views `turned` and `swapped`, and the number of the pair of patches that changed places";
-    let entry = Entry::<Transforms>::new("swap-patches", about, Arc::new(Registered));
-    entry.with_settings(schemars::schema_for!(SwapPatches))
+    Transforms::entry::<SwapPatches>("swap-patches", about)
 }
 
 /// How many pairs there are of the patches of a grid of `grid` x `grid`.
@@ -31,15 +28,6 @@ pub fn pairs(grid: usize) -> usize {
 fn all_pairs(grid: usize) -> impl Iterator<Item = (usize, usize)> {
     let patches = grid * grid;
     (0..patches).flat_map(move |a| (a + 1..patches).map(move |b| (a, b)))
-}
-
-struct Registered;
-
-impl RegisteredTransform for Registered {
-    fn build(&self, settings: &Value) -> Result<Arc<dyn Operation>> {
-        let read = serde_json::from_value::<SwapPatches>(settings.clone());
-        Ok(Arc::new(read.map_err(|error| Error::settings(error.to_string()))?))
-    }
 }
 
 /// Cuts the image into a grid of patches, and swaps two of them.

@@ -1,6 +1,7 @@
 //! `mga list`: what an experiment can name.
 
 use mga_data::registry::Datasets;
+use mga_data::transforms::Transforms;
 use mga_experiment::{Components, experiment_schema};
 use mga_registry::Kind;
 use mga_report::html::{ReportSections, builtin as builtin_sections, sections};
@@ -94,7 +95,11 @@ pub fn groups(components: &Components) -> Vec<Group> {
             "data.masks.source",
             MASK_SOURCES.iter().map(|(name, about)| component(name, about)).collect(),
         ),
-        group("transforms", "op, in data.train.transforms", named(&schema, "Transform", Some("op"))),
+        group(
+            Transforms::TITLE,
+            "op, in data.train.transforms",
+            components.kinds.all::<Transforms>().iter().map(|entry| component(&entry.name, &entry.about)).collect(),
+        ),
         group("optimisers", "optimiser.name", named(&schema, "Optimiser", Some("name"))),
         group("schedules", "schedule.name", named(&schema, "Schedule", Some("name"))),
     ];
@@ -108,7 +113,6 @@ pub fn groups(components: &Components) -> Vec<Group> {
     let known = known.iter().map(|entry| component(&entry.name, &entry.about)).collect();
     groups.push(group(ReportSections::TITLE, ReportSections::KEY, known));
     for kind in components.kinds.listing() {
-        // Transforms of other crates stand in the schema beside those of this workspace.
         if groups.iter().any(|known| known.title == kind.title) {
             continue;
         }

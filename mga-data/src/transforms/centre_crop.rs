@@ -1,9 +1,11 @@
 //! The window in the middle. Draws: none.
 
+use mga_registry::Entry;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::operation::{Context, Operation};
+use super::registered::Transforms;
 use super::size::Size;
 use super::window::Window;
 use crate::picture::{Mask, Picture};
@@ -24,6 +26,14 @@ fn start(extent: usize, length: usize) -> isize {
     } else {
         ((extent - length) as f64 / 2.0).round_ties_even() as isize
     }
+}
+
+/// Returns `centre-crop` as it is registered.
+pub(super) fn entry() -> Entry<Transforms> {
+    Transforms::entry::<CentreCrop>(
+        "centre-crop",
+        "Cuts out the centre; pads on all sides where the picture is smaller.",
+    )
 }
 
 impl Operation for CentreCrop {

@@ -1,10 +1,12 @@
 //! Colour jitter, of the image alone. Draws, always all: the order of the four changes (three draws), then the factors
 //! of brightness, contrast, saturation and hue.
 
+use mga_registry::Entry;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::operation::{Context, Operation, out_of_range};
+use super::registered::Transforms;
 use crate::picture::{Mask, Picture};
 
 /// Changes brightness, contrast, saturation and hue in a random order, in torchvision's meaning. A strength of 0 leaves
@@ -32,6 +34,14 @@ enum Change {
     Contrast,
     Saturation,
     Hue,
+}
+
+/// Returns `colour-jitter` as it is registered.
+pub(super) fn entry() -> Entry<Transforms> {
+    Transforms::entry::<ColourJitter>(
+        "colour-jitter",
+        "Changes brightness, contrast, saturation and hue of the image; the mask stays.",
+    )
 }
 
 impl Operation for ColourJitter {

@@ -1,9 +1,11 @@
 //! Mirroring image and mask. Draws: one, always.
 
+use mga_registry::Entry;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::operation::{Context, Operation, out_of_range};
+use super::registered::Transforms;
 use crate::picture::{Mask, Picture};
 
 fn half() -> f64 {
@@ -30,6 +32,11 @@ pub struct VerticalFlip {
     pub p: f64,
 }
 
+/// Returns `horizontal-flip` as it is registered.
+pub(super) fn horizontal_entry() -> Entry<Transforms> {
+    Transforms::entry::<HorizontalFlip>("horizontal-flip", "Mirrors left and right.")
+}
+
 impl Operation for HorizontalFlip {
     fn apply(
         &self,
@@ -53,6 +60,11 @@ impl Operation for HorizontalFlip {
     fn problems(&self) -> Vec<String> {
         out_of_range("p", self.p, 0.0, 1.0).into_iter().collect()
     }
+}
+
+/// Returns `vertical-flip` as it is registered.
+pub(super) fn vertical_entry() -> Entry<Transforms> {
+    Transforms::entry::<VerticalFlip>("vertical-flip", "Mirrors top and bottom.")
 }
 
 impl Operation for VerticalFlip {

@@ -11,6 +11,7 @@
 //! documents. Padding and erased pixels are to be zero *after* normalisation, so in the `0..=1` picture they take the
 //! fill colour of the [`Context`]: the mean that normalisation subtracts.
 
+pub(crate) mod builtin;
 mod centre_crop;
 mod colour_jitter;
 mod eight_bit;
@@ -28,7 +29,6 @@ mod rotation;
 mod scene;
 mod shorter_side;
 mod size;
-mod transform;
 mod window;
 
 pub use centre_crop::CentreCrop;
@@ -47,7 +47,6 @@ pub use rotation::{Degrees, Rotation};
 pub use scene::Scene;
 pub use shorter_side::ShorterSide;
 pub use size::Size;
-pub use transform::Transform;
 
 #[cfg(test)]
 pub(crate) mod testing {
@@ -100,40 +99,34 @@ mod tests {
     use std::sync::Arc;
 
     use mga_core::random::Generator;
-    use mga_registry::Registry;
     use serde_json::{Value, json};
 
     use super::*;
     use crate::error::Result;
     use crate::picture::{Mask, Picture};
+    use crate::registry::builtin;
 
-    fn parse(value: serde_json::Value) -> std::result::Result<Transform, String> {
-        serde_json::from_value(value).map_err(|e| e.to_string())
+    fn parse(value: Value) -> std::result::Result<Arc<dyn Operation>, String> {
+        Pipeline::operation(&value, &builtin()).map(|(_, operation)| operation).map_err(|error| error.to_string())
     }
 
-    fn pipeline(value: serde_json::Value) -> Pipeline {
-        Pipeline::new(serde_json::from_value(value).expect("transforms")).expect("settings")
+    fn pipeline(value: Value) -> Pipeline {
+        Pipeline::read(value.as_array().expect("transforms"), &builtin()).expect("settings")
     }
 
     #[test]
     fn names_and_settings_are_read() {
-        assert_eq!(
-            parse(json!({"op": "random-crop", "size": 448})),
-            Ok(Transform::RandomCrop(RandomCrop { size: Size::Square(448) }))
-        );
+        let crop = parse(json!({"op": "random-crop", "size": 448})).expect("a transform");
+        assert_eq!(format!("{crop:?}"), format!("{:?}", RandomCrop { size: Size::Square(448) }));
         let erase = parse(json!({"op": "random-erase", "p": 0.5, "area": [0.02, 0.33], "aspect": [0.3, 3.3]}));
-        assert!(matches!(erase, Ok(Transform::RandomErase(ref e)) if !e.log_uniform && e.p == 0.5));
+        assert_eq!(format!("{:?}", erase.expect("a transform")), format!("{:?}", RandomErase::default()));
         assert!(parse(json!({"op": "random-crop", "size": 448, "sise": 2})).is_err_and(|e| e.contains("sise")));
         assert!(parse(json!({"op": "random-crop", "size": "big"})).is_err_and(|e| e.contains("[height, width]")));
         assert!(parse(json!({"op": "spin"})).is_err_and(|e| e.contains("spin") && e.contains("rotation")));
-        for transform in every() {
-            let written = serde_json::to_value(&transform).expect("JSON");
-            assert_eq!(written["op"], transform.name());
-            assert_eq!(parse(written), Ok(transform));
-        }
     }
 
-    fn every() -> Vec<Transform> {
+    /// Every transform of this crate, with its table.
+    fn every() -> Vec<(Value, Arc<dyn Operation>)> {
         let ops = [
             json!({"op": "resize", "size": [3, 4]}),
             json!({"op": "shorter-side", "size": 5, "interpolation": "bicubic"}),
@@ -146,27 +139,23 @@ mod tests {
             json!({"op": "colour-jitter", "hue": 0.1}),
             json!({"op": "random-erase"}),
         ];
-        ops.into_iter().map(|op| parse(op).expect("a transform")).collect()
+        assert_eq!(ops.len(), builtin().all::<Transforms>().len());
+        ops.into_iter().map(|op| (op.clone(), parse(op).expect("a transform"))).collect()
     }
 
     #[test]
-    fn the_schema_knows_every_key_and_no_other() {
-        let schema = serde_json::to_value(schemars::schema_for!(Transform)).expect("JSON");
-        let variants = schema["oneOf"].as_array().expect("variants");
-        assert_eq!(variants.len(), every().len());
-        for (variant, transform) in variants.iter().zip(every()) {
-            assert_eq!(variant["properties"]["op"]["const"], transform.name(), "{variant:#}");
-            assert_eq!(variant["additionalProperties"], json!(false), "{variant:#}");
-            let written = serde_json::to_value(&transform).expect("JSON");
-            for key in written.as_object().expect("an object").keys() {
-                assert!(variant["properties"].get(key).is_some(), "{key} missing in {variant:#}");
-            }
+    fn the_schemas_know_every_key_and_no_other() {
+        let registry = builtin();
+        let schemas: Vec<&Value> =
+            registry.all::<Transforms>().iter().map(|e| e.schema.as_ref().expect("settings").as_value()).collect();
+        for schema in &schemas {
+            assert_eq!(schema["additionalProperties"], json!(false), "{schema:#}");
         }
         // Ranges reach the schema also through arrays and options.
-        assert_eq!(variants[5]["properties"]["p"]["maximum"], 1.0);
-        assert_eq!(variants[7]["properties"]["fill"]["items"]["maximum"], 1.0);
-        assert_eq!(variants[9]["properties"]["area"]["items"]["maximum"], 1.0);
-        assert_eq!(schema["$defs"]["Size"]["anyOf"][0]["minimum"], 1);
+        assert_eq!(schemas[5]["properties"]["p"]["maximum"], 1.0);
+        assert_eq!(schemas[7]["properties"]["fill"]["items"]["maximum"], 1.0);
+        assert_eq!(schemas[9]["properties"]["area"]["items"]["maximum"], 1.0);
+        assert_eq!(schemas[0]["$defs"]["Size"]["anyOf"][0]["minimum"], 1);
     }
 
     #[test]
@@ -215,7 +204,7 @@ mod tests {
     #[test]
     fn a_registered_transform_gives_views_and_a_record() {
         let entry = mga_registry::Entry::<Transforms>::new("two-views", "Two views.", Arc::new(TwoViews));
-        let registry = Registry::default().with(entry);
+        let registry = builtin().with(entry);
         let values = [json!({"op": "resize", "size": 4}), json!({"op": "two-views"})];
         let pipeline = Pipeline::read(&values, &registry).expect("a pipeline");
         let (picture, mask) = testing::coordinates(9, 7);
@@ -228,19 +217,22 @@ mod tests {
     }
 
     #[test]
-    fn every_transform_is_known_by_its_name() {
-        assert!(every().iter().all(|transform| Transform::is_known(transform.name())));
-        assert!(!Transform::is_known("two-views"));
+    fn a_registered_transform_of_a_name_that_there_is_replaces_it() {
+        let entry = mga_registry::Entry::<Transforms>::new("resize", "Two views.", Arc::new(TwoViews));
+        let pipeline = Pipeline::read(&[json!({"op": "resize"})], &builtin().with(entry)).expect("a pipeline");
+        let (picture, mask) = testing::coordinates(9, 7);
+        let scene = pipeline.transform(picture, mask, &mut Generator::new(1, "test", &[]), testing::FILL);
+        assert_eq!(scene.record["mirrored"], json!(true));
     }
 
     #[test]
     fn every_fault_is_listed_in_one_error() {
-        let transforms = vec![
-            parse(json!({"op": "horizontal-flip", "p": 1.5})).expect("read"),
-            parse(json!({"op": "random-crop", "size": 0})).expect("read"),
-            parse(json!({"op": "random-erase", "area": [0.5, 0.1]})).expect("read"),
+        let transforms = [
+            json!({"op": "horizontal-flip", "p": 1.5}),
+            json!({"op": "random-crop", "size": 0}),
+            json!({"op": "random-erase", "area": [0.5, 0.1]}),
         ];
-        let message = Pipeline::new(transforms).expect_err("faults").to_string();
+        let message = Pipeline::read(&transforms, &builtin()).expect_err("faults").to_string();
         for part in
             ["transforms[0] (horizontal-flip): `p` is 1.5", "transforms[1] (random-crop)", "`area` is [0.5, 0.1]"]
         {
@@ -266,20 +258,19 @@ mod tests {
 
     #[test]
     fn every_transform_keeps_its_promises_about_size() {
-        for transform in every() {
-            let operation = transform.operation();
+        for (table, operation) in every() {
             let op = operation.as_ref();
             for (width, height) in [(7, 5), (3, 9), (4, 4), (1, 1)] {
                 for seed in 0..8 {
                     let (picture, mask) = testing::run(op, testing::coordinates(width, height), seed);
                     let size = (picture.height(), picture.width());
                     let mask = mask.expect("a mask");
-                    assert_eq!(size, (mask.height(), mask.width()), "{}", transform.name());
-                    assert_eq!(size, op.size_after(height, width), "{}", transform.name());
-                    assert!(op.fixed_size().is_none_or(|fixed| fixed == size), "{}", transform.name());
+                    assert_eq!(size, (mask.height(), mask.width()), "{}", table["op"]);
+                    assert_eq!(size, op.size_after(height, width), "{}", table["op"]);
+                    assert!(op.fixed_size().is_none_or(|fixed| fixed == size), "{}", table["op"]);
                     assert!((0.0..=1.0).contains(&op.view(height, width)));
                     let without = testing::run(op, (testing::coordinates(width, height).0, None), seed);
-                    assert_eq!(without, (picture, None), "{} depends on the mask", transform.name());
+                    assert_eq!(without, (picture, None), "{} depends on the mask", table["op"]);
                 }
             }
         }
@@ -287,16 +278,16 @@ mod tests {
 
     #[test]
     fn label_maps_stay_label_maps_and_what_comes_in_is_ignored() {
-        for transform in every() {
+        for (table, operation) in every() {
             for seed in 0..8 {
                 let (picture, _) = testing::coordinates(7, 5);
                 let labels: Vec<u8> = (0..35).map(|i| [0, 3, 7, Mask::IGNORE][i % 4]).collect();
                 let map = Mask::label_map(7, 5, &labels);
-                let (picture, map) = testing::run(transform.operation().as_ref(), (picture, map), seed);
+                let (picture, map) = testing::run(operation.as_ref(), (picture, map), seed);
                 let map = map.expect("a label map");
-                assert!(map.is_label_map() && map.width() == picture.width(), "{}", transform.name());
+                assert!(map.is_label_map() && map.width() == picture.width(), "{}", table["op"]);
                 // Never a mixture of two classes.
-                assert!(map.values().iter().all(|v| [0.0, 3.0, 7.0, 255.0].contains(v)), "{}", transform.name());
+                assert!(map.values().iter().all(|v| [0.0, 3.0, 7.0, 255.0].contains(v)), "{}", table["op"]);
             }
         }
         // Padding right and below, and erased rectangles, count nowhere.

@@ -63,6 +63,11 @@ pub trait Operation: std::fmt::Debug + Send + Sync {
         1.0
     }
 
+    /// Whether it resamples the image, so that `data.resize_rounding` counts.
+    fn resamples(&self) -> bool {
+        false
+    }
+
     /// Settings out of range, a line each: what, and what was expected.
     fn problems(&self) -> Vec<String> {
         Vec::new()

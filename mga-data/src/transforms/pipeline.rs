@@ -11,7 +11,6 @@ use super::operation::{Context, Operation};
 use super::registered::Transforms;
 use super::resample::resize_mask;
 use super::scene::Scene;
-use super::transform::Transform;
 use crate::error::{Error, Result};
 use crate::picture::{Mask, Picture};
 
@@ -27,15 +26,10 @@ pub struct Pipeline {
 
 impl Pipeline {
     /// Checks every setting; the error lists all that are out of range, as `transforms[1] (random-crop): ...`.
-    pub fn new(transforms: Vec<Transform>) -> Result<Self> {
-        Self::of(transforms.iter().map(|transform| (transform.name().to_owned(), transform.operation())).collect())
-    }
-
-    /// The same of transforms that may be registered by other crates.
     ///
     /// # Errors
     /// All settings that are out of range.
-    pub fn of(operations: Vec<NamedOperation>) -> Result<Self> {
+    pub fn new(operations: Vec<NamedOperation>) -> Result<Self> {
         let problems: Vec<String> = operations
             .iter()
             .enumerate()
@@ -46,23 +40,33 @@ impl Pipeline {
         if problems.is_empty() { Ok(Self { operations, rounding: Rounding::None }) } else { Err(Error::Many(problems)) }
     }
 
-    /// Reads a list of transforms: those of this crate, and those that `registry` has more.
+    /// Reads a list of transforms, each a table whose `op` names one that is registered.
     ///
     /// # Errors
     /// An unknown name; settings that cannot be read, or are out of range.
     pub fn read(values: &[Value], registry: &Registry) -> Result<Self> {
-        let one = |value: &Value| -> Result<NamedOperation> {
-            let op = value.get("op").and_then(Value::as_str).unwrap_or_default();
-            if let Some(entry) = registry.get::<Transforms>(op).filter(|_| !Transform::is_known(op)) {
-                let mut settings = value.clone();
-                settings.as_object_mut().map(|table| table.shift_remove("op"));
-                return Ok((op.to_owned(), entry.item.build(&settings)?));
-            }
-            let transform = serde_json::from_value::<Transform>(value.clone());
-            let transform = transform.map_err(|error| Error::settings(error.to_string()))?;
-            Ok((op.to_owned(), transform.operation()))
-        };
-        Self::of(values.iter().map(one).collect::<Result<_>>()?)
+        Self::new(values.iter().map(|value| Self::operation(value, registry)).collect::<Result<_>>()?)
+    }
+
+    /// Reads one transform. Settings out of range are its [`Operation::problems`].
+    ///
+    /// # Errors
+    /// An unknown name; settings that cannot be read.
+    pub fn operation(value: &Value, registry: &Registry) -> Result<NamedOperation> {
+        let op = value.get("op").and_then(Value::as_str).unwrap_or_default();
+        let entry = registry.get::<Transforms>(op).ok_or_else(|| {
+            let known: Vec<&str> = registry.all::<Transforms>().iter().map(|entry| entry.name.as_str()).collect();
+            Error::settings(format!("unknown transform `{op}`; expected one of {}", known.join(", ")))
+        })?;
+        let mut settings = value.clone();
+        settings.as_object_mut().map(|table| table.shift_remove("op"));
+        Ok((op.to_owned(), entry.item.build(&settings)?))
+    }
+
+    /// Whether any transform resamples the image.
+    #[must_use]
+    pub fn resamples(&self) -> bool {
+        self.operations().any(Operation::resamples)
     }
 
     /// The same with the values of resized images rounded.

@@ -1,9 +1,11 @@
 //! A random window of fixed size. Draws: top, then left, always both.
 
+use mga_registry::Entry;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::operation::{Context, Operation};
+use super::registered::Transforms;
 use super::size::Size;
 use super::window::Window;
 use crate::picture::{Mask, Picture};
@@ -15,6 +17,14 @@ use crate::picture::{Mask, Picture};
 pub struct RandomCrop {
     /// Side of a square, or `[height, width]`, in pixels.
     pub size: Size,
+}
+
+/// Returns `random-crop` as it is registered.
+pub(super) fn entry() -> Entry<Transforms> {
+    Transforms::entry::<RandomCrop>(
+        "random-crop",
+        "Cuts out a random window; pads right and bottom where the picture is smaller.",
+    )
 }
 
 impl Operation for RandomCrop {

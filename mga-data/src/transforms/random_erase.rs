@@ -1,9 +1,11 @@
 //! Erasing a rectangle. Draws: whether; where it does, up to ten times area and aspect, then top and left.
 
+use mga_registry::Entry;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::operation::{Context, Operation, bad_interval, out_of_range};
+use super::registered::Transforms;
 use crate::picture::{Mask, Picture};
 
 /// Rectangles tried before the image is left as it is, as in torchvision.
@@ -33,6 +35,11 @@ impl Default for RandomErase {
     fn default() -> Self {
         Self { p: 0.5, area: [0.02, 0.33], aspect: [0.3, 3.3], log_uniform: false }
     }
+}
+
+/// Returns `random-erase` as it is registered.
+pub(super) fn entry() -> Entry<Transforms> {
+    Transforms::entry::<RandomErase>("random-erase", "Zeroes a random rectangle of image and mask.")
 }
 
 impl Operation for RandomErase {

@@ -1,10 +1,12 @@
 //! A window of random area and aspect, resized. Draws: up to ten times area and aspect, then top and left.
 
+use mga_registry::Entry;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::interpolation::Interpolation;
 use super::operation::{Context, Operation, bad_interval};
+use super::registered::Transforms;
 use super::resample::resize_mask;
 use super::size::Size;
 use super::window::Window;
@@ -72,6 +74,14 @@ impl RandomResizedCrop {
     }
 }
 
+/// Returns `random-resized-crop` as it is registered.
+pub(super) fn entry() -> Entry<Transforms> {
+    Transforms::entry::<RandomResizedCrop>(
+        "random-resized-crop",
+        "Cuts out a window of random area and aspect and resizes it.",
+    )
+}
+
 impl Operation for RandomResizedCrop {
     fn apply(&self, picture: Picture, mask: Option<Mask>, context: &mut Context<'_>) -> (Picture, Option<Mask>) {
         let window = self.draw(picture.height(), picture.width(), context);
@@ -101,6 +111,10 @@ impl Operation for RandomResizedCrop {
             .chain(bad_interval("area", self.area, 0.0, 1.0))
             .chain(bad_interval("aspect", self.aspect, 0.01, 100.0))
             .collect()
+    }
+
+    fn resamples(&self) -> bool {
+        true
     }
 }
 

@@ -1,10 +1,12 @@
 //! Resizing to a size. Draws: none.
 
+use mga_registry::Entry;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::interpolation::Interpolation;
 use super::operation::{Context, Operation};
+use super::registered::Transforms;
 use super::resample::resize_mask;
 use super::size::Size;
 use crate::picture::{Mask, Picture};
@@ -18,6 +20,11 @@ pub struct Resize {
     /// How the image is resampled.
     #[serde(default)]
     pub interpolation: Interpolation,
+}
+
+/// Returns `resize` as it is registered.
+pub(super) fn entry() -> Entry<Transforms> {
+    Transforms::entry::<Resize>("resize", "Resizes to a size, whatever the aspect.")
 }
 
 impl Operation for Resize {
@@ -37,6 +44,10 @@ impl Operation for Resize {
 
     fn problems(&self) -> Vec<String> {
         self.size.problem("size").into_iter().collect()
+    }
+
+    fn resamples(&self) -> bool {
+        true
     }
 }
 

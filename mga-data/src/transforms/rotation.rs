@@ -1,9 +1,11 @@
 //! Turning about the centre. Draws: the angle, always.
 
+use mga_registry::Entry;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::operation::{Context, Operation, bad_interval, out_of_range};
+use super::registered::Transforms;
 use crate::picture::{Mask, Picture};
 
 /// Angles to draw from.
@@ -37,6 +39,11 @@ pub struct Rotation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(inner(range(min = 0.0, max = 1.0)))]
     pub fill: Option<[f32; 3]>,
+}
+
+/// Returns `rotation` as it is registered.
+pub(super) fn entry() -> Entry<Transforms> {
+    Transforms::entry::<Rotation>("rotation", "Turns about the centre by a random angle.")
 }
 
 impl Operation for Rotation {

@@ -1,10 +1,12 @@
 //! Resizing by the shorter side. Draws: none.
 
+use mga_registry::Entry;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::interpolation::Interpolation;
 use super::operation::{Context, Operation, out_of_range};
+use super::registered::Transforms;
 use super::resample::resize_mask;
 use super::size::LONGEST_SIDE;
 use crate::picture::{Mask, Picture};
@@ -22,6 +24,14 @@ pub struct ShorterSide {
     pub interpolation: Interpolation,
 }
 
+/// Returns `shorter-side` as it is registered.
+pub(super) fn entry() -> Entry<Transforms> {
+    Transforms::entry::<ShorterSide>(
+        "shorter-side",
+        "Resizes so that the shorter side has a length, keeping the aspect.",
+    )
+}
+
 impl Operation for ShorterSide {
     fn apply(&self, picture: Picture, mask: Option<Mask>, context: &mut Context<'_>) -> (Picture, Option<Mask>) {
         let (height, width) = self.size_after(picture.height(), picture.width());
@@ -36,6 +46,10 @@ impl Operation for ShorterSide {
 
     fn problems(&self) -> Vec<String> {
         out_of_range("size", self.size as f64, 1.0, LONGEST_SIDE as f64).into_iter().collect()
+    }
+
+    fn resamples(&self) -> bool {
+        true
     }
 }
 

@@ -10,8 +10,8 @@ use mga_core::random::Generator;
 use mga_data::background::Backdrop;
 use mga_data::scratch::Scratch;
 use mga_data::system_files::is_passed_over;
-use mga_data::transforms::{HorizontalFlip, RandomCrop, Size};
-use mga_data::{Loader, LoaderSettings, Mask, Picture, Pipeline, Source, Transform, decode};
+use mga_data::transforms::{HorizontalFlip, Operation, RandomCrop, Size};
+use mga_data::{Loader, LoaderSettings, Mask, Picture, Pipeline, Source, decode};
 
 use crate::output;
 
@@ -101,8 +101,8 @@ pub(super) fn run(load: Load) -> anyhow::Result<()> {
     let files = Arc::new(Files::of(folder)?);
     let count = files.0.len();
     let transforms = vec![
-        Transform::RandomCrop(RandomCrop { size: Size::Square(load.size) }),
-        Transform::HorizontalFlip(HorizontalFlip { p: 0.5 }),
+        ("random-crop".to_owned(), Arc::new(RandomCrop { size: Size::Square(load.size) }) as Arc<dyn Operation>),
+        ("horizontal-flip".to_owned(), Arc::new(HorizontalFlip { p: 0.5 })),
     ];
     let settings =
         LoaderSettings { batch_size: load.batch, shuffle: true, threads: load.threads, ..LoaderSettings::default() };
