@@ -1,6 +1,6 @@
 //! The trackers of a run, at work.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use mga_experiment::{Components, ExperimentError, Loaded};
 use mga_registry::{Choice, OwnSettings, SettingFault};
@@ -20,6 +20,8 @@ const USUAL: &str = "tensorboard";
 pub struct Tracking<'a> {
     /// Each with its name.
     trackers: RefCell<Vec<(String, Box<dyn Tracker>)>>,
+    /// Whether the run has begun: of one that was refused before, no tracker hears.
+    begun: Cell<bool>,
     voice: &'a dyn Listener,
 }
 
@@ -43,17 +45,18 @@ impl<'a> Tracking<'a> {
             })?;
             trackers.push((name, built));
         }
-        Ok(Self { trackers: RefCell::new(trackers), voice })
+        Ok(Self { trackers: RefCell::new(trackers), begun: Cell::new(false), voice })
     }
 
     /// Returns a run's trackers where it has none.
     #[must_use]
     pub fn none(voice: &'a dyn Listener) -> Self {
-        Self { trackers: RefCell::default(), voice }
+        Self { trackers: RefCell::default(), begun: Cell::new(false), voice }
     }
 
     /// Tells that the run begins or goes on.
     pub fn begins(&self, run: &TrackedRun<'_>) {
+        self.begun.set(true);
         self.tell(|tracker| tracker.begins(run));
     }
 
@@ -62,8 +65,11 @@ impl<'a> Tracking<'a> {
         self.tell(|tracker| tracker.line(line));
     }
 
-    /// Tells that the run ends with this outcome.
+    /// Tells that the run ends with this outcome, where it has begun.
     pub fn ends<T>(&self, outcome: &anyhow::Result<T>) {
+        if !self.begun.get() {
+            return;
+        }
         match outcome {
             Ok(_) => self.tell(|tracker| tracker.ends(RunEnd::Finished)),
             Err(error) if error.is::<Interrupted>() => self.tell(|tracker| tracker.ends(RunEnd::Interrupted)),
@@ -111,6 +117,10 @@ mod tests {
             self.0 += 1;
             anyhow::ensure!(self.0 < 2, "the disk is full");
             Ok(())
+        }
+
+        fn ends(&mut self, _: RunEnd<'_>) -> anyhow::Result<()> {
+            anyhow::bail!("it has not begun")
         }
     }
 
@@ -162,6 +172,7 @@ mod tests {
         let loaded = loaded("trackers = [\"failing\", { name = \"tensorboard\" }]", &components).unwrap();
         let tracking = Tracking::of(&loaded, &components, &said).unwrap();
         let run = RunFolder::at(folder.path());
+        tracking.ends(&Err::<(), _>(anyhow::anyhow!("it was refused before it began")));
         tracking.begins(&TrackedRun { experiment: &loaded.experiment, folder: &run, log: "" });
         (1..5).for_each(|step| tracking.line(&serde_json::json!({ "kind": "step", "step": step, "loss": 0.5 })));
         tracking.ends(&anyhow::Ok(()));
