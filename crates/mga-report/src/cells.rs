@@ -1,11 +1,12 @@
 //! The tables as text, cell by cell: what terminal, Markdown and LaTeX set in their own ways.
 
 use mga_core::wording::counted;
+use mga_sweep::duration;
 
 use super::model::{Arm, Column, Comparison, Report, Score};
 use super::search_cells::{chosen, families, heading, named, spread};
 use super::text_table::Cells;
-use super::wording::{difference_interval, duration, interval, p_value};
+use super::wording::{difference_interval, interval, p_value};
 use crate::results::RunState;
 
 /// `5`, or `4 of 5` where not all are finished; with the folds that they are in: `10 (5 folds)`.

@@ -1,6 +1,7 @@
 //! Paragraphs for a paper's section on methods, written from what the runs say of themselves.
 
 use mga_core::wording::counted;
+use mga_sweep::duration;
 use serde_json::Value;
 
 use super::columns;
@@ -8,7 +9,7 @@ use super::legend::deviation_over;
 use super::model::{Report, TTestKind};
 use super::pairing::resamples_test;
 use super::search_methods::searched;
-use super::wording::{duration, list, show};
+use super::wording::{list, show};
 use crate::results::Record;
 
 /// The paragraphs: data, training, repetition and selection, statistics, software and hardware.

@@ -29,15 +29,6 @@ pub(super) fn difference_interval(column: &Column, interval: Option<Interval>) -
     interval.map(|interval| format!("{} to {}", show(interval.low), show(interval.high)))
 }
 
-/// A time: `45 s`, `12 min`, `3.4 h`.
-pub(super) fn duration(seconds: f64) -> String {
-    match seconds {
-        s if s < 59.5 => format!("{s:.0} s"),
-        s if s < 3570.0 => format!("{:.0} min", s / 60.0),
-        s => format!("{:.1} h", s / 3600.0),
-    }
-}
-
 /// A setting's value as people read it.
 pub(super) fn show(value: &Value) -> String {
     match value {
@@ -123,7 +114,6 @@ mod tests {
             [p_value(0.0336), p_value(0.0004), p_equals(1.0), p_equals(1e-9)],
             ["0.034", "< 0.001", "p = 1.000", "p < 0.001"]
         );
-        assert_eq!([45.2, 61.0, 3599.0, 7200.0].map(duration), ["45 s", "1 min", "1.0 h", "2.0 h"]);
         assert_eq!([list::<&str>(&[]), list(&["a"]), list(&["a", "b", "c"])], ["", "a", "a, b and c"]);
     }
 }

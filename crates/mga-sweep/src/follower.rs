@@ -28,3 +28,14 @@ pub fn duration(seconds: f64) -> String {
         _ => format!("{:.1} days", seconds / 86400.0),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_the_unit_that_people_use() {
+        let times = [45.2, 89.0, 91.0, 3599.0, 7200.0, 180_000.0].map(duration);
+        assert_eq!(times, ["45 s", "89 s", "2 min", "60 min", "2.0 h", "2.1 days"]);
+    }
+}

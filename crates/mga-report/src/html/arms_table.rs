@@ -1,6 +1,7 @@
 //! The table of arms.
 
 use askama::Template;
+use mga_sweep::duration;
 
 use super::markup::Markup;
 use super::section::{Content, Reported};
@@ -10,7 +11,7 @@ use crate::cells::{runs, sentences, value};
 use crate::legend::legend;
 use crate::model::{Arm, Column, Verdict};
 use crate::search_cells::{heading, spread};
-use crate::wording::{difference_interval, duration, interval, p_value};
+use crate::wording::{difference_interval, interval, p_value};
 
 /// The table, and what is to be said of it.
 #[derive(Template)]

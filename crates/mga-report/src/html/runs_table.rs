@@ -1,11 +1,12 @@
 //! The table of runs.
 
+use mga_sweep::duration;
+
 use super::section::{Content, Reported};
 use super::table::{Cell, Head, Shown, Table};
 use crate::Report;
 use crate::model::Run;
 use crate::results::RunState;
-use crate::wording::duration;
 
 /// The section.
 pub(super) fn section(seen: &Reported<'_>) -> anyhow::Result<Content> {
