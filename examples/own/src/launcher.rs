@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Context;
+use mga_core::wording::counted;
 use mga_sweep::launchers::{Launch, Launcher, Left, settings, settings_schema};
 use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
@@ -59,7 +60,7 @@ impl Launcher for ShellScript {
         }
         let path = sweep.plan.folder.join(script);
         std::fs::write(&path, text).with_context(|| format!("{}: cannot be written", path.display()))?;
-        sweep.teller.line(&format!("{} runs to start: sh {}", left.cells.len(), path.display()));
+        sweep.teller.line(&format!("{} to start: sh {}", counted(left.cells.len(), "run", "runs"), path.display()));
         Ok(())
     }
 }
