@@ -132,7 +132,7 @@ fn missing_and_truncated_masks_are_told_by_the_check() {
     says(&fail(tiny.mga(["check", "tiny.toml"]), 1), &["1 of 6 images", "cannot be used", "masks/train/b/1.png"]);
     says(&fail(tiny.train("run", &[]), 1), &["cannot be used", "masks/train/b/1.png"]);
     let data = fail(tiny.mga(["data", "check", "tiny.toml"]), 1);
-    says(&data, &["problems with the data"]);
+    says(&data, &["1 problem with the data"]);
     std::fs::rename(&mask, tiny.path("masks/train/b/1_mask.png")).unwrap();
     let message = fail(tiny.mga(["check", "tiny.toml"]), 2);
     let parts = [
