@@ -4,6 +4,7 @@ use mga_core::Result;
 use mga_core::nn::BatchNorm2d;
 use mga_core::parameter::Builder;
 use mga_core::tape::{Tape, Value};
+use mga_registry::{Kind, OwnSettings};
 
 use crate::head::HeadKind;
 
@@ -59,20 +60,37 @@ pub fn run_stages(
     Ok(outputs)
 }
 
-/// A backbone by name.
-#[derive(Clone, Copy)]
-pub struct BackboneEntry {
-    /// The name in `model.backbone`.
-    pub name: &'static str,
-    /// One line for `mga list`.
-    pub about: &'static str,
-    /// Builds it, at the root of the names.
-    pub build: fn(Builder<'_>) -> Result<Box<dyn Backbone>>,
-    /// The classifier it comes with.
-    pub head: HeadKind,
+/// The kind of component that `model.backbone` names.
+#[derive(Debug)]
+pub struct Backbones;
+
+impl Kind for Backbones {
+    type Item = dyn RegisteredBackbone;
+    const TITLE: &'static str = "backbones";
+    const KEY: &'static str = "model.backbone";
+}
+
+/// A backbone that is registered by its name; the schema of its settings is that of its entry.
+pub trait RegisteredBackbone: Send + Sync {
+    /// Builds it, at the root of the names. Its settings stand beside its name in `[model]`.
+    ///
+    /// # Errors
+    /// Settings that it does not have or cannot use.
+    fn build(&self, builder: Builder<'_>, settings: OwnSettings<'_>) -> Result<Box<dyn Backbone>>;
+
+    /// The classifier it comes with, for which its published weights are. By default a linear layer called `classifier`.
+    fn head(&self) -> HeadKind {
+        HeadKind::Linear { relu: false, dropout: 0.0, name: "classifier" }
+    }
+
     /// Prefixes of other sources' names and ours, matched at dots; `*` stands for one part between dots.
-    pub renames: &'static [(&'static str, &'static str)],
+    fn renames(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
+
     /// The last stage that keeps its values where the network starts from weights and `model.freeze_through` is left out;
     /// `None`: all of it trains.
-    pub freeze_through: Option<&'static str>,
+    fn freeze_through(&self) -> Option<&'static str> {
+        None
+    }
 }

@@ -6,15 +6,18 @@ use mga_core::ops::{self, Attention};
 use mga_core::parameter::{Kind, MASK_CHANNEL, ParameterStore, under};
 use mga_core::tape::{Tape, Value};
 use mga_core::{Error, Result};
+use mga_registry::{Choice, OwnSettings, Registry};
 
-use crate::backbone::BackboneEntry;
 use crate::backbone::{Backbone, StageId};
 use crate::head::Head;
 use crate::input::Input;
+use crate::networks::Networks;
 
 /// What a model is built from beside its backbone.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelSettings {
+    /// The registered backbone, with its own settings.
+    pub backbone: Choice,
     /// Classes.
     pub classes: usize,
     /// What it is shown.
@@ -31,6 +34,24 @@ pub struct ModelSettings {
     pub freeze_norm: bool,
     /// In place of the head's own dropout.
     pub dropout: Option<f64>,
+}
+
+impl ModelSettings {
+    /// Returns the settings of a plain classifier: all of it trains, on images alone, without attention.
+    #[must_use]
+    pub fn new(backbone: impl Into<Choice>, classes: usize) -> Self {
+        Self {
+            backbone: backbone.into(),
+            classes,
+            input: Input::Image,
+            attention: Attention::None,
+            residual_weights: (0.5, 0.5),
+            mask_guidance: false,
+            freeze_through: None,
+            freeze_norm: false,
+            dropout: None,
+        }
+    }
 }
 
 /// What a model says of a batch.
@@ -87,17 +108,26 @@ impl Map {
 impl MgaModel {
     /// Builds it into `store`: backbone, `mask_channel.weight` (where the mask is a channel of the input),
     /// `attention.weight` (where there is a map; CBAM's gate has `attention.conv` and `attention.bn`), `classifier`.
-    pub fn new(entry: &BackboneEntry, settings: ModelSettings, mut store: ParameterStore) -> Result<Self> {
+    ///
+    /// # Errors
+    /// A backbone that `registry` does not have; settings that do not fit it; fewer than two classes.
+    pub fn new(registry: &Registry, settings: ModelSettings, mut store: ParameterStore) -> Result<Self> {
+        let name = settings.backbone.name.as_str();
+        let entry = Networks::of(registry).backbone(name).ok_or_else(|| {
+            let known: Vec<&str> = Networks::of(registry).backbone_names().collect();
+            Error::setting("model.backbone", format!("no backbone `{name}`; expected one of {}", known.join(", ")))
+        })?;
         if settings.classes < 2 {
             return Err(Error::settings(format!("a classifier needs at least two classes, got {}", settings.classes)));
         }
         let masked = settings.input == Input::ImageAndMask;
         let root = store.root();
-        let backbone = (entry.build)(if masked { root.with_mask_channel() } else { root })?;
+        let own = OwnSettings::new("model", &settings.backbone.settings);
+        let backbone = entry.build(if masked { root.with_mask_channel() } else { root }, own)?;
         if masked && store.get(MASK_CHANNEL).is_none() {
             let what =
                 "does not say which convolution takes the images (Builder::of_images), so none can take the mask";
-            return Err(Error::setting("model.input", format!("{} {what}", entry.name)));
+            return Err(Error::setting("model.input", format!("{name} {what}")));
         }
         let mut root = store.root();
         let place = root.pp("attention");
@@ -108,13 +138,13 @@ impl MgaModel {
         };
         let channels = backbone.stages()[backbone.last().0].channels;
         let channels = if settings.attention == Attention::Concat { 2 * channels } else { channels };
-        let head = entry.head.build(store.root(), channels, settings.classes, settings.dropout)?;
+        let head = entry.head().build(store.root(), channels, settings.classes, settings.dropout)?;
         let frozen = match settings.freeze_through.as_deref() {
             None => 0,
             Some(name) => {
                 1 + backbone.stages().iter().position(|stage| stage.name == name).ok_or_else(|| {
                     let names: Vec<&str> = backbone.stages().iter().map(|stage| stage.name.as_str()).collect();
-                    let what = format!("{} has no stage `{name}`; it has {}", entry.name, names.join(", "));
+                    let what = format!("{} has no stage `{name}`; it has {}", settings.backbone.name, names.join(", "));
                     Error::setting("model.freeze_through", what)
                 })?
             }

@@ -2,7 +2,6 @@
 //! second to the first.
 
 use candle_core::{Device, Tensor};
-use mga_core::parameter::Builder;
 use mga_core::tape::{Tape, Value};
 use mga_core::{Error, Result};
 use schemars::JsonSchema;
@@ -42,32 +41,6 @@ pub struct SegmentationOutput {
     pub logits: Value,
     /// Scores of the auxiliary head: in training, where the network has one.
     pub auxiliary: Option<Value>,
-}
-
-/// A segmentation network by name, in the registry beside the backbones.
-#[derive(Clone, Copy)]
-pub struct SegmenterEntry {
-    /// The name in `[data.masks] source` and `model.segmenter`.
-    pub name: &'static str,
-    /// One line for `mga list`.
-    pub about: &'static str,
-    /// Builds it for this many classes, at the root of the names.
-    pub build: fn(Builder<'_>, classes: usize) -> Result<Box<dyn SegmentationNetwork>>,
-    /// Prefixes of other sources' names and ours, matched at dots.
-    pub renames: &'static [(&'static str, &'static str)],
-    /// Whether every operator of it has a gradient, so that it can be trained.
-    pub trainable: bool,
-    /// The classifier it is built on, whose weights can start it.
-    pub trunk: Option<Trunk>,
-}
-
-/// Where in a segmentation network a registered backbone lies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Trunk {
-    /// The backbone's name in the registry.
-    pub backbone: &'static str,
-    /// What stands before its entries' names.
-    pub prefix: &'static str,
 }
 
 /// Which classes are foreground, and whether the mask is soft.

@@ -7,11 +7,10 @@
 
 use candle_core::{DType, Device, Tensor};
 use mga_core::loss::cross_entropy;
-use mga_core::ops::Attention;
 use mga_core::optim::{Optimiser, OptimiserSettings};
 use mga_core::parameter::ParameterStore;
 use mga_core::tape::Tape;
-use mga_models::{Input, MgaModel, ModelSettings, Registry};
+use mga_models::{MgaModel, ModelSettings, builtin};
 use mga_testing::allocation::{self, Counting};
 
 #[global_allocator]
@@ -38,18 +37,9 @@ fn a_step_stays_within_its_bytes_per_recorded_number() {
     // comes on top.
     let mut over = vec![];
     for (backbone, bound) in [("resnet18", 7.0), ("densenet121", 8.2)] {
-        let settings = ModelSettings {
-            classes: 10,
-            input: Input::Image,
-            attention: Attention::None,
-            residual_weights: (0.5, 0.5),
-            mask_guidance: false,
-            freeze_through: None,
-            freeze_norm: false,
-            dropout: None,
-        };
+        let settings = ModelSettings::new(backbone, 10);
         let store = ParameterStore::new(1, DType::F32, &Device::Cpu);
-        let model = MgaModel::new(Registry::builtin().backbone(backbone).unwrap(), settings, store).unwrap();
+        let model = MgaModel::new(&builtin(), settings, store).unwrap();
         let mut optimiser = OptimiserSettings::default().build(model.store()).unwrap();
         let count = 4 * 3 * 160 * 160;
         let images = Tensor::arange(0f32, count as f32, &Device::Cpu).unwrap().sin().unwrap();

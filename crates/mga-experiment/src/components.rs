@@ -4,39 +4,13 @@ use std::sync::Arc;
 
 use mga_data::registry::Datasets;
 use mga_hub::Hub;
-use mga_models::{BackboneEntry, Registry, SegmenterEntry};
+use mga_models::{Backbones, Networks, RegisteredNetwork, Segmenters};
 use mga_registry::{Condition, Entry, Kind};
 use schemars::{Schema, json_schema};
 use serde_json::{Map, Value};
 
 use crate::settings::Experiment;
 use crate::task::{Known, TaskRules};
-
-/// A backbone as the experiment file and `mga list` know it.
-#[derive(Debug, Clone)]
-pub struct BackboneComponent {
-    /// The name in `model.backbone`.
-    pub name: String,
-    /// One line for `mga list`.
-    pub about: String,
-    /// JSON schema of its own settings, the keys that stand beside `backbone` in `[model]`; `None`: it has none.
-    pub schema: Option<Schema>,
-    /// The stages that `model.freeze_through` can name, in order; empty: not checked while loading.
-    pub stages: Vec<String>,
-    /// The published weights known by name; any other repository of the hub can be named too.
-    pub weights: Vec<String>,
-}
-
-fn known(registry: &Registry) -> Vec<BackboneComponent> {
-    let component = |entry: &BackboneEntry| BackboneComponent {
-        name: entry.name.to_owned(),
-        about: entry.about.to_owned(),
-        schema: None,
-        stages: Vec::new(),
-        weights: registry.weights().iter().filter(|w| w.component == entry.name).map(|w| w.name.to_owned()).collect(),
-    };
-    registry.backbones().iter().map(component).collect()
-}
 
 /// A table of the experiment, such as `[method]`, whose `name` is that of a registered component, and whose other keys are
 /// the component's own settings; or a list, such as `trackers`, of names and such tables. An experiment without it has none
@@ -78,10 +52,6 @@ pub struct Components {
     pub kinds: mga_registry::Registry,
     /// Tables of the experiment that name a component of such a kind.
     pub tables: Vec<TableKind>,
-    /// Backbones as they are built, for `model.backbone`.
-    pub registry: Registry,
-    /// Backbones, for `model.backbone`.
-    pub backbones: Vec<BackboneComponent>,
     /// Where weights and data sets are downloaded from, and the cache they are kept in.
     pub hub: Hub,
 }
@@ -91,21 +61,19 @@ impl Components {
     /// the crate that runs them. Weights and data sets are downloaded through `hub`.
     #[must_use]
     pub fn without_tasks(hub: Hub) -> Self {
-        let registry = Registry::builtin();
-        Self {
-            tasks: Vec::new(),
-            kinds: mga_data::registry::builtin(),
-            tables: Vec::new(),
-            backbones: known(&registry),
-            registry,
-            hub,
-        }
+        Self { tasks: Vec::new(), kinds: mga_models::register(mga_data::registry::builtin()), tables: Vec::new(), hub }
     }
 
     /// Returns what tasks are told of the components.
     #[must_use]
     pub fn known(&self) -> Known<'_> {
-        Known { networks: &self.registry, kinds: &self.kinds }
+        Known { kinds: &self.kinds }
+    }
+
+    /// Returns the backbones, segmenters and published weights.
+    #[must_use]
+    pub fn networks(&self) -> Networks<'_> {
+        Networks::of(&self.kinds)
     }
 
     /// Returns what the experiment file depends on of the task of that name.
@@ -147,22 +115,6 @@ impl Components {
         self
     }
 
-    /// The same program with one backbone more: `components.with_backbone(ENTRY)`.
-    #[must_use]
-    pub fn with_backbone(mut self, entry: BackboneEntry) -> Self {
-        self.registry = self.registry.with_backbone(entry);
-        self.backbones = known(&self.registry);
-        self
-    }
-
-    /// The same program with published weights more, for a backbone of its own say.
-    #[must_use]
-    pub fn with_weights(mut self, weights: mga_models::weights::PublishedWeights) -> Self {
-        self.registry = self.registry.with_weights(weights);
-        self.backbones = known(&self.registry);
-        self
-    }
-
     /// Returns when settings count that are a component's own, of all components that the experiment names: the table that
     /// the settings stand in, all of them, and the condition.
     pub(crate) fn conditions<'a>(
@@ -172,6 +124,9 @@ impl Components {
         let data = &experiment.data;
         let of_data = conditions::<Datasets>(&self.kinds, &data.dataset).into_iter();
         let mut all: Vec<_> = of_data.map(|condition| ("data", &data.settings, condition)).collect();
+        let model = &experiment.model;
+        let of_model = conditions::<Backbones>(&self.kinds, &model.backbone).into_iter();
+        all.extend(of_model.map(|condition| ("model", &model.settings, condition)));
         for kind in &self.tables {
             let Some((name, table)) = experiment.named(kind.table) else { continue };
             let Some(settings) = table.as_object() else { continue };
@@ -188,35 +143,36 @@ impl Components {
         self
     }
 
-    /// Backbones that share their settings together: names, description, schema of the settings.
-    pub(crate) fn backbones_by_settings(&self) -> Vec<Alternative> {
-        let mut groups: Vec<Alternative> = Vec::new();
-        for backbone in &self.backbones {
-            let schema = backbone.schema.clone().unwrap_or_else(|| json_schema!({ "type": "object" }));
-            match groups.iter_mut().find(|(_, _, other)| *other == schema) {
-                Some((names, about, _)) => {
-                    names.push(backbone.name.clone());
-                    about.push_str("; ");
-                    about.push_str(&backbone.about);
-                }
-                None => groups.push((vec![backbone.name.clone()], backbone.about.clone(), schema)),
-            }
-        }
-        let networks: Vec<&SegmenterEntry> = self.trained_segmenters().collect();
-        let alone = |name: &str| !self.backbones.iter().any(|backbone| backbone.name == name);
-        let names: Vec<String> =
-            networks.iter().map(|entry| entry.name.to_owned()).filter(|name| alone(name)).collect();
-        if !names.is_empty() {
-            let about = networks.iter().map(|entry| entry.about).collect::<Vec<_>>().join("; ");
-            groups.push((names, about, json_schema!({ "type": "object" })));
-        }
+    /// Networks that `model.backbone` can name, those that share their settings together: names, description, schema of the
+    /// settings. Backbones come first.
+    pub(crate) fn networks_by_settings(&self) -> Vec<Alternative> {
+        let mut groups = by_settings(self.kinds.all::<Backbones>().iter());
+        let alone = |entry: &&Entry<Segmenters>| self.kinds.get::<Backbones>(&entry.name).is_none();
+        groups.extend(by_settings(self.trained_networks().map(|(entry, _)| entry).filter(alone)));
         groups
     }
 
     /// Segmentation networks that `model.backbone` can name with task = "segmentation".
-    pub fn trained_segmenters(&self) -> impl Iterator<Item = &SegmenterEntry> {
-        self.registry.segmenters().iter().filter(|entry| entry.trainable)
+    pub fn trained_networks(&self) -> impl Iterator<Item = (&Entry<Segmenters>, &dyn RegisteredNetwork)> {
+        self.networks().networks().filter(|(_, network)| network.trainable())
     }
+}
+
+/// Components that share their settings together.
+fn by_settings<'a, K: Kind>(entries: impl Iterator<Item = &'a Entry<K>>) -> Vec<Alternative> {
+    let mut groups: Vec<Alternative> = Vec::new();
+    for entry in entries {
+        let schema = entry.schema.clone().unwrap_or_else(|| json_schema!({ "type": "object" }));
+        match groups.iter_mut().find(|(_, _, other)| *other == schema) {
+            Some((names, about, _)) => {
+                names.push(entry.name.clone());
+                about.push_str("; ");
+                about.push_str(&entry.about);
+            }
+            None => groups.push((vec![entry.name.clone()], entry.about.clone(), schema)),
+        }
+    }
+    groups
 }
 
 /// The components of this workspace without its tasks, for the tests.
@@ -238,7 +194,8 @@ mod tests {
         assert!(shared("Data").contains_key("batch_size") && shared("Model").contains_key("attention"));
         let data_sets = components.kinds.all::<Datasets>().iter();
         let data_sets = data_sets.filter_map(|entry| Some(("Data", entry.name.clone(), entry.schema.clone()?)));
-        let backbones = components.backbones.iter().filter_map(|b| Some(("Model", b.name.clone(), b.schema.clone()?)));
+        let backbones = components.kinds.all::<Backbones>().iter();
+        let backbones = backbones.filter_map(|entry| Some(("Model", entry.name.clone(), entry.schema.clone()?)));
         for (table, name, schema) in data_sets.chain(backbones) {
             let own = schema.get("properties").and_then(|own| own.as_object()).cloned().unwrap_or_default();
             let hidden: Vec<_> = own.keys().filter(|key| shared(table).contains_key(*key)).collect();
@@ -248,16 +205,12 @@ mod tests {
 
     #[test]
     fn backbones_of_equal_settings_share_an_alternative() {
-        let backbone = |name: &str, schema| BackboneComponent {
-            name: name.to_owned(),
-            about: format!("{name}."),
-            schema,
-            stages: Vec::new(),
-            weights: Vec::new(),
-        };
         let own = json_schema!({ "type": "object", "properties": { "growth": { "type": "integer" } } });
-        let backbones = vec![backbone("a", None), backbone("b", Some(own)), backbone("c", None)];
-        let groups = Components { backbones, ..bare() }.backbones_by_settings();
+        let conv4 = bare().kinds.get::<Backbones>("conv4").unwrap().clone();
+        let named = |name: &str| Entry::<Backbones> { name: name.to_owned(), ..conv4.clone() };
+        let kinds = bare().kinds.without::<Backbones>();
+        let kinds = kinds.with(named("a")).with(named("b").with_settings(own)).with(named("c"));
+        let groups = Components { kinds, ..bare() }.networks_by_settings();
         let names: Vec<String> = groups.iter().map(|(names, ..)| names.join(" ")).collect();
         assert_eq!(names[..2], ["a c", "b"]);
         assert!(names[2].split(' ').any(|name| name == "unet_small"), "{names:?}");

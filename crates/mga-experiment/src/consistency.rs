@@ -115,7 +115,7 @@ impl Check<'_> {
     }
 
     fn network(&mut self, task: &dyn TaskRules, name: &str, components: &Components) {
-        let (backbone, network) = (components.registry.backbone(name), components.registry.segmenter(name));
+        let (backbone, network) = (components.networks().backbone(name), components.networks().network(name));
         let message = match (task.network(), backbone, network) {
             (NetworkKind::Backbone, None, Some(_)) => {
                 let others = components.tasks.iter().filter(|task| task.network() == NetworkKind::Segmenter);
@@ -124,10 +124,10 @@ impl Check<'_> {
                 format!("`{name}` is a segmentation network; set task = {others}, or name a backbone")
             }
             (NetworkKind::Segmenter, _, None) => {
-                let known: Vec<&str> = components.trained_segmenters().map(|entry| entry.name).collect();
+                let known: Vec<&str> = components.trained_networks().map(|(entry, _)| entry.name.as_str()).collect();
                 format!("`{name}` classifies images; {} trains one of {}", task.name(), known.join(", "))
             }
-            (NetworkKind::Segmenter, _, Some(entry)) if !entry.trainable => {
+            (NetworkKind::Segmenter, _, Some(network)) if !network.trainable() => {
                 format!("`{name}` can be applied, but not trained here")
             }
             _ => return,
@@ -149,7 +149,7 @@ impl Check<'_> {
             return;
         }
         let source = masks.settings.source.as_deref();
-        let network = source.is_some_and(|name| components.registry.segmenter(name).is_some());
+        let network = source.is_some_and(|name| components.networks().network(name).is_some());
         let Some(settings) = &masks.segmenter else {
             if network {
                 let message = format!(
@@ -224,27 +224,13 @@ impl Check<'_> {
 
     fn model(&mut self, experiment: &Experiment, components: &Components, weights_read: bool) {
         let model = &experiment.model;
-        let backbone = components.backbones.iter().find(|backbone| backbone.name == model.backbone);
         if self.sound(&["model.weights", "model.backbone"]) && !weights_read {
             self.weights(&model.weights, &model.backbone, components);
-        }
-        let stages: Vec<&str> =
-            backbone.iter().flat_map(|backbone| backbone.stages.iter().map(String::as_str)).collect();
-        let stage = model.freeze_through.as_str();
-        if self.sound(&["model.freeze_through"]) && stage != "none" && !stages.is_empty() && !stages.contains(&stage) {
-            let meant = nearest(stage, stages.iter().copied()).map(|meant| format!(", did you mean `{meant}`?"));
-            let message = format!(
-                "{} has no stage `{stage}`{} expected `none` or one of {}",
-                model.backbone,
-                meant.as_deref().unwrap_or(";"),
-                stages.join(", ")
-            );
-            self.error_at("model.freeze_through", message);
         }
     }
 
     fn weights(&mut self, weights: &str, backbone: &str, components: &Components) {
-        let registry = &components.registry;
+        let networks = components.networks();
         if let Some(file) = weights.strip_prefix("file:") {
             let path = Path::new(file);
             let fault = match path.is_dir() {
@@ -258,12 +244,12 @@ impl Check<'_> {
         }
         let fault = match weights {
             "none" => None,
-            "imagenet" if registry.backbone(backbone).is_none() && registry.segmenter(backbone).is_none() => None,
-            "imagenet" => default_name(backbone, registry).err().map(|error| error.to_string()),
+            "imagenet" if !networks.has_weights(backbone) => None,
+            "imagenet" => default_name(backbone, networks).err().map(|error| error.to_string()),
             file if Path::new(file).is_file() => Some(format!("`{file}` is a file; write \"file:{file}\"")),
             name if !name.contains('/') => {
-                let published = registry.weights().iter().filter(|weights| registry.starts(weights, backbone));
-                let known = || ["none", "imagenet"].into_iter().chain(published.clone().map(|weights| weights.name));
+                let published = || networks.weights().filter(|weights| networks.starts(weights, backbone));
+                let known = || ["none", "imagenet"].into_iter().chain(published().map(|weights| weights.name));
                 let meant = nearest(name, known()).map(|meant| format!(", did you mean `{meant}`?"));
                 let known: Vec<String> = known().map(|name| format!("`{name}`")).collect();
                 let end = meant.as_deref().unwrap_or(";");
@@ -273,12 +259,9 @@ impl Check<'_> {
             // Whether there is such a repository shows when it is asked for.
             name => match Repo::model(name) {
                 Err(error) => Some(error.to_string()),
-                Ok(repo) => registry
+                Ok(repo) => networks
                     .published(&repo.id())
-                    .filter(|weights| {
-                        let known = registry.backbone(backbone).is_some() || registry.segmenter(backbone).is_some();
-                        known && !registry.starts(weights, backbone)
-                    })
+                    .filter(|weights| networks.has_weights(backbone) && !networks.starts(weights, backbone))
                     .map(|weights| {
                         format!(
                             "`{}` holds weights of {}, model.backbone is {backbone}",

@@ -43,7 +43,7 @@ const fn value(holds: fn(&Experiment, &Components) -> bool, by: &'static [&'stat
 }
 
 const AUXILIARY_HEAD: Need = value(
-    |e, _| !matches!(e.model.backbone.as_str(), "unet_small") && !e.model.backbone.starts_with("segformer"),
+    |e, c| c.networks().network(&e.model.backbone).is_some_and(|network| network.has_auxiliary_head()),
     &["model.backbone"],
     "a network that has an auxiliary head, such as deeplabv3_resnet50",
 );
@@ -108,25 +108,24 @@ const FOLDER_NAMED: Need = value(
 const MASK_FILES: Need = value(
     |e, c| {
         let made = ["none", "ones", "centre", "alpha"];
-        let rule =
-            segmenter(e, c, |name| c.registry.segmenter(name).is_some() || c.registry.weightless(name).is_some());
+        let rule = segmenter(e, c, |name| c.networks().is_segmenter(name));
         !rule && !e.data.masks.settings.source.as_deref().is_some_and(|source| made.contains(&source))
     },
     &["data.masks.source", "data.masks.of"],
     "masks in files; data.masks.source makes them, or reads none",
 );
 const SEGMENTER: Need = value(
-    |e, c| segmenter(e, c, |name| c.registry.segmenter(name).is_some() || c.registry.weightless(name).is_some()),
+    |e, c| segmenter(e, c, |name| c.networks().is_segmenter(name)),
     &["data.masks.source", "data.masks.of"],
     "a segmenter's name in data.masks.source, such as \"otsu\"; `mga list` shows them",
 );
 const NETWORK: Need = value(
-    |e, c| segmenter(e, c, |name| c.registry.segmenter(name).is_some()),
+    |e, c| segmenter(e, c, |name| c.networks().network(name).is_some()),
     &["data.masks.source", "data.masks.of"],
     "a segmentation network in data.masks.source; this one is a rule",
 );
 const RULE: Need = value(
-    |e, c| segmenter(e, c, |name| c.registry.weightless(name).is_some()),
+    |e, c| segmenter(e, c, |name| c.networks().rule(name).is_some()),
     &["data.masks.source", "data.masks.of"],
     "a rule such as \"otsu\" in data.masks.source; this one is a network",
 );
@@ -142,7 +141,7 @@ const REFERENCE_FOLDER: Need = value(
     "eval.reference_masks.source = \"folder\"",
 );
 const REFERENCE_SEGMENTER: Need = value(
-    |e, c| reference(e, |name| c.registry.segmenter(name).is_some() || c.registry.weightless(name).is_some()),
+    |e, c| reference(e, |name| c.networks().is_segmenter(name)),
     &["eval.reference_masks.source", "eval.reference_masks.of"],
     "a segmenter's name in eval.reference_masks.source, such as \"otsu\"; `mga list` shows them",
 );

@@ -48,7 +48,7 @@ pub use mga_models::Input;
 
 pub use assigned::{Assignment, setting_path};
 pub use check::Check;
-pub use components::{BackboneComponent, Components, TableKind};
+pub use components::{Components, TableKind};
 pub use data::{Data, EvalData, Masks, TrainData, Verify};
 pub use defaults::{Defaults, resolved_header};
 pub use document::Document;

@@ -2,6 +2,7 @@
 
 use mga_core::ops::Attention;
 use mga_models::Input;
+use mga_registry::Choice;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +49,14 @@ pub struct Model {
     /// The backbone's own settings, already checked against its schema.
     #[serde(flatten)]
     pub settings: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Model {
+    /// Returns the network with its own settings.
+    #[must_use]
+    pub fn network(&self) -> Choice {
+        Choice { name: self.backbone.clone(), settings: self.settings.clone() }
+    }
 }
 
 fn halves() -> [f64; 2] {

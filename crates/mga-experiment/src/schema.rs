@@ -60,7 +60,7 @@ pub fn experiment_schema(components: &Components) -> Value {
     let mut definitions = take_definitions(&mut root);
 
     name_alternatives(&mut definitions, "Data", "dataset", alternatives::<Datasets>(&components.kinds));
-    name_alternatives(&mut definitions, "Model", "backbone", components.backbones_by_settings());
+    name_alternatives(&mut definitions, "Model", "backbone", components.networks_by_settings());
     for kind in &components.tables {
         let alternatives = (kind.alternatives)(&components.kinds);
         if alternatives.is_empty() {

@@ -37,10 +37,16 @@ pub trait TaskRules: Send + Sync {
 /// What an experiment can name, as far as its task has to know it.
 #[derive(Clone, Copy)]
 pub struct Known<'a> {
-    /// Backbones, segmentation networks and published weights.
-    pub networks: &'a mga_models::Registry,
-    /// Components of the kinds that other crates define.
+    /// Components by their kind.
     pub kinds: &'a mga_registry::Registry,
+}
+
+impl<'a> Known<'a> {
+    /// Returns the backbones, segmenters and published weights.
+    #[must_use]
+    pub fn networks(&self) -> mga_models::Networks<'a> {
+        mga_models::Networks::of(self.kinds)
+    }
 }
 
 /// The kinds of network that an experiment can train.

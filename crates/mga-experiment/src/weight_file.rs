@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use mga_models::Registry;
+use mga_models::Networks;
 
 /// The resolved experiment in a run's folder.
 pub const EXPERIMENT: &str = "experiment.toml";
@@ -37,18 +37,14 @@ pub fn weight_file(path: &Path) -> anyhow::Result<PathBuf> {
 ///
 /// # Errors
 /// Nobody published any.
-pub fn default_name(component: &str, registry: &Registry) -> anyhow::Result<&'static str> {
-    let published = registry.default_weights(component).map(|weights| weights.name);
+pub fn default_name(component: &str, networks: Networks<'_>) -> anyhow::Result<&'static str> {
+    let published = networks.default_weights(component).map(|weights| weights.name);
     published.ok_or_else(|| {
-        if registry.segmenter(component).is_none() {
+        if networks.network(component).is_none() {
             return anyhow::anyhow!("no published weights of {component} are known; `mga weights list` shows all");
         }
-        let known: Vec<&str> = registry
-            .segmenters()
-            .iter()
-            .filter(|entry| registry.default_weights(entry.name).is_some())
-            .map(|entry| entry.name)
-            .collect();
+        let names = networks.networks().map(|(entry, _)| entry.name.as_str());
+        let known: Vec<&str> = names.filter(|name| networks.default_weights(name).is_some()).collect();
         anyhow::anyhow!(
             "no published weights of {component} are known by name; there are some for {}. Checkpoints of torchvision, NVIDIA \
              and others are read by `mga weights convert`, and then named as file:PATH",

@@ -8,7 +8,7 @@ use mga_core::parameter::ParameterStore;
 use mga_data::transforms::Rounding;
 use mga_experiment::{Components, Experiment, Loaded, Masks};
 use mga_models::weights::published::IMAGENET;
-use mga_models::{BackboneEntry, MgaModel, ModelSettings, weights};
+use mga_models::{MgaModel, ModelSettings, weights};
 
 use crate::tasks::Job;
 use crate::weights_source::{self, WeightsFile};
@@ -71,20 +71,11 @@ pub fn normalisation_wide(experiment: &Experiment) -> ([f64; 3], [f64; 3]) {
     (experiment.data.mean.unwrap_or(IMAGENET.0), experiment.data.std.unwrap_or(IMAGENET.1))
 }
 
-/// The registered backbone of the experiment.
-pub fn backbone<'a>(loaded: &Loaded, components: &'a Components) -> anyhow::Result<&'a BackboneEntry> {
-    let name = loaded.experiment.model.backbone.as_str();
-    Ok(components.registry.backbone(name).ok_or_else(|| {
-        let network = components.registry.segmenter(name).is_some();
-        let hint = if network { ": it is a segmentation network; `mga masks --weights RUN` applies it" } else { "" };
-        loaded.error("model.backbone", format!("no backbone `{name}`{hint}"))
-    })?)
-}
-
 /// What the experiment says of the model, for `classes` classes.
 pub fn model_settings(experiment: &Experiment, classes: usize) -> ModelSettings {
     let model = &experiment.model;
     ModelSettings {
+        backbone: model.network(),
         classes,
         input: model.input,
         attention: model.attention,
@@ -105,10 +96,9 @@ pub fn fresh_model(
 ) -> anyhow::Result<MgaModel> {
     let experiment = &loaded.experiment;
     let store = ParameterStore::new(experiment.seed, DType::F32, device);
-    let entry = backbone(loaded, components)?;
     // The classes are those of the data.
     let table = if classes < 2 { "data" } else { "model" };
-    let model = MgaModel::new(entry, model_settings(experiment, classes), store);
+    let model = MgaModel::new(&components.kinds, model_settings(experiment, classes), store);
     Ok(model.map_err(|error| loaded.error_in(table, error))?)
 }
 
@@ -120,7 +110,7 @@ pub fn fresh_model(
 /// No such weights, weights of another backbone, no network.
 pub fn settle_weights(loaded: &mut Loaded, components: &Components) -> anyhow::Result<Option<WeightsFile>> {
     let model = &loaded.experiment.model;
-    let found = weights_source::find(&model.weights, &model.backbone, &components.registry, &components.hub);
+    let found = weights_source::find(&model.weights, &model.backbone, components.networks(), &components.hub);
     let failed = |error| hub_error(loaded, "model.weights", &loaded.experiment.model.weights, error);
     let Some(found) = found.map_err(failed)? else { return Ok(None) };
     loaded.experiment.model.weights.clone_from(&found.pinned);
@@ -134,17 +124,17 @@ pub fn settle_weights(loaded: &mut Loaded, components: &Components) -> anyhow::R
 /// # Errors
 /// No such weights, weights of another network, no network.
 pub fn settle_mask_weights(loaded: &mut Loaded, components: &Components) -> anyhow::Result<()> {
-    let registry = &components.registry;
+    let networks = components.networks();
     let found = |at: &str, masks: Option<&Masks>| -> anyhow::Result<Option<String>> {
         let Some(masks) = masks else { return Ok(None) };
         let network =
-            masks.settings.source.iter().chain(&masks.settings.of).find(|name| registry.segmenter(name).is_some());
+            masks.settings.source.iter().chain(&masks.settings.of).find(|name| networks.network(name).is_some());
         let named = masks.segmenter.as_ref().and_then(|segmenter| segmenter.weights.as_deref());
         let (Some(network), Some(named)) = (network, named) else { return Ok(None) };
         if !weights_source::is_name(named) || Path::new(named).exists() {
             return Ok(None);
         }
-        let found = weights_source::find(named, network, registry, &components.hub);
+        let found = weights_source::find(named, network, networks, &components.hub);
         let found = found.map_err(|error| hub_error(loaded, &format!("{at}.segmenter.weights"), named, error))?;
         Ok(found.map(|found| found.pinned))
     };
@@ -205,7 +195,6 @@ pub fn load_file(
     model: &MgaModel,
     path: &Path,
 ) -> anyhow::Result<weights::LoadReport> {
-    let entry = backbone(loaded, components)?;
-    let renames = components.registry.renames(entry.name);
+    let renames = components.networks().renames(&loaded.experiment.model.backbone);
     weights::load_file(model.store(), path, &renames, loaded.experiment.model.strict).context("loading weights")
 }

@@ -11,7 +11,7 @@ use mga_experiment::{Components, Defaults, Loaded, MODEL, Overrides, load, neare
 use mga_hub::Repo;
 use mga_models::head::HeadKind;
 use mga_models::weights::{Header, ModelDescription, ours};
-use mga_models::{BackboneEntry, MgaModel, weights};
+use mga_models::{MgaModel, RegisteredBackbone, weights};
 use serde_json::{Value, json};
 
 use crate::assemble;
@@ -78,19 +78,19 @@ impl DescribedModel {
         set: &[String],
         components: &Components,
     ) -> anyhow::Result<Self> {
-        let registry = &components.registry;
-        let entry = registry.backbone(backbone).with_context(|| {
-            let near = nearest(backbone, registry.backbones().iter().map(|entry| entry.name));
+        let networks = components.networks();
+        let entry = networks.backbone(backbone).with_context(|| {
+            let near = nearest(backbone, networks.backbone_names());
             let near = near.map_or_else(String::new, |near| format!("did you mean `{near}`? "));
             format!("no backbone `{backbone}`; {near}`mga list` shows them")
         })?;
         if let Some(other) = weights.architecture.as_deref()
-            && registry.architecture(other) != Some(entry.name)
+            && networks.architecture(other) != Some(backbone)
         {
             log::info!("note: config.json says that {} is of {other}; it is taken for {backbone}", weights.label);
         }
-        let rows = classifier_rows(&weights.path, entry, &registry.renames(backbone))?;
-        let default = registry.default_weights(backbone).map(Preprocessing::of_published);
+        let rows = classifier_rows(&weights.path, backbone, entry, &networks.renames(backbone))?;
+        let default = networks.default_weights(backbone).map(Preprocessing::of_published);
         let data = match (&weights.preprocessing, default) {
             (Some(own), default) => shown_as(own, default.as_ref()),
             (None, Some(default)) => {
@@ -138,18 +138,18 @@ impl DescribedModel {
         set: &[String],
         components: &Components,
     ) -> anyhow::Result<Self> {
-        let registry = &components.registry;
+        let networks = components.networks();
         anyhow::ensure!(
             name != "imagenet" || backbone.is_some(),
             "`imagenet` names the default weights of a backbone; say of which with --backbone"
         );
-        let published = registry.published(name.split('@').next().unwrap_or(name));
+        let published = networks.published(name.split('@').next().unwrap_or(name));
         let known = match (backbone, published) {
             (Some(backbone), _) => Some(backbone),
             (None, Some(published)) => Some(published.component),
             (None, None) => said_backbone(name, components)?,
         };
-        let found = weights_source::find(name, known.unwrap_or_default(), registry, &components.hub)?;
+        let found = weights_source::find(name, known.unwrap_or_default(), networks, &components.hub)?;
         let found = found.with_context(|| format!("`{name}` names no weights"))?;
         log::info!("{}", found.label);
         if let Some(described) = Self::of_export(&found.path, set, components)? {
@@ -167,11 +167,10 @@ impl DescribedModel {
     /// Weights that do not fit the description.
     pub fn model(&self, components: &Components) -> anyhow::Result<MgaModel> {
         let experiment = &self.loaded.experiment;
-        let entry = assemble::backbone(&self.loaded, components)?;
         let store = ParameterStore::new(0, DType::F32, &assemble::device(&self.loaded)?);
-        let model = MgaModel::new(entry, assemble::model_settings(experiment, self.classes.len()), store)
+        let model = MgaModel::new(&components.kinds, assemble::model_settings(experiment, self.classes.len()), store)
             .with_context(|| format!("{}: its description of the model", self.file.display()))?;
-        let renames = components.registry.renames(entry.name);
+        let renames = components.networks().renames(&experiment.model.backbone);
         let report = weights::load_file(model.store(), &self.file, &renames, experiment.model.strict)?;
         anyhow::ensure!(report.reinitialised.is_empty(), "{}: {report}", self.file.display());
         log::info!("{}: {report}", self.file.display());
@@ -184,13 +183,13 @@ impl DescribedModel {
 ///
 /// # Errors
 /// One that nobody registered; a description that cannot be read.
-fn said_backbone(name: &str, components: &Components) -> anyhow::Result<Option<&'static str>> {
-    let registry = &components.registry;
+fn said_backbone<'a>(name: &str, components: &'a Components) -> anyhow::Result<Option<&'a str>> {
+    let networks = components.networks();
     let repo = Repo::model(name)?;
     let (config, _) = weights_source::config_of(&repo, &components.hub)?;
     let Some(architecture) = config.architecture else { return Ok(None) };
-    let known = registry.architecture(&architecture).filter(|name| registry.backbone(name).is_some());
-    known.map(Some).ok_or_else(|| weights_source::not_among(&architecture, &repo.id(), registry))
+    let known = networks.architecture(&architecture).filter(|name| networks.backbone(name).is_some());
+    known.map(Some).ok_or_else(|| weights_source::not_among(&architecture, &repo.id(), networks))
 }
 
 /// What is done to images, as a table `[data]`; the size is that of `default` where they themselves do not say.
@@ -228,8 +227,13 @@ fn experiment(mut data: Value, model: Value, set: &[String], components: &Compon
 }
 
 /// Rows of the last layer in a file: its classes.
-fn classifier_rows(file: &Path, entry: &BackboneEntry, renames: &[(&str, &str)]) -> anyhow::Result<usize> {
-    let last = match entry.head {
+fn classifier_rows(
+    file: &Path,
+    backbone: &str,
+    entry: &dyn RegisteredBackbone,
+    renames: &[(&str, &str)],
+) -> anyhow::Result<usize> {
+    let last = match entry.head() {
         HeadKind::Linear { name, .. } => format!("{name}.weight"),
         HeadKind::Vgg { .. } => "classifier.6.weight".to_owned(),
     };
@@ -239,9 +243,8 @@ fn classifier_rows(file: &Path, entry: &BackboneEntry, renames: &[(&str, &str)])
     let found = header.tensors.iter().find(|(name, _)| is_last(name)).and_then(|(_, t)| t.shape.first().copied());
     found.with_context(|| {
         format!(
-            "{}: has no classifier of {} (`{last}`, or another source's name for it); is it for another backbone?",
-            file.display(),
-            entry.name
+            "{}: has no classifier of {backbone} (`{last}`, or another source's name for it); is it for another backbone?",
+            file.display()
         )
     })
 }

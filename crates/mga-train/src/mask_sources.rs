@@ -49,7 +49,7 @@ pub fn segmenter_of(data: &OpenData, components: &Components) -> Option<&'static
 }
 
 fn is_segmenter(name: &str, components: &Components) -> bool {
-    components.registry.weightless(name).is_some() || components.registry.segmenter(name).is_some()
+    components.networks().is_segmenter(name)
 }
 
 /// The data set's name of a source: `file` is what segmenters call masks in files.
@@ -126,8 +126,7 @@ fn mask_source(
     MaskSource::new(settings, Arc::clone(dataset)).map_err(|error| {
         let (key, mut message) = fault_of_masks(&error, "source");
         if let Error::UnknownMaskSource(_) = error {
-            let rules = components.registry.weightless_segmenters().iter().map(|entry| entry.name);
-            let names: Vec<&str> = rules.chain(components.registry.segmenters().iter().map(|e| e.name)).collect();
+            let names: Vec<&str> = components.networks().segmenter_names().collect();
             message += &format!("; or a segmenter: {}", names.join(", "));
         }
         loaded.error(&format!("{at}.{key}"), message)

@@ -119,7 +119,8 @@ mod tests {
 
     #[test]
     fn every_published_name_is_resized_as_timm_does() {
-        let registry = mga_models::Registry::builtin();
+        let registry = mga_models::builtin();
+        let registry = mga_models::Networks::of(&registry);
         for weights in registry.weights() {
             let transforms = Preprocessing::of_published(weights).transforms.unwrap();
             let larger = (weights.size as f64 / weights.crop_pct).floor();

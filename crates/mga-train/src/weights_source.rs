@@ -7,7 +7,7 @@ use std::path::Path;
 
 use mga_experiment::{default_name, nearest};
 use mga_hub::{Error, Hub, Repo};
-use mga_models::Registry;
+use mga_models::Networks;
 
 use crate::preprocessing::Preprocessing;
 use crate::weights_config::{CONFIG, WeightsConfig};
@@ -41,7 +41,7 @@ pub fn as_setting(given: &Path) -> String {
 ///
 /// # Errors
 /// Weights of another component, no such repository, revision or file, no network, a file that is not there.
-pub fn find(text: &str, component: &str, registry: &Registry, hub: &Hub) -> anyhow::Result<Option<WeightsFile>> {
+pub fn find(text: &str, component: &str, networks: Networks<'_>, hub: &Hub) -> anyhow::Result<Option<WeightsFile>> {
     if text == "none" {
         return Ok(None);
     }
@@ -49,14 +49,14 @@ pub fn find(text: &str, component: &str, registry: &Registry, hub: &Hub) -> anyh
         return of_file(Path::new(path)).map(Some);
     }
     let name = match text {
-        "imagenet" => default_name(component, registry)?,
+        "imagenet" => default_name(component, networks)?,
         name => name,
     };
     let named = Repo::model(name)?;
-    match registry.published(&named.id()) {
+    match networks.published(&named.id()) {
         Some(published) => {
             anyhow::ensure!(
-                registry.starts(published, component),
+                networks.starts(published, component),
                 "`{}` holds weights of {}, not of {component}",
                 published.name,
                 published.component
@@ -64,7 +64,7 @@ pub fn find(text: &str, component: &str, registry: &Registry, hub: &Hub) -> anyh
             let revision = if name.contains('@') { named.revision.as_str() } else { published.revision };
             let repo = Repo::model(&format!("{}@{revision}", published.repo))?;
             let (config, at) = config_of(&repo, hub)?;
-            check_architecture(&config, &repo, component, registry)?;
+            check_architecture(&config, &repo, component, networks)?;
             let fetched = hub.file(&at, published.file)?;
             let own = published.component == component;
             Ok(Some(WeightsFile {
@@ -78,8 +78,8 @@ pub fn find(text: &str, component: &str, registry: &Registry, hub: &Hub) -> anyh
             }))
         }
         None => {
-            let found = of_repo(&named, component, registry, hub);
-            found.map(Some).map_err(|error| with_hint(error, &named, component, registry))
+            let found = of_repo(&named, component, networks, hub);
+            found.map(Some).map_err(|error| with_hint(error, &named, component, networks))
         }
     }
 }
@@ -110,19 +110,24 @@ pub fn config_of(repo: &Repo, hub: &Hub) -> anyhow::Result<(WeightsConfig, Repo)
 
 /// Refuses weights whose own description names another network than `component`, before they are downloaded. An empty
 /// `component` takes any.
-fn check_architecture(config: &WeightsConfig, repo: &Repo, component: &str, registry: &Registry) -> anyhow::Result<()> {
+fn check_architecture(
+    config: &WeightsConfig,
+    repo: &Repo,
+    component: &str,
+    networks: Networks<'_>,
+) -> anyhow::Result<()> {
     let Some(architecture) = config.architecture.as_deref().filter(|_| !component.is_empty()) else { return Ok(()) };
-    let Some(own) = registry.architecture(architecture) else {
-        return Err(not_among(architecture, &repo.id(), registry));
+    let Some(own) = networks.architecture(architecture) else {
+        return Err(not_among(architecture, &repo.id(), networks));
     };
-    let starts = own == component || registry.trunk(component).is_some_and(|trunk| trunk.backbone == own);
+    let starts = own == component || networks.trunk(component).is_some_and(|trunk| trunk.backbone == own);
     anyhow::ensure!(starts, "`{}` holds weights of {own}, as its {CONFIG} says, not of {component}", repo.id());
     Ok(())
 }
 
 /// Weights of a network that nobody registered.
-pub fn not_among(architecture: &str, id: &str, registry: &Registry) -> anyhow::Error {
-    let names: Vec<&str> = registry.backbones().iter().map(|entry| entry.name).collect();
+pub fn not_among(architecture: &str, id: &str, networks: Networks<'_>) -> anyhow::Error {
+    let names: Vec<&str> = networks.backbone_names().collect();
     anyhow::anyhow!(
         "`{id}` holds weights of {architecture}, as its {CONFIG} says, and {architecture} is not among the backbones: {}",
         names.join(", ")
@@ -130,7 +135,7 @@ pub fn not_among(architecture: &str, id: &str, registry: &Registry) -> anyhow::E
 }
 
 /// Any repository: its `model.safetensors`, else its only safetensors file.
-fn of_repo(repo: &Repo, component: &str, registry: &Registry, hub: &Hub) -> anyhow::Result<WeightsFile> {
+fn of_repo(repo: &Repo, component: &str, networks: Networks<'_>, hub: &Hub) -> anyhow::Result<WeightsFile> {
     // A commit never changes, so what the cache has of it is all that is asked.
     let cached = repo.is_pinned().then(|| hub.cache().files(repo)).flatten().map(|(files, _)| files);
     let files = match cached.filter(|files| choose(files).is_ok()) {
@@ -142,7 +147,7 @@ fn of_repo(repo: &Repo, component: &str, registry: &Registry, hub: &Hub) -> anyh
     } else {
         (WeightsConfig::default(), repo.clone())
     };
-    check_architecture(&config, repo, component, registry)?;
+    check_architecture(&config, repo, component, networks)?;
     let file = choose(&files).map_err(|present| Error::NoSuchFile {
         repo: repo.to_string(),
         file: "weights in one safetensors file".to_owned(),
@@ -179,12 +184,11 @@ fn is_pytorch(file: &str) -> bool {
 }
 
 /// A misspelt published name is most likely what leads to a repository that is not there.
-fn with_hint(error: anyhow::Error, repo: &Repo, component: &str, registry: &Registry) -> anyhow::Error {
+fn with_hint(error: anyhow::Error, repo: &Repo, component: &str, networks: Networks<'_>) -> anyhow::Error {
     if !matches!(error.downcast_ref::<Error>(), Some(Error::NoSuchRepo { .. })) {
         return error;
     }
-    let names =
-        registry.weights().iter().filter(|weights| registry.starts(weights, component)).map(|weights| weights.name);
+    let names = networks.weights().filter(|weights| networks.starts(weights, component)).map(|weights| weights.name);
     match nearest(&repo.id(), names) {
         Some(meant) => anyhow::anyhow!("{error}; did you mean `{meant}`?"),
         None => error,
@@ -218,13 +222,13 @@ mod tests {
 
     fn refused(text: &str, component: &str) -> String {
         let (_folder, hub) = offline();
-        find(text, component, &Registry::builtin(), &hub).unwrap_err().to_string()
+        find(text, component, Networks::of(&mga_models::builtin()), &hub).unwrap_err().to_string()
     }
 
     #[test]
     fn names_lead_to_files_or_to_what_is_wrong() {
         let (_folder, hub) = offline();
-        assert_eq!(find("none", "resnet18", &Registry::builtin(), &hub).unwrap(), None);
+        assert_eq!(find("none", "resnet18", Networks::of(&mga_models::builtin()), &hub).unwrap(), None);
         assert!(refused("imagenet", "resnet18").contains("model.safetensors of `timm/resnet18.tv_in1k@main`"));
         assert!(refused("imagenet", "conv4").contains("no published weights of conv4"));
         assert!(refused("imagenet", "fcn_resnet50").contains("model.safetensors of `timm/resnet50.tv_in1k@main`"));
@@ -273,11 +277,12 @@ mod tests {
 
     #[test]
     fn weights_of_other_networks_are_told_by_their_names() {
-        let registry = Registry::builtin();
+        let registry = mga_models::builtin();
+        let networks = Networks::of(&registry);
         let repo = Repo::model("me/net").unwrap();
         let check = |architecture: &str, component: &str| {
             let config = WeightsConfig { architecture: Some(architecture.to_owned()), ..WeightsConfig::default() };
-            check_architecture(&config, &repo, component, &registry).map_err(|error| error.to_string())
+            check_architecture(&config, &repo, component, networks).map_err(|error| error.to_string())
         };
         assert_eq!(check("resnet50", "resnet50"), Ok(()));
         assert_eq!(check("resnet50", "fcn_resnet50"), Ok(()), "its trunk");

@@ -44,7 +44,7 @@ use mga_train::TaskComponents;
 #[must_use]
 pub fn components() -> Components {
     mga_cli::components()
-        .with_backbone(backbone::STRIDED)
+        .with(backbone::entry())
         .with(dataset::entry())
         .with(transform::entry())
         .with(sampler::entry())

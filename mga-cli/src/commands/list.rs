@@ -3,6 +3,7 @@
 use mga_data::registry::Datasets;
 use mga_data::transforms::Transforms;
 use mga_experiment::{Components, experiment_schema};
+use mga_models::{Backbones, Segmenters};
 use mga_registry::Kind;
 use mga_report::html::{ReportSections, builtin as builtin_sections, sections};
 use mga_sweep::launchers::{Launchers, launchers};
@@ -76,12 +77,12 @@ pub fn groups(components: &Components) -> Vec<Group> {
         group(
             "backbones",
             "model.backbone",
-            components.backbones.iter().map(|backbone| component(&backbone.name, &backbone.about)).collect(),
+            components.kinds.all::<Backbones>().iter().map(|entry| component(&entry.name, &entry.about)).collect(),
         ),
         group(
             "segmentation networks, trained with task = \"segmentation\"",
             "model.backbone",
-            components.trained_segmenters().map(|entry| component(entry.name, entry.about)).collect(),
+            components.trained_networks().map(|(entry, _)| component(&entry.name, &entry.about)).collect(),
         ),
         group(
             "segmenters",
@@ -125,9 +126,8 @@ pub fn groups(components: &Components) -> Vec<Group> {
 /// Everything that gives images masks: files, rules, networks.
 fn segmenters(components: &Components) -> impl Iterator<Item = (&str, &str)> {
     let files = [("file", "mask files, as the source `folder`"), ("alpha", "the images' own alpha channel")];
-    let rules = components.registry.weightless_segmenters().iter().map(|entry| (entry.name, entry.about));
-    let networks = components.registry.segmenters().iter().map(|entry| (entry.name, entry.about));
-    files.into_iter().chain(rules).chain(networks)
+    let known = components.kinds.all::<Segmenters>().iter().map(|entry| (entry.name.as_str(), entry.about.as_str()));
+    files.into_iter().chain(known)
 }
 
 /// The alternatives of a definition of the schema: by the constant under `tag`, or constants themselves.

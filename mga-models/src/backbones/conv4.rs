@@ -1,24 +1,31 @@
 //! Conv-4 (Vinyals et al. 2016): the small network of few-shot learning, for small images and quick trials.
 
+use std::sync::Arc;
+
 use mga_core::Result;
 use mga_core::nn::{BatchNorm2d, BatchNormSettings, Conv2d, ConvInit};
 use mga_core::ops::{self, Activation, Conv2dSettings, Pool2dSettings};
 use mga_core::parameter::Builder;
 use mga_core::tape::{Tape, Value};
+use mga_registry::{Entry, OwnSettings};
 
-use crate::backbone::BackboneEntry;
-use crate::backbone::{Backbone, Stage, StageId, run_stages};
-use crate::head::HeadKind;
+use crate::backbone::{Backbone, Backbones, RegisteredBackbone, Stage, StageId, run_stages};
+use crate::settings::no_settings;
 
 /// Four blocks of 64 channels. There are no published weights.
-pub const CONV4: BackboneEntry = BackboneEntry {
-    name: "conv4",
-    about: "Conv-4 (Vinyals et al. 2016): four blocks of 64 channels, for small images",
-    build: |builder| Ok(Box::new(Conv4::new(builder)?)),
-    head: HeadKind::Linear { relu: false, dropout: 0.0, name: "classifier" },
-    renames: &[],
-    freeze_through: None,
-};
+pub(super) fn entry() -> Entry<Backbones> {
+    let about = "Conv-4 (Vinyals et al. 2016): four blocks of 64 channels, for small images";
+    Entry::<Backbones>::new("conv4", about, Arc::new(Registered))
+}
+
+struct Registered;
+
+impl RegisteredBackbone for Registered {
+    fn build(&self, builder: Builder<'_>, settings: OwnSettings<'_>) -> Result<Box<dyn Backbone>> {
+        no_settings(settings, "conv4")?;
+        Ok(Box::new(Conv4::new(builder)?))
+    }
+}
 
 const WIDTH: usize = 64;
 

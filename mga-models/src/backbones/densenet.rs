@@ -1,30 +1,18 @@
 //! DenseNet (Huang et al. 2017), as torchvision builds it.
 
+use std::sync::Arc;
+
 use mga_core::Result;
 use mga_core::nn::{BatchNorm2d, BatchNormSettings, Conv2d, ConvInit, DenseBlock, DenseBlockSettings};
 use mga_core::ops::{self, Activation, Conv2dSettings, Pool2dSettings};
 use mga_core::parameter::Builder;
 use mga_core::tape::{Tape, Value};
+use mga_registry::{Entry, OwnSettings};
 
-use crate::backbone::BackboneEntry;
-use crate::backbone::{Backbone, Stage, StageId, run_stages};
+use crate::backbone::{Backbone, Backbones, RegisteredBackbone, Stage, StageId, run_stages};
 use crate::head::HeadKind;
+use crate::settings::no_settings;
 use crate::weights::PublishedWeights;
-
-macro_rules! entry {
-    ($name:literal, $growth:literal, $blocks:expr, $first:literal) => {
-        BackboneEntry {
-            name: $name,
-            about: concat!("DenseNet (Huang et al. 2017), torchvision's ", $name),
-            build: |builder| Ok(Box::new(DenseNet::new(builder, $growth, $blocks, $first)?)),
-            // The authors rectify after attention in densenet161 only; torchvision's classifier, and so its weights,
-            // expect it of every DenseNet.
-            head: HeadKind::Linear { relu: true, dropout: 0.0, name: "classifier" },
-            renames: PUBLISHED,
-            freeze_through: None,
-        }
-    };
-}
 
 /// The names in the files that torchvision publishes, which its own program mends as it reads them.
 const PUBLISHED: &[(&str, &str)] = &[
@@ -35,12 +23,42 @@ const PUBLISHED: &[(&str, &str)] = &[
 ];
 
 /// Every DenseNet.
-pub const DENSENETS: &[BackboneEntry] = &[
-    entry!("densenet121", 32, [6, 12, 24, 16], 64),
-    entry!("densenet161", 48, [6, 12, 36, 24], 96),
-    entry!("densenet169", 32, [6, 12, 32, 32], 64),
-    entry!("densenet201", 32, [6, 12, 48, 32], 64),
-];
+pub(super) fn entries() -> Vec<Entry<Backbones>> {
+    let entry = |name: &'static str, growth, layers, first| {
+        let about = format!("DenseNet (Huang et al. 2017), torchvision's {name}");
+        Entry::<Backbones>::new(name, about, Arc::new(Member { name, growth, layers, first }))
+    };
+    vec![
+        entry("densenet121", 32, [6, 12, 24, 16], 64),
+        entry("densenet161", 48, [6, 12, 36, 24], 96),
+        entry("densenet169", 32, [6, 12, 32, 32], 64),
+        entry("densenet201", 32, [6, 12, 48, 32], 64),
+    ]
+}
+
+struct Member {
+    name: &'static str,
+    growth: usize,
+    layers: [usize; 4],
+    first: usize,
+}
+
+impl RegisteredBackbone for Member {
+    fn build(&self, builder: Builder<'_>, settings: OwnSettings<'_>) -> Result<Box<dyn Backbone>> {
+        no_settings(settings, self.name)?;
+        Ok(Box::new(DenseNet::new(builder, self.growth, self.layers, self.first)?))
+    }
+
+    /// The authors rectify after attention in densenet161 only; torchvision's classifier, and so its weights, expect it of
+    /// every DenseNet.
+    fn head(&self) -> HeadKind {
+        HeadKind::Linear { relu: true, dropout: 0.0, name: "classifier" }
+    }
+
+    fn renames(&self) -> &'static [(&'static str, &'static str)] {
+        PUBLISHED
+    }
+}
 
 macro_rules! published {
     ($name:literal) => {
@@ -55,7 +73,7 @@ macro_rules! published {
 }
 
 /// Published weights: torchvision's.
-pub const WEIGHTS: &[PublishedWeights] =
+pub(super) const WEIGHTS: &[PublishedWeights] =
     &[published!("densenet121"), published!("densenet161"), published!("densenet169"), published!("densenet201")];
 
 /// Stages `stem`, `denseblock1`, `transition1`, …, `denseblock4`, `norm5`. What comes out is normalised but not rectified.

@@ -1,29 +1,45 @@
 //! EfficientNet-Lite0 (Tan and Le 2019, without squeeze and excitation), as timm's `tf_efficientnet_lite0` has it: padded
 //! as TensorFlow pads ("SAME"), batch norms with eps 1e-3, rectified at 6. timm's names, since torchvision has none.
 
+use std::sync::Arc;
+
 use mga_core::Result;
 use mga_core::nn::{BatchNorm2d, BatchNormSettings, Conv2d, ConvInit};
 use mga_core::ops::{self, Activation, Conv2dSettings, Margins};
 use mga_core::parameter::Builder;
 use mga_core::tape::{Tape, Value};
+use mga_registry::{Entry, OwnSettings};
 
-use crate::backbone::BackboneEntry;
-use crate::backbone::{Backbone, Stage, StageId, run_stages};
+use crate::backbone::{Backbone, Backbones, RegisteredBackbone, Stage, StageId, run_stages};
 use crate::head::HeadKind;
+use crate::settings::no_settings;
 use crate::weights::PublishedWeights;
 
 /// EfficientNet-Lite0.
-pub const EFFICIENTNET_LITE0: BackboneEntry = BackboneEntry {
-    name: "efficientnet_lite0",
-    about: "EfficientNet-Lite0 (Tan and Le 2019), timm's tf_efficientnet_lite0",
-    build: |builder| Ok(Box::new(EfficientNetLite0::new(builder)?)),
-    head: HeadKind::Linear { relu: false, dropout: 0.2, name: "classifier" },
-    renames: PORT,
-    freeze_through: None,
-};
+pub(super) fn entry() -> Entry<Backbones> {
+    let about = "EfficientNet-Lite0 (Tan and Le 2019), timm's tf_efficientnet_lite0";
+    Entry::<Backbones>::new("efficientnet_lite0", about, Arc::new(Registered))
+}
+
+struct Registered;
+
+impl RegisteredBackbone for Registered {
+    fn build(&self, builder: Builder<'_>, settings: OwnSettings<'_>) -> Result<Box<dyn Backbone>> {
+        no_settings(settings, "efficientnet_lite0")?;
+        Ok(Box::new(EfficientNetLite0::new(builder)?))
+    }
+
+    fn head(&self) -> HeadKind {
+        HeadKind::Linear { relu: false, dropout: 0.2, name: "classifier" }
+    }
+
+    fn renames(&self) -> &'static [(&'static str, &'static str)] {
+        PORT
+    }
+}
 
 /// Published weights: Google's, ported by timm; they expect colours from -1 to 1.
-pub const WEIGHTS: &[PublishedWeights] = &[PublishedWeights {
+pub(super) const WEIGHTS: &[PublishedWeights] = &[PublishedWeights {
     name: "timm/tf_efficientnet_lite0.in1k",
     repo: "timm/tf_efficientnet_lite0.in1k",
     component: "efficientnet_lite0",

@@ -5,29 +5,49 @@
 //! matter of preprocessing: the published weights expect mean and deviation 0.5. The authors freeze it through `Mixed_6c`
 //! in their code, and so does an experiment here that starts from weights and does not say `freeze_through`.
 
+use std::sync::Arc;
+
 use mga_core::Result;
 use mga_core::nn::{BatchNorm2d, BatchNormSettings, Conv2d, ConvInit};
 use mga_core::ops::{self, Activation, Conv2dSettings, Pool2dSettings};
 use mga_core::parameter::Builder;
 use mga_core::tape::{Tape, Value};
+use mga_registry::{Entry, OwnSettings};
 
-use crate::backbone::BackboneEntry;
-use crate::backbone::{Backbone, Stage, StageId, run_stages};
+use crate::backbone::{Backbone, Backbones, RegisteredBackbone, Stage, StageId, run_stages};
 use crate::head::HeadKind;
+use crate::settings::no_settings;
 use crate::weights::PublishedWeights;
 
 /// Inception v3. Images of at least 75 x 75.
-pub const INCEPTION_V3: BackboneEntry = BackboneEntry {
-    name: "inception_v3",
-    about: "Inception v3 (Szegedy et al. 2016), torchvision's inception_v3; images of 75 x 75 at least",
-    build: |builder| Ok(Box::new(InceptionV3::new(builder)?)),
-    head: HeadKind::Linear { relu: false, dropout: 0.5, name: "classifier" },
-    renames: &[("fc", "classifier")],
-    freeze_through: Some("Mixed_6c"),
-};
+pub(super) fn entry() -> Entry<Backbones> {
+    let about = "Inception v3 (Szegedy et al. 2016), torchvision's inception_v3; images of 75 x 75 at least";
+    Entry::<Backbones>::new("inception_v3", about, Arc::new(Registered))
+}
+
+struct Registered;
+
+impl RegisteredBackbone for Registered {
+    fn build(&self, builder: Builder<'_>, settings: OwnSettings<'_>) -> Result<Box<dyn Backbone>> {
+        no_settings(settings, "inception_v3")?;
+        Ok(Box::new(InceptionV3::new(builder)?))
+    }
+
+    fn head(&self) -> HeadKind {
+        HeadKind::Linear { relu: false, dropout: 0.5, name: "classifier" }
+    }
+
+    fn renames(&self) -> &'static [(&'static str, &'static str)] {
+        &[("fc", "classifier")]
+    }
+
+    fn freeze_through(&self) -> Option<&'static str> {
+        Some("Mixed_6c")
+    }
+}
 
 /// Published weights: torchvision's, which Google trained; they expect colours from -1 to 1.
-pub const WEIGHTS: &[PublishedWeights] = &[PublishedWeights {
+pub(super) const WEIGHTS: &[PublishedWeights] = &[PublishedWeights {
     name: "timm/inception_v3.tv_in1k",
     repo: "timm/inception_v3.tv_in1k",
     component: "inception_v3",

@@ -1,25 +1,37 @@
 //! MobileNetV2 (Sandler et al. 2018), as torchvision builds it.
 
+use std::sync::Arc;
+
 use mga_core::Result;
 use mga_core::nn::{BatchNorm2d, BatchNormSettings, Conv2d, ConvInit};
 use mga_core::ops::{self, Activation, Conv2dSettings};
 use mga_core::parameter::Builder;
 use mga_core::tape::{Tape, Value};
+use mga_registry::{Entry, OwnSettings};
 
-use crate::backbone::BackboneEntry;
-use crate::backbone::{Backbone, Stage, StageId, run_stages};
+use crate::backbone::{Backbone, Backbones, RegisteredBackbone, Stage, StageId, run_stages};
 use crate::head::HeadKind;
+use crate::settings::no_settings;
 use crate::weights::PublishedWeights;
 
 /// MobileNetV2 at width 1.
-pub const MOBILENET_V2: BackboneEntry = BackboneEntry {
-    name: "mobilenet_v2",
-    about: "MobileNetV2 (Sandler et al. 2018), torchvision's mobilenet_v2",
-    build: |builder| Ok(Box::new(MobileNetV2::new(builder)?)),
-    head: HeadKind::Linear { relu: false, dropout: 0.2, name: "classifier.1" },
-    renames: &[],
-    freeze_through: None,
-};
+pub(super) fn entry() -> Entry<Backbones> {
+    let about = "MobileNetV2 (Sandler et al. 2018), torchvision's mobilenet_v2";
+    Entry::<Backbones>::new("mobilenet_v2", about, Arc::new(Registered))
+}
+
+struct Registered;
+
+impl RegisteredBackbone for Registered {
+    fn build(&self, builder: Builder<'_>, settings: OwnSettings<'_>) -> Result<Box<dyn Backbone>> {
+        no_settings(settings, "mobilenet_v2")?;
+        Ok(Box::new(MobileNetV2::new(builder)?))
+    }
+
+    fn head(&self) -> HeadKind {
+        HeadKind::Linear { relu: false, dropout: 0.2, name: "classifier.1" }
+    }
+}
 
 /// timm's names: blocks counted within their stage, convolutions by what they do.
 macro_rules! timm_names {
@@ -47,7 +59,7 @@ macro_rules! timm_names {
 }
 
 /// Published weights: timm's own.
-pub const WEIGHTS: &[PublishedWeights] = &[PublishedWeights {
+pub(super) const WEIGHTS: &[PublishedWeights] = &[PublishedWeights {
     name: "timm/mobilenetv2_100.ra_in1k",
     repo: "timm/mobilenetv2_100.ra_in1k",
     component: "mobilenet_v2",

@@ -8,11 +8,25 @@ mod mobilenet_v2;
 mod resnet;
 mod vgg;
 
-pub use conv4::CONV4;
-pub use densenet::{DENSENETS, WEIGHTS as DENSENET_WEIGHTS};
-pub use efficientnet_lite0::{EFFICIENTNET_LITE0, WEIGHTS as EFFICIENTNET_LITE0_WEIGHTS};
-pub use inception_v3::{INCEPTION_V3, WEIGHTS as INCEPTION_V3_WEIGHTS};
-pub use mobilenet_v2::{MOBILENET_V2, WEIGHTS as MOBILENET_V2_WEIGHTS};
+use mga_registry::Entry;
+
+use crate::backbone::Backbones;
+use crate::weights::PublishedWeights;
+
 pub(crate) use resnet::{Block, ConvNorm, ResNet, Spacing};
-pub use resnet::{RESNETS, WEIGHTS as RESNET_WEIGHTS};
-pub use vgg::{VGGS, WEIGHTS as VGG_WEIGHTS};
+
+/// Returns the backbones of this crate.
+#[must_use]
+pub fn builtin() -> Vec<Entry<Backbones>> {
+    let mut all = [resnet::entries(), densenet::entries(), vgg::entries()].concat();
+    all.extend([mobilenet_v2::entry(), inception_v3::entry(), efficientnet_lite0::entry(), conv4::entry()]);
+    all
+}
+
+/// Returns the published weights of those backbones.
+#[must_use]
+pub fn weights() -> Vec<PublishedWeights> {
+    let families = [resnet::WEIGHTS, densenet::WEIGHTS, vgg::WEIGHTS];
+    let others = [mobilenet_v2::WEIGHTS, inception_v3::WEIGHTS, efficientnet_lite0::WEIGHTS];
+    [families.concat(), others.concat()].concat()
+}

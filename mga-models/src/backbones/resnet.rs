@@ -1,14 +1,16 @@
 //! ResNet (He et al. 2016), as torchvision builds it: the stride of a bottleneck is in its 3 x 3 convolution.
 
+use std::sync::Arc;
+
 use mga_core::Result;
 use mga_core::nn::{BatchNorm2d, BatchNormSettings, Conv2d, ConvInit};
 use mga_core::ops::{self, Activation, Conv2dSettings, Pool2dSettings};
 use mga_core::parameter::Builder;
 use mga_core::tape::{Tape, Value};
+use mga_registry::{Entry, OwnSettings};
 
-use crate::backbone::BackboneEntry;
-use crate::backbone::{Backbone, Stage, StageId, run_stages};
-use crate::head::HeadKind;
+use crate::backbone::{Backbone, Backbones, RegisteredBackbone, Stage, StageId, run_stages};
+use crate::settings::no_settings;
 use crate::weights::PublishedWeights;
 
 /// torchvision's classifier and the authors' numbered children, to our names.
@@ -22,27 +24,37 @@ const RENAMES: &[(&str, &str)] = &[
     ("features.7", "layer4"),
 ];
 
-macro_rules! entry {
-    ($name:literal, $blocks:expr, $bottleneck:literal) => {
-        BackboneEntry {
-            name: $name,
-            about: concat!("ResNet (He et al. 2016), torchvision's ", $name),
-            build: |builder| Ok(Box::new(ResNet::new(builder, $blocks, $bottleneck)?)),
-            head: HeadKind::Linear { relu: false, dropout: 0.0, name: "classifier" },
-            renames: RENAMES,
-            freeze_through: None,
-        }
+/// Every ResNet.
+pub(super) fn entries() -> Vec<Entry<Backbones>> {
+    let entry = |name: &'static str, blocks, bottleneck| {
+        let about = format!("ResNet (He et al. 2016), torchvision's {name}");
+        Entry::<Backbones>::new(name, about, Arc::new(Member { name, blocks, bottleneck }))
     };
+    vec![
+        entry("resnet18", [2, 2, 2, 2], false),
+        entry("resnet34", [3, 4, 6, 3], false),
+        entry("resnet50", [3, 4, 6, 3], true),
+        entry("resnet101", [3, 4, 23, 3], true),
+        entry("resnet152", [3, 8, 36, 3], true),
+    ]
 }
 
-/// Every ResNet.
-pub const RESNETS: &[BackboneEntry] = &[
-    entry!("resnet18", [2, 2, 2, 2], false),
-    entry!("resnet34", [3, 4, 6, 3], false),
-    entry!("resnet50", [3, 4, 6, 3], true),
-    entry!("resnet101", [3, 4, 23, 3], true),
-    entry!("resnet152", [3, 8, 36, 3], true),
-];
+struct Member {
+    name: &'static str,
+    blocks: [usize; 4],
+    bottleneck: bool,
+}
+
+impl RegisteredBackbone for Member {
+    fn build(&self, builder: Builder<'_>, settings: OwnSettings<'_>) -> Result<Box<dyn Backbone>> {
+        no_settings(settings, self.name)?;
+        Ok(Box::new(ResNet::new(builder, self.blocks, self.bottleneck)?))
+    }
+
+    fn renames(&self) -> &'static [(&'static str, &'static str)] {
+        RENAMES
+    }
+}
 
 macro_rules! published {
     ($name:literal, $tag:literal) => {
@@ -58,7 +70,7 @@ macro_rules! published {
 }
 
 /// Published weights: torchvision's first ones (`tv_in1k`), and timm's own resnet50 (Wightman et al. 2021, recipe A1).
-pub const WEIGHTS: &[PublishedWeights] = &[
+pub(super) const WEIGHTS: &[PublishedWeights] = &[
     published!("resnet18", "tv_in1k"),
     published!("resnet34", "tv_in1k"),
     published!("resnet50", "tv_in1k"),

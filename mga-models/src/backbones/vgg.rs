@@ -1,35 +1,47 @@
 //! VGG (Simonyan and Zisserman 2015), as torchvision builds it.
 
+use std::sync::Arc;
+
 use mga_core::Result;
 use mga_core::nn::{BatchNorm2d, BatchNormSettings, Conv2d, ConvInit};
 use mga_core::ops::{self, Activation, Conv2dSettings, Pool2dSettings};
 use mga_core::parameter::Builder;
 use mga_core::tape::{Tape, Value};
+use mga_registry::{Entry, OwnSettings};
 
-use crate::backbone::BackboneEntry;
-use crate::backbone::{Backbone, Stage, StageId, run_stages};
+use crate::backbone::{Backbone, Backbones, RegisteredBackbone, Stage, StageId, run_stages};
 use crate::head::HeadKind;
+use crate::settings::no_settings;
 use crate::weights::PublishedWeights;
 
 /// Convolutions before each of the five pools.
 const DEPTHS: [[usize; 5]; 2] = [[2, 2, 3, 3, 3], [2, 2, 4, 4, 4]];
 
-macro_rules! entry {
-    ($name:literal, $depth:literal, $normed:literal) => {
-        BackboneEntry {
-            name: $name,
-            about: concat!("VGG (Simonyan and Zisserman 2015), torchvision's ", $name),
-            build: |builder| Ok(Box::new(Vgg::new(builder, DEPTHS[$depth], $normed)?)),
-            head: HeadKind::Vgg { dropout: 0.5 },
-            renames: &[],
-            freeze_through: None,
-        }
+/// Every VGG.
+pub(super) fn entries() -> Vec<Entry<Backbones>> {
+    let entry = |name: &'static str, depth: usize, normed| {
+        let about = format!("VGG (Simonyan and Zisserman 2015), torchvision's {name}");
+        Entry::<Backbones>::new(name, about, Arc::new(Member { name, depths: DEPTHS[depth], normed }))
     };
+    vec![entry("vgg16", 0, false), entry("vgg16_bn", 0, true), entry("vgg19", 1, false), entry("vgg19_bn", 1, true)]
 }
 
-/// Every VGG.
-pub const VGGS: &[BackboneEntry] =
-    &[entry!("vgg16", 0, false), entry!("vgg16_bn", 0, true), entry!("vgg19", 1, false), entry!("vgg19_bn", 1, true)];
+struct Member {
+    name: &'static str,
+    depths: [usize; 5],
+    normed: bool,
+}
+
+impl RegisteredBackbone for Member {
+    fn build(&self, builder: Builder<'_>, settings: OwnSettings<'_>) -> Result<Box<dyn Backbone>> {
+        no_settings(settings, self.name)?;
+        Ok(Box::new(Vgg::new(builder, self.depths, self.normed)?))
+    }
+
+    fn head(&self) -> HeadKind {
+        HeadKind::Vgg { dropout: 0.5 }
+    }
+}
 
 /// timm's names: its classifier is made of convolutions, of 7 x 7 and 1 x 1, whose weights lie as ours do.
 const TIMM: &[(&str, &str)] =
@@ -50,7 +62,7 @@ macro_rules! published {
 }
 
 /// Published weights: torchvision's.
-pub const WEIGHTS: &[PublishedWeights] =
+pub(super) const WEIGHTS: &[PublishedWeights] =
     &[published!("vgg16"), published!("vgg16_bn"), published!("vgg19"), published!("vgg19_bn")];
 
 enum Layer {

@@ -1,41 +1,64 @@
 //! DeepLabv3 (Chen et al. 2017): atrous spatial pyramid pooling on a dilated trunk, as torchvision builds it.
 
+use std::sync::Arc;
+
 use mga_core::Result;
 use mga_core::nn::Conv2d;
 use mga_core::ops::{self, Activation};
 use mga_core::parameter::Builder;
 use mga_core::tape::{Tape, Value};
+use mga_registry::{Entry, OwnSettings};
 
 use super::fcn::{FcnHead, RESNET_TAPS, scores};
 use super::mobilenet_v3::MobileNetV3;
+use super::registered::{RegisteredNetwork, RegisteredSegmenter, Segmenters, Trunk};
 use super::two_heads::{PixelHead, TwoHeads};
 use crate::backbone::StageId;
 use crate::backbones::{ConvNorm, ResNet, Spacing};
-use crate::segmenter::{SegmentationNetwork, SegmenterEntry, Trunk};
-
-macro_rules! entry {
-    ($name:literal, $trunk:expr, $build:expr) => {
-        SegmenterEntry {
-            name: $name,
-            about: concat!("DeepLabv3 (Chen et al. 2017), torchvision's ", $name),
-            build: $build,
-            renames: &[],
-            trainable: true,
-            trunk: $trunk,
-        }
-    };
-}
+use crate::segmenter::SegmentationNetwork;
+use crate::settings::no_settings;
 
 /// DeepLabv3 on ResNet50, ResNet101 and MobileNetV3.
-pub const DEEPLABV3S: &[SegmenterEntry] = &[
-    entry!("deeplabv3_resnet50", trunk("resnet50"), |builder, classes| on_resnet(builder, [3, 4, 6, 3], classes)),
-    entry!("deeplabv3_resnet101", trunk("resnet101"), |builder, classes| on_resnet(builder, [3, 4, 23, 3], classes)),
-    // No classifier of this trunk is registered.
-    entry!("deeplabv3_mobilenet_v3_large", None, on_mobilenet),
-];
+pub(super) fn entries() -> Vec<Entry<Segmenters>> {
+    let entry = |name: &'static str, trunk| {
+        let about = format!("DeepLabv3 (Chen et al. 2017), torchvision's {name}");
+        Entry::<Segmenters>::new(name, about, Arc::new(RegisteredSegmenter::Network(Box::new(Member { name, trunk }))))
+    };
+    vec![
+        entry("deeplabv3_resnet50", Some(("resnet50", [3, 4, 6, 3]))),
+        entry("deeplabv3_resnet101", Some(("resnet101", [3, 4, 23, 3]))),
+        // No classifier of this trunk is registered.
+        entry("deeplabv3_mobilenet_v3_large", None),
+    ]
+}
 
-const fn trunk(backbone: &'static str) -> Option<Trunk> {
-    Some(Trunk { backbone, prefix: "backbone" })
+/// On a ResNet of that name and so many blocks, else on MobileNetV3.
+struct Member {
+    name: &'static str,
+    trunk: Option<(&'static str, [usize; 4])>,
+}
+
+impl RegisteredNetwork for Member {
+    fn build(
+        &self,
+        builder: Builder<'_>,
+        classes: usize,
+        settings: OwnSettings<'_>,
+    ) -> Result<Box<dyn SegmentationNetwork>> {
+        no_settings(settings, self.name)?;
+        match self.trunk {
+            Some((_, blocks)) => on_resnet(builder, blocks, classes),
+            None => on_mobilenet(builder, classes),
+        }
+    }
+
+    fn trunk(&self) -> Option<Trunk> {
+        self.trunk.map(|(backbone, _)| Trunk { backbone, prefix: "backbone" })
+    }
+
+    fn has_auxiliary_head(&self) -> bool {
+        true
+    }
 }
 
 /// Channels of the pyramid.

@@ -1,22 +1,34 @@
 //! `excess-green`: plants by their colour (Woebbecke, Meyer, Von Bargen and Mortensen 1995, "Color indices for weed
 //! identification under various soil, residue, and lighting conditions").
 
+use std::sync::Arc;
+
 use candle_core::Tensor;
 use mga_core::Result;
+use mga_registry::{Entry, OwnSettings};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::each_pixel::each;
 use super::histogram::otsu_threshold;
-use super::weightless::{WeightlessEntry, each, options};
+use super::registered::{RegisteredRule, RegisteredSegmenter, Segmenters};
 use crate::segmenter::Segmenter;
+use crate::settings::read_settings;
 
 /// The entry of `excess-green` in the registry.
-pub const EXCESS_GREEN: WeightlessEntry = WeightlessEntry {
-    name: "excess-green",
-    about: "excess green 2g - r - b (Woebbecke et al. 1995) above Otsu's or a fixed threshold; no weights",
-    schema: || schemars::schema_for!(ExcessGreenSettings),
-    build: |value| Ok(Box::new(ExcessGreen(options("excess-green", value)?))),
-};
+pub(super) fn entry() -> Entry<Segmenters> {
+    let about = "excess green 2g - r - b (Woebbecke et al. 1995) above Otsu's or a fixed threshold; no weights";
+    let rule = Arc::new(RegisteredSegmenter::Rule(Box::new(Registered)));
+    Entry::<Segmenters>::new("excess-green", about, rule).with_settings(schemars::schema_for!(ExcessGreenSettings))
+}
+
+struct Registered;
+
+impl RegisteredRule for Registered {
+    fn build(&self, settings: OwnSettings<'_>) -> Result<Box<dyn Segmenter>> {
+        Ok(Box::new(ExcessGreen(read_settings(settings)?)))
+    }
+}
 
 /// Options of `excess-green`.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]

@@ -1,32 +1,59 @@
 //! Fully convolutional networks (Long et al. 2015) on a dilated ResNet, as torchvision builds them.
 
+use std::sync::Arc;
+
 use mga_core::Result;
 use mga_core::nn::{Conv2d, ConvInit};
 use mga_core::ops::{self, Activation, Conv2dSettings};
 use mga_core::parameter::Builder;
 use mga_core::tape::{Tape, Value};
+use mga_registry::{Entry, OwnSettings};
 
+use super::registered::{RegisteredNetwork, RegisteredSegmenter, Segmenters, Trunk};
 use super::two_heads::{PixelHead, TwoHeads};
 use crate::backbone::StageId;
 use crate::backbones::{ConvNorm, ResNet, Spacing};
-use crate::segmenter::{SegmentationNetwork, SegmenterEntry, Trunk};
-
-macro_rules! entry {
-    ($name:literal, $trunk:literal, $blocks:expr) => {
-        SegmenterEntry {
-            name: $name,
-            about: concat!("FCN (Long et al. 2015), torchvision's ", $name),
-            build: |builder, classes| build(builder, $blocks, classes),
-            renames: &[],
-            trainable: true,
-            trunk: Some(Trunk { backbone: $trunk, prefix: "backbone" }),
-        }
-    };
-}
+use crate::segmenter::SegmentationNetwork;
+use crate::settings::no_settings;
 
 /// FCN on ResNet50 and ResNet101.
-pub const FCNS: &[SegmenterEntry] =
-    &[entry!("fcn_resnet50", "resnet50", [3, 4, 6, 3]), entry!("fcn_resnet101", "resnet101", [3, 4, 23, 3])];
+pub(super) fn entries() -> Vec<Entry<Segmenters>> {
+    let entry = |name: &'static str, trunk, blocks| {
+        let about = format!("FCN (Long et al. 2015), torchvision's {name}");
+        Entry::<Segmenters>::new(
+            name,
+            about,
+            Arc::new(RegisteredSegmenter::Network(Box::new(Member { name, trunk, blocks }))),
+        )
+    };
+    vec![entry("fcn_resnet50", "resnet50", [3, 4, 6, 3]), entry("fcn_resnet101", "resnet101", [3, 4, 23, 3])]
+}
+
+struct Member {
+    name: &'static str,
+    trunk: &'static str,
+    blocks: [usize; 4],
+}
+
+impl RegisteredNetwork for Member {
+    fn build(
+        &self,
+        builder: Builder<'_>,
+        classes: usize,
+        settings: OwnSettings<'_>,
+    ) -> Result<Box<dyn SegmentationNetwork>> {
+        no_settings(settings, self.name)?;
+        build(builder, self.blocks, classes)
+    }
+
+    fn trunk(&self) -> Option<Trunk> {
+        Some(Trunk { backbone: self.trunk, prefix: "backbone" })
+    }
+
+    fn has_auxiliary_head(&self) -> bool {
+        true
+    }
+}
 
 fn build(mut builder: Builder<'_>, blocks: [usize; 4], classes: usize) -> Result<Box<dyn SegmentationNetwork>> {
     Ok(Box::new(TwoHeads {

@@ -2,33 +2,52 @@
 //! HRNet-W48 with object-contextual representations looks at the image at several sizes, and a map of its own says pixel
 //! by pixel which size to trust. Names as NVIDIA's published weights have them.
 
+use std::sync::Arc;
+
 use mga_core::nn::{Conv2d, ConvInit};
 use mga_core::ops::{self, Activation, Attention, Conv2dSettings};
 use mga_core::parameter::Builder;
 use mga_core::tape::{Phase, Tape, Value};
 use mga_core::{Error, Result};
+use mga_registry::{Entry, OwnSettings};
 
 use super::hrnet::HrNet;
 use super::object_context::{MID, ObjectContext};
+use super::registered::{RegisteredNetwork, RegisteredSegmenter, Segmenters};
 use crate::backbones::{ConvNorm, Spacing};
-use crate::segmenter::{SegmentationNetwork, SegmentationOutput, SegmenterEntry};
+use crate::segmenter::{SegmentationNetwork, SegmentationOutput};
+use crate::settings::no_settings;
 
 /// The network, evaluated at half, whole and twice the size.
-pub const HMSA: SegmenterEntry = SegmenterEntry {
-    name: "hmsa",
-    about: "hierarchical multi-scale attention (Tao et al. 2020), NVIDIA's HRNet-W48 with object context",
-    build: |builder, classes| Ok(Box::new(Hmsa::new(builder, classes)?)),
-    renames: &[],
-    trainable: true,
-    trunk: None,
-};
+pub(super) fn entry() -> Entry<Segmenters> {
+    let about = "hierarchical multi-scale attention (Tao et al. 2020), NVIDIA's HRNet-W48 with object context";
+    Entry::<Segmenters>::new("hmsa", about, Arc::new(RegisteredSegmenter::Network(Box::new(Registered))))
+}
+
+struct Registered;
+
+impl RegisteredNetwork for Registered {
+    fn build(
+        &self,
+        builder: Builder<'_>,
+        classes: usize,
+        settings: OwnSettings<'_>,
+    ) -> Result<Box<dyn SegmentationNetwork>> {
+        no_settings(settings, "hmsa")?;
+        Ok(Box::new(Hmsa::new(builder, classes)?))
+    }
+
+    fn has_auxiliary_head(&self) -> bool {
+        true
+    }
+}
 
 /// The sizes that are joined in training, as in the authors' code.
 const TRAINING_SCALES: [f64; 2] = [1.0, 0.5];
 /// Channels within the attention.
 const BOTTLENECK: usize = 256;
 
-/// The network of [`HMSA`].
+/// The network of `hmsa`.
 pub struct Hmsa {
     trunk: HrNet,
     context: ObjectContext,

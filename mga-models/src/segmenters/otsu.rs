@@ -1,21 +1,33 @@
 //! `otsu`: foreground by brightness or colourfulness, the threshold found for each image (N. Otsu 1979).
 
+use std::sync::Arc;
+
 use candle_core::Tensor;
 use mga_core::Result;
+use mga_registry::{Entry, OwnSettings};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::each_pixel::each;
 use super::histogram::otsu_threshold;
-use super::weightless::{WeightlessEntry, each, options};
+use super::registered::{RegisteredRule, RegisteredSegmenter, Segmenters};
 use crate::segmenter::Segmenter;
+use crate::settings::read_settings;
 
 /// The entry of `otsu` in the registry.
-pub const OTSU: WeightlessEntry = WeightlessEntry {
-    name: "otsu",
-    about: "Otsu's threshold (1979) of luminance or saturation, for each image; no weights",
-    schema: || schemars::schema_for!(OtsuSettings),
-    build: |value| Ok(Box::new(Otsu(options("otsu", value)?))),
-};
+pub(super) fn entry() -> Entry<Segmenters> {
+    let about = "Otsu's threshold (1979) of luminance or saturation, for each image; no weights";
+    let rule = Arc::new(RegisteredSegmenter::Rule(Box::new(Registered)));
+    Entry::<Segmenters>::new("otsu", about, rule).with_settings(schemars::schema_for!(OtsuSettings))
+}
+
+struct Registered;
+
+impl RegisteredRule for Registered {
+    fn build(&self, settings: OwnSettings<'_>) -> Result<Box<dyn Segmenter>> {
+        Ok(Box::new(Otsu(read_settings(settings)?)))
+    }
+}
 
 /// Options of `otsu`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -114,10 +126,13 @@ mod tests {
             let settings = OtsuSettings { foreground, ..Default::default() };
             assert_eq!(masks(settings, [[[0.5; 3]; 4]; 2])?, [0.0; 8]);
         }
-        let built = (OTSU.build)(&serde_json::json!({ "of": "saturation", "foreground": "below" }));
+        let build = |options: &serde_json::Value| {
+            Registered.build(OwnSettings::new("data.masks.segmenter.options", options.as_object().unwrap()))
+        };
+        let built = build(&serde_json::json!({ "of": "saturation", "foreground": "below" }));
         assert!(built.is_ok());
-        let error = (OTSU.build)(&serde_json::json!({ "off": "hue" })).err().unwrap().to_string();
-        assert!(error.contains("`otsu`") && error.contains("off"), "{error}");
+        let error = build(&serde_json::json!({ "off": "hue" })).err().unwrap().to_string();
+        assert!(error.starts_with("data.masks.segmenter.options.off: unknown field"), "{error}");
         Ok(())
     }
 }

@@ -1,15 +1,20 @@
 //! SegFormer (Xie et al. 2021): a transformer in four stages and a decoder of linear layers, under the names of
 //! `nvidia/segformer-*`. The decoder upsamples bilinearly, as the original does.
 
+use std::sync::Arc;
+
 use mga_core::Result;
 use mga_core::nn::{BatchNorm2d, BatchNormSettings, Conv2d, ConvInit, LayerNorm, Linear};
 use mga_core::ops::{self, Activation, Conv2dSettings};
 use mga_core::parameter::Builder;
 use mga_core::tape::{Tape, Value};
+use mga_registry::{Entry, OwnSettings};
 
 use super::fcn::scores;
+use super::registered::{RegisteredNetwork, RegisteredSegmenter, Segmenters};
 use super::segformer_block::{BlockSizes, EPS, TransformerBlock, each, map, tokens};
-use crate::segmenter::{SegmentationNetwork, SegmentationOutput, SegmenterEntry};
+use crate::segmenter::{SegmentationNetwork, SegmentationOutput};
+use crate::settings::no_settings;
 use crate::weights::PublishedWeights;
 
 /// What tells the six sizes apart: table 6 of the paper.
@@ -32,31 +37,39 @@ const PATCHES: [(usize, usize); 4] = [(7, 4), (3, 2), (3, 2), (3, 2)];
 /// Stochastic depth of the last block; it grows from 0 at the first.
 const DROP_PATH: f64 = 0.1;
 
-macro_rules! entry {
-    ($name:literal, $channels:expr, $blocks:expr, $decoder:literal) => {
-        SegmenterEntry {
-            name: $name,
-            about: concat!("SegFormer (Xie et al. 2021), ", $name, " as nvidia publishes it"),
-            build: |builder, classes| {
-                let sizes = SegFormerSizes { channels: $channels, blocks: $blocks, decoder: $decoder };
-                Ok(Box::new(SegFormer::new(builder, sizes, classes)?))
-            },
-            renames: &[],
-            trainable: true,
-            trunk: None,
-        }
+/// From 3.8 to 84.7 million parameters.
+pub(super) fn entries() -> Vec<Entry<Segmenters>> {
+    let entry = |name: &'static str, channels, blocks, decoder| {
+        let about = format!("SegFormer (Xie et al. 2021), {name} as nvidia publishes it");
+        let member = Member { name, sizes: SegFormerSizes { channels, blocks, decoder } };
+        Entry::<Segmenters>::new(name, about, Arc::new(RegisteredSegmenter::Network(Box::new(member))))
     };
+    vec![
+        entry("segformer_b0", [32, 64, 160, 256], [2, 2, 2, 2], 256),
+        entry("segformer_b1", [64, 128, 320, 512], [2, 2, 2, 2], 256),
+        entry("segformer_b2", [64, 128, 320, 512], [3, 4, 6, 3], 768),
+        entry("segformer_b3", [64, 128, 320, 512], [3, 4, 18, 3], 768),
+        entry("segformer_b4", [64, 128, 320, 512], [3, 8, 27, 3], 768),
+        entry("segformer_b5", [64, 128, 320, 512], [3, 6, 40, 3], 768),
+    ]
 }
 
-/// From 3.8 to 84.7 million parameters.
-pub const SEGFORMERS: &[SegmenterEntry] = &[
-    entry!("segformer_b0", [32, 64, 160, 256], [2, 2, 2, 2], 256),
-    entry!("segformer_b1", [64, 128, 320, 512], [2, 2, 2, 2], 256),
-    entry!("segformer_b2", [64, 128, 320, 512], [3, 4, 6, 3], 768),
-    entry!("segformer_b3", [64, 128, 320, 512], [3, 4, 18, 3], 768),
-    entry!("segformer_b4", [64, 128, 320, 512], [3, 8, 27, 3], 768),
-    entry!("segformer_b5", [64, 128, 320, 512], [3, 6, 40, 3], 768),
-];
+struct Member {
+    name: &'static str,
+    sizes: SegFormerSizes,
+}
+
+impl RegisteredNetwork for Member {
+    fn build(
+        &self,
+        builder: Builder<'_>,
+        classes: usize,
+        settings: OwnSettings<'_>,
+    ) -> Result<Box<dyn SegmentationNetwork>> {
+        no_settings(settings, self.name)?;
+        Ok(Box::new(SegFormer::new(builder, self.sizes, classes)?))
+    }
+}
 
 macro_rules! published {
     ($component:literal, $name:literal, $size:literal, $revision:literal) => {
@@ -77,7 +90,7 @@ macro_rules! published {
 
 /// Published weights: trained on ADE20K's 150 classes, none of which is a background. The licence is NVIDIA's own, for
 /// non-commercial use. Of all but the smallest, safetensors lie in a pull request of the hub's conversion alone.
-pub const WEIGHTS: &[PublishedWeights] = &[
+pub(super) const WEIGHTS: &[PublishedWeights] = &[
     published!("segformer_b0", "segformer-b0-finetuned-ade-512-512", 512, "main"),
     published!("segformer_b1", "segformer-b1-finetuned-ade-512-512", 512, "refs/pr/2"),
     published!("segformer_b2", "segformer-b2-finetuned-ade-512-512", 512, "refs/pr/2"),

@@ -4,23 +4,39 @@
 //! For thin structures in small images: networks with an output stride of 8 or 16 draw a vein of two pixels in a map of
 //! a tenth of the image's side. This one's logits are made at the image's own size. There are no published weights.
 
+use std::sync::Arc;
+
 use mga_core::Result;
 use mga_core::nn::{BatchNorm2d, BatchNormSettings, Conv2d, ConvInit};
 use mga_core::ops::{self, Activation, Conv2dSettings, Pool2dSettings};
 use mga_core::parameter::Builder;
 use mga_core::tape::{Tape, Value};
+use mga_registry::{Entry, OwnSettings};
 
-use crate::segmenter::{SegmentationNetwork, SegmentationOutput, SegmenterEntry};
+use super::registered::{RegisteredNetwork, RegisteredSegmenter, Segmenters};
+use crate::segmenter::{SegmentationNetwork, SegmentationOutput};
+use crate::settings::no_settings;
 
 /// The entry of `unet_small` in the registry.
-pub const UNET_SMALL: SegmenterEntry = SegmenterEntry {
-    name: "unet_small",
-    about: "a U-Net of 0.49 million parameters (after Ronneberger et al. 2015), for thin structures in small images",
-    build: |builder, classes| Ok(Box::new(UnetSmall::new(builder, classes)?)),
-    renames: &[],
-    trainable: true,
-    trunk: None,
-};
+pub(super) fn entry() -> Entry<Segmenters> {
+    let about =
+        "a U-Net of 0.49 million parameters (after Ronneberger et al. 2015), for thin structures in small images";
+    Entry::<Segmenters>::new("unet_small", about, Arc::new(RegisteredSegmenter::Network(Box::new(Registered))))
+}
+
+struct Registered;
+
+impl RegisteredNetwork for Registered {
+    fn build(
+        &self,
+        builder: Builder<'_>,
+        classes: usize,
+        settings: OwnSettings<'_>,
+    ) -> Result<Box<dyn SegmentationNetwork>> {
+        no_settings(settings, "unet_small")?;
+        Ok(Box::new(UnetSmall::new(builder, classes)?))
+    }
+}
 
 /// Channels at full, half, quarter and eighth size.
 const CHANNELS: [usize; 4] = [16, 32, 64, 128];

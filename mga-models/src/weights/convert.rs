@@ -8,7 +8,8 @@ use mga_core::{Error, Result};
 use super::pickle::{StoredTensor, is_float, read_checkpoint};
 use super::rename::{normalise, rename, wrapper};
 use super::save::save_views;
-use crate::registry::Registry;
+use crate::backbone::RegisteredBackbone;
+use crate::networks::{Networks, builtin};
 
 /// Names that are published as PyTorch checkpoints alone and are turned into ours. All others (torchvision's, timm's,
 /// those of segmenters) stay, since loading knows them.
@@ -103,8 +104,8 @@ pub fn convert(path: &Path, key: Option<&str>) -> Result<Converted> {
         layout.present.iter().all(|&name| tensors.contains_key(name)) && !tensors.contains_key(layout.absent)
     });
     if let Some(layout) = layout {
-        let registry = Registry::builtin();
-        let table = registry.backbone(layout.backbone).map_or(&[][..], |entry| entry.renames);
+        let registry = builtin();
+        let table = Networks::of(&registry).backbone(layout.backbone).map_or(&[][..], RegisteredBackbone::renames);
         tensors = tensors.into_iter().map(|(name, tensor)| (rename(&name, table), tensor)).collect();
     }
     Ok(Converted {

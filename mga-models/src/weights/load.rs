@@ -229,24 +229,18 @@ fn convert(name: &str, tensor: &Tensor, dtype: DType) -> Result<Tensor> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Input, MgaModel, ModelSettings, Registry};
+    use crate::{MgaModel, ModelSettings, Networks, builtin};
     use candle_core::Device;
     use mga_core::ops::Attention;
 
     fn model(classes: usize) -> MgaModel {
-        let registry = Registry::builtin();
         let settings = ModelSettings {
-            classes,
-            input: Input::Image,
             attention: Attention::Residual,
-            residual_weights: (0.5, 0.5),
             mask_guidance: true,
-            freeze_through: None,
-            freeze_norm: false,
-            dropout: None,
+            ..ModelSettings::new("resnet18", classes)
         };
         let store = ParameterStore::new(classes as u64, DType::F32, &Device::Cpu);
-        MgaModel::new(registry.backbone("resnet18").unwrap(), settings, store).unwrap()
+        MgaModel::new(&builtin(), settings, store).unwrap()
     }
 
     fn tensors(model: &MgaModel) -> HashMap<String, Tensor> {
@@ -335,8 +329,8 @@ mod tests {
 
     #[test]
     fn torchvision_and_the_authors_names_fit() {
-        let registry = Registry::builtin();
-        let renames = registry.backbone("resnet18").unwrap().renames;
+        let registry = builtin();
+        let renames = Networks::of(&registry).backbone("resnet18").unwrap().renames();
         let source = model(4);
         for (authors, module) in [(false, ""), (true, ""), (true, "module.")] {
             let back = |name: &str| rename_to(name, renames, authors);

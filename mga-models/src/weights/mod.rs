@@ -22,7 +22,7 @@ pub use load::{LoadReport, Misfit, load_file, load_tensors};
 pub use network::load_network;
 pub use optimiser_state::is_optimiser_state;
 pub use pickle::{Checkpoint, StoredTensor, read_checkpoint};
-pub use published::PublishedWeights;
+pub use published::{PublishedWeights, Weights};
 pub use rename::{normalise, ours, rename, rename_back};
 pub use save::save_file;
 

@@ -10,8 +10,8 @@ use super::header::Header;
 use super::load::{LoadReport, in_file, load_file, load_where};
 use super::read::read_tensors;
 use super::rename::{ours, rename, unwrapped};
-use crate::registry::Registry;
-use crate::segmenter::Trunk;
+use crate::networks::Networks;
+use crate::segmenters::Trunk;
 
 /// Reads a safetensors file into the segmentation network called `component`. A file of the classifier that the network is
 /// built on gives the trunk its values, and the heads keep theirs: they are listed as drawn anew.
@@ -21,13 +21,13 @@ use crate::segmenter::Trunk;
 pub fn load_network(
     store: &ParameterStore,
     path: &Path,
-    registry: &Registry,
+    networks: Networks<'_>,
     component: &str,
     strict: bool,
 ) -> Result<LoadReport> {
-    let trunk = registry.trunk(component).map(|trunk| (trunk, registry.renames(trunk.backbone)));
+    let trunk = networks.trunk(component).map(|trunk| (trunk, networks.renames(trunk.backbone)));
     match trunk.filter(|(trunk, renames)| is_of_trunk(store, path, *trunk, renames)) {
-        None => load_file(store, path, &registry.renames(component), strict),
+        None => load_file(store, path, &networks.renames(component), strict),
         Some((trunk, renames)) => load_trunk(store, path, trunk, &renames, strict),
     }
 }
@@ -77,13 +77,17 @@ fn load_trunk(
 mod tests {
     use super::*;
     use crate::weights::{rename_back, save_file};
-    use crate::{MgaModel, ModelSettings};
+    use crate::{MgaModel, ModelSettings, builtin};
     use candle_core::{DType, Device};
     use mga_core::ops::Attention;
+    use mga_registry::OwnSettings;
+    use mga_registry::Registry;
+    use serde_json::Map;
 
     fn network(registry: &Registry, seed: u64) -> ParameterStore {
         let mut store = ParameterStore::new(seed, DType::F32, &Device::Cpu);
-        (registry.segmenter("fcn_resnet50").unwrap().build)(store.root(), 4).unwrap();
+        let (network, none) = (Networks::of(registry).network("fcn_resnet50").unwrap(), Map::new());
+        network.build(store.root(), 4, OwnSettings::new("model", &none)).unwrap();
         store
     }
 
@@ -93,20 +97,13 @@ mod tests {
 
     #[test]
     fn a_classifier_starts_the_trunk_and_leaves_the_heads() {
-        let (registry, folder) = (Registry::builtin(), tempfile::tempdir().unwrap());
-        let settings = ModelSettings {
-            classes: 10,
-            input: crate::Input::Image,
-            attention: Attention::Residual,
-            residual_weights: (0.5, 0.5),
-            mask_guidance: true,
-            freeze_through: None,
-            freeze_norm: false,
-            dropout: None,
-        };
+        let (registry, folder) = (builtin(), tempfile::tempdir().unwrap());
+        let networks = Networks::of(&registry);
+        let settings =
+            ModelSettings { attention: Attention::Residual, mask_guidance: true, ..ModelSettings::new("resnet50", 10) };
         let classifier = ParameterStore::new(1, DType::F32, &Device::Cpu);
-        let classifier = MgaModel::new(registry.backbone("resnet50").unwrap(), settings, classifier).unwrap();
-        let renames = registry.renames("resnet50");
+        let classifier = MgaModel::new(&registry, settings, classifier).unwrap();
+        let renames = networks.renames("resnet50");
         // Under torchvision's names, and under the authors'.
         for theirs in ["fc", "features"] {
             let path = folder.path().join("w.safetensors");
@@ -114,7 +111,7 @@ mod tests {
             let tensors: Vec<_> = classifier.store().tensors().into_iter().map(|(n, t)| (named(&n), t)).collect();
             save_file(&tensors, HashMap::new(), &path).unwrap();
             let (store, fresh) = (network(&registry, 2), network(&registry, 2));
-            let report = load_network(&store, &path, &registry, "fcn_resnet50", true).unwrap();
+            let report = load_network(&store, &path, networks, "fcn_resnet50", true).unwrap();
             let trunk = store.entries().iter().filter(|entry| under(entry.name(), "backbone")).count();
             assert_eq!((report.matched, report.ignored), (trunk, 3), "{report}");
             assert_eq!(report.reinitialised.len(), store.entries().len() - trunk);
@@ -125,26 +122,26 @@ mod tests {
             // Wrapped as training programs do.
             let tensors: Vec<_> = tensors.into_iter().map(|(n, t)| (format!("model.encoder.{n}"), t)).collect();
             save_file(&tensors, HashMap::new(), &path).unwrap();
-            let report = load_network(&network(&registry, 5), &path, &registry, "fcn_resnet50", true).unwrap();
+            let report = load_network(&network(&registry, 5), &path, networks, "fcn_resnet50", true).unwrap();
             assert_eq!((report.matched, report.ignored), (trunk, 3), "{report}");
         }
         // The network's own trunk without its heads.
         let (store, path) = (network(&registry, 3), folder.path().join("trunk.safetensors"));
         let trunk: Vec<_> = store.tensors().into_iter().filter(|(name, _)| under(name, "backbone")).collect();
         save_file(&trunk, HashMap::new(), &path).unwrap();
-        let report = load_network(&network(&registry, 4), &path, &registry, "fcn_resnet50", true).unwrap();
+        let report = load_network(&network(&registry, 4), &path, networks, "fcn_resnet50", true).unwrap();
         assert_eq!((report.matched, report.reinitialised.len()), (trunk.len(), store.entries().len() - trunk.len()));
         // The network's own file is taken as it is; a part of the trunk is refused.
         let (store, path) = (network(&registry, 3), folder.path().join("own.safetensors"));
         save_file(&store.tensors(), HashMap::new(), &path).unwrap();
         let target = network(&registry, 4);
         assert_eq!(
-            load_network(&target, &path, &registry, "fcn_resnet50", true).unwrap().matched,
+            load_network(&target, &path, networks, "fcn_resnet50", true).unwrap().matched,
             store.entries().len()
         );
         let few: Vec<_> = classifier.store().tensors().into_iter().take(20).collect();
         save_file(&few, HashMap::new(), &path).unwrap();
-        let message = load_network(&target, &path, &registry, "fcn_resnet50", true).unwrap_err().to_string();
+        let message = load_network(&target, &path, networks, "fcn_resnet50", true).unwrap_err().to_string();
         assert!(message.contains("backbone.layer4.2.conv3.weight") && message.contains("missing"), "{message}");
     }
 }

@@ -1,7 +1,21 @@
 //! Weights that somebody published, by name: where they are and what they expect of an image.
 //!
 //! Each component's file holds the table of its own (`pub const WEIGHTS: &[PublishedWeights]`), and
-//! [`crate::Registry::builtin`] puts them together. Facts are those of the publisher's own configuration.
+//! [`crate::builtin`] puts them together. Facts are those of the publisher's own configuration.
+
+use std::sync::Arc;
+
+use mga_registry::{Entry, Kind};
+
+/// The kind of component that `model.weights` names.
+#[derive(Debug)]
+pub struct Weights;
+
+impl Kind for Weights {
+    type Item = PublishedWeights;
+    const TITLE: &'static str = "published weights";
+    const KEY: &'static str = "model.weights";
+}
 
 /// Weights that somebody published: where they are and what they expect.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -58,6 +72,15 @@ impl PublishedWeights {
         renames: &[],
         default: true,
     };
+
+    /// Returns them as they are registered.
+    #[must_use]
+    pub fn entry(self) -> Entry<Weights> {
+        let Self { name, component, size, classes, licence, .. } = self;
+        let licence = if licence.is_empty() { "a licence that is not known" } else { licence };
+        let about = format!("{component}, {classes} classes, images of {size} px; {licence}");
+        Entry::<Weights>::new(name, about, Arc::new(self))
+    }
 }
 
 /// The shorter side that an image is resized to, so that a square of `size` pixels is the share `crop_pct` of it: timm
@@ -71,16 +94,17 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::Registry;
+    use crate::{Networks, builtin};
 
     /// `scripts/weights/timm_configurations.py` writes the file from timm's own tables.
     #[test]
     fn every_published_classifier_is_preprocessed_as_timm_does() {
         let timm: Value = serde_json::from_str(include_str!("timm.json")).unwrap();
         let timm = timm["weights"].as_array().unwrap();
-        let registry = Registry::builtin();
+        let registry = builtin();
+        let networks = Networks::of(&registry);
         let of_timm = |weights: &&PublishedWeights| weights.repo.starts_with("timm/");
-        let ours: Vec<&PublishedWeights> = registry.weights().iter().filter(of_timm).collect();
+        let ours: Vec<&PublishedWeights> = networks.weights().filter(of_timm).collect();
         assert_eq!(ours.len(), timm.len(), "a published name is missing in timm.json");
         for weights in ours {
             let facts = timm.iter().find(|facts| facts["name"] == weights.name).expect(weights.name);
@@ -100,7 +124,7 @@ mod tests {
                 "test_crop_pct": facts["test_crop_pct"],
             });
             assert_eq!(&known, facts, "{}", weights.name);
-            assert_eq!(registry.architecture(facts["architecture"].as_str().unwrap()), Some(weights.component));
+            assert_eq!(networks.architecture(facts["architecture"].as_str().unwrap()), Some(weights.component));
         }
     }
 

@@ -9,27 +9,25 @@ use mga_core::ops::{self, Attention};
 use mga_core::parameter::{Kind, Parameter, ParameterId, ParameterStore, under};
 use mga_core::random::Generator;
 use mga_core::tape::{Phase, Tape, Value};
-use mga_models::{BackboneEntry, Input, MgaModel, ModelSettings, Registry, StageId, weights};
+use mga_models::{Backbones, MgaModel, ModelSettings, StageId, builtin, weights};
+use mga_registry::Entry;
 
 /// The side of the images: at 64, and for Inception v3 at 107, the deepest batch norms still see eight positions.
-fn side(entry: &BackboneEntry) -> usize {
+fn side(entry: &Entry<Backbones>) -> usize {
     if entry.name == "inception_v3" { 107 } else { 64 }
 }
 
 const LABELS: [u32; 2] = [2, 0];
 
-fn model(entry: &BackboneEntry, seed: u64, dtype: DType, freeze_through: Option<String>) -> MgaModel {
+fn model(entry: &Entry<Backbones>, seed: u64, dtype: DType, freeze_through: Option<String>) -> MgaModel {
     let settings = ModelSettings {
-        classes: 3,
-        input: Input::Image,
         attention: Attention::Residual,
-        residual_weights: (0.5, 0.5),
         mask_guidance: true,
         freeze_through,
-        freeze_norm: false,
         dropout: Some(0.0),
+        ..ModelSettings::new(entry.name.as_str(), 3)
     };
-    MgaModel::new(entry, settings, ParameterStore::new(seed, dtype, &Device::Cpu)).unwrap()
+    MgaModel::new(&builtin(), settings, ParameterStore::new(seed, dtype, &Device::Cpu)).unwrap()
 }
 
 fn images(side: usize) -> Tensor {
@@ -106,13 +104,13 @@ fn step_lowers_the_loss(model: &MgaModel, images: &Tensor) {
     }
 }
 
-fn file_gives_the_same_model(entry: &BackboneEntry, model: &MgaModel, fresh: &MgaModel, images: &Tensor) {
+fn file_gives_the_same_model(entry: &Entry<Backbones>, model: &MgaModel, fresh: &MgaModel, images: &Tensor) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("weights.safetensors");
     weights::save_file(&model.store().tensors(), HashMap::new(), &path).unwrap();
     let wanted = evaluate(model, images);
     assert_ne!(evaluate(fresh, images), wanted, "another seed");
-    let report = weights::load_file(fresh.store(), &path, entry.renames, true).unwrap();
+    let report = weights::load_file(fresh.store(), &path, entry.item.renames(), true).unwrap();
     assert_eq!(report.matched, model.store().entries().len());
     assert_eq!(evaluate(fresh, images), wanted);
 }
@@ -149,7 +147,7 @@ fn stages_divide_the_network(model: &MgaModel, images: &Tensor) {
 
 #[test]
 fn trains_saves_loads_and_taps() {
-    for entry in Registry::builtin().backbones() {
+    for entry in builtin().all::<Backbones>() {
         let images = images(side(entry));
         let start = std::time::Instant::now();
         println!("{}", entry.name);

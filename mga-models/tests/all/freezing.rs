@@ -5,21 +5,17 @@ use candle_core::{DType, Device, Tensor};
 use mga_core::ops::Attention;
 use mga_core::parameter::{Kind, Parameter, ParameterStore};
 use mga_core::tape::{Phase, Tape};
-use mga_models::{Input, MgaModel, ModelSettings, Registry, Result};
+use mga_models::{MgaModel, ModelSettings, Result, builtin};
 
 fn model(freeze_through: Option<&str>, freeze_norm: bool) -> Result<MgaModel> {
     let settings = ModelSettings {
-        classes: 3,
-        input: Input::Image,
         attention: Attention::Residual,
-        residual_weights: (0.5, 0.5),
         mask_guidance: true,
         freeze_through: freeze_through.map(str::to_owned),
         freeze_norm,
-        dropout: None,
+        ..ModelSettings::new("resnet18", 3)
     };
-    let registry = Registry::builtin();
-    MgaModel::new(registry.backbone("resnet18").unwrap(), settings, ParameterStore::new(1, DType::F32, &Device::Cpu))
+    MgaModel::new(&builtin(), settings, ParameterStore::new(1, DType::F32, &Device::Cpu))
 }
 
 fn frozen_stage(name: &str) -> bool {

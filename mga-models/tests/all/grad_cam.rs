@@ -2,6 +2,7 @@
 //! attention of the same cases, CBAM's gate among them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
 use mga_core::nn::{BatchNorm2d, Conv2d, ConvInit};
@@ -11,7 +12,10 @@ use mga_core::random::Generator;
 use mga_core::tape::{Tape, Value};
 use mga_models::backbone::run_stages;
 use mga_models::head::HeadKind;
-use mga_models::{Backbone, BackboneEntry, Input, MgaModel, ModelSettings, Registry, Result, Stage, StageId, grad_cam};
+use mga_models::{
+    Backbone, Backbones, MgaModel, ModelSettings, RegisteredBackbone, Result, Stage, StageId, builtin, grad_cam,
+};
+use mga_registry::{Entry, OwnSettings};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -50,26 +54,26 @@ impl Backbone for OneConvolution {
     }
 }
 
-fn build(mut builder: Builder<'_>) -> Result<Box<dyn Backbone>> {
-    let conv = Conv2d::new(builder.pp("conv"), (3, 4), (1, 1), Conv2dSettings::default(), ConvInit::FanIn)?;
-    let stage = Stage { name: "conv".to_owned(), prefixes: vec!["conv".to_owned()], channels: 4 };
-    Ok(Box::new(OneConvolution(vec![stage], conv)))
+struct One {
+    relu: bool,
+}
+
+impl RegisteredBackbone for One {
+    fn build(&self, mut builder: Builder<'_>, _: OwnSettings<'_>) -> Result<Box<dyn Backbone>> {
+        let conv = Conv2d::new(builder.pp("conv"), (3, 4), (1, 1), Conv2dSettings::default(), ConvInit::FanIn)?;
+        let stage = Stage { name: "conv".to_owned(), prefixes: vec!["conv".to_owned()], channels: 4 };
+        Ok(Box::new(OneConvolution(vec![stage], conv)))
+    }
+
+    fn head(&self) -> HeadKind {
+        HeadKind::Linear { relu: self.relu, dropout: 0.0, name: "classifier" }
+    }
 }
 
 fn model(attention: Attention, relu: bool, classes: usize) -> MgaModel {
-    let head = HeadKind::Linear { relu, dropout: 0.0, name: "classifier" };
-    let entry = BackboneEntry { name: "one", about: "one", build, head, renames: &[], freeze_through: None };
-    let settings = ModelSettings {
-        classes,
-        input: Input::Image,
-        attention,
-        residual_weights: (0.5, 0.5),
-        mask_guidance: true,
-        freeze_through: None,
-        freeze_norm: false,
-        dropout: None,
-    };
-    MgaModel::new(&entry, settings, ParameterStore::new(1, DType::F64, &Device::Cpu)).unwrap()
+    let registry = builtin().with(Entry::<Backbones>::new("one", "", Arc::new(One { relu })));
+    let settings = ModelSettings { attention, mask_guidance: true, ..ModelSettings::new("one", classes) };
+    MgaModel::new(&registry, settings, ParameterStore::new(1, DType::F64, &Device::Cpu)).unwrap()
 }
 
 fn numbers(tensor: &Tensor) -> Vec<f64> {
@@ -125,12 +129,12 @@ fn without_attention_it_is_the_class_activation_map() {
 
 #[test]
 fn every_backbone_has_one() {
-    let registry = Registry::builtin();
+    let registry = builtin();
     for name in ["resnet18", "densenet121", "vgg16", "mobilenet_v2", "conv4", "efficientnet_lite0"] {
         let settings = ModelSettings { dropout: Some(0.0), ..model(Attention::None, false, 3).settings().clone() };
-        let settings = ModelSettings { mask_guidance: false, ..settings };
+        let settings = ModelSettings { mask_guidance: false, backbone: name.into(), ..settings };
         let store = ParameterStore::new(1, DType::F32, &Device::Cpu);
-        let model = MgaModel::new(registry.backbone(name).unwrap(), settings, store).unwrap();
+        let model = MgaModel::new(&registry, settings, store).unwrap();
         let mut generator = Generator::new(1, "images", &[]);
         let images: Vec<f32> = (0..3 * 64 * 64).map(|_| generator.normal() as f32).collect();
         let mut tape = Tape::eval();

@@ -4,27 +4,22 @@
 use candle_core::{DType, Device};
 use mga_core::ops::Attention;
 use mga_core::parameter::{Kind, ParameterStore};
-use mga_models::{Input, MgaModel, ModelSettings, Registry};
+use mga_models::{Backbones, MgaModel, ModelSettings, builtin};
 
 #[test]
 fn each_backbone_keeps_its_keys() {
-    for entry in Registry::builtin().backbones() {
+    for entry in builtin().all::<Backbones>() {
         let settings = ModelSettings {
-            classes: 10,
-            input: Input::Image,
             attention: Attention::Residual,
-            residual_weights: (0.5, 0.5),
             mask_guidance: true,
-            freeze_through: None,
-            freeze_norm: false,
-            dropout: None,
+            ..ModelSettings::new(entry.name.as_str(), 10)
         };
-        let model = MgaModel::new(entry, settings, ParameterStore::new(0, DType::F32, &Device::Cpu)).unwrap();
+        let model = MgaModel::new(&builtin(), settings, ParameterStore::new(0, DType::F32, &Device::Cpu)).unwrap();
         let line = |p: &mga_core::parameter::Parameter| {
             let kind = if p.kind() == Kind::Buffer { " (kept, not learnt)" } else { "" };
             format!("{} {:?}{kind}", p.name(), p.tensor().dims())
         };
         let keys: Vec<String> = model.store().entries().iter().map(line).collect();
-        insta::assert_snapshot!(entry.name, keys.join("\n"));
+        insta::assert_snapshot!(entry.name.as_str(), keys.join("\n"));
     }
 }

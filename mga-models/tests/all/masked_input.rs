@@ -1,35 +1,42 @@
 //! Networks that are shown masks: the mask as a fourth channel of the first convolution, and the image times the mask.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
 use mga_core::loss::cross_entropy;
-use mga_core::ops::{self, Attention};
-use mga_core::parameter::{MASK_CHANNEL, ParameterStore};
+use mga_core::nn::{BatchNorm2d, Conv2d, ConvInit};
+use mga_core::ops;
+use mga_core::parameter::{Builder, MASK_CHANNEL, ParameterStore};
 use mga_core::random::Generator;
-use mga_core::tape::{Engine, Tape};
-use mga_models::{BackboneEntry, Input, MgaModel, ModelSettings, Registry, weights};
+use mga_core::tape::{Engine, Tape, Value};
+use mga_models::{
+    Backbone, Backbones, Input, MgaModel, ModelSettings, Networks, RegisteredBackbone, Stage, StageId, builtin, weights,
+};
+use mga_registry::{Entry, OwnSettings, Registry};
+use serde_json::Map;
 
 const LABELS: [u32; 2] = [2, 0];
 const SIDE: usize = 64;
 
-fn try_model(entry: &BackboneEntry, input: Input, frozen: bool, dtype: DType) -> mga_models::Result<MgaModel> {
+fn try_model(
+    registry: &Registry,
+    name: &str,
+    input: Input,
+    frozen: bool,
+    dtype: DType,
+) -> mga_models::Result<MgaModel> {
     let settings = ModelSettings {
-        classes: 3,
         input,
-        attention: Attention::None,
-        residual_weights: (0.5, 0.5),
-        mask_guidance: false,
-        freeze_through: frozen
-            .then(|| if entry.name.starts_with("densenet") { "transition1" } else { "layer1" }.to_owned()),
-        freeze_norm: false,
+        freeze_through: frozen.then(|| if name.starts_with("densenet") { "transition1" } else { "layer1" }.to_owned()),
         dropout: Some(0.0),
+        ..ModelSettings::new(name, 3)
     };
-    MgaModel::new(entry, settings, ParameterStore::new(1, dtype, &Device::Cpu))
+    MgaModel::new(registry, settings, ParameterStore::new(1, dtype, &Device::Cpu))
 }
 
 fn model(name: &str, input: Input, frozen: bool) -> MgaModel {
-    try_model(Registry::builtin().backbone(name).unwrap(), input, frozen, DType::F32).unwrap()
+    try_model(&builtin(), name, input, frozen, DType::F32).unwrap()
 }
 
 fn noise(purpose: &str, channels: usize) -> Tensor {
@@ -50,7 +57,9 @@ fn every_family_takes_a_fourth_channel() {
     for name in names {
         // Without its classifier, which takes longest to draw.
         let mut store = ParameterStore::new(1, DType::F32, &Device::Cpu);
-        let backbone = (Registry::builtin().backbone(name).unwrap().build)(store.root().with_mask_channel()).unwrap();
+        let (registry, none) = (builtin(), Map::new());
+        let entry = Networks::of(&registry).backbone(name).unwrap();
+        let backbone = entry.build(store.root().with_mask_channel(), OwnSettings::new("model", &none)).unwrap();
         assert!(!backbone.stages().is_empty());
         let first = store.entries().first().unwrap().tensor();
         let mask = store.get(MASK_CHANNEL).unwrap().tensor();
@@ -104,8 +113,7 @@ fn a_frozen_stem_learns_to_see_the_mask() {
         assert!(!row.frozen && row.parameters == before.elem_count());
 
         // A file of ours has the channel, and gives the same network.
-        let fresh =
-            try_model(Registry::builtin().backbone(name).unwrap(), Input::ImageAndMask, false, DType::F32).unwrap();
+        let fresh = try_model(&builtin(), name, Input::ImageAndMask, false, DType::F32).unwrap();
         let file: HashMap<_, _> = model.store().tensors().into_iter().collect();
         assert!(weights::load_tensors(fresh.store(), file, &[], true).unwrap().reinitialised.is_empty());
         assert_eq!(logits(&fresh, &images, &masks), logits(&model, &images, &masks));
@@ -117,8 +125,7 @@ fn a_frozen_stem_learns_to_see_the_mask() {
 fn the_gradient_of_the_fourth_channel_is_right() {
     let (images, masks) = (noise("images", 3).to_dtype(DType::F64).unwrap(), noise("masks", 1));
     for engine in [Engine::Kernels, Engine::Composed] {
-        let model = try_model(Registry::builtin().backbone("resnet18").unwrap(), Input::ImageAndMask, true, DType::F64)
-            .unwrap();
+        let model = try_model(&builtin(), "resnet18", Input::ImageAndMask, true, DType::F64).unwrap();
         let mask = model.store().get(MASK_CHANNEL).unwrap();
         let loss = || {
             let mut tape = Tape::train(0, 0).with_engine(engine);
@@ -165,32 +172,34 @@ fn a_masked_image_is_the_image_times_the_mask() {
 
 #[test]
 fn a_backbone_that_does_not_say_what_takes_the_images_is_refused() {
-    let plain = Registry::builtin().backbone("conv4").unwrap().to_owned();
-    // A stage of it alone, without the mark.
-    let entry = BackboneEntry { build: |builder| unmarked(builder), name: "unmarked", ..plain };
-    let message = try_model(&entry, Input::ImageAndMask, false, DType::F32).err().unwrap().to_string();
+    let registry = builtin().with(Entry::<Backbones>::new("unmarked", "", Arc::new(Unmarking)));
+    let message = try_model(&registry, "unmarked", Input::ImageAndMask, false, DType::F32).err().unwrap().to_string();
     assert!(message.contains("unmarked") && message.contains("of_images"), "{message}");
 }
 
-/// A backbone whose builder never hears that the mask is wanted, as one that does not mark its first convolution.
-fn unmarked(builder: mga_core::parameter::Builder<'_>) -> mga_models::Result<Box<dyn mga_models::Backbone>> {
-    use mga_core::nn::{BatchNorm2d, Conv2d, ConvInit};
-    use mga_core::tape::Value;
-    use mga_models::{Backbone, Stage, StageId};
-    struct Unmarked(Vec<Stage>, Conv2d);
-    impl Backbone for Unmarked {
-        fn stages(&self) -> &[Stage] {
-            &self.0
-        }
-        fn forward(&self, tape: &mut Tape, images: Value, _: &[StageId]) -> mga_models::Result<Vec<Value>> {
-            Ok(vec![self.1.forward(tape, images)?])
-        }
-        fn norms(&self) -> Vec<&BatchNorm2d> {
-            vec![]
-        }
+/// A backbone that does not mark its first convolution.
+struct Unmarking;
+
+impl RegisteredBackbone for Unmarking {
+    fn build(&self, mut builder: Builder<'_>, _: OwnSettings<'_>) -> mga_models::Result<Box<dyn Backbone>> {
+        let conv = Conv2d::new(builder.pp("conv"), (3, 4), (1, 1), ops::Conv2dSettings::default(), ConvInit::FanIn)?;
+        let stage = Stage { name: "conv".to_owned(), prefixes: vec!["conv".to_owned()], channels: 4 };
+        Ok(Box::new(Unmarked(vec![stage], conv)))
     }
-    let mut builder = builder;
-    let conv = Conv2d::new(builder.pp("conv"), (3, 4), (1, 1), ops::Conv2dSettings::default(), ConvInit::FanIn)?;
-    let stage = Stage { name: "conv".to_owned(), prefixes: vec!["conv".to_owned()], channels: 4 };
-    Ok(Box::new(Unmarked(vec![stage], conv)))
+}
+
+struct Unmarked(Vec<Stage>, Conv2d);
+
+impl Backbone for Unmarked {
+    fn stages(&self) -> &[Stage] {
+        &self.0
+    }
+
+    fn forward(&self, tape: &mut Tape, images: Value, _: &[StageId]) -> mga_models::Result<Vec<Value>> {
+        Ok(vec![self.1.forward(tape, images)?])
+    }
+
+    fn norms(&self) -> Vec<&BatchNorm2d> {
+        vec![]
+    }
 }

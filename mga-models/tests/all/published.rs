@@ -2,31 +2,22 @@
 use std::collections::HashMap;
 
 use candle_core::{DType, Device, Tensor};
-use mga_core::ops::Attention;
 use mga_core::parameter::ParameterStore;
 use mga_models::weights::{load_tensors, rename_back};
-use mga_models::{Input, MgaModel, ModelSettings, Registry};
+use mga_models::{MgaModel, ModelSettings, Networks, builtin};
+use mga_registry::Registry;
 
 fn model(registry: &Registry, backbone: &str, seed: u64) -> MgaModel {
-    let settings = ModelSettings {
-        classes: 10,
-        input: Input::Image,
-        attention: Attention::None,
-        residual_weights: (0.5, 0.5),
-        mask_guidance: false,
-        freeze_through: None,
-        freeze_norm: false,
-        dropout: None,
-    };
-    MgaModel::new(registry.backbone(backbone).unwrap(), settings, ParameterStore::new(seed, DType::F32, &Device::Cpu))
-        .unwrap()
+    let settings = ModelSettings::new(backbone, 10);
+    MgaModel::new(registry, settings, ParameterStore::new(seed, DType::F32, &Device::Cpu)).unwrap()
 }
 
 /// The names that timm gives the entries of `name`'s model, and back into another model of that kind.
 fn there_and_back(name: &str, expected: &[(&str, &[usize])]) {
-    let registry = Registry::builtin();
-    let published = registry.published(name).unwrap();
-    let own = registry.backbone(published.component).unwrap().renames;
+    let registry = builtin();
+    let networks = Networks::of(&registry);
+    let published = networks.published(name).unwrap();
+    let own = networks.backbone(published.component).unwrap().renames();
     let source = model(&registry, published.component, 1);
     let mut file: HashMap<String, Tensor> = HashMap::new();
     for (ours, tensor) in source.store().tensors() {
@@ -44,7 +35,7 @@ fn there_and_back(name: &str, expected: &[(&str, &[usize])]) {
         assert_eq!(file[*key].dims(), *dims, "{key}");
     }
     let target = model(&registry, published.component, 2);
-    let report = load_tensors(target.store(), file, &registry.renames(published.component), true).unwrap();
+    let report = load_tensors(target.store(), file, &networks.renames(published.component), true).unwrap();
     assert_eq!(report.matched, source.store().entries().len(), "{report}");
     for (a, b) in source.store().entries().iter().zip(target.store().entries()) {
         let sum = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
@@ -76,16 +67,17 @@ fn vgg16() {
 
 #[test]
 fn densenet121_as_torchvision_publishes_it() {
-    let registry = Registry::builtin();
+    let registry = builtin();
+    let networks = Networks::of(&registry);
     let (source, target) = (model(&registry, "densenet121", 1), model(&registry, "densenet121", 2));
-    let own = registry.backbone("densenet121").unwrap().renames;
+    let own = networks.backbone("densenet121").unwrap().renames();
     let named = |ours: &str| rename_back(ours, own, |_| true);
     let file: HashMap<_, _> = source.store().tensors().into_iter().map(|(ours, t)| (named(&ours), t)).collect();
     for name in ["denseblock1.denselayer1.norm.1.running_mean", "denseblock4.denselayer16.conv.2.weight", "norm5.bias"]
     {
         assert!(file.contains_key(&format!("features.{name}")), "{name}");
     }
-    let report = load_tensors(target.store(), file, &registry.renames("densenet121"), true).unwrap();
+    let report = load_tensors(target.store(), file, &networks.renames("densenet121"), true).unwrap();
     assert_eq!(report.matched, source.store().entries().len(), "{report}");
     let of = |model: &MgaModel, name: &str| {
         model.store().get(name).unwrap().tensor().flatten_all().unwrap().to_vec1::<f32>()

@@ -12,10 +12,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
-use mga_core::ops::Attention;
 use mga_core::parameter::ParameterStore;
 use mga_models::weights::{self, Converted, StoredTensor, convert, write_converted};
-use mga_models::{Input, MgaModel, ModelSettings, Registry};
+use mga_models::{MgaModel, ModelSettings, Networks, builtin};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
@@ -203,25 +202,16 @@ fn renamed(
     backbone: &str,
     uses: impl Fn(&str) -> bool,
 ) -> (MgaModel, std::collections::BTreeMap<String, StoredTensor>) {
-    let registry = Registry::builtin();
-    let entry = registry.backbone(backbone).unwrap();
-    let settings = ModelSettings {
-        classes: 4,
-        input: Input::Image,
-        attention: Attention::None,
-        residual_weights: (0.5, 0.5),
-        mask_guidance: false,
-        freeze_through: None,
-        freeze_norm: false,
-        dropout: None,
-    };
-    let model = MgaModel::new(entry, settings, ParameterStore::new(1, DType::F32, &Device::Cpu)).unwrap();
+    let registry = builtin();
+    let renames = Networks::of(&registry).backbone(backbone).unwrap().renames();
+    let settings = ModelSettings::new(backbone, 4);
+    let model = MgaModel::new(&registry, settings, ParameterStore::new(1, DType::F32, &Device::Cpu)).unwrap();
     let stored = |tensor: &Tensor| StoredTensor {
         dtype: safetensors::Dtype::F32,
         shape: tensor.dims().to_vec(),
         data: tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap().iter().flat_map(|v| v.to_le_bytes()).collect(),
     };
-    let foreign = |name: &str| weights::rename_back(name, entry.renames, &uses);
+    let foreign = |name: &str| weights::rename_back(name, renames, &uses);
     let tensors = model.store().tensors().iter().map(|(name, tensor)| (foreign(name), stored(tensor))).collect();
     (model, tensors)
 }

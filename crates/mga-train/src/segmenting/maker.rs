@@ -1,17 +1,20 @@
 //! A segmenter opened from its settings, ready to make masks of pictures.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Mutex;
 
 use candle_core::{DType, Device};
 use mga_core::parameter::ParameterStore;
 use mga_data::error::Result;
 use mga_data::masks::MaskMaker;
 use mga_data::{Mask, Picture};
-use mga_experiment::{ClassName, Components, SegmenterSettings, nearest};
+use mga_experiment::{ClassName, Components, Experiment, SegmenterSettings, nearest};
 use mga_models::weights::load_network;
 use mga_models::weights::published::IMAGENET;
-use mga_models::{ForegroundSettings, NetworkSegmenter, Segmenter, SegmenterEntry};
-use serde_json::json;
+use mga_models::{ForegroundSettings, NetworkSegmenter, RegisteredNetwork, RegisteredSegmenter, Segmenter, Segmenters};
+use mga_registry::OwnSettings;
+use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::provenance::{Provenance, TrainedOn};
@@ -21,6 +24,9 @@ use crate::file_hashes::hex;
 
 /// Classes of torchvision's segmentation weights (PASCAL VOC with its background).
 const VOC_CLASSES: usize = 21;
+
+/// Where an experiment has the settings of a segmenter itself; reference masks have them in a table of their own.
+const OPTIONS: &str = "data.masks.segmenter.options";
 
 /// Raised where masks of the same settings come out otherwise than before: cached ones are then made anew.
 const VERSION: u32 = 1;
@@ -47,38 +53,34 @@ impl Maker {
         components: &Components,
         device: &Device,
     ) -> anyhow::Result<Self> {
-        if let Some(entry) = components.registry.weightless(name) {
-            anyhow::ensure!(settings.weights.is_none(), "`{name}` has no weights to load; leave them out");
-            let options = serde_json::Value::Object(settings.options.clone());
-            let segmenter = (entry.build)(&options)?;
-            // A rule with a threshold for each image must see the whole image, and sees the same in its mirror image.
-            let resolved = json!({ "options": options, "threshold": settings.threshold });
-            let provenance = provenance(entry.name, None, resolved, None);
-            let (view, threshold) = (View::whole(), settings.threshold);
-            return Ok(Self { name: entry.name, segmenter, view, threshold, device: device.clone(), provenance });
-        }
-        let Some(entry) = components.registry.segmenter(name) else {
-            let known = components.registry.weightless_segmenters().iter().map(|entry| entry.name);
-            let known: Vec<&str> =
-                known.chain(components.registry.segmenters().iter().map(|entry| entry.name)).collect();
+        let Some(entry) = components.kinds.get::<Segmenters>(name) else {
+            let known: Vec<&str> = components.networks().segmenter_names().collect();
             anyhow::bail!("no segmenter is called `{name}`; expected file, alpha, {}", known.join(", "));
         };
-        anyhow::ensure!(
-            settings.options.is_empty(),
-            "`{name}` is a network and has no options; they belong to segmenters without weights"
-        );
-        Self::network(entry, settings, components, device)
+        let rule = match entry.item.as_ref() {
+            RegisteredSegmenter::Network(network) => {
+                return Self::network(name, network.as_ref(), settings, components, device);
+            }
+            RegisteredSegmenter::Rule(rule) => rule,
+        };
+        anyhow::ensure!(settings.weights.is_none(), "`{name}` has no weights to load; leave them out");
+        let segmenter = rule.build(OwnSettings::new(OPTIONS, &settings.options))?;
+        // A rule with a threshold for each image must see the whole image, and sees the same in its mirror image.
+        let resolved = json!({ "options": settings.options, "threshold": settings.threshold });
+        let provenance = provenance(name, None, resolved, None);
+        let (view, threshold) = (View::whole(), settings.threshold);
+        Ok(Self { name: lasting(name), segmenter, view, threshold, device: device.clone(), provenance })
     }
 
     fn network(
-        entry: &SegmenterEntry,
+        name: &str,
+        entry: &dyn RegisteredNetwork,
         settings: &SegmenterSettings,
         components: &Components,
         device: &Device,
     ) -> anyhow::Result<Self> {
-        let name = entry.name;
         let Some(named) = &settings.weights else {
-            let by_name = match components.registry.published_for(name) {
+            let by_name = match components.networks().published_for(name) {
                 known if known.is_empty() => String::new(),
                 known => format!(", or by name: {}", known.join(", ")),
             };
@@ -105,8 +107,9 @@ impl Maker {
         );
         let foreground = foreground(&settings.foreground, known, classes)?;
         let mut store = ParameterStore::new(0, DType::F32, device);
-        let mut network = (entry.build)(store.root(), classes)?;
-        let report = load_network(&store, &found.file, &components.registry, name, true)?;
+        let options = own_settings(name, &settings.options, run)?;
+        let mut network = entry.build(store.root(), classes, OwnSettings::new(OPTIONS, &options))?;
+        let report = load_network(&store, &found.file, components.networks(), name, true)?;
         anyhow::ensure!(
             report.reinitialised.iter().all(|fresh| fresh.file.is_some()),
             "{}: these are weights of the classifier that {name} is built on, and know no masks; start training from them \
@@ -133,10 +136,13 @@ impl Maker {
         let mean = settings.mean.or(run.and_then(|run| run.data.mean)).or(theirs.map(|theirs| theirs.mean));
         let std = settings.std.or(run.and_then(|run| run.data.std)).or(theirs.map(|theirs| theirs.std));
         let (mean, std) = (mean.unwrap_or(IMAGENET.0), std.unwrap_or(IMAGENET.1));
-        let resolved = json!({
+        let mut resolved = json!({
             "classes": classes, "class_names": names, "foreground": foreground, "threshold": settings.threshold,
             "tile": tile, "overlap": overlap, "scales": settings.scales, "flip": settings.flip, "mean": mean, "std": std,
         });
+        if !options.is_empty() {
+            resolved["options"] = json!(options);
+        }
         let trained_on = match &found.run {
             Some((run, _)) => Some(TrainedOn { run: run.clone(), images: weights::written_images(run)? }),
             None => None,
@@ -145,7 +151,14 @@ impl Maker {
         let foreground = ForegroundSettings { classes: foreground, threshold: None };
         let segmenter = Box::new(NetworkSegmenter::new(network, mean, std, foreground)?);
         let view = View { tile, overlap, scales, flip };
-        Ok(Self { name, segmenter, view, threshold: settings.threshold, device: device.clone(), provenance })
+        Ok(Self {
+            name: lasting(name),
+            segmenter,
+            view,
+            threshold: settings.threshold,
+            device: device.clone(),
+            provenance,
+        })
     }
 
     /// What it was made from.
@@ -171,6 +184,34 @@ impl MaskMaker for Maker {
         }
         Ok(mask)
     }
+}
+
+/// The same name for as long as the program runs, as names of mask sources are. Each is kept once.
+fn lasting(name: &str) -> &'static str {
+    static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    let mut names = NAMES.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if let Some(known) = names.get(name) {
+        return known;
+    }
+    let kept: &'static str = Box::leak(name.to_owned().into_boxed_str());
+    names.insert(kept);
+    kept
+}
+
+/// The settings of a network itself: those that it was trained with, where a run of ours says so, and over them `options`.
+fn own_settings(
+    name: &str,
+    options: &Map<String, Value>,
+    run: Option<&Experiment>,
+) -> anyhow::Result<Map<String, Value>> {
+    let mut settings = run.map(|run| run.model.settings.clone()).unwrap_or_default();
+    for (key, value) in options {
+        if let Some(trained) = settings.get(key).filter(|trained| *trained != value) {
+            anyhow::bail!("{OPTIONS}.{key}: {value}, but `{name}` was trained with {trained}; leave it out");
+        }
+        settings.insert(key.clone(), value.clone());
+    }
+    Ok(settings)
 }
 
 /// The classes of the mask, by number: those that are named, else all but the first.

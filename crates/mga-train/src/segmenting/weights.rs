@@ -55,7 +55,7 @@ pub(super) fn find(named: &str, segmenter: &str, components: &Components) -> any
     }
     let shown = path.display();
     if !path.is_dir() && weights_source::is_name(named) {
-        let found = weights_source::find(named, segmenter, &components.registry, &components.hub);
+        let found = weights_source::find(named, segmenter, components.networks(), &components.hub);
         let found = found
             .with_context(|| format!("{named}: there is no such file or folder, so it was looked for on the hub"))?;
         let about = found.with_context(|| format!("`{named}` names no weights"))?;

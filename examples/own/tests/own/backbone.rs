@@ -6,23 +6,20 @@ use mga_core::ops::Attention;
 use mga_core::parameter::ParameterStore;
 use mga_core::random::Generator;
 use mga_core::tape::Tape;
-use mga_models::{Error, Input, MgaModel, ModelSettings, Registry, Result};
-use mga_own::backbone::STRIDED;
+use mga_models::{MgaModel, ModelSettings, Result, builtin};
+use mga_own::backbone::entry;
+use mga_registry::Choice;
+use serde_json::json;
 
 /// The losses of `steps` steps on eight images of noise, each with a mask of noise, that are to be learnt by heart.
-fn train(registry: &Registry, backbone: &str, steps: u64) -> Result<Vec<f32>> {
-    let entry = registry.backbone(backbone).ok_or_else(|| Error::settings(format!("no backbone `{backbone}`")))?;
+fn train(width: usize, steps: u64) -> Result<Vec<f32>> {
+    let registry = builtin().with(entry());
     let settings = ModelSettings {
-        classes: 4,
-        input: Input::Image,
         attention: Attention::Residual,
-        residual_weights: (0.5, 0.5),
         mask_guidance: true,
-        freeze_through: None,
-        freeze_norm: false,
-        dropout: None,
+        ..ModelSettings::new(Choice::new("strided", json!({ "width": width })), 4)
     };
-    let model = MgaModel::new(entry, settings, ParameterStore::new(1, DType::F32, &Device::Cpu))?;
+    let model = MgaModel::new(&registry, settings, ParameterStore::new(1, DType::F32, &Device::Cpu))?;
     let images = noise("images", 3, |generator| generator.normal())?;
     let masks = noise("masks", 1, |generator| generator.uniform())?;
     let objective = MaskGuidedLoss::default();
@@ -54,10 +51,19 @@ fn noise(purpose: &str, channels: usize, draw: impl Fn(&mut Generator) -> f64) -
 }
 
 #[test]
-fn the_loss_falls_and_the_built_in_backbones_stay() -> Result<()> {
-    let registry = Registry::builtin().with_backbone(STRIDED);
-    let losses = train(&registry, STRIDED.name, 20)?;
-    assert!(losses[19] < 0.5 * losses[0], "{losses:?}");
-    assert_eq!(registry.backbones().len(), Registry::builtin().backbones().len() + 1);
+fn the_loss_falls_at_any_width() -> Result<()> {
+    let losses = [train(16, 20)?, train(24, 20)?];
+    assert!(losses.iter().all(|losses| losses[19] < 0.5 * losses[0]) && losses[0] != losses[1], "{losses:?}");
     Ok(())
+}
+
+#[test]
+fn settings_that_it_does_not_have_are_told_at_their_key() {
+    let registry = builtin().with(entry());
+    let refused = |settings| {
+        let settings = ModelSettings::new(Choice::new("strided", settings), 4);
+        MgaModel::new(&registry, settings, ParameterStore::new(1, DType::F32, &Device::Cpu)).err().unwrap().to_string()
+    };
+    assert!(refused(json!({ "width": -1 })).starts_with("model.width: "));
+    assert!(refused(json!({ "widht": 8 })).starts_with("model.widht: unknown field"));
 }

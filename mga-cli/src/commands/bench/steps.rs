@@ -10,7 +10,7 @@ use mga_core::parameter::ParameterStore;
 use mga_core::random::Generator;
 use mga_core::tape::{Tape, Value};
 use mga_experiment::Components;
-use mga_models::{Input, MgaModel, ModelSettings};
+use mga_models::{MgaModel, ModelSettings};
 
 /// Classes of the timed classifier.
 pub(super) const CLASSES: usize = 100;
@@ -83,10 +83,11 @@ pub(super) fn model(
     components: &Components,
     dropout: Option<f64>,
 ) -> anyhow::Result<MgaModel> {
-    let entry = components.registry.backbone(&setting.backbone).ok_or_else(|| {
-        let names: Vec<&str> = components.registry.backbones().iter().map(|entry| entry.name).collect();
-        anyhow::anyhow!("--backbone {}: not known; there are {}", setting.backbone, names.join(", "))
-    })?;
+    let networks = components.networks();
+    if networks.backbone(&setting.backbone).is_none() {
+        let names: Vec<&str> = networks.backbone_names().collect();
+        anyhow::bail!("--backbone {}: not known; there are {}", setting.backbone, names.join(", "));
+    }
     let attention = match setting.attention.as_deref() {
         None => Attention::None,
         Some(name) => {
@@ -94,16 +95,13 @@ pub(super) fn model(
         }
     };
     let settings = ModelSettings {
-        classes: CLASSES,
-        input: Input::Image,
         attention,
-        residual_weights: (0.5, 0.5),
         mask_guidance: setting.attention.is_some(),
         freeze_through: setting.freeze_through.clone(),
-        freeze_norm: false,
         dropout,
+        ..ModelSettings::new(setting.backbone.as_str(), CLASSES)
     };
-    Ok(MgaModel::new(entry, settings, ParameterStore::new(1, dtype, device))?)
+    Ok(MgaModel::new(&components.kinds, settings, ParameterStore::new(1, dtype, device))?)
 }
 
 /// A batch to learn from.

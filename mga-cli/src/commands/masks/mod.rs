@@ -197,13 +197,12 @@ fn segmenter_name(args: &Args, loaded: Option<&Loaded>, components: &Components)
         .weights
         .as_deref()
         .and_then(Path::to_str)
-        .and_then(|name| components.registry.published(name.split('@').next().unwrap_or(name)));
+        .and_then(|name| components.networks().published(name.split('@').next().unwrap_or(name)));
     if let Some(published) = published {
         return Ok(published.component.to_owned());
     }
     let named = loaded.and_then(|loaded| loaded.experiment.data.masks.settings.source.as_deref());
-    let known =
-        |name: &&str| components.registry.weightless(name).is_some() || components.registry.segmenter(name).is_some();
+    let known = |name: &&str| components.networks().is_segmenter(name);
     named.filter(known).map(str::to_owned).context("name a segmenter with --segmenter; `mga list` shows them")
 }
 

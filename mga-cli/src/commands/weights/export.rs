@@ -120,7 +120,7 @@ fn write(
     summary: &Value,
     components: &Components,
 ) -> anyhow::Result<()> {
-    let renames = components.registry.renames(&description.backbone);
+    let renames = components.networks().renames(&description.backbone);
     // torchvision's name of the classifier where ours is another: `fc`.
     let named = |name: String| rename_back(&name, &renames, |from| from == "fc");
     let tensors: Vec<_> = model.store().tensors().into_iter().map(|(name, tensor)| (named(name), tensor)).collect();

@@ -26,8 +26,7 @@ pub(super) fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let mut cached = cache.repos(Kind::Model);
     cached.retain(|repo| repo.files.iter().any(|(file, _)| file.ends_with(".safetensors")));
     if args.json {
-        let published: Vec<_> =
-            components.registry.weights().iter().map(|weights| published(weights, &cached)).collect();
+        let published: Vec<_> = components.networks().weights().map(|weights| published(weights, &cached)).collect();
         let cached: Vec<_> = cached.iter().map(cached_json).collect();
         let all = json!({ "cache": cache.root(), "published": published, "cached": cached });
         return Ok(print(serde_json::to_string_pretty(&all)? + "\n")?);
@@ -35,7 +34,7 @@ pub(super) fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::NOTHING);
     table.set_header(["name", "for", "images", "classes", "licence", "in the cache"]);
-    for weights in components.registry.weights() {
+    for weights in components.networks().weights() {
         let found = of(weights.repo, &cached);
         let size =
             found.iter().flat_map(|repo| &repo.files).find(|(file, _)| file == weights.file).map(|(_, size)| *size);

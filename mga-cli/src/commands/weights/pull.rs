@@ -37,9 +37,9 @@ pub(super) fn run(args: Args, components: &Components) -> anyhow::Result<()> {
 /// # Errors
 /// What [`weights_source::find`] says.
 pub(super) fn find(name: &str, components: &Components) -> anyhow::Result<WeightsFile> {
-    let registry = &components.registry;
+    let networks = components.networks();
     let id = name.split('@').next().unwrap_or(name);
-    let published = registry.published(id).or_else(|| registry.default_weights(id));
+    let published = networks.published(id).or_else(|| networks.default_weights(id));
     let (text, component) = match published {
         Some(weights) => (name.replacen(id, weights.name, 1), weights.component),
         None => {
@@ -50,6 +50,6 @@ pub(super) fn find(name: &str, components: &Components) -> anyhow::Result<Weight
             (name.to_owned(), "")
         }
     };
-    let found = weights_source::find(&text, component, registry, &components.hub)?;
+    let found = weights_source::find(&text, component, networks, &components.hub)?;
     found.ok_or_else(|| anyhow::anyhow!("`{name}` names no weights"))
 }

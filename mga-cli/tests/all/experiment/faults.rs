@@ -364,10 +364,6 @@ fn settings_that_contradict_each_other() {
             "device: unknown device `gpu`; expected `auto`, `cpu`, `cuda` or `cuda:N`",
         ),
         (
-            "eval.select_on = 'last'\nmodel.freeze_through = 'layer22'",
-            "model.freeze_through: net18 has no stage `layer22`, did you mean `layer2`?",
-        ),
-        (
             "eval.select_on = 'last'\nmodel.weights = 'imagnet'",
             "model.weights: unknown weights `imagnet`, did you mean `imagenet`?",
         ),

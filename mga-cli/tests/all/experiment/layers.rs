@@ -62,7 +62,7 @@ fn environment_and_flags_take_toml_values_and_quoted_keys() {
             &[
                 ("MGA__DATA__TRAIN__TRANSFORMS", "[{ op = 'random-crop', size = 8 }]"),
                 ("MGA__OPTIMISER__LEARNING_RATES", "{ 'classifier.' = 0.1 }"),
-                ("MGA__MODEL__WEIGHTS", "timm/densenet161.tv_in1k"),
+                ("MGA__MODEL__WEIGHTS", "me/net18"),
                 ("MGA__NAME", "'3'"),
             ],
             &[
@@ -76,7 +76,7 @@ fn environment_and_flags_take_toml_values_and_quoted_keys() {
     assert_eq!(experiment.data.train.transforms, [json!({ "op": "random-crop", "size": 8 })]);
     assert_eq!(experiment.optimiser.learning_rates["classifier."], 0.1);
     assert_eq!(experiment.optimiser.learning_rates["fc.weight"], 1.0);
-    assert_eq!(experiment.model.weights, "timm/densenet161.tv_in1k");
+    assert_eq!(experiment.model.weights, "me/net18");
     assert_eq!(experiment.name.as_deref(), Some("3"));
     assert_eq!(experiment.description.as_deref(), Some("a = b"));
     assert_eq!(experiment.data.std, Some([1.0; 3]));

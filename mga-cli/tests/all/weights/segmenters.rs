@@ -2,8 +2,9 @@
 
 use candle_core::{DType, Device};
 use mga_core::parameter::ParameterStore;
-use mga_models::Registry;
 use mga_models::weights::save_file;
+use mga_models::{Networks, builtin};
+use mga_registry::OwnSettings;
 use mga_testing::experiments::few_leaves;
 use mga_testing::stand_in::COMMIT;
 use serde_json::Value;
@@ -29,9 +30,10 @@ fn guided() -> String {
 
 /// Puts the network on the hub as its publisher has it: 150 classes, named in `config.json`, the 18th `plant`.
 fn publish(bench: &Bench) {
-    let registry = Registry::builtin();
+    let (registry, none) = (builtin(), serde_json::Map::new());
     let mut store = ParameterStore::new(1, DType::F32, &Device::Cpu);
-    (registry.segmenter("segformer_b0").unwrap().build)(store.root(), 150).unwrap();
+    let network = Networks::of(&registry).network("segformer_b0").unwrap();
+    network.build(store.root(), 150, OwnSettings::new("model", &none)).unwrap();
     let path = bench.path("made.safetensors");
     save_file(&store.tensors(), Default::default(), &path).unwrap();
     let label = |class: usize| if class == 17 { "plant".to_owned() } else { format!("thing {class}") };

@@ -202,7 +202,7 @@ fn python_list(values: &[f64; 3]) -> String {
 mod tests {
     use super::super::{AttentionDescription, Preprocessing};
     use super::*;
-    use crate::Registry;
+    use crate::{Networks, builtin};
 
     fn description(backbone: &str, kind: &str, map: bool) -> ModelDescription {
         ModelDescription {
@@ -230,12 +230,12 @@ mod tests {
     #[test]
     fn every_backbone_has_a_program_that_follows_its_attention() {
         assert_eq!(model_py(&description("tiny", "none", false)), None);
-        for entry in Registry::builtin().backbones() {
-            let program = model_py(&description(entry.name, "none", false)).unwrap();
+        for name in Networks::of(&builtin()).backbone_names() {
+            let program = model_py(&description(name, "none", false)).unwrap();
             assert!(program.contains("None") && !program.contains("self.attention"), "{program}");
-            let concat = model_py(&description(entry.name, "concat", true)).unwrap();
+            let concat = model_py(&description(name, "concat", true)).unwrap();
             assert!(concat.contains("torch.cat([f, f * a], 1)") && concat.contains("Linear(2 * "), "{concat}");
-            let multiply = model_py(&description(entry.name, "multiply", true)).unwrap();
+            let multiply = model_py(&description(name, "multiply", true)).unwrap();
             assert!(multiply.contains("self.head(self.net, f * a), a") && !multiply.contains("Linear(2"), "{multiply}");
             assert!(program.lines().all(|line| line.len() <= 120));
         }

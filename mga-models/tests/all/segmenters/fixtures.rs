@@ -3,7 +3,7 @@
 use candle_core::{DType, Tensor};
 use mga_core::tape::{Engine, Tape, Value};
 use mga_models::segmenters::{Hmsa, SegFormer, SegFormerSizes};
-use mga_models::{Registry, SegmentationNetwork};
+use mga_models::{Networks, SegmentationNetwork, builtin};
 
 use super::{CLASSES, by_formula, images};
 use crate::compare::{Comparison, Fixture, numbers};
@@ -34,8 +34,10 @@ fn hold(name: &str, dtype: DType, engine: Engine, network: impl Fn(&mut Tape, Va
 
 /// torchvision's names.
 fn torchvision(name: &str, dtype: DType, engine: Engine) {
-    let entry = *Registry::builtin().segmenter(name).unwrap();
-    let (network, _store) = by_formula(|builder| (entry.build)(builder, CLASSES), 1.0, dtype);
+    let (registry, none) = (builtin(), serde_json::Map::new());
+    let settings = mga_registry::OwnSettings::new("model", &none);
+    let entry = Networks::of(&registry).network(name).unwrap();
+    let (network, _store) = by_formula(|builder| entry.build(builder, CLASSES, settings), 1.0, dtype);
     hold(name, dtype, engine, |tape, x| {
         let output = network.forward(tape, x).unwrap();
         assert!(output.auxiliary.is_none());

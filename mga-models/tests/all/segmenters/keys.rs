@@ -2,14 +2,16 @@
 
 use candle_core::{DType, Device};
 use mga_core::parameter::{Kind, ParameterStore};
-use mga_models::Registry;
 use mga_models::weights::load_tensors;
+use mga_models::{Networks, builtin};
 
 use super::CLASSES;
 
 fn store(name: &str, classes: usize) -> ParameterStore {
     let mut store = ParameterStore::new(0, DType::F32, &Device::Cpu);
-    let network = (Registry::builtin().segmenter(name).unwrap().build)(store.root(), classes).unwrap();
+    let (registry, none) = (builtin(), serde_json::Map::new());
+    let settings = mga_registry::OwnSettings::new("model", &none);
+    let network = Networks::of(&registry).network(name).unwrap().build(store.root(), classes, settings).unwrap();
     assert_eq!(network.classes(), classes);
     store
 }

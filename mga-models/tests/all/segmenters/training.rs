@@ -7,13 +7,15 @@ use mga_core::optim::{OptimiserSettings, SgdSettings, UpdateRule};
 use mga_core::parameter::{Kind, ParameterStore};
 use mga_core::random::Generator;
 use mga_core::tape::{Tape, Value};
-use mga_models::{ForegroundSettings, NetworkSegmenter, Registry, SegmentationNetwork, Segmenter};
+use mga_models::{ForegroundSettings, NetworkSegmenter, Networks, SegmentationNetwork, Segmenter, builtin};
 
 const SIDE: usize = 64;
 
 fn build(name: &str) -> (Box<dyn SegmentationNetwork>, ParameterStore) {
     let mut store = ParameterStore::new(3, DType::F32, &Device::Cpu);
-    let network = (Registry::builtin().segmenter(name).unwrap().build)(store.root(), 2).unwrap();
+    let (registry, none) = (builtin(), serde_json::Map::new());
+    let settings = mga_registry::OwnSettings::new("model", &none);
+    let network = Networks::of(&registry).network(name).unwrap().build(store.root(), 2, settings).unwrap();
     (network, store)
 }
 

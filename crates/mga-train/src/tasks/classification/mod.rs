@@ -70,7 +70,7 @@ impl TaskRules for Classification {
             method.item.defaults(experiment, is_written);
         }
         let model = &mut experiment.model;
-        let own = known.networks.backbone(&model.backbone).and_then(|entry| entry.freeze_through);
+        let own = known.networks().backbone(&model.backbone).and_then(|backbone| backbone.freeze_through());
         if let Some(stage) = own.filter(|_| model.weights != "none" && !is_written("model.freeze_through")) {
             model.freeze_through = stage.to_owned();
         }

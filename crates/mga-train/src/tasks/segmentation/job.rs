@@ -62,7 +62,7 @@ impl Learner for Segmenter<'_> {
 impl Job for Segmenter<'_> {
     fn load_weights(&self, path: &Path) -> anyhow::Result<LoadReport> {
         let model = &self.loaded.experiment.model;
-        Ok(load_network(&self.store, path, &self.components.registry, &model.backbone, model.strict)?)
+        Ok(load_network(&self.store, path, self.components.networks(), &model.backbone, model.strict)?)
     }
 
     fn rehearse(&self) -> anyhow::Result<()> {

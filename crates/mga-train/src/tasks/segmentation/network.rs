@@ -6,6 +6,7 @@ use mga_core::tape::Tape;
 use mga_data::{Batch, Mask};
 use mga_experiment::{Components, Loaded};
 use mga_models::SegmentationNetwork;
+use mga_registry::OwnSettings;
 
 use super::data::AnnotatedData;
 use crate::tasks::class_weights::class_weights;
@@ -43,12 +44,13 @@ impl<'a> Segmenter<'a> {
     ) -> anyhow::Result<Self> {
         let experiment = &loaded.experiment;
         let name = experiment.model.backbone.as_str();
-        let entry = components.registry.segmenter(name).filter(|entry| entry.trainable);
+        let entry = components.networks().network(name).filter(|network| network.trainable());
         let message = || format!("no segmentation network `{name}` can be trained");
         let entry = entry.ok_or_else(|| loaded.error("model.backbone", message()))?;
         let classes = data.annotated.classes();
         let mut store = ParameterStore::new(experiment.seed, DType::F32, device);
-        let network = (entry.build)(store.root(), classes.len())?;
+        let own = OwnSettings::new("model", &experiment.model.settings);
+        let network = entry.build(store.root(), classes.len(), own).map_err(|error| loaded.error_in("model", error))?;
         let counts = || Ok(data.annotated.count(&data.splits.train).classes);
         let class_weights = class_weights(loaded, trains, classes, counts)?;
         Ok(Self { loaded, components, data, store, network, class_weights })

@@ -1,28 +1,7 @@
-//! Segmenters that are rules: nothing to learn, nothing to download.
+//! What the segmenters without weights share: a rule for each pixel of each image.
 
 use candle_core::{DType, Device, Tensor};
 use mga_core::{Error, Result};
-use schemars::Schema;
-
-use crate::segmenter::Segmenter;
-
-/// A segmenter without weights by name, in the registry beside the networks.
-#[derive(Clone, Copy)]
-pub struct WeightlessEntry {
-    /// The name in `[data.masks] source`.
-    pub name: &'static str,
-    /// One line for `mga list`.
-    pub about: &'static str,
-    /// JSON schema of its options.
-    pub schema: fn() -> Schema,
-    /// Builds it from its options, a JSON object.
-    pub build: fn(&serde_json::Value) -> Result<Box<dyn Segmenter>>,
-}
-
-/// Reads a segmenter's options out of the JSON object it is built with.
-pub(super) fn options<T: serde::de::DeserializeOwned>(name: &str, value: &serde_json::Value) -> Result<T> {
-    serde_json::from_value(value.clone()).map_err(|e| Error::settings(format!("options of segmenter `{name}`: {e}")))
-}
 
 /// Applies a rule to each of `images` `[N, 3, H, W]`: RGB pixels in, whether each is foreground out.
 pub(super) fn each(images: &Tensor, rule: impl Fn(&[[f64; 3]]) -> Vec<bool>) -> Result<Tensor> {
