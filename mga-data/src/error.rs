@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use mga_core::error::InvalidSetting;
+use mga_registry::SettingFault;
 
 /// Shorthand for results of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -49,6 +50,12 @@ pub enum Error {
     /// A tensor could not be made.
     #[error(transparent)]
     Tensor(#[from] candle_core::Error),
+}
+
+impl From<SettingFault> for Error {
+    fn from(SettingFault { key, what }: SettingFault) -> Self {
+        Self::setting(key, what)
+    }
 }
 
 impl Error {

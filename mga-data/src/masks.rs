@@ -1,5 +1,7 @@
 //! Which mask an image trains with: the data set's own, or a control that tells whether the mask matters.
 //!
+//! Sources are components ([`MaskSources`]); these are this crate's, each a file below `sources`.
+//!
 //! | source | the mask |
 //! |---|---|
 //! | `"folder"`, `"alpha"`, `"silhouette"`, ... | the data set's own of that name |
@@ -13,25 +15,31 @@
 mod aspect;
 mod cache;
 pub(crate) mod contents;
-mod controls;
 pub(crate) mod files;
 mod finder;
-mod hull;
+pub(crate) mod hull;
 mod leftovers;
 mod orientation;
 mod proven;
 mod reading;
-mod settings;
-mod supplied;
+pub(crate) mod settings;
+pub(crate) mod source_kind;
+pub(crate) mod sources;
+pub(crate) mod supplied;
+mod supplying;
 mod survey;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use mga_core::error::InvalidSetting;
+use mga_registry::{Entry, Registry};
+use serde_json::{Map, Value};
 
 pub use crate::area_resize::resize_area;
 use crate::dataset::{Dataset, Record};
+use crate::datasets::entry::PATH_MARK;
 use crate::error::{Error, Result};
 use crate::picture::{Mask, Picture};
 pub use aspect::same_aspect;
@@ -45,13 +53,12 @@ pub use orientation::MaskOrientation;
 pub(crate) use orientation::turned_as;
 pub use reading::MaskReading;
 use settings::SOURCE;
-pub use settings::{EmptyMask, MaskSettings, MissingMask};
+pub use settings::{EmptyMask, FOLDER, MaskSettings, MissingMask};
+pub use source_kind::{MadeOf, MaskControl, MaskSources, RegisteredMaskSource};
 pub use supplied::{MaskSupply, Supplied};
+pub use supplying::with_supplied_masks;
 pub(crate) use survey::other_aspect;
 pub use survey::{MaskKind, MaskSurvey, survey};
-
-/// The sources that need no data set to offer them.
-pub const CONTROLS: [&str; 5] = ["ones", "shuffled", "inverted", "centre", "silhouette"];
 
 /// The images behind [`MaskCounts`], by their numbers in the data set.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -81,14 +88,18 @@ const BLANK: u8 = 2;
 const RESIZED: u8 = 4;
 
 enum Kind {
-    None,
-    Ones,
-    Centre,
+    /// The data set's masks of that name.
     Native(&'static str),
-    Inverted(&'static str),
-    Hull(&'static str),
-    /// Of each image, the one whose mask it gets.
-    Shuffled(&'static str, Vec<Option<usize>>),
+    /// A control, and the data set's masks that it is made from.
+    Control(MaskControl, Option<&'static str>),
+}
+
+/// What is told by the source alone.
+struct About {
+    kind: Kind,
+    /// Its own settings, as text; see [`MaskSource::own_settings`].
+    own_settings: String,
+    coverage_is_meant: bool,
 }
 
 /// Images of a data set with the masks the experiment asks for. Shared by the loader's threads; what it gives is a
@@ -97,41 +108,61 @@ pub struct MaskSource {
     settings: MaskSettings,
     name: String,
     dataset: Arc<dyn Dataset>,
-    kind: Kind,
+    about: Arc<About>,
     seen: Vec<AtomicU8>,
 }
 
 impl MaskSource {
-    /// Resolves the source's name against what the data set offers: its first source where the settings name none.
+    /// Resolves the source's name against what the data set offers, its first source where the settings name none, and then
+    /// against the sources that are registered. `dataset` is as [`with_supplied_masks`] gives it.
     ///
     /// # Errors
-    /// A source that is neither a control nor offered, no source at all, and `"shuffled"` where fewer than two images have
+    /// A source that is neither offered nor registered, no source at all, and `"shuffled"` where fewer than two images have
     /// masks.
-    pub fn new(settings: MaskSettings, dataset: Arc<dyn Dataset>) -> Result<Self> {
+    pub fn new(settings: MaskSettings, dataset: Arc<dyn Dataset>, registry: &Registry) -> Result<Self> {
         let offered = dataset.mask_sources();
         let native = |key, name: &str| {
-            offered.iter().copied().find(|o| *o == name).ok_or_else(|| unknown_source_at(key, name, offered))
+            let found = offered.iter().copied().find(|offered| *offered == name);
+            found.ok_or_else(|| unknown_source_at(key, name, offered, registry))
         };
         // Where nothing is offered either, the error says where masks in files are set.
-        let name = settings.source.as_deref().or(offered.first().copied()).unwrap_or("folder").to_owned();
+        let name = settings.source_name().or(offered.first().copied()).unwrap_or(FOLDER).to_owned();
         let of = || match &settings.of {
             Some(name) => native("data.masks.of", name),
-            None => offered.first().copied().ok_or_else(|| unknown_source(&name, offered)),
+            None => offered.first().copied().ok_or_else(|| unknown_source(&name, offered, registry)),
         };
-        let kind = match name.as_str() {
-            "none" => Kind::None,
-            "ones" => Kind::Ones,
-            "centre" => Kind::Centre,
-            "inverted" => Kind::Inverted(of()?),
-            "silhouette" if !offered.contains(&"silhouette") => Kind::Hull(of()?),
-            "shuffled" => {
-                let of = of()?;
-                Kind::Shuffled(of, controls::partners(dataset.as_ref(), of, settings.seed)?)
+        let entry = registry.get::<MaskSources>(&name);
+        let control = entry.filter(|entry| !offered.contains(&name.as_str()) && entry.item.made_of() != MadeOf::Files);
+        let kind = match control {
+            None => Kind::Native(native(SOURCE, &name)?),
+            Some(entry) => {
+                let of = if entry.item.made_of() == MadeOf::Masks { Some(of()?) } else { None };
+                Kind::Control(entry.item.control(&settings, dataset.as_ref(), of.unwrap_or_default())?, of)
             }
-            name => Kind::Native(native(SOURCE, name)?),
         };
+        let own_settings = entry.map_or_else(String::new, |entry| own_settings(entry, &settings.own));
+        let coverage_is_meant = control.is_some_and(|entry| entry.item.coverage_is_meant());
+        let about = Arc::new(About { kind, own_settings, coverage_is_meant });
+        Ok(Self::of(settings, name, dataset, about))
+    }
+
+    /// No image of the data set has a mask.
+    #[must_use]
+    pub fn none(dataset: Arc<dyn Dataset>) -> Self {
+        let kind = Kind::Control(MaskControl::Absent, None);
+        let about = Arc::new(About { kind, own_settings: String::new(), coverage_is_meant: false });
+        Self::of(MaskSettings::of_source("none"), "none".to_owned(), dataset, about)
+    }
+
+    /// The same masks with nothing noted of them yet.
+    #[must_use]
+    pub fn unseen(&self) -> Self {
+        Self::of(self.settings.clone(), self.name.clone(), Arc::clone(&self.dataset), Arc::clone(&self.about))
+    }
+
+    fn of(settings: MaskSettings, name: String, dataset: Arc<dyn Dataset>, about: Arc<About>) -> Self {
         let seen = (0..dataset.len()).map(|_| AtomicU8::new(0)).collect();
-        Ok(Self { settings, name, dataset, kind, seen })
+        Self { settings, name, dataset, about, seen }
     }
 
     /// The name of the source or control that the masks come from.
@@ -149,11 +180,32 @@ impl MaskSource {
         &self.dataset
     }
 
+    /// Whether no image has a mask.
+    pub fn is_none(&self) -> bool {
+        matches!(self.about.kind, Kind::Control(MaskControl::Absent, _))
+    }
+
+    /// Whether images get the masks of others.
+    pub fn is_exchanged(&self) -> bool {
+        matches!(self.about.kind, Kind::Control(MaskControl::Exchanged(_), _))
+    }
+
+    /// Whether the masks cover what they are meant to cover, be it everything or nothing.
+    pub fn coverage_is_meant(&self) -> bool {
+        self.about.coverage_is_meant
+    }
+
+    /// The source's own settings as JSON, in alphabetical order and without those that are paths; empty: it has none.
+    /// Masks with other settings are other masks.
+    pub fn own_settings(&self) -> &str {
+        &self.about.own_settings
+    }
+
     /// The data set's source that the masks come from, or that a control is made from; `None`: they come from nowhere.
     pub fn made_from(&self) -> Option<&'static str> {
-        match &self.kind {
-            Kind::Native(name) | Kind::Inverted(name) | Kind::Hull(name) | Kind::Shuffled(name, _) => Some(name),
-            Kind::None | Kind::Ones | Kind::Centre => None,
+        match &self.about.kind {
+            Kind::Native(name) => Some(name),
+            Kind::Control(_, of) => *of,
         }
     }
 
@@ -211,28 +263,25 @@ impl MaskSource {
 
     /// The data set's source that an image's mask is made from, where it is made from its own.
     fn own(&self) -> Option<&'static str> {
-        match &self.kind {
-            Kind::Native(name) | Kind::Inverted(name) | Kind::Hull(name) => Some(name),
-            Kind::None | Kind::Ones | Kind::Centre | Kind::Shuffled(..) => None,
+        match &self.about.kind {
+            Kind::Native(name) | Kind::Control(MaskControl::Changed(_), Some(name)) => Some(name),
+            Kind::Control(..) => None,
         }
     }
 
     /// The mask of an image of this size, made from the data set's own where the source needs it; what is odd is noted.
     fn made(&self, index: usize, size: (usize, usize), own: Option<Mask>) -> Result<Option<Mask>> {
         let (width, height) = size;
-        let mask = match &self.kind {
-            Kind::None => return Ok(None),
-            Kind::Ones => Some(Mask::filled(width, height, 1.0)),
-            Kind::Centre => Some(controls::centre(width, height)),
+        let mask = match &self.about.kind {
             Kind::Native(name) => self.sized(index, name, size, own)?,
-            Kind::Inverted(name) => self.sized(index, name, size, own)?.map(|mut mask| {
-                mask.values_mut().iter_mut().for_each(|v| *v = 1.0 - *v);
-                mask
-            }),
-            Kind::Hull(name) => self.sized(index, name, size, own)?.map(|mask| hull::filled(&mask)),
-            Kind::Shuffled(of, partners) => {
-                let partner = partners.get(index).copied().flatten();
-                let mask = partner.map(|partner| self.dataset.mask(partner, of)).transpose()?.flatten();
+            Kind::Control(MaskControl::Absent, _) => return Ok(None),
+            Kind::Control(MaskControl::Drawn(draw), _) => Some(draw(width, height)),
+            Kind::Control(MaskControl::Changed(change), of) => {
+                self.sized(index, of.unwrap_or_default(), size, own)?.map(change)
+            }
+            Kind::Control(MaskControl::Exchanged(partners), of) => {
+                let partner = partners.get(index).copied().flatten().zip(*of);
+                let mask = partner.map(|(partner, of)| self.dataset.mask(partner, of)).transpose()?.flatten();
                 mask.map(|mask| resize_area(&mask, width, height))
             }
         };
@@ -251,11 +300,11 @@ impl MaskSource {
 
     /// Whether image `index` has no mask, as far as that is told without decoding pixels.
     pub fn lacks(&self, index: usize) -> bool {
-        match &self.kind {
-            Kind::None => true,
-            Kind::Ones | Kind::Centre => false,
-            Kind::Native(of) | Kind::Inverted(of) | Kind::Hull(of) => !self.dataset.has_mask(index, of),
-            Kind::Shuffled(_, partners) => partners.get(index).copied().flatten().is_none(),
+        match &self.about.kind {
+            Kind::Native(of) | Kind::Control(MaskControl::Changed(_), Some(of)) => !self.dataset.has_mask(index, of),
+            Kind::Control(MaskControl::Drawn(_), _) => false,
+            Kind::Control(MaskControl::Exchanged(partners), _) => partners.get(index).copied().flatten().is_none(),
+            Kind::Control(MaskControl::Absent | MaskControl::Changed(_), _) => true,
         }
     }
 
@@ -332,25 +381,46 @@ impl MaskSource {
     }
 }
 
-/// The error of a mask source that is neither offered nor a control.
-pub(crate) fn unknown_source(name: &str, offered: &[&'static str]) -> Error {
-    unknown_source_at(SOURCE, name, offered)
+/// A source's own settings as JSON, in alphabetical order and without paths; empty where it has none.
+fn own_settings(entry: &Entry<MaskSources>, own: &Map<String, Value>) -> String {
+    let paths: Vec<&str> = entry.marked(PATH_MARK).into_iter().map(|(key, _)| key).collect();
+    let known = |key: &&String| !paths.contains(&key.as_str());
+    let sorted: BTreeMap<&String, &Value> = own.iter().filter(|(key, _)| known(key)).collect();
+    if sorted.is_empty() { String::new() } else { serde_json::json!(sorted).to_string() }
+}
+
+/// The error of a mask source that is neither offered nor registered.
+pub(crate) fn unknown_source(name: &str, offered: &[&'static str], registry: &Registry) -> Error {
+    unknown_source_at(SOURCE, name, offered, registry)
 }
 
 /// The same of a source that the setting `key` names.
-fn unknown_source_at(key: &str, name: &str, offered: &[&'static str]) -> Error {
-    let controls = CONTROLS.into_iter().filter(|control| !offered.contains(control));
-    let known: Vec<&str> = offered.iter().copied().chain(controls).chain(["none"]).collect();
-    let nearest =
-        known.iter().copied().max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
-    let hint = match name {
-        "folder" => "; masks in files need their folder (`data.mask_root`, or the column `mask` of a table)".to_owned(),
-        _ if CONTROLS.contains(&name) => "; this control is made from masks, and the data set has none".to_owned(),
+fn unknown_source_at(key: &str, name: &str, offered: &[&'static str], registry: &Registry) -> Error {
+    let registered = |segmenters: bool| {
+        let of_kind = move |made_of| made_of != MadeOf::Files && (made_of == MadeOf::Segmenter) == segmenters;
+        let all = registry.all::<MaskSources>().iter().filter(move |entry| of_kind(entry.item.made_of()));
+        all.map(|entry| entry.name.as_str()).filter(|name| !offered.contains(name))
+    };
+    let known: Vec<&str> = offered.iter().copied().chain(registered(false)).collect();
+    let segmenters: Vec<&str> = registered(true).collect();
+    let nearest = known
+        .iter()
+        .chain(&segmenters)
+        .copied()
+        .max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
+    let hint = match registry.get::<MaskSources>(name).map(|entry| entry.item.made_of()) {
+        Some(MadeOf::Files) => {
+            "; masks in files need their folder (`data.mask_root`, or the column `mask` of a table)".to_owned()
+        }
+        Some(MadeOf::Masks) => "; this control is made from masks, and the data set has none".to_owned(),
         _ => nearest
             .filter(|nearest| strsim::jaro_winkler(nearest, name) > 0.8)
             .map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?")),
     };
-    let what = format!("this data set offers no masks `{name}`{hint}; expected one of: {}", known.join(", "));
+    let mut what = format!("this data set offers no masks `{name}`{hint}; expected one of: {}", known.join(", "));
+    if !segmenters.is_empty() {
+        what += &format!("; or a segmenter: {}", segmenters.join(", "));
+    }
     Error::UnknownMaskSource(InvalidSetting { key: key.to_owned(), what })
 }
 

@@ -4,11 +4,12 @@ use mga_registry::Registry;
 
 pub use crate::datasets::entry::{Datasets, OfferedMasks, OpenContext, PATH_MARK, RegisteredDataset, Root, settings};
 use crate::datasets::{image_folder, leaves, mganet, table};
-use crate::transforms;
+use crate::{masks, transforms};
 
 /// Adds the components of this crate to `registry`.
 pub fn register(registry: &mut Registry) {
     transforms::builtin::register(registry);
+    masks::sources::register(registry);
     registry.add(image_folder::entry());
     registry.add(mganet::entry());
     registry.add(table::entry());

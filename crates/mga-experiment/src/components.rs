@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use mga_data::masks::{MadeOf, MaskSources};
 use mga_data::registry::Datasets;
 use mga_hub::Hub;
 use mga_models::{Backbones, Networks, RegisteredNetwork, Segmenters};
@@ -115,6 +116,15 @@ impl Components {
         self
     }
 
+    /// Returns what masks of the source of that name are made of, where it is registered or a segmenter. A data set's own
+    /// masks, which hide a source of the same name, are not asked.
+    #[must_use]
+    pub fn masks_made_of(&self, source: &str) -> Option<MadeOf> {
+        let registered = self.kinds.get::<MaskSources>(source).map(|entry| entry.item.made_of());
+        let segmenter = || self.networks().is_segmenter(source);
+        registered.or_else(|| segmenter().then_some(MadeOf::Segmenter))
+    }
+
     /// Returns when settings count that are a component's own, of all components that the experiment names: the table that
     /// the settings stand in, all of them, and the condition.
     pub(crate) fn conditions<'a>(
@@ -127,6 +137,11 @@ impl Components {
         let model = &experiment.model;
         let of_model = conditions::<Backbones>(&self.kinds, &model.backbone).into_iter();
         all.extend(of_model.map(|condition| ("model", &model.settings, condition)));
+        let reference = experiment.eval.reference_masks.as_ref().map(|masks| ("eval.reference_masks", masks));
+        for (at, masks) in [("data.masks", &data.masks)].into_iter().chain(reference) {
+            let of_source = conditions::<MaskSources>(&self.kinds, masks.settings.source_name().unwrap_or_default());
+            all.extend(of_source.into_iter().map(|condition| (at, &masks.settings.own, condition)));
+        }
         for kind in &self.tables {
             let Some((name, table)) = experiment.named(kind.table) else { continue };
             let Some(settings) = table.as_object() else { continue };

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use mga_core::optim::UpdateRule;
 use mga_data::Pipeline;
-use mga_data::masks::{EmptyMask, MissingMask};
+use mga_data::masks::{EmptyMask, MadeOf, MissingMask};
 use mga_data::registry::{Datasets, PATH_MARK, Root};
 use mga_hub::Repo;
 
@@ -36,7 +36,7 @@ pub(super) fn problems(
     check.device(experiment);
     check.data(experiment, components);
     check.task(experiment, components);
-    check.masks(experiment);
+    check.masks(experiment, components);
     check.segmenter(experiment, components);
     check.model(experiment, components, weights_read);
     check.optimiser(experiment);
@@ -170,12 +170,12 @@ impl Check<'_> {
     }
 
     /// A network that is shown masks needs one for every image.
-    fn shown_masks(&mut self, experiment: &Experiment) {
+    fn shown_masks(&mut self, experiment: &Experiment, components: &Components) {
         let masks = &experiment.data.masks.settings;
         if !experiment.model.input.needs_masks() || !self.sound(&["data.masks", "model.input"]) {
             return;
         }
-        if masks.source.as_deref() == Some("none") && !experiment.model.mask_guidance {
+        if has_no_masks(experiment, components) && !experiment.model.mask_guidance {
             let message = "`none`, but `model.input` shows the network a mask with every image; \
                            name a source, or set model.input = \"image\"";
             self.error_at("data.masks.source", message);
@@ -203,14 +203,13 @@ impl Check<'_> {
         }
     }
 
-    fn masks(&mut self, experiment: &Experiment) {
-        self.shown_masks(experiment);
+    fn masks(&mut self, experiment: &Experiment, components: &Components) {
+        self.shown_masks(experiment, components);
         self.mask_files(experiment);
-        let no_masks = experiment.data.masks.settings.source.as_deref() == Some("none");
         if !self.sound(&["data.masks", "model.mask_guidance"]) || !experiment.model.mask_guidance {
             return;
         }
-        if no_masks {
+        if has_no_masks(experiment, components) {
             let message = "`none`, but `model.mask_guidance` trains the attention towards masks; \
                            name a source, or set model.mask_guidance = false";
             self.error_at("data.masks.source", message);
@@ -339,6 +338,12 @@ impl Check<'_> {
             }
         }
     }
+}
+
+/// Whether `data.masks.source` names one that gives no image a mask.
+fn has_no_masks(experiment: &Experiment, components: &Components) -> bool {
+    let source = experiment.data.masks.settings.source_name();
+    source.and_then(|name| components.masks_made_of(name)) == Some(MadeOf::Nothing)
 }
 
 /// What to do about missing validation images.

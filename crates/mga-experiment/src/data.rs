@@ -175,6 +175,9 @@ mod tests {
         let written: String = table.split_whitespace().collect();
         assert_eq!(serde_json::to_string(&masks).unwrap(), written);
         assert_eq!(serde_json::to_string(&Masks::default()).unwrap(), r#"{"empty":"ones","missing":"error","seed":0}"#);
-        assert!(serde_json::from_str::<Masks>(r#"{"segmenter":{},"sorce":"ones"}"#).is_err());
+        // What is no key of all sources is the source's own: the schema tells whether it has such a key.
+        let own: Masks = serde_json::from_str(r#"{"source":"disc","radius":0.5,"segmenter":{}}"#).unwrap();
+        assert_eq!(own.settings.own.keys().collect::<Vec<_>>(), ["radius"]);
+        assert!(own.segmenter.is_some());
     }
 }

@@ -1,6 +1,6 @@
 //! What an experiment says of its data before they are opened.
 
-use mga_data::registry::{Datasets, RegisteredDataset, Root};
+use mga_data::registry::{Datasets, OfferedMasks, RegisteredDataset, Root};
 
 use super::settings::Experiment;
 use crate::Components;
@@ -21,9 +21,9 @@ pub(super) fn reads_root(experiment: &Experiment, components: &Components) -> bo
     dataset(experiment, components).is_none_or(|dataset| dataset.root() != Root::Unused)
 }
 
-/// Whether the data set may bring masks of that name.
-pub(super) fn offers_masks(experiment: &Experiment, components: &Components, name: &str) -> bool {
-    dataset(experiment, components).is_some_and(|dataset| dataset.masks().iter().any(|masks| masks.name == name))
+/// The masks of that name that the data set may bring.
+pub(super) fn offered_masks(experiment: &Experiment, components: &Components, name: &str) -> Option<OfferedMasks> {
+    dataset(experiment, components)?.masks().iter().find(|masks| masks.name == name).copied()
 }
 
 fn dataset<'a>(experiment: &Experiment, components: &'a Components) -> Option<&'a dyn RegisteredDataset> {

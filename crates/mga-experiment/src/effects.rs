@@ -9,8 +9,9 @@
 use mga_core::ops::Attention;
 use mga_core::optim::Shape;
 use mga_data::Pipeline;
+use mga_data::masks::{MadeOf, MaskSources};
 
-use super::data_in_advance::{may_have_validation, offers_masks, reads_root, takes_validation};
+use super::data_in_advance::{may_have_validation, offered_masks, reads_root, takes_validation};
 use super::evaluation::SelectOn;
 use super::settings::Experiment;
 use crate::Components;
@@ -87,16 +88,16 @@ const MASKS_OF_OTHERS: Need = value(
     &["data.masks.source"],
     "a control that is made from masks: \"shuffled\", \"inverted\" or \"silhouette\"",
 );
-const SHUFFLED: Need = value(
-    |e, _| e.data.masks.settings.source.as_deref() == Some("shuffled"),
+const DRAWN: Need = value(
+    |e, c| {
+        let source = e.data.masks.settings.source_name().and_then(|name| c.kinds.get::<MaskSources>(name));
+        source.is_some_and(|entry| entry.item.draws())
+    },
     &["data.masks.source"],
     "data.masks.source = \"shuffled\"",
 );
 const MASK_FOLDER: Need = value(
-    |e, c| match e.data.masks.settings.source.as_deref() {
-        Some("folder" | "file") => true,
-        _ => is_made_of_masks(e, c) && e.data.masks.settings.of.as_deref() == Some("folder"),
-    },
+    |e, c| masks_of(e, c).any(|name| c.masks_made_of(name) == Some(MadeOf::Files)),
     &["data.masks.source", "data.masks.of"],
     "data.masks.source = \"folder\", or a control with data.masks.of = \"folder\"",
 );
@@ -107,25 +108,27 @@ const FOLDER_NAMED: Need = value(
 );
 const MASK_FILES: Need = value(
     |e, c| {
-        let made = ["none", "ones", "centre", "alpha"];
-        let rule = segmenter(e, c, |name| c.networks().is_segmenter(name));
-        !rule && !e.data.masks.settings.source.as_deref().is_some_and(|source| made.contains(&source))
+        let made = |name: &str| match offered_masks(e, c, name) {
+            Some(offered) => !offered.in_files,
+            None => matches!(c.masks_made_of(name), Some(MadeOf::Nothing | MadeOf::Rule | MadeOf::Segmenter)),
+        };
+        !masks_of(e, c).any(made)
     },
     &["data.masks.source", "data.masks.of"],
     "masks in files; data.masks.source makes them, or reads none",
 );
 const SEGMENTER: Need = value(
-    |e, c| segmenter(e, c, |name| c.networks().is_segmenter(name)),
+    |e, c| masks_of(e, c).any(|name| c.masks_made_of(name) == Some(MadeOf::Segmenter)),
     &["data.masks.source", "data.masks.of"],
     "a segmenter's name in data.masks.source, such as \"otsu\"; `mga list` shows them",
 );
 const NETWORK: Need = value(
-    |e, c| segmenter(e, c, |name| c.networks().network(name).is_some()),
+    |e, c| masks_of(e, c).any(|name| c.networks().network(name).is_some()),
     &["data.masks.source", "data.masks.of"],
     "a segmentation network in data.masks.source; this one is a rule",
 );
 const RULE: Need = value(
-    |e, c| segmenter(e, c, |name| c.networks().rule(name).is_some()),
+    |e, c| masks_of(e, c).any(|name| c.networks().rule(name).is_some()),
     &["data.masks.source", "data.masks.of"],
     "a rule such as \"otsu\" in data.masks.source; this one is a network",
 );
@@ -136,12 +139,12 @@ const LEARNT: Need = value(
     "data.masks, which is learnt from; an image without a reference mask, or with a blank one, is not compared",
 );
 const REFERENCE_FOLDER: Need = value(
-    |e, _| reference(e, |name| name == "folder" || name == "file"),
+    |e, c| reference(e).any(|name| c.masks_made_of(name) == Some(MadeOf::Files)),
     &["eval.reference_masks.source"],
     "eval.reference_masks.source = \"folder\"",
 );
 const REFERENCE_SEGMENTER: Need = value(
-    |e, c| reference(e, |name| c.networks().is_segmenter(name)),
+    |e, c| reference(e).any(|name| c.masks_made_of(name) == Some(MadeOf::Segmenter)),
     &["eval.reference_masks.source", "eval.reference_masks.of"],
     "a segmenter's name in eval.reference_masks.source, such as \"otsu\"; `mga list` shows them",
 );
@@ -175,27 +178,24 @@ const SELECTED: Need = Need {
     loss: Loss::Cost,
 };
 
-/// Whether the masks are those of a control that is made from masks.
+/// Whether the masks are those of a control that is made from masks. A data set that knows the outline itself gives that.
 fn is_made_of_masks(experiment: &Experiment, components: &Components) -> bool {
-    match experiment.data.masks.settings.source.as_deref() {
-        Some("shuffled" | "inverted") => true,
-        // A data set that knows the outline itself gives that.
-        Some("silhouette") => !offers_masks(experiment, components, "silhouette"),
-        _ => false,
-    }
+    experiment.data.masks.settings.source_name().is_some_and(|name| {
+        offered_masks(experiment, components, name).is_none() && components.masks_made_of(name) == Some(MadeOf::Masks)
+    })
 }
 
-/// Whether the masks, or those that a control is made from, come from a segmenter of that kind.
-fn segmenter(experiment: &Experiment, components: &Components, is: impl Fn(&str) -> bool) -> bool {
+/// The names of the source, and of the masks that it is made from.
+fn masks_of<'a>(experiment: &'a Experiment, components: &Components) -> impl Iterator<Item = &'a str> {
     let masks = &experiment.data.masks.settings;
     let of = masks.of.as_deref().filter(|_| is_made_of_masks(experiment, components));
-    masks.source.as_deref().into_iter().chain(of).any(is)
+    masks.source_name().into_iter().chain(of)
 }
 
-/// Whether the reference masks come from such a source, or are made from its masks.
-fn reference(experiment: &Experiment, is: impl Fn(&str) -> bool) -> bool {
+/// The names of the reference masks' source, and of the masks that it may be made from.
+fn reference(experiment: &Experiment) -> impl Iterator<Item = &str> {
     let masks = experiment.eval.reference_masks.as_ref().map(|masks| &masks.settings);
-    masks.is_some_and(|masks| masks.source.iter().chain(&masks.of).any(|name| is(name)))
+    masks.into_iter().flat_map(|masks| masks.source_name().into_iter().chain(masks.of.as_deref()))
 }
 
 fn annotations(experiment: &Experiment) -> &'static str {
@@ -239,7 +239,7 @@ pub(super) const SETTINGS: &[(&str, &[Need])] = &[
     ("data.masks.empty", &[GUIDED]),
     ("data.masks.missing", &[GUIDED]),
     ("data.masks.of", &[MASKS_OF_OTHERS]),
-    ("data.masks.seed", &[SHUFFLED]),
+    ("data.masks.seed", &[DRAWN]),
     ("data.masks.folder", &[MASK_FOLDER]),
     ("data.masks.mask_name", &[FOLDER_NAMED]),
     ("data.masks.mask_layout", &[FOLDER_NAMED]),

@@ -20,9 +20,13 @@ pub(super) fn tag(table: &str) -> &'static str {
     match table {
         "data" => "dataset",
         "model" => "backbone",
+        "data.masks" | "eval.reference_masks" => "source",
         _ => "name",
     }
 }
+
+/// Tables inside other tables that name a component, too.
+const INNER: [(&str, &str); 2] = [("data", "masks"), ("eval", "reference_masks")];
 
 /// The layers merged, weakest first.
 pub(super) fn merge<'a>(
@@ -68,15 +72,12 @@ impl Source for Settings {
 
     fn collect_to(&self, cache: &mut Value) -> Result<(), ConfigError> {
         if let (Some(leftovers), Some(weaker)) = (&self.leftovers, table_mut(cache, TOP)) {
-            for (table, stronger) in &self.values {
-                let name = tag(table);
-                let new = text(stronger, name);
-                let Some(old) = weaker.get(table).and_then(|table| text(table, name)) else { continue };
-                let Some(new) = new.filter(|new| *new != old) else { continue };
-                for key in leftovers(table, &old, &new) {
-                    if let Some(ValueKind::Table(table)) = weaker.get_mut(table).map(|table| &mut table.kind) {
-                        table.shift_remove(&key);
-                    }
+            drop_leftovers(weaker, &self.values, "", leftovers);
+            for (outer, inner) in INNER {
+                let stronger = self.values.get(outer).and_then(|outer| inner_table(outer, inner));
+                let weaker = weaker.get_mut(outer).and_then(table_of);
+                if let (Some(stronger), Some(weaker)) = (stronger, weaker) {
+                    drop_leftovers(weaker, &stronger, outer, leftovers);
                 }
             }
         }
@@ -96,6 +97,38 @@ impl Source for Whole {
 
     fn collect(&self) -> Result<Map<String, Value>, ConfigError> {
         Ok(self.0.clone())
+    }
+}
+
+/// Drops from the tables in `weaker` the settings of components in whose place those in `stronger` name others. Both are the
+/// tables within `within`; empty: the top.
+fn drop_leftovers(weaker: &mut Map<String, Value>, stronger: &Map<String, Value>, within: &str, leftovers: &Leftovers) {
+    for (table, stronger) in stronger {
+        let path = if within.is_empty() { table.clone() } else { format!("{within}.{table}") };
+        let name = tag(&path);
+        let new = text(stronger, name);
+        let Some(old) = weaker.get(table).and_then(|table| text(table, name)) else { continue };
+        let Some(new) = new.filter(|new| *new != old) else { continue };
+        for key in leftovers(&path, &old, &new) {
+            if let Some(table) = weaker.get_mut(table).and_then(table_of) {
+                table.shift_remove(&key);
+            }
+        }
+    }
+}
+
+fn table_of(value: &mut Value) -> Option<&mut Map<String, Value>> {
+    match &mut value.kind {
+        ValueKind::Table(table) => Some(table),
+        _ => None,
+    }
+}
+
+/// The table called `inner` of a table, alone in a map.
+fn inner_table(outer: &Value, inner: &str) -> Option<Map<String, Value>> {
+    match &outer.kind {
+        ValueKind::Table(outer) => Some([(inner.to_owned(), outer.get(inner)?.clone())].into_iter().collect()),
+        _ => None,
     }
 }
 

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use mga_data::masks::MaskSources;
 use mga_data::registry::Datasets;
 use mga_data::transforms::Transforms;
 use mga_registry::{Entry, Kind};
@@ -61,6 +62,7 @@ pub fn experiment_schema(components: &Components) -> Value {
 
     name_alternatives(&mut definitions, "Data", "dataset", alternatives::<Datasets>(&components.kinds));
     name_alternatives(&mut definitions, "Model", "backbone", components.networks_by_settings());
+    mask_alternatives(&mut definitions, components);
     for kind in &components.tables {
         let alternatives = (kind.alternatives)(&components.kinds);
         if alternatives.is_empty() {
@@ -241,6 +243,25 @@ fn name_alternatives(definitions: &mut Map<String, Value>, definition: &str, tag
     table.insert("oneOf".to_owned(), own.collect());
 }
 
+/// Makes the table `Masks` depend on its `source` where a registered source has settings of its own. The name may also be
+/// that of a data set's masks, of a segmenter, or left out: the last alternative is for all those.
+fn mask_alternatives(definitions: &mut Map<String, Value>, components: &Components) {
+    let own: Vec<Alternative> = alternatives::<MaskSources>(&components.kinds)
+        .into_iter()
+        .filter(|(_, _, schema)| schema.get("properties").is_some())
+        .collect();
+    if own.is_empty() {
+        return;
+    }
+    let named: Vec<String> = own.iter().flat_map(|(names, ..)| names.clone()).collect();
+    name_alternatives(definitions, "Masks", "source", own);
+    let all = definitions.get_mut("Masks").and_then(|masks| masks.get_mut("oneOf")).and_then(Value::as_array_mut);
+    let text = "Any other source, without settings of its own.";
+    let other = json!({ "type": "string", "minLength": 1, "not": { "enum": named } });
+    let other = json!({ "description": text, "type": "object", "properties": { "source": other } });
+    all.into_iter().for_each(|all| all.push(other.clone()));
+}
+
 /// A component's schema as part of this one: in draft-07, its definitions moved to `definitions` under names that
 /// begin with `prefix`.
 fn embed(schema: &Schema, prefix: &str, definitions: &mut Map<String, Value>) -> Value {
@@ -384,11 +405,22 @@ pub(super) fn leftovers(schema: &Value) -> Leftovers {
 
 /// The keys of `table` that belong to the component called `name`.
 fn own_keys(schema: &Value, table: &str, tag: &str, name: &str) -> Option<BTreeSet<String>> {
-    let base = resolve(schema, schema.get("properties")?.get(table)?);
-    let alternative = base.get("oneOf")?.as_array()?.iter().find(|alternative| {
+    let mut base = schema;
+    for key in table.split('.') {
+        base = resolve(schema, base.get("properties")?.get(key)?);
+        // A table that may be left out.
+        let inner = base.get("anyOf").and_then(Value::as_array);
+        base = inner
+            .and_then(|any| any.iter().find(|part| part.get("$ref").is_some()))
+            .map_or(base, |part| resolve(schema, part));
+    }
+    let alternatives = base.get("oneOf")?.as_array()?;
+    let named = |alternative: &&Value| {
         let names = alternative.pointer(&format!("/properties/{tag}")).map(choices);
         names.flatten().is_some_and(|names| names.contains(&name))
-    })?;
+    };
+    let other = |alternative: &&Value| alternative.pointer(&format!("/properties/{tag}/not")).is_some();
+    let alternative = alternatives.iter().find(named).or_else(|| alternatives.iter().find(other))?;
     let keys = alternative.get("properties")?.as_object()?;
     Some(
         keys.iter()

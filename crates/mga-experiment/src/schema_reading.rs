@@ -81,7 +81,8 @@ pub(super) fn choices(schema: &Value) -> Option<Vec<&str>> {
 }
 
 /// The alternative of a table that depends on a name in it: `None` where it does not, an error with the key of the name
-/// and all names where the name is missing or unknown.
+/// and all names where the name is missing or unknown. An alternative for all other names excludes those that the others
+/// have with `not`; it stands for a missing name, too.
 pub(super) fn alternative<'a>(
     root: &'a Value,
     schema: &'a Value,
@@ -89,13 +90,17 @@ pub(super) fn alternative<'a>(
 ) -> Option<Result<&'a Value, (&'a str, Vec<&'a str>)>> {
     let options: Vec<&Value> = array(schema, "oneOf").map(|option| resolve(root, option)).collect();
     let named = |option: &'a Value, key: &str| option.get("properties")?.get(key).and_then(choices);
+    let is_other = |option: &&'a Value, key: &str| {
+        option.get("properties").and_then(|own| own.get(key)).is_some_and(|schema| schema.get("not").is_some())
+    };
     let first = options.first()?.get("properties")?.as_object()?;
-    let tag = first.keys().find(|key| options.iter().all(|option| named(option, key).is_some()))?;
+    let is_tag = |key: &&String| options.iter().all(|option| named(option, key).is_some() || is_other(option, key));
+    let tag = first.keys().find(is_tag)?;
     let name = table.get(tag).and_then(Value::as_str);
     let found = options
         .iter()
         .find(|option| named(option, tag).is_some_and(|names| name.is_some_and(|name| names.contains(&name))));
-    Some(match found {
+    Some(match found.or_else(|| options.iter().find(|option| is_other(option, tag))) {
         Some(option) => Ok(option),
         None => Err((tag, options.iter().filter_map(|option| named(option, tag)).flatten().collect())),
     })

@@ -7,7 +7,7 @@ use mga_data::error::Error;
 use mga_data::export::UNFINISHED;
 use mga_data::registry::{Datasets, OpenContext};
 use mga_data::split::{self, SplitSettings};
-use mga_data::{MaskSettings, MaskSource, Splits, composition};
+use mga_data::{MaskSource, Splits, composition};
 use mga_experiment::{Components, Data, ExperimentError, Loaded, OnError};
 
 use crate::mask_sources::{open_masks, open_reference, wants_masks};
@@ -51,8 +51,7 @@ pub fn open_to_evaluate(loaded: &Loaded, components: &Components) -> anyhow::Res
         Err(error) if loaded.experiment.model.input.needs_masks() => return Err(error.into()),
         Err(error) => {
             splits.notes.push(format!("evaluated without masks: {}", reason(&error)));
-            let none = MaskSettings::of_source("none");
-            MaskSource::new(none, Arc::clone(&dataset))?
+            MaskSource::none(Arc::clone(&dataset))
         }
     };
     let reference = open_reference(loaded, components, &dataset).unwrap_or_else(|error| {

@@ -2,7 +2,7 @@
 //! would be read otherwise than it was meant.
 
 use mga_data::check::nearly_black;
-use mga_data::masks::MaskSurvey;
+use mga_data::masks::{FOLDER, MaskSurvey};
 use mga_experiment::{Experiment, Loaded, MissingMask, OnError};
 
 use crate::data_set::OpenData;
@@ -82,7 +82,7 @@ pub(crate) fn unreadable(loaded: &Loaded, key: &str, what: &str, lines: &[String
 fn unmasked(experiment: &Experiment, data: &OpenData) -> Option<String> {
     let masks = &data.masks;
     let needed = data.train_needs_masks() && experiment.data.masks.settings.missing == MissingMask::Error;
-    let from = masks.made_from().filter(|from| *from == "folder" && masks.source() != "shuffled");
+    let from = masks.made_from().filter(|from| *from == FOLDER && !masks.is_exchanged());
     let from = from.filter(|_| needed && experiment.data.on_error == OnError::Stop)?;
     let without: Vec<usize> =
         data.splits.train.iter().copied().filter(|&index| !masks.dataset().has_mask(index, from)).collect();

@@ -29,9 +29,6 @@ const SAMPLED: usize = 128;
 /// Images on the sheet.
 const SHOWN: usize = 12;
 
-/// Controls whose coverage is what it is: masks of everything, of the middle, of other images, of the rest.
-const MEANT: [&str; 4] = ["ones", "centre", "shuffled", "inverted"];
-
 /// What was found of the masks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MaskSurvey {
@@ -103,10 +100,10 @@ pub fn survey(
     data: &OpenData,
     interrupt: &Interrupt,
 ) -> anyhow::Result<Option<(MaskSurvey, ContactSheet)>> {
-    let source = data.masks.source().to_owned();
-    if source == "none" {
+    if data.masks.is_none() {
         return Ok(None);
     }
+    let source = data.masks.source().to_owned();
     let train = &data.splits.train;
     let (mut seen, mut without) = (vec![], 0);
     each(&loaders::as_they_are(loaded, data, spread(train, SAMPLED))?, interrupt, |batch, _, mask| {
@@ -129,7 +126,7 @@ pub fn survey(
         sheet.add(picture, mask);
         Ok(())
     })?;
-    let odd = if MEANT.contains(&source.as_str()) { vec![] } else { coverage.oddities() };
+    let odd = if data.masks.coverage_is_meant() { vec![] } else { coverage.oddities() };
     let (train_images, images_per_row) = (train.len(), PAIRS_PER_ROW);
     let survey = MaskSurvey { source, train_images, without, coverage, odd, images_per_row, images, start: None };
     Ok(Some((survey, sheet)))

@@ -52,14 +52,11 @@ impl OpenData {
     }
 
     /// The same with nothing noted of its masks yet: for reading that is not the run's own.
-    ///
-    /// # Errors
-    /// None that opening it did not give.
-    pub fn unseen(&self) -> Result<Self> {
-        let masks = MaskSource::new(self.masks.settings().clone(), Arc::clone(self.masks.dataset()))?;
+    #[must_use]
+    pub fn unseen(&self) -> Self {
         let (dataset, splits) = (Arc::clone(&self.dataset), self.splits.clone());
-        let reference = self.reference.clone();
-        Ok(Self { dataset, splits, masks: Arc::new(masks), reference, guided: self.guided })
+        let (masks, reference) = (Arc::new(self.masks.unseen()), self.reference.clone());
+        Self { dataset, splits, masks, reference, guided: self.guided }
     }
 
     /// Why no run on it is to be begun: groups are on both sides of the split, and the experiment does not allow that.

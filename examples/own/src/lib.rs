@@ -4,6 +4,7 @@
 //! | --- | --- | --- |
 //! | `backbone.rs` | a network | `model.backbone` |
 //! | `dataset.rs` | images drawn by a rule | `data.dataset` |
+//! | `mask_source.rs` | masks that are a disc in the middle | `data.masks.source` |
 //! | `transform.rs` | two more views of an image, and a record of how they were made | `op` |
 //! | `sampler.rs` | batches with support and query images | `sampler.name` |
 //! | `teacher.rs` | an average of the weights, which is evaluated in their place | |
@@ -25,6 +26,7 @@ pub mod backbone;
 pub mod class_means;
 pub mod dataset;
 pub mod launcher;
+pub mod mask_source;
 pub mod method;
 pub mod report_section;
 pub mod sampler;
@@ -46,6 +48,7 @@ pub fn components() -> Components {
     mga_cli::components()
         .with(backbone::entry())
         .with(dataset::entry())
+        .with(mask_source::entry())
         .with(transform::entry())
         .with(sampler::entry())
         .with(method::entry())

@@ -1,5 +1,6 @@
 //! `mga list`: what an experiment can name.
 
+use mga_data::masks::MaskSources;
 use mga_data::registry::Datasets;
 use mga_data::transforms::Transforms;
 use mga_experiment::{Components, experiment_schema};
@@ -18,19 +19,6 @@ Example:
   mga list --json
 
 The settings of each component are in `mga schema`.";
-
-/// Masks that are no component of their own: what data sets offer, and the controls.
-const MASK_SOURCES: [(&str, &str); 9] = [
-    ("folder", "mask files, for image-folder, mganet and table"),
-    ("column", "the column of masks, for hub"),
-    ("alpha", "the images' own alpha channel, for image-folder, mganet and table"),
-    ("veins", "the exact veins, for leaves"),
-    ("silhouette", "control: the filled outline, exact for leaves, else the convex hull of the mask"),
-    ("ones", "control: 1 everywhere"),
-    ("centre", "control: a Gaussian around the centre of the image"),
-    ("shuffled", "control: another image's mask"),
-    ("inverted", "control: 1 minus the mask"),
-];
 
 /// Arguments of `mga list`.
 #[derive(Debug, clap::Args)]
@@ -92,9 +80,9 @@ pub fn groups(components: &Components) -> Vec<Group> {
         group("network inputs", "model.input", named(&schema, "Input", None)),
         group("attention", "model.attention", named(&schema, "Attention", None)),
         group(
-            "mask sources",
-            "data.masks.source",
-            MASK_SOURCES.iter().map(|(name, about)| component(name, about)).collect(),
+            MaskSources::TITLE,
+            MaskSources::KEY,
+            mask_sources(components).iter().map(|(name, about)| component(name, about)).collect(),
         ),
         group(
             Transforms::TITLE,
@@ -121,6 +109,31 @@ pub fn groups(components: &Components) -> Vec<Group> {
         groups.push(group(kind.title, kind.key, known.collect()));
     }
     groups
+}
+
+/// What data sets bring, with the names of those that do, and then the registered sources.
+fn mask_sources(components: &Components) -> Vec<(String, String)> {
+    let mut offered: Vec<(&str, &str, Vec<&str>)> = Vec::new();
+    for entry in components.kinds.all::<Datasets>() {
+        for masks in entry.item.masks() {
+            match offered.iter_mut().find(|(name, ..)| *name == masks.name) {
+                Some((_, _, by)) => by.push(&entry.name),
+                None => offered.push((masks.name, masks.about, vec![&entry.name])),
+            }
+        }
+    }
+    let registered = components.kinds.all::<MaskSources>().iter();
+    let mut all: Vec<(String, String)> = Vec::new();
+    for (name, about, by) in &offered {
+        let (last, rest) = by.split_last().map_or(("", String::new()), |(last, rest)| (*last, rest.join(", ")));
+        let by = if rest.is_empty() { last.to_owned() } else { format!("{rest} and {last}") };
+        let otherwise = components.kinds.get::<MaskSources>(name).filter(|entry| entry.item.made_of().is_control());
+        let otherwise = otherwise.map_or_else(String::new, |entry| format!("; otherwise {}", entry.about));
+        all.push(((*name).to_owned(), format!("{about}, for {by}{otherwise}")));
+    }
+    let more = registered.filter(|entry| !offered.iter().any(|(name, ..)| *name == entry.name));
+    all.extend(more.map(|entry| (entry.name.clone(), entry.about.clone())));
+    all
 }
 
 /// Everything that gives images masks: files, rules, networks.
@@ -192,16 +205,23 @@ mod tests {
         assert!(names("transforms").contains(&"random-erase"));
         assert_eq!(names("tasks"), ["classification", "segmentation"]);
         assert_eq!(names("methods"), ["mga", "plain"]);
-        assert!(mga_data::masks::CONTROLS.iter().all(|control| names("mask sources").contains(control)));
+        for source in ["alpha", "veins", "ones", "centre", "shuffled", "inverted", "silhouette", "none"] {
+            assert!(names("mask sources").contains(&source), "{source}");
+        }
         for component in groups.iter().flat_map(|group| &group.components) {
             assert!(!component.about.is_empty() && !component.about.contains('\n'), "{component:?}");
         }
     }
 
     #[test]
-    fn the_mask_sources_of_leaves_are_listed() {
-        let entry = mga_data::registry::builtin().get::<Datasets>("leaves").unwrap().clone();
-        let leaves = entry.item.open(&json!({}), &mga_data::registry::OpenContext::default()).unwrap();
-        assert!(leaves.mask_sources().iter().all(|source| MASK_SOURCES.iter().any(|(name, _)| name == source)));
+    fn the_masks_that_data_sets_bring_are_listed_with_them() {
+        let listed = mask_sources(&mga_train::builtin());
+        let about = |name: &str| listed.iter().find(|(known, _)| known == name).map(|(_, about)| about.as_str());
+        assert_eq!(about("folder"), Some("mask files, for image-folder, mganet and table"));
+        assert_eq!(
+            about("silhouette"),
+            Some("the exact outline, for leaves; otherwise control: the convex hull of the mask")
+        );
+        assert_eq!(about("shuffled"), Some("control: another image's mask"));
     }
 }

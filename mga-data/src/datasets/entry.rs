@@ -99,12 +99,16 @@ pub struct OfferedMasks {
     pub name: &'static str,
     /// One line about them, without the data set's name.
     pub about: &'static str,
+    /// Whether they are read from mask files, as `[data.masks]` says.
+    pub in_files: bool,
 }
 
 impl OfferedMasks {
     /// The masks that every data set of files may bring, the default first.
-    pub const OF_FILES: [Self; 2] =
-        [Self { name: "folder", about: "mask files" }, Self { name: "alpha", about: "the images' own alpha channel" }];
+    pub const OF_FILES: [Self; 2] = [
+        Self { name: "folder", about: "mask files", in_files: true },
+        Self { name: "alpha", about: "the images' own alpha channel", in_files: false },
+    ];
 }
 
 /// Reads a data set's settings struct out of the JSON object it is opened with.

@@ -265,7 +265,10 @@ impl Dataset for FileSet {
             }
             // The picture beneath is not wanted, so nothing is drawn behind it.
             "alpha" => Ok(decode::picture_and_alpha(self.at(index)?.1, &Backdrop::default(), "")?.1),
-            other => Err(crate::masks::unknown_source(other, self.mask_sources)),
+            other => Err(Error::settings(format!(
+                "this data set offers no masks `{other}`; it has `{}`",
+                self.mask_sources.join("` and `")
+            ))),
         }
     }
 

@@ -47,7 +47,7 @@ impl RegisteredDataset for Hub {
     }
 
     fn masks(&self) -> &[OfferedMasks] {
-        &[OfferedMasks { name: "column", about: "the column of masks" }]
+        &[OfferedMasks { name: "column", about: "the column of masks", in_files: true }]
     }
 }
 

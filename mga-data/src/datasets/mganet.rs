@@ -238,7 +238,8 @@ mod tests {
     use super::*;
     use crate::dataset::Dataset;
     use crate::datasets::testing::{grey_png, rgb_jpeg};
-    use crate::masks::{CONTROLS, MaskSettings, MaskSource};
+    use crate::masks::{MaskSettings, MaskSource};
+    use crate::registry::builtin;
 
     /// Two training images (one a JPEG), one test image, masks for two.
     fn layout() -> (tempfile::TempDir, OpenContext) {
@@ -290,9 +291,9 @@ mod tests {
         let set: std::sync::Arc<dyn Dataset> = std::sync::Arc::new(opened(&context).unwrap());
         let load = |source: &str, index: usize| {
             let settings = MaskSettings::of_source(source);
-            MaskSource::new(settings, set.clone()).unwrap().load(index).unwrap().1.unwrap()
+            MaskSource::new(settings, set.clone(), &builtin()).unwrap().load(index).unwrap().1.unwrap()
         };
-        for control in CONTROLS {
+        for control in ["ones", "shuffled", "inverted", "centre", "silhouette"] {
             for index in 0..3 {
                 let mask = load(control, index);
                 assert_eq!((mask.width(), mask.height()), (8, 6), "{control}");

@@ -2,17 +2,23 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::finder::MaskLayout;
+use super::reading::MaskReading;
+
 /// The key of [`MaskSettings::source`].
 pub(super) const SOURCE: &str = "data.masks.source";
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-use super::{MaskLayout, MaskReading};
+/// The name of the source of mask files.
+pub const FOLDER: &str = "folder";
 
 /// Where masks come from. Evaluation and prediction never need them.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
 pub struct MaskSettings {
     /// `folder`, `alpha`, another source of the data set, a segmenter's name (which makes masks as they are needed, each
     /// once), `none`, or a control (`ones`, `shuffled`, `inverted`, `centre`, `silhouette`); left out: the data set's first.
@@ -46,6 +52,10 @@ pub struct MaskSettings {
     /// How mask files are read.
     #[serde(flatten)]
     pub reading: MaskReading,
+    /// Settings of the source's own, already checked against the schema of its entry.
+    #[serde(flatten)]
+    #[schemars(skip)]
+    pub own: Map<String, Value>,
 }
 
 impl MaskSettings {
@@ -53,6 +63,13 @@ impl MaskSettings {
     #[must_use]
     pub fn of_source(source: impl Into<String>) -> Self {
         Self { source: Some(source.into()), ..Self::default() }
+    }
+
+    /// Returns the name of the source. `file`, as `mga masks` calls mask files, is `folder`.
+    #[must_use]
+    pub fn source_name(&self) -> Option<&str> {
+        let name = self.source.as_deref()?;
+        Some(if name == "file" { FOLDER } else { name })
     }
 }
 

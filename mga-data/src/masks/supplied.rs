@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::dataset::{Dataset, Origin, Record};
 use crate::error::Result;
-use crate::masks::MaskContents;
+use crate::masks::contents::MaskContents;
 use crate::picture::{Mask, Picture};
 
 /// Where the additional masks come from. Shared by the loader's threads.

@@ -1,5 +1,10 @@
 use super::*;
 use crate::dataset::Split;
+use crate::registry::builtin;
+
+fn open(settings: MaskSettings, dataset: Arc<dyn Dataset>) -> Result<MaskSource> {
+    MaskSource::new(settings, dataset, &builtin())
+}
 
 /// Pictures of 6 x 4 with masks given by hand.
 struct Fixed {
@@ -56,7 +61,7 @@ fn tagged(tag: f32) -> Option<Mask> {
 fn native_masks_come_through_and_are_resized_by_area() {
     let half = Mask::new(3, 2, vec![1.0, 0.0, 0.5, 0.0, 0.0, 0.0]).unwrap();
     let large = Mask::filled(12, 8, 0.75);
-    let source = MaskSource::new(settings("veins"), Fixed::shared(vec![tagged(0.9), Some(half), Some(large)])).unwrap();
+    let source = open(settings("veins"), Fixed::shared(vec![tagged(0.9), Some(half), Some(large)])).unwrap();
     assert_eq!(source.load(0).unwrap().1, tagged(0.9));
     assert_eq!(source.load(1).unwrap().1.unwrap().values()[..6], [1.0, 1.0, 0.0, 0.0, 0.5, 0.5]);
     for _ in 0..2 {
@@ -68,7 +73,7 @@ fn native_masks_come_through_and_are_resized_by_area() {
 
 #[test]
 fn another_aspect_is_an_error_that_names_the_image() {
-    let source = MaskSource::new(settings("veins"), Fixed::shared(vec![Some(Mask::filled(6, 5, 1.0))])).unwrap();
+    let source = open(settings("veins"), Fixed::shared(vec![Some(Mask::filled(6, 5, 1.0))])).unwrap();
     let message = source.load(0).unwrap_err().to_string();
     assert!(message.contains("image 0") && message.contains("6 x 5"), "{message}");
     assert!(same_aspect((600, 400), (300, 201)) && !same_aspect((600, 400), (300, 204)));
@@ -77,13 +82,13 @@ fn another_aspect_is_an_error_that_names_the_image() {
 #[test]
 fn missing_and_blank_masks_follow_the_settings() {
     let dataset = Fixed::shared(vec![None, Some(Mask::filled(6, 4, 0.0))]);
-    let strict = MaskSource::new(settings("veins"), dataset.clone()).unwrap();
+    let strict = open(settings("veins"), dataset.clone()).unwrap();
     let message = strict.load(0).unwrap_err().to_string();
     assert!(message.contains("image 0") && message.contains("no-loss"), "{message}");
     assert!(strict.load_optional(0).unwrap().1.is_none());
     assert_eq!(strict.load(1).unwrap().1, Some(Mask::filled(6, 4, 0.0)), "blank ones are passed on");
     let lenient = MaskSettings { empty: EmptyMask::Skip, missing: MissingMask::NoLoss, ..settings("veins") };
-    let lenient = MaskSource::new(lenient, dataset).unwrap();
+    let lenient = open(lenient, dataset).unwrap();
     assert!(lenient.load(0).unwrap().1.is_none() && lenient.load(1).unwrap().1.is_none());
     for source in [strict, lenient] {
         assert_eq!(source.counts(), MaskCounts { missing: 1, blank: 1, resized: 0 });
@@ -93,7 +98,7 @@ fn missing_and_blank_masks_follow_the_settings() {
 #[test]
 fn controls_that_need_no_mask() {
     let dataset = Fixed::shared(vec![None]);
-    let load = |name| MaskSource::new(settings(name), dataset.clone()).unwrap().load(0).unwrap().1;
+    let load = |name| open(settings(name), dataset.clone()).unwrap().load(0).unwrap().1;
     assert_eq!(load("none"), None);
     assert_eq!(load("ones"), Some(Mask::filled(6, 4, 1.0)));
     let centre = load("centre").unwrap();
@@ -104,7 +109,7 @@ fn controls_that_need_no_mask() {
 
 #[test]
 fn inverted_is_one_minus_the_mask() {
-    let source = MaskSource::new(settings("inverted"), Fixed::shared(vec![tagged(1.0), None])).unwrap();
+    let source = open(settings("inverted"), Fixed::shared(vec![tagged(1.0), None])).unwrap();
     let mask = source.load(0).unwrap().1.unwrap();
     assert_eq!(mask.values()[..2], [0.0, 0.75]);
     assert!(source.load(1).is_err());
@@ -116,7 +121,7 @@ fn shuffled_gives_each_image_anothers_mask() {
     let dataset = Fixed::shared(masks);
     let tags = |seed: u64| -> Vec<Option<usize>> {
         let settings = MaskSettings { seed, missing: MissingMask::NoLoss, ..settings("shuffled") };
-        let source = MaskSource::new(settings, dataset.clone()).unwrap();
+        let source = open(settings, dataset.clone()).unwrap();
         let tag = |i| Some((source.load(i).unwrap().1?.values()[0] * 10.0).round() as usize);
         (0..9).map(tag).collect()
     };
@@ -132,30 +137,31 @@ fn shuffled_gives_each_image_anothers_mask() {
     assert_eq!(got, tags(1));
     assert!((2..12).any(|seed| tags(seed) != got));
 
-    let one = MaskSource::new(settings("shuffled"), Fixed::shared(vec![tagged(1.0), None])).err().unwrap().to_string();
+    let one = open(settings("shuffled"), Fixed::shared(vec![tagged(1.0), None])).err().unwrap().to_string();
     assert!(one.contains("there are 1"), "{one}");
     // One image a split: each takes the other's.
-    let two = MaskSource::new(settings("shuffled"), Fixed::shared(vec![tagged(0.0), tagged(0.5)])).unwrap();
+    let two = open(settings("shuffled"), Fixed::shared(vec![tagged(0.0), tagged(0.5)])).unwrap();
     assert_eq!((two.load(0).unwrap().1, two.load(1).unwrap().1), (tagged(0.5), tagged(0.0)));
 }
 
 #[test]
 fn unknown_sources_name_what_there_is() {
     let dataset = Fixed::shared(vec![tagged(1.0)]);
-    let message = |name: &str| MaskSource::new(settings(name), dataset.clone()).err().unwrap().to_string();
+    let message = |name: &str| open(settings(name), dataset.clone()).err().unwrap().to_string();
     assert!(message("vein").contains("did you mean `veins`") && message("vein").contains("centre"));
     assert!(message("folder").contains("data.mask_root"));
-    assert!(MaskSource::new(settings("silhouette"), dataset.clone()).is_ok());
-    assert!(unknown_source("silhouette", &[]).to_string().contains("made from masks"));
+    assert!(open(settings("silhouette"), dataset.clone()).is_ok());
+    assert!(unknown_source("silhouette", &[], &builtin()).to_string().contains("made from masks"));
     let of = MaskSettings { of: Some("nothing".into()), ..settings("inverted") };
-    assert!(MaskSource::new(of, dataset).err().unwrap().to_string().contains("`nothing`"));
+    assert!(open(of, dataset).err().unwrap().to_string().contains("`nothing`"));
 }
 
 #[test]
 fn settings_read_as_documented() {
     let read: MaskSettings = serde_json::from_str(r#"{ "empty": "skip", "missing": "no-loss" }"#).unwrap();
     assert_eq!((read.source, read.empty, read.missing), (None, EmptyMask::Skip, MissingMask::NoLoss));
-    assert!(serde_json::from_str::<MaskSettings>(r#"{ "sorce": "ones" }"#).is_err());
+    let own: MaskSettings = serde_json::from_str(r#"{ "source": "disc", "ignore": [3], "radius": 0.2 }"#).unwrap();
+    assert_eq!(serde_json::Value::Object(own.own), serde_json::json!({ "radius": 0.2 }));
 }
 
 #[test]
@@ -163,8 +169,7 @@ fn a_mask_alone_is_the_one_that_comes_with_the_image() {
     let half = Mask::new(3, 2, vec![1.0, 0.0, 0.5, 0.0, 0.0, 0.0]).unwrap();
     let masks = vec![tagged(0.9), Some(half), None, Some(Mask::filled(6, 4, 0.0))];
     for source in ["none", "ones", "centre", "veins", "inverted", "shuffled"] {
-        let [together, alone] =
-            [0, 1].map(|_| MaskSource::new(settings(source), Fixed::shared(masks.clone())).unwrap());
+        let [together, alone] = [0, 1].map(|_| open(settings(source), Fixed::shared(masks.clone())).unwrap());
         for index in 0..masks.len() {
             assert_eq!(alone.mask_of(index, (6, 4)).unwrap(), together.load_optional(index).unwrap().1, "{source}");
         }

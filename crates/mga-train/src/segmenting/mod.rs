@@ -3,10 +3,12 @@
 
 mod maker;
 mod provenance;
+mod source;
 mod view;
 mod weights;
 
 pub use maker::{Maker, cache_folder};
 pub use provenance::{Provenance, RECORD, TrainedOn, training_images};
+pub use source::with_segmenters;
 pub use view::View;
 pub use weights::{TrainedImage, written_images};

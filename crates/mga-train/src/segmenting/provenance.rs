@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use mga_data::masks::FOLDER;
 use mga_experiment::Experiment;
 use serde::{Deserialize, Serialize};
 
@@ -69,7 +70,7 @@ pub fn training_images(experiment: &Experiment) -> anyhow::Result<Option<Trained
     // The data set's own folder of masks may be one that `mga masks` wrote.
     let own = data.settings.get("mask_root").and_then(serde_json::Value::as_str);
     let own = own.map(|folder| data.root.clone().unwrap_or_default().join(folder));
-    if matches!(masks.settings.source.as_deref(), None | Some("folder" | "file"))
+    if masks.settings.source_name().is_none_or(|name| name == FOLDER)
         && let Some(folder) = masks.settings.folder.clone().or(own)
     {
         return Ok(Provenance::of_folder(&folder)?.and_then(|record| record.trained_on));

@@ -13,6 +13,8 @@ mod killed;
 #[cfg(test)]
 mod launcher;
 #[cfg(test)]
+mod mask_source;
+#[cfg(test)]
 mod program;
 #[cfg(test)]
 mod search;

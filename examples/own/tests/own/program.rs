@@ -10,6 +10,7 @@ fn every_component_is_listed() {
     for (key, name) in [
         ("model.backbone", "strided"),
         ("data.dataset", "gratings"),
+        ("data.masks.source", "disc"),
         ("op, in data.train.transforms", "swap-patches"),
         ("sampler.name", "episodes"),
         ("method.name", "swapped-patches"),

@@ -48,8 +48,8 @@ impl RegisteredDataset for Drawn {
 
     fn masks(&self) -> &[OfferedMasks] {
         &[
-            OfferedMasks { name: VEINS, about: "the exact veins" },
-            OfferedMasks { name: SILHOUETTE, about: "the exact outline" },
+            OfferedMasks { name: VEINS, about: "the exact veins", in_files: false },
+            OfferedMasks { name: SILHOUETTE, about: "the exact outline", in_files: false },
         ]
     }
 

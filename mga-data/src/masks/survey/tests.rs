@@ -194,6 +194,6 @@ fn squeezed_masks_are_stretched_where_that_is_said() {
     assert!(folder.survey(&stretch).unreadable.is_empty());
     let set = std::sync::Arc::new(folder.open(&stretch).unwrap());
     let settings = crate::MaskSettings { reading: stretch, ..crate::MaskSettings::default() };
-    let (_, mask) = crate::MaskSource::new(settings, set).unwrap().load(0).unwrap();
+    let (_, mask) = crate::MaskSource::new(settings, set, &crate::registry::builtin()).unwrap().load(0).unwrap();
     assert_eq!(mask.unwrap().values()[..4], [1.0, 1.0, 0.0, 0.0]);
 }

@@ -22,12 +22,12 @@ pub(super) fn with_contents(data: &OpenData, hashes: &FileHashes) -> anyhow::Res
 fn without_reference(data: &OpenData, hashes: &FileHashes) -> anyhow::Result<(Fingerprint, Contents)> {
     let images = image_hashes(data.dataset.as_ref(), hashes)?;
     let settings = data.masks.settings();
-    if data.masks.source() == "none" {
+    if data.masks.is_none() {
         let fingerprint =
             put_together(data.dataset.as_ref(), &data.splits, &images, "none".to_owned(), |_| String::new());
         return Ok((fingerprint, Contents { images, ..Contents::default() }));
     }
-    let mut lines = vec![format!("{}\n", data.masks.source())];
+    let mut lines = source_lines(&data.masks);
     // A file read in another way is another mask; as of old, nothing is written.
     let as_of_old = settings.reading == MaskReading::default();
     let reading = if as_of_old { String::new() } else { settings.reading.written_out().to_string() + "\n" };
@@ -39,10 +39,17 @@ fn without_reference(data: &OpenData, hashes: &FileHashes) -> anyhow::Result<(Fi
         lines.extend_from_slice(&of_images);
     }
     let hash = hash_of(&lines);
-    let mixed = if data.masks.source() == "shuffled" { hash.clone() } else { reading };
+    let own = lines.get(1).filter(|_| !data.masks.own_settings().is_empty()).cloned().unwrap_or_default();
+    let mixed = if data.masks.is_exchanged() { hash.clone() } else { own + &reading };
     let of_image = |index: usize| of_images.get(index).map_or("", String::as_str).to_owned() + &mixed;
     let fingerprint = put_together(data.dataset.as_ref(), &data.splits, &images, hash, of_image);
     Ok((fingerprint, Contents { images, masks, mixed }))
+}
+
+/// The name of a source, and its own settings where it has any, a line each.
+fn source_lines(masks: &MaskSource) -> Vec<String> {
+    let lines = [masks.source(), masks.own_settings()].into_iter().filter(|text| !text.is_empty());
+    lines.map(|line| format!("{line}\n")).collect()
 }
 
 /// What the data set's masks are made of, and a line of each for the hash of all.
@@ -71,7 +78,7 @@ fn mask_contents(
 /// The hash of masks that attention is measured against.
 fn reference_hash(masks: &MaskSource, images: &[String], hashes: &FileHashes) -> anyhow::Result<String> {
     let settings = masks.settings();
-    let mut lines = vec![format!("{}\n", masks.source())];
+    let mut lines = source_lines(masks);
     if let Some(native) = masks.made_from() {
         lines.push(format!("{native} {}\n", settings.seed));
         lines.extend(mask_contents(masks, native, images, hashes)?.1);

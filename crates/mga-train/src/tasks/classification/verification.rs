@@ -37,7 +37,7 @@ pub(super) fn verify(
         return Ok(());
     }
     // With notes of its own: what is remembered is not read here, and would be missing among what the run has seen.
-    let unseen = data.unseen()?;
+    let unseen = data.unseen();
     let masks_by_rule =
         |index| data.masks.made_from().is_some_and(|name| matches!(mask_origin(data, index, name), Origin::Rule(_)));
     let parts = [

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use mga_data::annotations::Annotated;
 use mga_data::dataset::Dataset;
 use mga_data::error::Result;
-use mga_data::{Mask, MaskSettings, MaskSource, Picture, Source, Splits, split};
+use mga_data::{Mask, MaskSource, Picture, Source, Splits, split};
 use mga_experiment::{Components, Loaded, OnError};
 
 use crate::data_set::{open_registered, split_settings};
-use crate::mask_sources::{own_name, supplied};
+use crate::mask_sources::supplied;
 use crate::tasks::Purpose;
 use crate::torn_groups::{TornGroups, torn_groups, torn_note};
 use crate::verification::decoding_settings;
@@ -56,9 +56,9 @@ pub(super) fn open(loaded: &Loaded, components: &Components, purpose: Purpose) -
     let Some(settings) = data.annotations.clone() else {
         return Err(loaded.error("data.annotations", "missing; segmentation learns from annotated images").into());
     };
-    let dataset = supplied(loaded, components, &dataset, ("data.masks", &data.masks))?;
+    let (dataset, _) = supplied(loaded, components, &dataset, ("data.masks", &data.masks))?;
     let first = || dataset.mask_sources().first().map_or_else(String::new, |source| (*source).to_owned());
-    let source = data.masks.settings.source.clone().map_or_else(first, own_name);
+    let source = data.masks.settings.source_name().map_or_else(first, str::to_owned);
     let wrong = |message: String| loaded.error("data.annotations", message);
     let annotated = Annotated::open(Arc::clone(&dataset), settings, &source);
     let annotated = annotated.map_err(|error| loaded.error_in("data.annotations", error))?;
@@ -90,8 +90,7 @@ pub(super) fn open(loaded: &Loaded, components: &Components, purpose: Purpose) -
     if chosen.len() < dataset.len() {
         notes.push(format!("{} of {} images are annotated; the others are left out", chosen.len(), dataset.len()));
     }
-    let none = MaskSettings::of_source("none");
-    let masks = Arc::new(MaskSource::new(none, Arc::clone(&dataset))?);
+    let masks = Arc::new(MaskSource::none(Arc::clone(&dataset)));
     let (skips, decoding) = (data.on_error == OnError::Skip, decoding_settings(&loaded.experiment, &loaded.kinds));
     Ok(AnnotatedData { dataset, annotated: Arc::new(annotated), splits, masks, notes, skips, decoding })
 }

@@ -1,20 +1,44 @@
-//! Masks that tell whether the mask matters: another image's, and the middle of the picture.
+//! `shuffled`: another image's mask.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use mga_core::random::Generator;
+use mga_registry::Entry;
 
-use super::settings::SOURCE;
 use crate::dataset::{Dataset, Split};
 use crate::error::{Error, Result};
-use crate::picture::Mask;
+use crate::masks::settings::{MaskSettings, SOURCE};
+use crate::masks::source_kind::{MadeOf, MaskControl, MaskSources, RegisteredMaskSource};
 
-/// Standard deviation of the `"centre"` control, as a share of each side.
-const CENTRE_SPREAD: f32 = 0.25;
+/// Returns `shuffled` as it is registered.
+pub(super) fn entry() -> Entry<MaskSources> {
+    Entry::<MaskSources>::new("shuffled", "control: another image's mask", Arc::new(Shuffled))
+}
+
+struct Shuffled;
+
+impl RegisteredMaskSource for Shuffled {
+    fn made_of(&self) -> MadeOf {
+        MadeOf::Masks
+    }
+
+    fn control(&self, settings: &MaskSettings, dataset: &dyn Dataset, of: &str) -> Result<MaskControl> {
+        Ok(MaskControl::Exchanged(partners(dataset, of, settings.seed)?))
+    }
+
+    fn coverage_is_meant(&self) -> bool {
+        true
+    }
+
+    fn draws(&self) -> bool {
+        true
+    }
+}
 
 /// Of each image that has a mask, another one that has: a random cycle through the images of each split, so that none
 /// keeps its own and masks do not cross a split the data set makes. A single image of a split borrows from the others.
-pub(super) fn partners(dataset: &dyn Dataset, of: &str, seed: u64) -> Result<Vec<Option<usize>>> {
+fn partners(dataset: &dyn Dataset, of: &str, seed: u64) -> Result<Vec<Option<usize>>> {
     let records = dataset.records();
     let mut groups: BTreeMap<Option<Split>, Vec<usize>> = BTreeMap::new();
     for (index, record) in records.iter().enumerate().filter(|(index, _)| dataset.has_mask(*index, of)) {
@@ -40,16 +64,4 @@ pub(super) fn partners(dataset: &dyn Dataset, of: &str, seed: u64) -> Result<Vec
         }
     }
     Ok(partners)
-}
-
-/// A Gaussian about the middle, 1 at its peak.
-pub(super) fn centre(width: usize, height: usize) -> Mask {
-    // Whole numbers up to the division, so that the mask is symmetric to the bit.
-    let along = |i: usize, side: usize| (2 * i + 1).abs_diff(side) as f32 / (2 * side) as f32 / CENTRE_SPREAD;
-    let mut mask = Mask::filled(width, height, 0.0);
-    for (i, value) in mask.values_mut().iter_mut().enumerate() {
-        let (x, y) = (along(i % width, width), along(i / width, height));
-        *value = (-0.5 * (x * x + y * y)).exp();
-    }
-    mask
 }

@@ -1,0 +1,33 @@
+//! `folder`: mask files in a folder that the experiment names, or that the data set knows.
+
+use std::sync::Arc;
+
+use mga_registry::Entry;
+
+use crate::dataset::Dataset;
+use crate::error::Result;
+use crate::masks::files::MaskFiles;
+use crate::masks::settings::{FOLDER, MaskSettings};
+use crate::masks::source_kind::{MadeOf, MaskSources, RegisteredMaskSource};
+use crate::masks::supplied::MaskSupply;
+
+/// Returns `folder` as it is registered.
+pub(super) fn entry() -> Entry<MaskSources> {
+    Entry::<MaskSources>::new(FOLDER, "mask files", Arc::new(Folder))
+}
+
+struct Folder;
+
+impl RegisteredMaskSource for Folder {
+    fn made_of(&self) -> MadeOf {
+        MadeOf::Files
+    }
+
+    /// Of the folder that the settings name; without one the data set brings the files itself.
+    fn supply(&self, settings: &MaskSettings, dataset: &dyn Dataset) -> Result<Option<Arc<dyn MaskSupply>>> {
+        let MaskSettings { folder, mask_name, mask_layout, reading, .. } = settings;
+        let Some(folder) = folder else { return Ok(None) };
+        let how = (mask_name.as_deref(), *mask_layout);
+        Ok(Some(Arc::new(MaskFiles::find(dataset, folder, how, reading.clone())?)))
+    }
+}
