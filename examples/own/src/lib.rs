@@ -6,6 +6,10 @@
 //! | `dataset.rs` | images drawn by a rule | `data.dataset` |
 //! | `transform.rs` | two more views of an image, and a record of how they were made | `op` |
 //! | `sampler.rs` | batches with support and query images | `sampler.name` |
+//! | `optimiser.rs` | a rule that updates parameters | `optimiser.name` |
+//! | `schedule.rs` | a shape of the learning rate over the epochs | `schedule.name` |
+//! | `metric.rs` | a number that evaluations give | `eval.metric` |
+//! | `objective.rs` | a loss of class scores | `objective.name` |
 //! | `teacher.rs` | an average of the weights, which is evaluated in their place | |
 //! | `method.rs` | two updates a batch, and a head with a learning rate of its own | `method.name` |
 //! | `class_means.rs` | classes told apart by the nearest mean | |
@@ -26,8 +30,12 @@ pub mod class_means;
 pub mod dataset;
 pub mod launcher;
 pub mod method;
+pub mod metric;
+pub mod objective;
+pub mod optimiser;
 pub mod report_section;
 pub mod sampler;
+pub mod schedule;
 pub mod search;
 pub mod task;
 pub mod teacher;
@@ -48,6 +56,10 @@ pub fn components() -> Components {
         .with(dataset::entry())
         .with(transform::entry())
         .with(sampler::entry())
+        .with(optimiser::entry())
+        .with(schedule::entry())
+        .with(metric::entry())
+        .with(objective::entry())
         .with(method::entry())
         .with_task(Arc::new(task::NearestMean))
         .with(tracker::entry())
