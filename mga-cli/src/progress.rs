@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
-use mga_experiment::{Experiment, Metric, Unit};
+use mga_experiment::{Experiment, Metric, Metrics, Unit};
+use mga_registry::Entry;
 use mga_train::Trained;
 use mga_train::checkpoint::Progress;
 use mga_train::progress::{Counter, EpochEnd, Listener, ProgressReport, percent};
@@ -56,7 +57,7 @@ impl Listener for Voice {
         Box::new(ImagesBar(if self.quiet || images == 0 { ProgressBar::hidden() } else { images_bar(images) }))
     }
 
-    fn run(&self, experiment: &Experiment, metric: Option<Metric>) -> Arc<dyn ProgressReport> {
+    fn run(&self, experiment: &Experiment, metric: Option<&Entry<Metrics>>) -> Arc<dyn ProgressReport> {
         if self.json {
             Arc::new(JsonLines::new(experiment.schedule.epochs))
         } else {
@@ -84,7 +85,7 @@ impl Drop for ImagesBar {
 pub struct Terminal {
     bar: ProgressBar,
     epochs: usize,
-    metric: Option<Metric>,
+    metric: Option<Entry<Metrics>>,
     live: bool,
     quiet: bool,
     last: Mutex<Last>,
@@ -102,7 +103,7 @@ struct Last {
 impl Terminal {
     /// Creates the progress of a run of `epochs` epochs that `metric` selects. `quiet` shows nothing.
     #[must_use]
-    pub fn new(epochs: usize, metric: Option<Metric>, quiet: bool) -> Self {
+    pub fn new(epochs: usize, metric: Option<&Entry<Metrics>>, quiet: bool) -> Self {
         let live = std::io::stderr().is_terminal() && !quiet;
         let bar = if live { ProgressBar::new(0) } else { ProgressBar::hidden() };
         let template = "{prefix} [{bar:24}] {pos}/{len} {msg} {elapsed} (left {eta})";
@@ -110,7 +111,7 @@ impl Terminal {
             bar.set_style(style.progress_chars("=> "));
         }
         let last = Mutex::new(Last { loss: None, scores: String::new(), started: false });
-        Self { bar, epochs, metric, live, quiet, last }
+        Self { bar, epochs, metric: metric.cloned(), live, quiet, last }
     }
 
     fn last(&self) -> std::sync::MutexGuard<'_, Last> {
@@ -123,7 +124,8 @@ impl ProgressReport for Terminal {
         let mut last = self.last();
         last.loss = Some(loss);
         if last.scores.is_empty() && progress.best.is_some() {
-            last.scores = format!("  best {}", score(self.metric, progress.best));
+            last.scores =
+                format!("  best {}", score(self.metric.as_ref().map(|metric| metric.item.as_ref()), progress.best));
         }
         self.bar.name(&format!("epoch {}/{}", progress.epoch + 1, self.epochs));
         self.bar.set_length((batches * self.epochs) as u64);
@@ -147,8 +149,11 @@ impl ProgressReport for Terminal {
     fn epoch(&self, ended: &EpochEnd<'_>) {
         let mut last = self.last();
         if ended.score.is_some() {
-            let (now, best) = (score(self.metric, ended.score), score(self.metric, ended.best));
-            last.scores = format!("  {} {now} (best {best})", self.metric.map_or("score", |metric| metric.name));
+            let metric = self.metric.as_ref();
+            let shown = |value| score(metric.map(|metric| metric.item.as_ref()), value);
+            let (name, now, best) =
+                (metric.map_or("score", |m| m.name.as_str()), shown(ended.score), shown(ended.best));
+            last.scores = format!("  {name} {now} (best {best})");
         }
         if self.quiet {
             return;
@@ -221,7 +226,7 @@ impl ProgressReport for JsonLines {
 }
 
 /// A score, of which higher is better, as people read its metric.
-fn score(metric: Option<Metric>, value: Option<f64>) -> String {
+fn score(metric: Option<&Metric>, value: Option<f64>) -> String {
     match metric {
         Some(metric) if metric.unit == Unit::Number => {
             value.map_or_else(|| "-".to_owned(), |value| format!("{:.4}", metric.score(value)))
@@ -236,10 +241,8 @@ mod tests {
 
     #[test]
     fn scores_read_as_their_metric() {
-        let metric = |name: &str| {
-            let metrics = mga_train::tasks::builtin().into_iter().flat_map(|task| task.metrics()).copied();
-            metrics.into_iter().find(|metric| metric.name == name)
-        };
+        let kinds = mga_core::components();
+        let metric = |name: &str| kinds.get::<Metrics>(name).map(|metric| metric.item.as_ref());
         assert_eq!(score(metric("top1"), Some(0.935)), "93.5 %");
         assert_eq!((score(metric("cross_entropy"), Some(-0.25)), percent(None)), ("0.2500".to_owned(), "-".to_owned()));
     }

@@ -21,7 +21,7 @@ fn sgd(criterion: &mut Criterion) {
             (parameter.id(), common::noise(&[rows, columns]))
         })
         .collect();
-    let mut optimiser = OptimiserSettings::default().build(&store).expect("an optimiser");
+    let mut optimiser = OptimiserSettings::default().build(&mga_core::components(), &store).expect("an optimiser");
     common::prepare();
     criterion.bench_function("sgd/25M/step", |bencher| {
         bencher.iter(|| optimiser.step(&store, &gradients, 1e-6).expect("a step"));

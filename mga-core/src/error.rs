@@ -41,6 +41,12 @@ pub struct InvalidSetting {
     pub what: String,
 }
 
+impl From<mga_registry::SettingFault> for Error {
+    fn from(fault: mga_registry::SettingFault) -> Self {
+        Self::setting(fault.key, fault.what)
+    }
+}
+
 impl Error {
     /// Creates an error about shapes that do not fit `op`.
     pub fn shape(op: &'static str, what: impl Into<String>) -> Self {

@@ -22,5 +22,21 @@ pub mod wording;
 
 pub use error::{Error, Result};
 
+/// Returns the registered components of this crate: objectives, metrics, optimisers and schedules.
+#[must_use]
+pub fn components() -> mga_registry::Registry {
+    register(mga_registry::Registry::default())
+}
+
+/// Registers the components of this crate.
+#[must_use]
+pub fn register(mut kinds: mga_registry::Registry) -> mga_registry::Registry {
+    loss::objectives().into_iter().for_each(|objective| kinds.add(objective));
+    metrics::metrics().into_iter().for_each(|metric| kinds.add(metric));
+    optim::optimisers().into_iter().for_each(|optimiser| kinds.add(optimiser));
+    optim::schedules().into_iter().for_each(|schedule| kinds.add(schedule));
+    kinds
+}
+
 /// Raised whenever a change of the program changes the numbers of a run: results of different numerics are not mixed.
 pub const NUMERICS: u32 = 1;

@@ -35,7 +35,7 @@ fn made(f: impl FnOnce()) -> usize {
 /// Tensors made by two whole training steps: forward, backward, clipping, SGD with momentum.
 fn steps(sizes: &Sizes, dtype: DType) -> usize {
     let network = Network::new(sizes, dtype, &Device::Cpu);
-    let mut optimiser = OptimiserSettings::default().build(&network.store).unwrap();
+    let mut optimiser = OptimiserSettings::default().build(&mga_core::components(), &network.store).unwrap();
     let images = mga_core::formula::images(2, (32, 32), dtype).unwrap();
     made(|| {
         for step in 0..2 {

@@ -40,7 +40,7 @@ fn a_step_stays_within_its_bytes_per_recorded_number() {
         let settings = ModelSettings::new(backbone, 10);
         let store = ParameterStore::new(1, DType::F32, &Device::Cpu);
         let model = MgaModel::new(&builtin(), settings, store).unwrap();
-        let mut optimiser = OptimiserSettings::default().build(model.store()).unwrap();
+        let mut optimiser = OptimiserSettings::default().build(&mga_core::components(), model.store()).unwrap();
         let count = 4 * 3 * 160 * 160;
         let images = Tensor::arange(0f32, count as f32, &Device::Cpu).unwrap().sin().unwrap();
         let images = images.reshape((4, 3, 160, 160)).unwrap();

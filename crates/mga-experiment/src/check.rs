@@ -44,6 +44,14 @@ impl<'a> Check<'a> {
         self.error(KeyPath::dotted(key), message);
     }
 
+    /// Adds what a component refused of its settings: at the setting that is at fault, else at `table`.
+    pub fn refused(&mut self, table: &str, error: &mga_core::Error) {
+        match error.invalid_setting() {
+            Some(setting) => self.error_at(&setting.key, setting.what.as_str()),
+            None => self.error_at(table, error.to_string()),
+        }
+    }
+
     /// Adds a warning about the setting with this dotted key.
     pub fn warn_at(&mut self, key: &str, message: impl Into<String>) {
         let key = KeyPath::dotted(key);

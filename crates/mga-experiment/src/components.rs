@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use mga_core::metrics::Metrics;
 use mga_data::masks::{MadeOf, MaskSources};
 use mga_data::registry::Datasets;
 use mga_hub::Hub;
@@ -62,7 +63,8 @@ impl Components {
     /// the crate that runs them. Weights and data sets are downloaded through `hub`.
     #[must_use]
     pub fn without_tasks(hub: Hub) -> Self {
-        Self { tasks: Vec::new(), kinds: mga_models::register(mga_data::registry::builtin()), tables: Vec::new(), hub }
+        let kinds = mga_core::register(mga_models::register(mga_data::registry::builtin()));
+        Self { tasks: Vec::new(), kinds, tables: Vec::new(), hub }
     }
 
     /// Returns what tasks are told of the components.
@@ -81,6 +83,12 @@ impl Components {
     #[must_use]
     pub fn task(&self, name: &str) -> Option<&dyn TaskRules> {
         self.tasks.iter().find(|task| task.name() == name).map(AsRef::as_ref)
+    }
+
+    /// Returns the metrics that are computed in the evaluations of a task, in the order of registration.
+    pub fn metrics_of(&self, task: &dyn TaskRules) -> impl Iterator<Item = &Entry<Metrics>> {
+        let predictions = task.predictions();
+        self.kinds.all::<Metrics>().iter().filter(move |metric| metric.item.predictions() == predictions)
     }
 
     /// The same components with a table of the experiment that names a component of kind `K`; see [`TableKind`].

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use mga_core::optim::UpdateRule;
 use mga_data::Pipeline;
 use mga_data::masks::{EmptyMask, MadeOf, MissingMask};
 use mga_data::registry::{Datasets, PATH_MARK, Root};
@@ -39,7 +38,7 @@ pub(super) fn problems(
     check.masks(experiment, components);
     check.segmenter(experiment, components);
     check.model(experiment, components, weights_read);
-    check.optimiser(experiment);
+    check.optimiser(experiment, components);
     check.selection(experiment, components);
     check.transforms(experiment, components);
     check.found()
@@ -104,10 +103,11 @@ impl Check<'_> {
         }
         self.network(task, &experiment.model.backbone, components);
         let metric = experiment.eval.metric.as_str();
-        if !task.metrics().iter().any(|own| own.name == metric) {
-            let others = components.tasks.iter().filter(|task| task.metrics().iter().any(|own| own.name == metric));
+        let gives = |task: &dyn TaskRules| components.metrics_of(task).any(|own| own.name == metric);
+        if !gives(task) {
+            let others = components.tasks.iter().filter(|task| gives(task.as_ref()));
             let others: Vec<String> = others.map(|task| format!("task = \"{}\"", task.name())).collect();
-            let own: Vec<&str> = task.metrics().iter().map(|own| own.name).collect();
+            let own: Vec<&str> = components.metrics_of(task).map(|own| own.name.as_str()).collect();
             let message = format!("belongs to {}; expected {}", others.join(" and "), one_of(&own));
             self.error_at("eval.metric", message);
         }
@@ -274,21 +274,32 @@ impl Check<'_> {
         }
     }
 
-    fn optimiser(&mut self, experiment: &Experiment) {
-        if let UpdateRule::Sgd(sgd) = &experiment.optimiser.rule
-            && self.sound(&["optimiser"])
-            && sgd.nesterov
-            && sgd.momentum == 0.0
+    fn optimiser(&mut self, experiment: &Experiment, components: &Components) {
+        if let Err(error) = experiment.objective.loss(&components.kinds)
+            && self.sound(&["objective"])
         {
-            self.error_at("optimiser.nesterov", "needs a momentum above 0; set optimiser.momentum");
+            self.refused("objective", &error);
+        }
+        let rule = experiment.optimiser.rule(&components.kinds);
+        if let Err(error) = &rule
+            && self.sound(&["optimiser"])
+        {
+            self.refused("optimiser", error);
         }
         let schedule = &experiment.schedule;
+        if let Err(error) = schedule.shape(&components.kinds)
+            && self.sound(&["schedule"])
+        {
+            self.refused("schedule", &error);
+        }
         if self.sound(&["schedule"]) && schedule.warmup_epochs > schedule.epochs {
             let message = format!("expected at most schedule.epochs, {}", schedule.epochs);
             self.error_at("schedule.warmup_epochs", message);
         }
-        let start = experiment.optimiser.learning_rate();
-        if self.sound(&["schedule", "optimiser"]) && schedule.min_learning_rate > start {
+        if let Ok(start) = rule.map(|rule| rule.learning_rate())
+            && self.sound(&["schedule", "optimiser"])
+            && schedule.min_learning_rate > start
+        {
             let message = format!("expected at most optimiser.learning_rate, {start}");
             self.error_at("schedule.min_learning_rate", message);
         }

@@ -6,8 +6,9 @@
 //!
 //! A line holds for its key and, unless they have lines of their own, for all keys inside it.
 
+use mga_core::loss::ClassLoss;
 use mga_core::ops::Attention;
-use mga_core::optim::Shape;
+use mga_core::optim::ScheduleShape;
 use mga_data::Pipeline;
 use mga_data::masks::{MadeOf, MaskSources};
 
@@ -52,6 +53,16 @@ const RESIDUAL: Need =
     value(|e, _| e.model.attention == Attention::Residual, &["model.attention"], "model.attention = \"residual\"");
 const GUIDED: Need = value(|e, _| e.model.mask_guidance, &["model.mask_guidance"], "model.mask_guidance = true");
 const MASK_LOSS: Need = Need { holds: |e, _| e.model.mask_guidance || e.objective.mask_weight == 0.0, ..GUIDED };
+const SMOOTHED: Need = value(
+    |e, c| objective(e, c, |loss| loss.takes_label_smoothing()),
+    &["objective.name"],
+    "a loss that takes it, such as objective.name = \"cross-entropy\"",
+);
+const WEIGHED: Need = value(
+    |e, c| objective(e, c, |loss| loss.takes_class_weights()),
+    &["objective.name"],
+    "a loss that takes them, such as objective.name = \"cross-entropy\"",
+);
 const WEIGHTS_OF_CLASSES: Need =
     value(|e, _| e.objective.class_weights.is_some(), &["objective.class_weights"], "objective.class_weights");
 const FROM_WEIGHTS: Need = value(|e, _| e.model.weights != "none", &["model.weights"], "model.weights");
@@ -158,15 +169,12 @@ const ANNOTATED_BY_MASKS: Need =
 const LABELME: Need =
     value(|e, _| annotations(e) == "labelme", &["data.annotations.source"], "data.annotations.source = \"labelme\"");
 const FALLING: Need = value(
-    |e, _| e.schedule.shape != Shape::Constant,
+    |e, c| shape(e, c, |shape| shape.falls()),
     &["schedule.name"],
     "a schedule that falls: \"constant\" does not",
 );
 const STEPS: Need = Need {
-    holds: |e, _| match &e.schedule.shape {
-        Shape::Step(step) => step.every < e.schedule.epochs,
-        _ => true,
-    },
+    holds: |e, c| shape(e, c, |shape| shape.changes_within(e.schedule.epochs)),
     by: &["schedule.epochs", "schedule.every"],
     words: "more than schedule.every epochs",
     loss: Loss::Cost,
@@ -177,6 +185,16 @@ const SELECTED: Need = Need {
     words: "images to evaluate while training: set data.validation.fraction, or eval.select_on",
     loss: Loss::Cost,
 };
+
+/// Whether that holds for the loss of class scores; of settings that make none, what is wrong is told.
+fn objective(experiment: &Experiment, components: &Components, holds: impl Fn(&dyn ClassLoss) -> bool) -> bool {
+    experiment.objective.loss(&components.kinds).map_or(true, |loss| holds(loss.as_ref()))
+}
+
+/// Whether that holds for the schedule; of settings that make none, what is wrong is told.
+fn shape(experiment: &Experiment, components: &Components, holds: impl Fn(&dyn ScheduleShape) -> bool) -> bool {
+    experiment.schedule.shape(&components.kinds).map_or(true, |shape| holds(shape.as_ref()))
+}
 
 /// Whether the masks are those of a control that is made from masks. A data set that knows the outline itself gives that.
 fn is_made_of_masks(experiment: &Experiment, components: &Components) -> bool {
@@ -284,10 +302,12 @@ pub(super) const SETTINGS: &[(&str, &[Need])] = &[
     ("model.residual_weights", &[RESIDUAL]),
     ("model.freeze_norm", &[FROZEN]),
     ("model.dropout", ALWAYS),
+    ("objective.name", ALWAYS),
+    ("objective.gamma", ALWAYS),
     ("objective.mask_weight", &[MASK_LOSS]),
-    ("objective.label_smoothing", ALWAYS),
+    ("objective.label_smoothing", &[SMOOTHED]),
     // Whether those of a classifier count is told where it is settled.
-    ("objective.class_weights", ALWAYS),
+    ("objective.class_weights", &[WEIGHED]),
     ("objective.weigh_classes", &[WEIGHTS_OF_CLASSES]),
     ("objective.dice_weight", ALWAYS),
     ("objective.auxiliary_weight", &[AUXILIARY_HEAD]),
@@ -318,6 +338,7 @@ pub(super) const SETTINGS: &[(&str, &[Need])] = &[
     ("eval.every", ALWAYS),
     ("eval.select_on", ALWAYS),
     ("eval.metric", &[SELECTED]),
+    ("eval.output", ALWAYS),
     ("eval.reference_masks", ALWAYS),
     ("eval.reference_masks.empty", &[LEARNT]),
     ("eval.reference_masks.missing", &[LEARNT]),

@@ -17,6 +17,10 @@ pub struct Evaluation {
     /// The number that selects the best checkpoint; left out: `top1`, of task = "segmentation" `mean_iou`.
     #[schemars(schema_with = "super::schema::metric")]
     pub metric: String,
+    /// The scores that are evaluated, by the name that the method gives them; left out: the classifier's own, `logits`.
+    #[serde(skip_serializing_if = "is_logits")]
+    #[schemars(length(min = 1), extend("x-older-releases" = "logits"))]
+    pub output: String,
     /// Masks that attention is measured against besides those of `[data.masks]`, set as those are: the same for every arm
     /// of a sweep, whatever masks it learns from, if any. Nothing is learnt from them.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -37,8 +41,18 @@ pub enum SelectOn {
     Test,
 }
 
+impl Evaluation {
+    /// The scores of a classifier itself, which every method predicts unless it says otherwise.
+    pub const LOGITS: &'static str = "logits";
+}
+
+fn is_logits(output: &str) -> bool {
+    output == Evaluation::LOGITS
+}
+
 impl Default for Evaluation {
     fn default() -> Self {
-        Self { every: 1, select_on: SelectOn::default(), metric: "top1".to_owned(), reference_masks: None }
+        let (metric, output) = ("top1".to_owned(), Self::LOGITS.to_owned());
+        Self { every: 1, select_on: SelectOn::default(), metric, output, reference_masks: None }
     }
 }

@@ -28,7 +28,6 @@ mod schema;
 mod schema_reading;
 mod segmenter;
 mod settings;
-mod settings_schema;
 mod sources;
 mod task;
 mod training;
@@ -36,15 +35,16 @@ mod validate;
 mod weight_file;
 mod wording;
 
+pub use mga_core::metrics::{Better, Metric, Metrics, Predictions, Unit};
 pub use mga_core::ops::Attention;
 pub use mga_core::optim::{
-    AdamWSettings, OptimiserSettings, PolynomialSettings, ScheduleSettings, SgdSettings, Shape, StepSettings,
-    UpdateRule,
+    AdamWSettings, OptimiserSettings, PolynomialSettings, ScheduleSettings, SgdSettings, StepSettings,
 };
 pub use mga_data::loader::OnError;
 pub use mga_data::masks::{EmptyMask, MaskReading, MaskSettings, MissingMask};
 pub use mga_data::split::{TestSettings, ValidationSettings};
 pub use mga_models::Input;
+pub use mga_registry::schema_of;
 
 pub use assigned::{Assignment, setting_path};
 pub use check::Check;
@@ -66,7 +66,6 @@ pub use problem::{ExperimentError, Place, Problem, Severity, SourceFile};
 pub use schema::{document_schema, embed_choice, experiment_schema};
 pub use segmenter::{ClassName, SegmenterSettings};
 pub use settings::Experiment;
-pub use settings_schema::schema_of;
-pub use task::{Better, Known, Metric, NetworkKind, TaskRules, Unit};
+pub use task::{Known, NetworkKind, TaskRules};
 pub use training::Training;
 pub use weight_file::{BEST, EXPERIMENT, LAST, MODEL, default_name, weight_file};

@@ -14,7 +14,7 @@ use super::key_path::{KeyPath, Segment};
 use super::layer::{ENVIRONMENT_PREFIX, Layer};
 use super::merge::{merge, to_json};
 use super::problem::{ExperimentError, Place, Problem, Severity, SourceFile};
-use super::schema::{experiment_schema, leftovers};
+use super::schema::{DEFAULT_NAMES, experiment_schema, leftovers};
 use super::schema_reading::fill_defaults;
 use super::settings::Experiment;
 use super::sources::{Author, Sources};
@@ -216,11 +216,12 @@ fn load_chain(
     let experiment = serde_json::from_value::<Experiment>(value).map(|mut experiment| {
         if let Some(task) = components.task(&experiment.task) {
             let is_written = |key: &str| sources.written(&KeyPath::dotted(key)).is_some();
-            if let Some(metric) = task.metrics().first().filter(|_| !is_written("eval.metric")) {
-                experiment.eval.metric = metric.name.to_owned();
+            if !is_written("eval.metric") {
+                experiment.eval.metric = task.default_metric().to_owned();
             }
             task.defaults(&mut experiment, &is_written, &components.known());
         }
+        problems.extend(complete(&mut experiment, &components.kinds, &sources));
         problems.extend(weighing_default(&mut experiment, &sources, overrides.defaults, components));
         experiment
     });
@@ -257,6 +258,21 @@ fn load_chain(
     }
 }
 
+/// Writes out all settings of the components that have theirs in a map, defaults included. The schema has found what is wrong
+/// with them, unless it promises more than the settings keep.
+fn complete(experiment: &mut Experiment, kinds: &mga_registry::Registry, sources: &Sources) -> Vec<Problem> {
+    let tables = [
+        ("objective", experiment.objective.complete(kinds)),
+        ("optimiser", experiment.optimiser.complete(kinds)),
+        ("schedule", experiment.schedule.complete(kinds)),
+    ];
+    let problem = |(table, done): (&str, mga_core::Result<()>)| {
+        let key = KeyPath::dotted(table);
+        Some(Problem::error(sources.place(&key, About::Value), key, done.err()?.to_string()))
+    };
+    tables.into_iter().filter_map(problem).collect()
+}
+
 /// The class weights of a classifier count, but in experiments that release 0.1.0 resolved, and in sweeps that it began: it
 /// did nothing with them.
 fn weighing_default(
@@ -284,7 +300,7 @@ fn weighing_default(
 /// The weakest layer: the names that other defaults depend on.
 fn defaults() -> Layer {
     let named = |name: &str| config::Value::from(config::Map::from_iter([("name".to_owned(), name)]));
-    let values = [("optimiser".to_owned(), named("sgd")), ("schedule".to_owned(), named("cosine"))];
+    let values = DEFAULT_NAMES.map(|(table, _, name)| (table.to_owned(), named(name)));
     Layer { values: values.into_iter().collect(), ..Layer::default() }
 }
 
@@ -314,8 +330,8 @@ fn remove(value: &mut Value, fault: &Fault) {
         table.insert((*last).to_owned(), json!(""));
     } else {
         table.shift_remove(*last);
-        if ["optimiser", "schedule"].contains(&tables.concat().as_str()) && *last == "name" {
-            table.insert("name".to_owned(), json!(if tables == ["optimiser"] { "sgd" } else { "cosine" }));
+        if let Some((.., name)) = DEFAULT_NAMES.iter().find(|(table, ..)| tables == [*table] && *last == "name") {
+            table.insert("name".to_owned(), json!(name));
         }
     }
 }

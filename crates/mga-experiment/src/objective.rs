@@ -1,13 +1,23 @@
 //! `[objective]`: the loss.
 
+use mga_core::loss::{ClassLoss, Objectives};
+use mga_registry::Registry;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-/// The loss: cross entropy + `mask_weight` times the mean squared error between attention and mask. Of segmentation:
+/// The loss: `name` of the classes + `mask_weight` times the mean squared error between attention and mask. Of segmentation:
 /// cross entropy of the pixels + `dice_weight` times the Dice loss.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(default)]
 pub struct Objective {
+    /// A registered loss of class scores; `mga list` shows them.
+    #[serde(skip_serializing_if = "is_cross_entropy")]
+    #[schemars(extend("x-older-releases" = "cross-entropy"))]
+    pub name: String,
+    /// The loss's own settings.
+    #[serde(flatten)]
+    pub settings: Map<String, Value>,
     /// Weight of the mask loss.
     #[schemars(range(min = 0.0))]
     pub mask_weight: f64,
@@ -52,6 +62,34 @@ pub enum ByCount {
     Balanced,
 }
 
+impl Objective {
+    /// The loss that is used where none is named.
+    pub const CROSS_ENTROPY: &'static str = "cross-entropy";
+
+    /// Writes out every setting of the loss's own, defaults included, as the loss has them.
+    ///
+    /// # Errors
+    /// No such loss; settings that it cannot read.
+    pub fn complete(&mut self, kinds: &Registry) -> mga_core::Result<()> {
+        self.settings = kinds.complete::<Objectives, _>(&self.name, &self.settings)?;
+        Ok(())
+    }
+
+    /// Returns the loss of class scores, with its settings.
+    ///
+    /// # Errors
+    /// No such loss; a setting out of range.
+    pub fn loss(&self, kinds: &Registry) -> mga_core::Result<Box<dyn ClassLoss>> {
+        let loss = kinds.make::<Objectives, _>(&self.name, &self.settings)?;
+        loss.check()?;
+        Ok(loss)
+    }
+}
+
+fn is_cross_entropy(name: &str) -> bool {
+    name == Objective::CROSS_ENTROPY
+}
+
 fn is_zero(value: &f64) -> bool {
     *value == 0.0
 }
@@ -63,6 +101,8 @@ fn is_half(value: &f64) -> bool {
 impl Default for Objective {
     fn default() -> Self {
         Self {
+            name: Self::CROSS_ENTROPY.to_owned(),
+            settings: Map::new(),
             mask_weight: 0.1,
             label_smoothing: 0.0,
             class_weights: None,

@@ -4,6 +4,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use mga_core::loss::Objectives;
+use mga_core::metrics::{Metrics, Predictions};
+use mga_core::optim::{Optimisers, Schedules};
 use mga_data::masks::MaskSources;
 use mga_data::registry::Datasets;
 use mga_data::transforms::Transforms;
@@ -15,10 +18,18 @@ use serde_json::{Map, Value, json};
 
 use super::components::{Alternative, alternatives};
 use super::merge::{Leftovers, tag};
+use super::objective::Objective;
 use super::older::OLDER_RELEASES;
 use super::schema_reading::{choices, resolve};
 use super::settings::Experiment;
 use crate::Components;
+
+/// The tables that can go without the name of their component: table, its definition, and the name that is meant.
+pub(super) const DEFAULT_NAMES: [(&str, &str, &str); 3] = [
+    ("objective", "Objective", Objective::CROSS_ENTROPY),
+    ("optimiser", "Optimiser", "sgd"),
+    ("schedule", "Schedule", "cosine"),
+];
 
 /// Schema of a list of transforms; what a transform is comes from the components.
 pub(super) fn transforms(_: &mut SchemaGenerator) -> Schema {
@@ -30,7 +41,7 @@ pub(super) fn task(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "$ref": "#/definitions/Task" })
 }
 
-/// Schema of `eval.metric`; which metrics there are comes from the tasks.
+/// Schema of `eval.metric`; which metrics there are comes from the components.
 pub(super) fn metric(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "$ref": "#/definitions/Metric" })
 }
@@ -63,6 +74,12 @@ pub fn experiment_schema(components: &Components) -> Value {
     name_alternatives(&mut definitions, "Data", "dataset", alternatives::<Datasets>(&components.kinds));
     name_alternatives(&mut definitions, "Model", "backbone", components.networks_by_settings());
     mask_alternatives(&mut definitions, components);
+    name_alternatives(&mut definitions, "Objective", "name", alternatives::<Objectives>(&components.kinds));
+    name_alternatives(&mut definitions, "Optimiser", "name", alternatives::<Optimisers>(&components.kinds));
+    name_alternatives(&mut definitions, "Schedule", "name", alternatives::<Schedules>(&components.kinds));
+    for (_, definition, name) in DEFAULT_NAMES {
+        leave_out(&mut definitions, definition, name);
+    }
     for kind in &components.tables {
         let alternatives = (kind.alternatives)(&components.kinds);
         if alternatives.is_empty() {
@@ -87,7 +104,9 @@ pub fn experiment_schema(components: &Components) -> Value {
     }
     let tasks = components.tasks.iter().map(|task| (task.name(), task.about()));
     definitions.insert("Task".to_owned(), named("What a model learns.", tasks));
-    let metrics = components.tasks.iter().flat_map(|task| task.metrics()).map(|metric| (metric.name, metric.about));
+    let given: Vec<Predictions> = components.tasks.iter().map(|task| task.predictions()).collect();
+    let metrics = components.kinds.all::<Metrics>().iter().filter(|metric| given.contains(&metric.item.predictions()));
+    let metrics = metrics.map(|metric| (metric.name.as_str(), metric.about.as_str()));
     let about = "The number that selects the best checkpoint. Ties go to the earlier epoch.";
     definitions.insert("Metric".to_owned(), named(about, metrics));
     let known = components.kinds.all::<Transforms>().iter().map(|entry| transform(entry, &mut definitions));
@@ -260,6 +279,29 @@ fn mask_alternatives(definitions: &mut Map<String, Value>, components: &Componen
     let other = json!({ "type": "string", "minLength": 1, "not": { "enum": named } });
     let other = json!({ "description": text, "type": "object", "properties": { "source": other } });
     all.into_iter().for_each(|all| all.push(other.clone()));
+}
+
+/// Lets the table `definition` go without a `name`, which is then this one.
+fn leave_out(definitions: &mut Map<String, Value>, definition: &str, name: &str) {
+    let common = definitions.get_mut(definition).and_then(|table| table.get_mut("properties")?.as_object_mut());
+    // What the name may be is said by the alternatives; that it came later is said once.
+    if let Some(common) =
+        common.filter(|common| common.get("name").is_some_and(|name| name.get(OLDER_RELEASES).is_none()))
+    {
+        common.shift_remove("name");
+    }
+    let alternatives = definitions.get_mut(definition).and_then(|table| table.get_mut("oneOf")?.as_array_mut());
+    for alternative in alternatives.into_iter().flatten().filter_map(Value::as_object_mut) {
+        let names = alternative.get("properties").and_then(|own| own.get("name")).and_then(choices);
+        if names.is_some_and(|names| names.contains(&name))
+            && let Some(required) = alternative.get_mut("required").and_then(Value::as_array_mut)
+        {
+            required.retain(|key| key != "name");
+            if required.is_empty() {
+                alternative.shift_remove("required");
+            }
+        }
+    }
 }
 
 /// A component's schema as part of this one: in draft-07, its definitions moved to `definitions` under names that

@@ -1,4 +1,6 @@
-//! What the experiment file asks of a task: its name, its settings, its metrics, and what is wrong with an experiment of it.
+//! What the experiment file asks of a task: its name, its settings, its predictions, and what is wrong with an experiment of it.
+
+use mga_core::metrics::Predictions;
 
 use super::check::Check;
 use super::settings::Experiment;
@@ -14,8 +16,12 @@ pub trait TaskRules: Send + Sync {
     /// Which networks `model.backbone` can name.
     fn network(&self) -> NetworkKind;
 
-    /// The numbers that can select a checkpoint; the first does where nothing is said.
-    fn metrics(&self) -> &'static [Metric];
+    /// What its predictions are. The registered metrics of such predictions are computed in its evaluations, and can select
+    /// a checkpoint.
+    fn predictions(&self) -> Predictions;
+
+    /// The metric that selects a checkpoint where nothing is said.
+    fn default_metric(&self) -> &'static str;
 
     /// The settings that only tasks which name them use, tables with all that is in them. In an experiment of another task
     /// they are mistakes.
@@ -56,46 +62,4 @@ pub enum NetworkKind {
     Backbone,
     /// A segmentation network, which gives every pixel a class.
     Segmenter,
-}
-
-/// A number that an evaluation gives, by which a checkpoint can be selected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Metric {
-    /// The name in `eval.metric` and in the files of a run.
-    pub name: &'static str,
-    /// One sentence for the schema.
-    pub about: &'static str,
-    /// How people read it.
-    pub unit: Unit,
-    /// Which of two values is the better one.
-    pub better: Better,
-}
-
-/// How people read a number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unit {
-    /// A share of 1, shown as a percentage.
-    Percent,
-    /// A plain number.
-    Number,
-}
-
-/// Which of two values of a metric is the better one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Better {
-    /// The higher one.
-    Higher,
-    /// The lower one.
-    Lower,
-}
-
-impl Metric {
-    /// The metric as a score, of which higher is better; and the metric of a score.
-    #[must_use]
-    pub fn score(&self, value: f64) -> f64 {
-        match self.better {
-            Better::Higher => value,
-            Better::Lower => -value,
-        }
-    }
 }

@@ -5,17 +5,20 @@
 
 mod choice;
 mod condition;
+mod from_settings;
 mod own_settings;
 
 use std::any::{Any, TypeId};
 use std::sync::Arc;
 
-use schemars::Schema;
+use schemars::{JsonSchema, Schema};
 use serde::Serialize;
-use serde_json::Value;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 pub use choice::Choice;
 pub use condition::Condition;
+pub use from_settings::{FromSettings, schema_of};
 pub use own_settings::{OwnSettings, SettingFault};
 
 /// A kind of component: what its components are, and which key of an experiment names one.
@@ -84,6 +87,24 @@ impl<K: Kind> Entry<K> {
         let properties = self.schema.as_ref().and_then(|schema| schema.get("properties")?.as_object());
         let all = properties.into_iter().flatten();
         all.filter_map(|(key, schema)| Some((key.as_str(), schema.get(mark)?))).collect()
+    }
+}
+
+impl<K, T> Entry<K>
+where
+    K: Kind<Item = FromSettings<T>>,
+    T: ?Sized + 'static,
+{
+    /// A component that is made from settings of type `S`, which stand beside its name.
+    pub fn from_settings<S>(
+        name: impl Into<String>,
+        about: impl Into<String>,
+        make: impl Fn(S) -> Box<T> + Send + Sync + 'static,
+    ) -> Self
+    where
+        S: Serialize + DeserializeOwned + JsonSchema,
+    {
+        Self::new(name, about, Arc::new(FromSettings::new(make))).with_settings(schema_of::<S>())
     }
 }
 
@@ -195,11 +216,53 @@ impl Registry {
         self.all::<K>().iter().find(|entry| entry.name == name)
     }
 
+    /// Returns the component of a kind and name.
+    ///
+    /// # Errors
+    /// Nothing is registered by that name; the message says what is.
+    pub fn named<K: Kind>(&self, name: &str) -> Result<&Entry<K>, SettingFault> {
+        self.get::<K>(name).ok_or_else(|| {
+            let known: Vec<String> = self.all::<K>().iter().map(|entry| format!("`{}`", entry.name)).collect();
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            let what = format!("unknown name `{name}`; registered {}: {known}", K::TITLE);
+            SettingFault { key: K::KEY.to_owned(), what }
+        })
+    }
+
+    /// Makes the component `name` from its settings, which stand beside its name.
+    ///
+    /// # Errors
+    /// A name that nothing is registered by; settings that its type cannot be read from.
+    pub fn make<K, T>(&self, name: &str, settings: &Map<String, Value>) -> Result<Box<T>, SettingFault>
+    where
+        K: Kind<Item = FromSettings<T>>,
+        T: ?Sized + 'static,
+    {
+        self.named::<K>(name)?.item.make(OwnSettings::new(table::<K>(), settings))
+    }
+
+    /// Returns all settings of the component `name`; see [`FromSettings::complete`].
+    ///
+    /// # Errors
+    /// As [`Self::make`].
+    pub fn complete<K, T>(&self, name: &str, settings: &Map<String, Value>) -> Result<Map<String, Value>, SettingFault>
+    where
+        K: Kind<Item = FromSettings<T>>,
+        T: ?Sized + 'static,
+    {
+        self.named::<K>(name)?.item.complete(OwnSettings::new(table::<K>(), settings))
+    }
+
     /// Lists everything, kind by kind, in the order of registration.
     #[must_use]
     pub fn listing(&self) -> Vec<Group> {
         self.shelves.iter().map(|shelf| (shelf.group)(shelf.entries.as_ref())).collect()
     }
+}
+
+/// The table that the components of a kind are named in.
+fn table<K: Kind>() -> &'static str {
+    K::KEY.rsplit_once('.').map_or(K::KEY, |(table, _)| table)
 }
 
 fn group<K: Kind>(entries: &(dyn Any + Send + Sync)) -> Group {

@@ -26,6 +26,12 @@ impl<'a> OwnSettings<'a> {
         Self { at, values }
     }
 
+    /// Returns the table that they stand in.
+    #[must_use]
+    pub fn at(&self) -> &'a str {
+        self.at
+    }
+
     /// Returns the settings as they were given.
     #[must_use]
     pub fn values(&self) -> &'a Map<String, Value> {

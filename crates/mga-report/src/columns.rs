@@ -77,7 +77,35 @@ pub(super) fn columns(records: &[&Record], wanted: Option<&str>) -> anyhow::Resu
     let images = records.iter().filter_map(|record| record.summary.as_ref()?.reported()?.images()).min().unwrap_or(0);
     let agreement = AGREEMENT.iter().find(|group| there.contains(&group[0])).copied().unwrap_or_default();
     let others = SHOWN.iter().chain(agreement).copied().filter(|&key| key != first && there.contains(&key));
-    Ok(std::iter::once(first).chain(others).map(|key| column(key, images)).collect())
+    let others = others.collect::<Vec<_>>();
+    // Those that other crates registered say of themselves in the runs how they are read.
+    let more = there.iter().copied().filter(|key| *key != first && !is_known(key) && described(records, key).is_some());
+    let all = std::iter::once(first).chain(others).chain(more);
+    Ok(all.map(|key| column_of(records, key, images)).collect())
+}
+
+/// Whether the metric is one of this workspace.
+fn is_known(key: &str) -> bool {
+    KNOWN.iter().any(|(known, ..)| *known == key)
+}
+
+/// What the runs' `summary.json` says of a metric: whether it is read in per cent, and whether more is better.
+fn described(records: &[&Record], key: &str) -> Option<(bool, bool)> {
+    let described = |record: &&Record| record.summary.as_ref()?.others.get("metrics")?.get(key).cloned();
+    let metric = records.iter().find_map(described)?;
+    Some((metric.get("unit")? == "percent", metric.get("better")? == "higher"))
+}
+
+/// A metric of so many test images, as these runs describe it.
+pub(super) fn column_of(records: &[&Record], key: &str, images: u64) -> Column {
+    let column = column(key, images);
+    match described(records, key).filter(|_| !is_known(key)) {
+        Some((percent, higher_is_better)) => {
+            let decimals = if percent { 1 + usize::from(images >= MANY_IMAGES) } else { column.decimals };
+            Column { percent, higher_is_better, decimals, ..column }
+        }
+        None => column,
+    }
 }
 
 /// A metric's name for people.
@@ -86,7 +114,7 @@ pub(super) fn title(key: &str) -> String {
 }
 
 /// A metric of so many test images.
-pub(super) fn column(key: &str, images: u64) -> Column {
+fn column(key: &str, images: u64) -> Column {
     let known = KNOWN.iter().find(|(known, ..)| *known == key);
     let (percent, higher_is_better, decimals) = known.map_or((false, true, 3), |k| (k.2, k.3, k.4));
     let decimals = if percent && images >= MANY_IMAGES { decimals + 1 } else { decimals };

@@ -145,6 +145,8 @@ fn training(common: &Common<'_>, report: &Report) -> String {
         let batches = common.number("train.accumulate").filter(|&n| n > 1.0).map(|n| format!(", {n} batches a step"));
         format!("batches of {size}{}", batches.unwrap_or_default())
     }));
+    // Left out where it is the cross entropy.
+    recipe.extend(common.text("objective.name").map(|name| format!("{name} loss")));
     recipe.extend(
         common.number("objective.label_smoothing").filter(|&share| share > 0.0).map(|s| format!("label smoothing {s}")),
     );

@@ -1,6 +1,6 @@
 //! What a random or TPE search found: its draws by their scores on the validation images, which nothing else selects by.
 
-use super::columns::column;
+use super::columns::column_of;
 use super::importance::importance;
 use super::measures::Column;
 use super::scores::score;
@@ -11,7 +11,8 @@ use crate::results::{Record, SearchSpace};
 pub(super) fn selection(records: &[&Record], images: u64) -> Column {
     let mut metrics = records.iter().filter_map(|record| record.setting("eval.metric")?.as_str());
     let first = metrics.next();
-    column(first.filter(|first| metrics.all(|metric| metric == *first)).unwrap_or("score"), images)
+    let key = first.filter(|first| metrics.all(|metric| metric == *first)).unwrap_or("score");
+    column_of(records, key, images)
 }
 
 /// A run's score on validation images as its metric is measured: the summary's is higher the better.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use mga_experiment::{
-    Better, Components, Defaults, Document, ExperimentError, KeyPath, Loaded, Overrides, Problem, Severity,
+    Better, Components, Defaults, Document, ExperimentError, KeyPath, Loaded, Metrics, Overrides, Problem, Severity,
     experiment_schema, load_assigned,
 };
 use mga_train::interrupt::Interrupt;
@@ -297,8 +297,8 @@ impl<'a> Planner<'a> {
         self.settle(problems)?;
         takeover::find(out, &mut cells);
         let metric = loaded.first().map(|found| found.experiment.eval.metric.clone()).unwrap_or_default();
-        let metrics = self.components.tasks.iter().flat_map(|task| task.metrics());
-        let lower_is_better = metrics.filter(|known| known.name == metric).any(|known| known.better == Better::Lower);
+        let known = self.components.kinds.get::<Metrics>(&metric);
+        let lower_is_better = known.is_some_and(|known| known.item.better == Better::Lower);
         Ok(Resolved { cells, metric, lower_is_better })
     }
 

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use mga_experiment::{Experiment, Metric};
+use mga_experiment::{Experiment, Metrics};
+use mga_registry::Entry;
 use serde_json::Value;
 
 use crate::checkpoint::Progress;
@@ -16,7 +17,7 @@ pub trait Listener: Sync {
     fn images(&self, images: usize) -> Box<dyn Counter>;
 
     /// Follows a run of this experiment; `metric` is the one that selects its checkpoint.
-    fn run(&self, experiment: &Experiment, metric: Option<Metric>) -> Arc<dyn ProgressReport>;
+    fn run(&self, experiment: &Experiment, metric: Option<&Entry<Metrics>>) -> Arc<dyn ProgressReport>;
 }
 
 /// Counts images that are done.
@@ -36,7 +37,7 @@ impl Listener for Silent {
         Box::new(Self)
     }
 
-    fn run(&self, _: &Experiment, _: Option<Metric>) -> Arc<dyn ProgressReport> {
+    fn run(&self, _: &Experiment, _: Option<&Entry<Metrics>>) -> Arc<dyn ProgressReport> {
         Arc::new(Self)
     }
 }

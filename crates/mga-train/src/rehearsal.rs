@@ -20,7 +20,7 @@ const NAMED: usize = 3;
 /// # Errors
 /// Learning rates of layers that are not there, at the place where they were written.
 pub fn optimiser(loaded: &Loaded, store: &ParameterStore) -> Result<Box<dyn Optimiser>, ExperimentError> {
-    loaded.experiment.optimiser.build(store).map_err(|error| loaded.error_in("optimiser", error))
+    loaded.experiment.optimiser.build(&loaded.kinds, store).map_err(|error| loaded.error_in("optimiser", error))
 }
 
 /// A forward pass over one image of a size.
@@ -58,9 +58,10 @@ impl<'a> Rehearsal<'a> {
 
     /// Learning rates name layers that are there; the schedule can be computed.
     pub(crate) fn optimiser(&mut self, store: &ParameterStore) {
-        let rate = self.loaded.experiment.optimiser.learning_rate();
         self.problems.extend(optimiser(self.loaded, store).err().into_iter().flat_map(|error| error.problems));
-        if let Err(error) = self.loaded.experiment.schedule.check(rate) {
+        let Loaded { experiment, kinds, .. } = self.loaded;
+        let Ok(rule) = experiment.optimiser.rule(kinds) else { return };
+        if let Err(error) = experiment.schedule.build(kinds, rule.learning_rate()) {
             self.problems.extend(self.loaded.error_in("schedule", error).problems);
         }
     }

@@ -7,6 +7,10 @@
 //! | `mask_source.rs` | masks that are a disc in the middle | `data.masks.source` |
 //! | `transform.rs` | two more views of an image, and a record of how they were made | `op` |
 //! | `sampler.rs` | batches with support and query images | `sampler.name` |
+//! | `optimiser.rs` | a rule that updates parameters | `optimiser.name` |
+//! | `schedule.rs` | a shape of the learning rate over the epochs | `schedule.name` |
+//! | `metric.rs` | a number that evaluations give | `eval.metric` |
+//! | `objective.rs` | a loss of class scores | `objective.name` |
 //! | `teacher.rs` | an average of the weights, which is evaluated in their place | |
 //! | `method.rs` | two updates a batch, and a head with a learning rate of its own | `method.name` |
 //! | `class_means.rs` | classes told apart by the nearest mean | |
@@ -28,8 +32,12 @@ pub mod dataset;
 pub mod launcher;
 pub mod mask_source;
 pub mod method;
+pub mod metric;
+pub mod objective;
+pub mod optimiser;
 pub mod report_section;
 pub mod sampler;
+pub mod schedule;
 pub mod search;
 pub mod task;
 pub mod teacher;
@@ -51,6 +59,10 @@ pub fn components() -> Components {
         .with(mask_source::entry())
         .with(transform::entry())
         .with(sampler::entry())
+        .with(optimiser::entry())
+        .with(schedule::entry())
+        .with(metric::entry())
+        .with(objective::entry())
         .with(method::entry())
         .with_task(Arc::new(task::NearestMean))
         .with(tracker::entry())

@@ -1,25 +1,26 @@
 //! A method: how the classifier is trained. This one makes two updates a batch.
 //!
-//! 1. The image and the same turned by half a turn, by cross entropy.
-//! 2. The view with two patches swapped, by cross entropy and by a head of its own that tells which two they were.
+//! 1. The image and the same turned by half a turn, by the objective of the experiment.
+//! 2. The view with two patches swapped, by the objective and by a head of its own that tells which two they were.
 //!
-//! The head has a learning rate of its own. What is evaluated is a teacher, an average of the weights.
+//! The head has a learning rate of its own. What is evaluated is a teacher, an average of the weights: by its scores of an
+//! image or, with `eval.output = "mirrored"`, by those of the image and its mirror image together.
 
 use std::sync::Arc;
 
 use anyhow::Context;
 use candle_core::{DType, Tensor};
-use mga_core::loss::cross_entropy;
+use mga_core::loss::{ClassObjective, cross_entropy};
 use mga_core::nn::Linear;
 use mga_core::ops;
-use mga_core::optim::{OptimiserSettings, SgdSettings, UpdateRule};
+use mga_core::optim::{OptimiserSettings, SgdSettings};
 use mga_core::parameter::ParameterStore;
 use mga_core::tape::{Tape, Value};
 use mga_data::Batch;
-use mga_experiment::Experiment;
+use mga_experiment::{Evaluation, Experiment};
 use mga_models::{Input, MgaModel};
 use mga_registry::Entry;
-use mga_train::methods::{Method, MethodAtWork, MethodOpening, Methods, labels};
+use mga_train::methods::{Method, MethodAtWork, MethodOpening, Methods, Predicted, targets};
 use mga_train::network_input::network_input;
 use mga_train::runners::learner::{ExtraStore, JobState};
 use mga_train::runners::loss_parts::LossPart;
@@ -30,6 +31,9 @@ use serde_json::json;
 
 use crate::teacher::Teacher;
 use crate::transform::{PAIR, SWAPPED, TURNED, pairs};
+
+/// The name of the scores of an image and its mirror image together, which `eval.output` can name.
+const MIRRORED: &str = "mirrored";
 
 /// What an experiment names: `[method] name = "swapped-patches"`.
 pub fn entry() -> Entry<Methods> {
@@ -84,6 +88,11 @@ impl Method for SwappedPatches {
         vec![json!({ "op": "swap-patches", "grid": grid })]
     }
 
+    /// Scores of the image, and of the image and its mirror image together.
+    fn outputs(&self, _: &serde_json::Value) -> Vec<&'static str> {
+        vec![Evaluation::LOGITS, MIRRORED]
+    }
+
     fn begin(&self, opening: &MethodOpening<'_>) -> anyhow::Result<Box<dyn MethodAtWork>> {
         let settings: Settings = serde_json::from_value(opening.settings.clone()).context("settings of the method")?;
         let (model, seed) = (opening.model, opening.loaded.experiment.seed);
@@ -92,14 +101,15 @@ impl Method for SwappedPatches {
         let channels = model.backbone().stages().last().map_or(0, |stage| stage.channels);
         let head = Linear::new(store.root().pp("pair"), channels, pairs(settings.grid))?;
         let sgd = SgdSettings { learning_rate: settings.head_learning_rate, ..SgdSettings::default() };
-        let optimiser = OptimiserSettings { rule: UpdateRule::Sgd(sgd), ..OptimiserSettings::default() };
+        let optimiser = OptimiserSettings::of("sgd", &sgd)?;
         let teacher = Teacher::new(settings.teacher_momentum, device);
-        Ok(Box::new(AtWork { store, head, optimiser, teacher }))
+        Ok(Box::new(AtWork { objective: Arc::clone(&opening.objective), store, head, optimiser, teacher }))
     }
 }
 
 /// The method, working on one classifier.
 struct AtWork {
+    objective: Arc<ClassObjective>,
     /// The head's parameters, which are not the classifier's: who loads the classifier needs none of them.
     store: ParameterStore,
     head: Linear,
@@ -114,11 +124,11 @@ impl MethodAtWork for AtWork {
         let images = model.forward(tape, images)?.logits;
         let turned = view(model, tape, batch, TURNED)?;
         let turned = model.forward(tape, turned)?.logits;
-        let labels = labels(batch)?;
-        let of_images = cross_entropy(tape, images, labels, 0.0)?;
-        let of_turned = cross_entropy(tape, turned, labels, 0.0)?;
+        let targets = targets(batch)?;
+        let of_images = self.objective.forward(tape, images, targets)?;
+        let of_turned = self.objective.forward(tape, turned, targets)?;
         let total = ops::scaled_sum(tape, &[(of_images.clone(), 0.5), (of_turned.clone(), 0.5)])?;
-        Ok((total, vec![part("cross_entropy", of_images), part("turned_cross_entropy", of_turned)]))
+        Ok((total, vec![part(self.objective.loss.key(), of_images), part("turned_loss", of_turned)]))
     }
 
     fn step(&self, model: &MgaModel, batch: &Batch, context: &mut StepContext<'_>) -> anyhow::Result<()> {
@@ -131,6 +141,16 @@ impl MethodAtWork for AtWork {
         context.backward(tape, &loss, parts)?;
         context.update()?;
         self.after_update(model)
+    }
+
+    fn predict(&self, model: &MgaModel, tape: &mut Tape, batch: &Batch) -> anyhow::Result<Predicted> {
+        let images = network_input(model, batch)?;
+        let mirrored = tape.constant(&images.flip(&[3])?)?;
+        let images = tape.constant(&images)?;
+        let own = model.forward(tape, images)?;
+        let of_mirrored = model.forward(tape, mirrored)?.logits;
+        let mean = ops::scaled_sum(tape, &[(own.logits.clone(), 0.5), (of_mirrored, 0.5)])?;
+        Ok(Predicted { scores: vec![(Evaluation::LOGITS, own.logits), (MIRRORED, mean)], attention: own.attention })
     }
 
     fn after_update(&self, model: &MgaModel) -> anyhow::Result<()> {
@@ -167,10 +187,10 @@ impl AtWork {
         let pooled = ops::adaptive_avg_pool2d(tape, features, (1, 1))?;
         let pooled = ops::flatten(tape, pooled)?;
         let told = self.head.forward(tape, pooled)?;
-        let of_classes = cross_entropy(tape, logits, labels(batch)?, 0.0)?;
+        let of_classes = self.objective.forward(tape, logits, targets(batch)?)?;
         let of_pairs = cross_entropy(tape, told, &pairs_of(batch)?, 0.0)?;
         let total = ops::scaled_sum(tape, &[(of_classes.clone(), 1.0), (of_pairs.clone(), 1.0)])?;
-        Ok((total, vec![part("swapped_cross_entropy", of_classes), part("pair_cross_entropy", of_pairs)]))
+        Ok((total, vec![part("swapped_loss", of_classes), part("pair_cross_entropy", of_pairs)]))
     }
 }
 

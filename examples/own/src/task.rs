@@ -10,7 +10,7 @@ use mga_core::ops;
 use mga_core::parameter::ParameterStore;
 use mga_core::tape::{Tape, Value};
 use mga_data::{Batch, Loader};
-use mga_experiment::{Attention, Check, Components, Experiment, Known, Loaded, Metric, NetworkKind, TaskRules};
+use mga_experiment::{Attention, Check, Components, Experiment, Known, Loaded, NetworkKind, Predictions, TaskRules};
 use mga_models::MgaModel;
 use mga_models::weights::LoadReport;
 use mga_train::assemble;
@@ -22,7 +22,7 @@ use mga_train::network_input::network_input;
 use mga_train::runners::learner::{JobState, Learner, Outcome};
 use mga_train::runners::loss_parts::LossPart;
 use mga_train::runners::step::StepContext;
-use mga_train::tasks::classification::{METRICS, Scoring};
+use mga_train::tasks::classification::Scoring;
 use mga_train::tasks::{Job, Labelled, Purpose, Task, TaskData};
 
 use crate::class_means::ClassMeans;
@@ -45,8 +45,12 @@ impl TaskRules for NearestMean {
     }
 
     /// It is scored as a classifier is.
-    fn metrics(&self) -> &'static [Metric] {
-        METRICS
+    fn predictions(&self) -> Predictions {
+        Predictions::Scores
+    }
+
+    fn default_metric(&self) -> &'static str {
+        "top1"
     }
 
     fn own_settings(&self) -> &'static [&'static str] {
@@ -167,7 +171,7 @@ impl Learner for Means<'_> {
     ) -> anyhow::Result<Box<dyn Outcome>> {
         let means = self.means.borrow();
         anyhow::ensure!(!means.is_empty(), "no class has a mean yet: only a run that has begun can be evaluated");
-        let mut scoring = Scoring::new(self.data.dataset.classes());
+        let mut scoring = Scoring::new(self.data.dataset.classes(), &self.components.kinds);
         for batch in loader.epoch(0, 0) {
             if interrupt.is_raised() {
                 return Err(Interrupted("interrupted while evaluating; nothing is lost".to_owned()).into());

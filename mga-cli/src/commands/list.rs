@@ -1,5 +1,6 @@
 //! `mga list`: what an experiment can name.
 
+use mga_core::optim::{Optimisers, Schedules};
 use mga_data::masks::MaskSources;
 use mga_data::registry::Datasets;
 use mga_data::transforms::Transforms;
@@ -77,8 +78,8 @@ pub fn groups(components: &Components) -> Vec<Group> {
             "data.masks.source, and mga masks --segmenter",
             segmenters(components).map(|(name, about)| component(name, about)).collect(),
         ),
-        group("network inputs", "model.input", named(&schema, "Input", None)),
-        group("attention", "model.attention", named(&schema, "Attention", None)),
+        group("network inputs", "model.input", named(&schema, "Input")),
+        group("attention", "model.attention", named(&schema, "Attention")),
         group(
             MaskSources::TITLE,
             MaskSources::KEY,
@@ -89,8 +90,8 @@ pub fn groups(components: &Components) -> Vec<Group> {
             "op, in data.train.transforms",
             components.kinds.all::<Transforms>().iter().map(|entry| component(&entry.name, &entry.about)).collect(),
         ),
-        group("optimisers", "optimiser.name", named(&schema, "Optimiser", Some("name"))),
-        group("schedules", "schedule.name", named(&schema, "Schedule", Some("name"))),
+        of_kind::<Optimisers>(components),
+        of_kind::<Schedules>(components),
     ];
     let known = launchers(components);
     let known = known.iter().map(|entry| component(&entry.name, &entry.about)).collect();
@@ -136,6 +137,13 @@ fn mask_sources(components: &Components) -> Vec<(String, String)> {
     all
 }
 
+/// The registered components of a kind.
+fn of_kind<K: Kind>(components: &Components) -> Group {
+    let known = components.kinds.all::<K>().iter();
+    let known = known.map(|entry| Component { name: entry.name.clone(), about: one_line(&entry.about) });
+    Group { title: K::TITLE, key: K::KEY, components: known.collect() }
+}
+
 /// Everything that gives images masks: files, rules, networks.
 fn segmenters(components: &Components) -> impl Iterator<Item = (&str, &str)> {
     let files = [("file", "mask files, as the source `folder`"), ("alpha", "the images' own alpha channel")];
@@ -143,16 +151,12 @@ fn segmenters(components: &Components) -> impl Iterator<Item = (&str, &str)> {
     files.into_iter().chain(known)
 }
 
-/// The alternatives of a definition of the schema: by the constant under `tag`, or constants themselves.
-fn named(schema: &Value, definition: &str, tag: Option<&str>) -> Vec<Component> {
+/// The constants that a definition of the schema allows.
+fn named(schema: &Value, definition: &str) -> Vec<Component> {
     let alternatives = schema["definitions"][definition]["oneOf"].as_array();
     let component = |alternative: &Value| {
-        let name = match tag {
-            Some(tag) => &alternative["properties"][tag]["const"],
-            None => &alternative["const"],
-        };
         let about = alternative["description"].as_str().unwrap_or_default();
-        Some(Component { name: name.as_str()?.to_owned(), about: one_line(about) })
+        Some(Component { name: alternative["const"].as_str()?.to_owned(), about: one_line(about) })
     };
     alternatives.into_iter().flatten().filter_map(component).collect()
 }

@@ -2,7 +2,8 @@
 
 use candle_core::{D, Device, Tensor};
 
-use crate::error::{Error, Result};
+use super::targets::{Distribution, Targets};
+use crate::error::Result;
 use crate::ops::precision::widened;
 use crate::tape::{Gradient, Tape, Value};
 
@@ -41,60 +42,39 @@ pub fn weighted_cross_entropy(
     smoothing: f64,
     weights: Option<&[f64]>,
 ) -> Result<Value> {
+    cross_entropy_of(tape, logits, Targets::Labels(labels), smoothing, weights)
+}
+
+/// Computes the cross entropy of class scores `[N, classes]` and labels or soft labels, as PyTorch's `CrossEntropyLoss`: with
+/// soft labels the sum is divided by the number of images, whatever the weights.
+///
+/// # Errors
+/// As [`weighted_cross_entropy`]; soft labels of another shape, negative or not finite.
+pub fn cross_entropy_of(
+    tape: &mut Tape,
+    logits: Value,
+    targets: Targets<'_>,
+    smoothing: f64,
+    weights: Option<&[f64]>,
+) -> Result<Value> {
     let (n, classes) = logits.tensor().dims2()?;
-    if labels.len() != n || n == 0 {
-        return Err(Error::shape("cross_entropy", format!("{} labels for logits {:?}", labels.len(), logits.dims())));
-    }
-    if let Some(label) = labels.iter().find(|&&label| label as usize >= classes) {
-        return Err(Error::shape("cross_entropy", format!("label {label} with {classes} classes")));
-    }
-    if !(0.0..=1.0).contains(&smoothing) {
-        return Err(Error::settings(format!("label smoothing must lie in 0 to 1, got {smoothing}")));
-    }
-    let mut target = vec![smoothing / classes as f64; n * classes];
-    for (row, &label) in target.chunks_exact_mut(classes).zip(labels) {
-        row[label as usize] += 1.0 - smoothing;
-    }
-    let count = match weights {
-        None => n as f64,
-        Some(weights) => weigh(&mut target, labels, classes, weights)?,
-    };
+    let Distribution { rows: target, count, sums_to_one } =
+        targets.distribution("cross_entropy", (n, classes), smoothing, weights)?;
     let like = &widened(logits.tensor())?;
     let target =
         Tensor::from_vec(target, (n, classes), &Device::Cpu)?.to_dtype(like.dtype())?.to_device(like.device())?;
     let shifted = like.broadcast_sub(&like.max_keepdim(D::Minus1)?)?;
     let log = shifted.broadcast_sub(&shifted.exp()?.sum_keepdim(D::Minus1)?.log()?)?;
     let loss = ((&log * &target)?.sum_all()? * (-1.0 / count))?;
-    let (slot, dtype, weighted) = (logits.slot(), logits.tensor().dtype(), weights.is_some());
+    let (slot, dtype) = (logits.slot(), logits.tensor().dtype());
     Ok(tape.record(&[&logits], loss, move |dy, gradients| {
         let likelihoods = log.exp()?;
-        // Without weights every row of the target sums to 1.
         let likelihoods =
-            if weighted { likelihoods.broadcast_mul(&target.sum_keepdim(D::Minus1)?)? } else { likelihoods };
+            if sums_to_one { likelihoods } else { likelihoods.broadcast_mul(&target.sum_keepdim(D::Minus1)?)? };
         // Multiplied where it lies: reading it would make the host wait for the GPU.
         let dx = (likelihoods - target)?.broadcast_mul(&(dy.tensor() / count)?)?;
         gradients.add(slot, Gradient::new(dx.to_dtype(dtype)?))
     }))
-}
-
-/// Multiplies every column of `target` `[N, classes]` by its class's weight; gives the sum of the labels' weights, which the
-/// loss is divided by. Where that is 0, so is the target.
-fn weigh(target: &mut [f64], labels: &[u32], classes: usize, weights: &[f64]) -> Result<f64> {
-    if weights.len() != classes {
-        return Err(Error::shape("cross_entropy", format!("{} class weights for {classes} classes", weights.len())));
-    }
-    if let Some(weight) = weights.iter().find(|weight| !weight.is_finite() || **weight < 0.0) {
-        return Err(Error::settings(format!("class weights must be at least 0 and finite, got {weight}")));
-    }
-    let sum: f64 = labels.iter().map(|&label| weights[label as usize]).sum();
-    if sum == 0.0 {
-        target.fill(0.0);
-        return Ok(1.0);
-    }
-    for row in target.chunks_exact_mut(classes) {
-        row.iter_mut().zip(weights).for_each(|(target, weight)| *target *= weight);
-    }
-    Ok(sum)
 }
 
 #[cfg(test)]
@@ -139,6 +119,31 @@ mod tests {
         // Equal weights change nothing, whatever they are.
         near(weighted(&[0, 1], 0.2, Some(&[7.0, 7.0]))?, weighted(&[0, 1], 0.2, None)?);
         near(weighted(&[0, 0], 0.2, Some(&[0.0, 3.0]))?, 0.0);
+        Ok(())
+    }
+
+    #[test]
+    fn soft_labels_are_pytorch_s() -> Result<()> {
+        let shares = Tensor::new(&[[0.25, 0.75], [1.0, 0.0]], &Device::Cpu)?;
+        let logits = Tensor::new(&[[0.0, 0.0], [3f64.ln(), 0.0]], &Device::Cpu)?;
+        let loss = |shares: &Tensor, smoothing, weights: Option<&[f64]>| -> Result<f64> {
+            let mut tape = Tape::eval();
+            let logits = tape.constant(&logits)?;
+            Ok(cross_entropy_of(&mut tape, logits, Targets::Soft(shares), smoothing, weights)?.tensor().to_vec0()?)
+        };
+        let near = |found: f64, expected: f64| assert!((found - expected).abs() < 1e-14, "{found} {expected}");
+        let [ln2, ln4, ln4_3] = [2f64, 4.0, 4.0 / 3.0].map(f64::ln);
+        near(loss(&shares, 0.0, None)?, (ln2 + ln4_3) / 2.0);
+        // Divided by the images, not by weights.
+        near(loss(&shares, 0.0, Some(&[1.0, 3.0]))?, ((0.25 + 0.75 * 3.0) * ln2 + ln4_3) / 2.0);
+        near(loss(&shares, 0.5, None)?, (ln2 + 0.75 * ln4_3 + 0.25 * ln4) / 2.0);
+        check(&[&[2, 2]], |tape, v| {
+            cross_entropy_of(tape, v[0].clone(), Targets::Soft(&shares), 0.1, Some(&[1.0, 3.0]))
+        });
+        // One class alone is its label.
+        let hard = Tensor::new(&[[1.0, 0.0], [0.0, 1.0]], &Device::Cpu)?;
+        near(loss(&hard, 0.2, None)?, weighted(&[0, 1], 0.2, None)?);
+        assert!(loss(&shares.neg()?, 0.0, None).is_err() && loss(&shares.narrow(0, 0, 1)?, 0.0, None).is_err());
         Ok(())
     }
 

@@ -78,8 +78,8 @@ pub struct Guidance<'a> {
 pub struct MaskGuidedTerms {
     /// The sum to descend along.
     pub total: Value,
-    /// The cross entropy.
-    pub cross_entropy: Value,
+    /// The loss of the classes: of [`MaskGuidedLoss::forward`] the cross entropy.
+    pub classification: Value,
     /// The mean squared error between attention and masks, not yet weighted; `None` without guidance.
     pub mask_mse: Option<Value>,
     /// Images that `mask_mse` is the mean over.
@@ -103,8 +103,26 @@ impl MaskGuidedLoss {
     ) -> Result<MaskGuidedTerms> {
         let weights = self.class_weights.as_deref();
         let cross_entropy = weighted_cross_entropy(tape, logits, labels, self.label_smoothing, weights)?;
+        self.guide(tape, cross_entropy, guidance)
+    }
+
+    /// Adds the mask term to a loss of the classes, whichever it is.
+    ///
+    /// # Errors
+    /// Shapes that do not fit, a setting out of range.
+    pub fn guide(
+        &self,
+        tape: &mut Tape,
+        classification: Value,
+        guidance: Option<Guidance<'_>>,
+    ) -> Result<MaskGuidedTerms> {
         let Some(Guidance { attention, masks, counted, has_mask }) = guidance else {
-            return Ok(MaskGuidedTerms { total: cross_entropy.clone(), cross_entropy, mask_mse: None, masks_used: 0 });
+            return Ok(MaskGuidedTerms {
+                total: classification.clone(),
+                classification,
+                mask_mse: None,
+                masks_used: 0,
+            });
         };
         let (n, _, h, w) = attention.dims4()?;
         if has_mask.len() != n || masks.dims().first() != Some(&n) {
@@ -116,9 +134,9 @@ impl MaskGuidedLoss {
         let uses = |(&has_mask, &blank): (&bool, &bool)| has_mask && !(blank && self.skip_blank_masks);
         let used: Vec<bool> = has_mask.iter().zip(&target.blank).map(uses).collect();
         let mask_mse = target.squared_error(tape, attention, &used)?;
-        let total = ops::scaled_sum(tape, &[(cross_entropy.clone(), 1.0), (mask_mse.clone(), self.mask_weight)])?;
+        let total = ops::scaled_sum(tape, &[(classification.clone(), 1.0), (mask_mse.clone(), self.mask_weight)])?;
         let masks_used = used.iter().filter(|&&used| used).count();
-        Ok(MaskGuidedTerms { total, cross_entropy, mask_mse: Some(mask_mse), masks_used })
+        Ok(MaskGuidedTerms { total, classification, mask_mse: Some(mask_mse), masks_used })
     }
 }
 
@@ -185,7 +203,7 @@ mod tests {
             let terms = loss.forward(&mut tape, logits.clone(), &[0, 1], Some(guidance))?;
             let mse = terms.mask_mse.ok_or_else(|| Error::shape("test", "no mask term"))?;
             let number = |value: &Value| value.tensor().to_vec0::<f64>();
-            Ok(([number(&terms.total)?, number(&terms.cross_entropy)?, number(&mse)?], terms.masks_used))
+            Ok(([number(&terms.total)?, number(&terms.classification)?, number(&mse)?], terms.masks_used))
         };
         // The blank mask's target is 1 too.
         let (ln2, error) = (2f64.ln(), 0.5625);

@@ -7,9 +7,10 @@ use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::members::{Members, Move, Slots, refuse_state_of};
 use super::optimiser::Optimiser;
+use super::parameters::{Move, OptimisedParameters, Slots};
 use super::require::require;
+use super::rule::UpdateRule;
 use crate::element::{Element, has_kernels, modify, read, with_element};
 use crate::error::{Error, Result};
 use crate::parameter::{ParameterId, ParameterStore};
@@ -17,9 +18,9 @@ use crate::tape::Engine;
 
 /// Numbers a task works on.
 const PIECE: usize = 1 << 15;
-const MEAN: &str = "adamw.m";
-const SQUARE: &str = "adamw.v";
-const STEP: &str = "adamw.step";
+const MEAN: &str = "m";
+const SQUARE: &str = "v";
+const STEP: &str = "step";
 
 /// Adam with decoupled weight decay.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -48,12 +49,35 @@ impl Default for AdamWSettings {
     }
 }
 
+impl UpdateRule for AdamWSettings {
+    fn learning_rate(&self) -> f64 {
+        self.learning_rate
+    }
+
+    fn slots(&self) -> usize {
+        2
+    }
+
+    fn check(&self) -> Result<()> {
+        let &Self { learning_rate, beta1, beta2, eps, weight_decay } = self;
+        require(learning_rate >= 0.0, "optimiser.learning_rate", "at least 0", learning_rate)?;
+        require((0.0..1.0).contains(&beta1), "optimiser.beta1", "at least 0 and less than 1", beta1)?;
+        require((0.0..1.0).contains(&beta2), "optimiser.beta2", "at least 0 and less than 1", beta2)?;
+        require(eps > 0.0, "optimiser.eps", "more than 0", eps)?;
+        require(weight_decay >= 0.0, "optimiser.weight_decay", "at least 0", weight_decay)
+    }
+
+    fn build(&self, parameters: OptimisedParameters) -> Result<Box<dyn Optimiser>> {
+        Ok(Box::new(AdamW::new(self.clone(), parameters)))
+    }
+}
+
 /// With a parameter's own step count `t` from 1 and learning rate `r`:
 /// `p = (1 - r weight_decay) p; m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2;`
 /// `p = p - r / (1 - beta1^t) m / (sqrt(v) / sqrt(1 - beta2^t) + eps)`. `torch.optim.AdamW` without amsgrad.
-pub(super) struct AdamW {
+struct AdamW {
     settings: AdamWSettings,
-    members: Members,
+    parameters: OptimisedParameters,
     mean: Slots,
     square: Slots,
     /// Steps each parameter has made: one thawed later starts its own bias correction.
@@ -69,15 +93,9 @@ struct Factors {
 }
 
 impl AdamW {
-    pub(super) fn new(settings: AdamWSettings, members: Members) -> Result<Self> {
-        let AdamWSettings { learning_rate, beta1, beta2, eps, weight_decay } = settings;
-        require(learning_rate >= 0.0, "optimiser.learning_rate", "at least 0", learning_rate)?;
-        require((0.0..1.0).contains(&beta1), "optimiser.beta1", "at least 0 and less than 1", beta1)?;
-        require((0.0..1.0).contains(&beta2), "optimiser.beta2", "at least 0 and less than 1", beta2)?;
-        require(eps > 0.0, "optimiser.eps", "more than 0", eps)?;
-        require(weight_decay >= 0.0, "optimiser.weight_decay", "at least 0", weight_decay)?;
+    fn new(settings: AdamWSettings, parameters: OptimisedParameters) -> Self {
         let (mean, square, steps) = (Slots::new(), Slots::new(), BTreeMap::new());
-        Ok(Self { settings, members, mean, square, steps, engine: Engine::default() })
+        Self { settings, parameters, mean, square, steps, engine: Engine::default() }
     }
 
     fn factors(&self, rate: f64, steps: i64) -> Factors {
@@ -123,7 +141,7 @@ impl AdamW {
 impl Optimiser for AdamW {
     fn step(&mut self, store: &ParameterStore, gradients: &[(ParameterId, Tensor)], factor: f64) -> Result<()> {
         for (id, gradient) in gradients {
-            let moved = self.members.prepare(store, *id, gradient)?;
+            let moved = self.parameters.prepare(store, *id, gradient)?;
             let steps = self.steps.get(id).copied().unwrap_or(0) + 1;
             let factors = self.factors(moved.rate * factor, steps);
             let present = |slots: &Slots| slots.get(id).cloned().map_or_else(|| moved.gradient.zeros_like(), Ok);
@@ -142,32 +160,29 @@ impl Optimiser for AdamW {
 
     /// `adamw.m.NAME`, `adamw.v.NAME`, and `adamw.step`: the steps of every parameter, in building order.
     fn state(&self) -> Result<Vec<(String, Tensor)>> {
-        let mut state = self.members.save(MEAN, &self.mean)?;
-        state.extend(self.members.save(SQUARE, &self.square)?);
-        let steps: Vec<i64> = self.members.ids().map(|id| self.steps.get(&id).copied().unwrap_or(0)).collect();
+        let mut state = self.parameters.save(MEAN, &self.mean)?;
+        state.extend(self.parameters.save(SQUARE, &self.square)?);
+        let steps: Vec<i64> = self.parameters.ids().map(|id| self.steps.get(&id).copied().unwrap_or(0)).collect();
         let count = steps.len();
-        state.push((STEP.to_owned(), Tensor::from_vec(steps, count, &Device::Cpu)?));
+        state.push((self.parameters.key(STEP), Tensor::from_vec(steps, count, &Device::Cpu)?));
         Ok(state)
     }
 
     fn load_state(&mut self, state: &HashMap<String, Tensor>) -> Result<()> {
-        refuse_state_of("sgd", "adamw", state)?;
-        let expected = self.members.ids().len();
-        let steps = match state.get(STEP) {
+        let (mean, square) = (self.parameters.load(MEAN, state)?, self.parameters.load(SQUARE, state)?);
+        let (key, expected) = (self.parameters.key(STEP), self.parameters.ids().len());
+        let steps = match state.get(&key) {
             Some(steps) if steps.dims() == [expected] && steps.dtype() == DType::I64 => steps.to_vec1::<i64>()?,
             found => {
                 let found = found.map_or("nothing".to_owned(), |t| format!("{:?} {:?}", t.dtype(), t.dims()));
-                return Err(Error::Weights(format!("{STEP}: expected I64 [{expected}], found {found}")));
+                return Err(Error::Weights(format!("{key}: expected I64 [{expected}], found {found}")));
             }
         };
-        let (mean, square) = (self.members.load(MEAN, state)?, self.members.load(SQUARE, state)?);
-        let steps: BTreeMap<_, _> = self.members.ids().zip(steps).filter(|(_, steps)| *steps > 0).collect();
-        for (prefix, slots) in [(MEAN, &mean), (SQUARE, &square)] {
+        let steps: BTreeMap<_, _> = self.parameters.ids().zip(steps).filter(|(_, steps)| *steps > 0).collect();
+        for (slot, slots) in [(MEAN, &mean), (SQUARE, &square)] {
             if let Some(id) = steps.keys().find(|id| !slots.contains_key(id)) {
-                return Err(Error::Weights(format!(
-                    "{prefix}.{}: missing from the checkpoint",
-                    self.members.name(*id)
-                )));
+                let (key, name) = (self.parameters.key(slot), self.parameters.name(*id));
+                return Err(Error::Weights(format!("{key}.{name}: missing from the checkpoint")));
             }
         }
         (self.mean, self.square, self.steps) = (mean, square, steps);
@@ -210,7 +225,8 @@ mod tests {
         ] {
             let mut store = ParameterStore::new(0, dtype, &Device::Cpu);
             let parameter = store.root().weight("p", 1, Init::Constant(1.0))?;
-            let mut adamw = AdamW::new(settings.clone(), Members::new(&store, rate, &BTreeMap::new())?)?;
+            let parameters = OptimisedParameters::new(&store, "adamw", vec![], rate, &BTreeMap::new())?;
+            let mut adamw = AdamW::new(settings.clone(), parameters);
             adamw.engine = engine;
             for (&g, &expected) in gradients.iter().zip(&expected) {
                 let gradient = Tensor::new(&[g], &Device::Cpu)?.to_dtype(dtype)?;

@@ -10,7 +10,7 @@ use crate::parameter::{ParameterId, ParameterStore};
 /// An optimiser, which moves parameters along their gradients.
 pub trait Optimiser: Send {
     /// Takes one step on the parameters that have a gradient. The others, frozen ones among them, stay as they are, without
-    /// weight decay too. `factor` multiplies every learning rate: [`super::ScheduleSettings::factor`].
+    /// weight decay too. `factor` multiplies every learning rate: [`super::Schedule::factor`].
     ///
     /// On the CPU parameters change in place, so a tensor got from [`crate::parameter::Parameter::tensor`] before the
     /// step shows the new numbers after it; `copy()` what must stay. Tensors that were put into the store by `set`

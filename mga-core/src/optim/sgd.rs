@@ -7,9 +7,10 @@ use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::members::{Members, Move, Slots, refuse_state_of};
 use super::optimiser::Optimiser;
+use super::parameters::{Move, OptimisedParameters, Slots};
 use super::require::require;
+use super::rule::UpdateRule;
 use crate::element::{Element, has_kernels, modify, read, with_element};
 use crate::error::{Error, Result};
 use crate::parameter::{ParameterId, ParameterStore};
@@ -17,7 +18,7 @@ use crate::tape::Engine;
 
 /// Numbers a task works on.
 const PIECE: usize = 1 << 15;
-const VELOCITY: &str = "sgd.velocity";
+const VELOCITY: &str = "velocity";
 
 /// Stochastic gradient descent, with PyTorch's meaning of momentum and weight decay.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -42,25 +43,43 @@ impl Default for SgdSettings {
     }
 }
 
-/// `d = g + weight_decay p; v = momentum v + d; p = p - learning_rate v`, or `p - learning_rate (d + momentum v)` with
-/// Nesterov's momentum; `v` is `d` at a parameter's first step. `torch.optim.SGD` without dampening.
-pub(super) struct Sgd {
-    settings: SgdSettings,
-    members: Members,
-    velocity: Slots,
-    engine: Engine,
-}
+impl UpdateRule for SgdSettings {
+    fn learning_rate(&self) -> f64 {
+        self.learning_rate
+    }
 
-impl Sgd {
-    pub(super) fn new(settings: SgdSettings, members: Members) -> Result<Self> {
-        let SgdSettings { learning_rate, momentum, nesterov, weight_decay } = settings;
+    fn slots(&self) -> usize {
+        1
+    }
+
+    fn check(&self) -> Result<()> {
+        let &Self { learning_rate, momentum, nesterov, weight_decay } = self;
         require(learning_rate >= 0.0, "optimiser.learning_rate", "at least 0", learning_rate)?;
         require((0.0..1.0).contains(&momentum), "optimiser.momentum", "at least 0 and less than 1", momentum)?;
         require(weight_decay >= 0.0, "optimiser.weight_decay", "at least 0", weight_decay)?;
         if nesterov && momentum == 0.0 {
             return Err(Error::setting("optimiser.nesterov", "needs a momentum above 0; set optimiser.momentum"));
         }
-        Ok(Self { settings, members, velocity: Slots::new(), engine: Engine::default() })
+        Ok(())
+    }
+
+    fn build(&self, parameters: OptimisedParameters) -> Result<Box<dyn Optimiser>> {
+        Ok(Box::new(Sgd::new(self.clone(), parameters)))
+    }
+}
+
+/// `d = g + weight_decay p; v = momentum v + d; p = p - learning_rate v`, or `p - learning_rate (d + momentum v)` with
+/// Nesterov's momentum; `v` is `d` at a parameter's first step. `torch.optim.SGD` without dampening.
+struct Sgd {
+    settings: SgdSettings,
+    parameters: OptimisedParameters,
+    velocity: Slots,
+    engine: Engine,
+}
+
+impl Sgd {
+    fn new(settings: SgdSettings, parameters: OptimisedParameters) -> Self {
+        Self { settings, parameters, velocity: Slots::new(), engine: Engine::default() }
     }
 
     fn fused<T: Element>(&self, moved: &Move, velocity: Option<&Tensor>, rate: f64) -> Result<()> {
@@ -107,7 +126,7 @@ impl Sgd {
 impl Optimiser for Sgd {
     fn step(&mut self, store: &ParameterStore, gradients: &[(ParameterId, Tensor)], factor: f64) -> Result<()> {
         for (id, gradient) in gradients {
-            let moved = self.members.prepare(store, *id, gradient)?;
+            let moved = self.parameters.prepare(store, *id, gradient)?;
             let rate = moved.rate * factor;
             // From zero the first velocity is the first gradient.
             if self.settings.momentum != 0.0 && !self.velocity.contains_key(id) {
@@ -124,12 +143,11 @@ impl Optimiser for Sgd {
     }
 
     fn state(&self) -> Result<Vec<(String, Tensor)>> {
-        self.members.save(VELOCITY, &self.velocity)
+        self.parameters.save(VELOCITY, &self.velocity)
     }
 
     fn load_state(&mut self, state: &HashMap<String, Tensor>) -> Result<()> {
-        refuse_state_of("adamw", "sgd", state)?;
-        self.velocity = self.members.load(VELOCITY, state)?;
+        self.velocity = self.parameters.load(VELOCITY, state)?;
         Ok(())
     }
 }
@@ -147,7 +165,8 @@ mod tests {
     fn path(settings: &SgdSettings, engine: Engine, dtype: DType) -> Result<Vec<f64>> {
         let mut store = ParameterStore::new(0, dtype, &Device::Cpu);
         let parameter = store.root().weight("p", 1, Init::Constant(1.0))?;
-        let mut sgd = Sgd::new(settings.clone(), Members::new(&store, settings.learning_rate, &BTreeMap::new())?)?;
+        let parameters = OptimisedParameters::new(&store, "sgd", vec![], settings.learning_rate, &BTreeMap::new())?;
+        let mut sgd = Sgd::new(settings.clone(), parameters);
         sgd.engine = engine;
         [1.0, 2.0, -1.0]
             .into_iter()
@@ -196,7 +215,8 @@ mod tests {
         let a = store.root().weight("a", 2, Init::Constant(1.0))?;
         let b = store.root().weight("b", 2, Init::Constant(3.0))?;
         let settings = SgdSettings::default();
-        let mut sgd = Sgd::new(settings.clone(), Members::new(&store, settings.learning_rate, &BTreeMap::new())?)?;
+        let parameters = OptimisedParameters::new(&store, "sgd", vec![], settings.learning_rate, &BTreeMap::new())?;
+        let mut sgd = Sgd::new(settings.clone(), parameters);
         let gradient = Tensor::new(&[1.0f64, 2.0], &Device::Cpu)?;
         sgd.step(&store, &[(a.id(), gradient.clone()), (b.id(), gradient.clone())], 1.0)?;
         assert_eq!(gradient.to_vec1::<f64>()?, [1.0, 2.0]);

@@ -2,5 +2,5 @@
 
 /// Whether a tensor of a checkpoint belongs to the optimiser and not to the model.
 pub fn is_optimiser_state(name: &str) -> bool {
-    ["sgd.", "adamw.", "method."].iter().any(|prefix| name.starts_with(prefix))
+    ["sgd.", "adamw.", "optimiser.", "method."].iter().any(|prefix| name.starts_with(prefix))
 }

@@ -13,7 +13,7 @@ use crate::place;
 /// Losses, gradient norms and, at the end, every parameter and running statistic of three steps of SGD.
 fn run(place: &Place, dtype: DType) -> Vec<(String, Vec<f64>)> {
     let network = Network::new(&Sizes { width: 16, groups: 4, classes: 5 }, dtype, &place.device);
-    let mut optimiser = OptimiserSettings::default().build(&network.store).unwrap();
+    let mut optimiser = OptimiserSettings::default().build(&mga_core::components(), &network.store).unwrap();
     let images = mga_core::formula::images(2, (64, 64), dtype).unwrap().to_device(&place.device).unwrap();
     let mut all = vec![];
     for step in 0..3 {

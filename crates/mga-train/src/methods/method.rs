@@ -1,11 +1,15 @@
 //! What a method is, and what it does at work.
 
+use std::sync::Arc;
+
+use mga_core::loss::ClassObjective;
 use mga_core::tape::{Tape, Value};
 use mga_data::Batch;
-use mga_experiment::{Experiment, Loaded};
+use mga_experiment::{Evaluation, Experiment, Loaded};
 use mga_models::MgaModel;
 use mga_registry::Kind;
 
+use crate::network_input::network_input;
 use crate::runners::learner::{ExtraStore, JobState};
 use crate::runners::loss_parts::LossPart;
 use crate::runners::step::StepContext;
@@ -38,6 +42,12 @@ pub trait Method: Send + Sync {
         Vec::new()
     }
 
+    /// The names of the scores that it predicts, of which `eval.output` names the one that is evaluated; see
+    /// [`MethodAtWork::predict`]. `settings` is the table `[method]`; null where the experiment has none.
+    fn outputs(&self, _settings: &serde_json::Value) -> Vec<&'static str> {
+        vec![Evaluation::LOGITS]
+    }
+
     /// Goes to work on a classifier.
     ///
     /// # Errors
@@ -55,8 +65,18 @@ pub struct MethodOpening<'a> {
     pub model: &'a MgaModel,
     /// Its classes.
     pub classes: &'a [String],
-    /// What each class weighs in the cross entropy; `None`: all the same.
-    pub class_weights: Option<&'a [f64]>,
+    /// The loss of class scores that `[objective]` names, with label smoothing and class weights. A method that does not use
+    /// it refuses another than the cross entropy in [`Method::problems`].
+    pub objective: Arc<ClassObjective>,
+}
+
+/// What a method predicts of a batch.
+#[derive(Debug, Clone)]
+pub struct Predicted {
+    /// Class scores `[N, classes]` by their names, those of [`Method::outputs`].
+    pub scores: Vec<(&'static str, Value)>,
+    /// The attention, `[N, 1, h, w]`, where there is one.
+    pub attention: Option<Value>,
 }
 
 /// A method at work on a classifier. What changes while it works lies behind a lock or cell of its own.
@@ -66,6 +86,16 @@ pub trait MethodAtWork {
     /// # Errors
     /// An image without a label; what the model refuses.
     fn loss(&self, model: &MgaModel, tape: &mut Tape, batch: &Batch) -> anyhow::Result<(Value, Vec<LossPart>)>;
+
+    /// Predicts the images of a batch, on a tape for evaluation. By default the classifier's scores are all there is.
+    ///
+    /// # Errors
+    /// What the model refuses.
+    fn predict(&self, model: &MgaModel, tape: &mut Tape, batch: &Batch) -> anyhow::Result<Predicted> {
+        let images = tape.constant(&network_input(model, batch)?)?;
+        let prediction = model.forward(tape, images)?;
+        Ok(Predicted { scores: vec![(Evaluation::LOGITS, prediction.logits)], attention: prediction.attention })
+    }
 
     /// Works on one micro-batch. By default the loss is computed and followed back; where the optimiser step ends, the
     /// hooks are called about the update.

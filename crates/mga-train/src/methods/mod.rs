@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use mga_registry::Entry;
 
-pub use guided_loss::labels;
-pub use method::{Method, MethodAtWork, MethodOpening, Methods};
+pub use guided_loss::{labels, targets};
+pub use method::{Method, MethodAtWork, MethodOpening, Methods, Predicted};
 
 /// Returns the methods of this workspace.
 #[must_use]

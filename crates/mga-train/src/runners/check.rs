@@ -38,7 +38,7 @@ pub fn check(
     let weights = found.as_ref().map(|found| assemble::load_weights(loaded, job.as_ref(), found)).transpose()?;
     let (_, contents) = data.fingerprint(&FileHashes::of_user(), voice)?;
     job.rehearse()?;
-    training::stores(&loaded.experiment, job.as_ref())?;
+    training::stores(&loaded.experiment, &loaded.kinds, job.as_ref())?;
     Tracking::of(loaded, components, voice)?;
     loaders::to_train(loaded, job.as_ref(), data.as_ref())?;
     data.verify(loaded, &contents, voice, interrupt)?;

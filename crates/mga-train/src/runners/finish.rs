@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use mga_experiment::{Loaded, SelectOn};
+use mga_experiment::{Loaded, Metrics, SelectOn};
 use serde_json::json;
 
 use super::learner::Outcome;
@@ -12,7 +12,7 @@ use crate::interrupt::Interrupt;
 use crate::loaders;
 use crate::progress::Listener;
 use crate::run_folder::RunFolder;
-use crate::tasks::{Job, TaskData};
+use crate::tasks::{Job, TaskData, described};
 
 /// Evaluates test on the last and on the selected checkpoint, writes everything, and gives what came of it in words.
 ///
@@ -80,6 +80,9 @@ pub(super) fn finish(
         "validation_images": splits.validation.len(),
         "test_images": splits.test.len(),
     });
+    let line = reported.map(|result| result.line(split, None));
+    let given = |name: &str| line.as_ref().is_some_and(|line| line.get(name).is_some());
+    summary["metrics"] = json!(described(loaded.kinds.all::<Metrics>().iter().filter(|metric| given(&metric.name))));
     closing.summary.into_iter().for_each(|(key, value)| summary[key] = value);
     summary["skipped"] = json!(skipped);
     summary["training_seconds"] = json!(progress.seconds);

@@ -40,7 +40,7 @@ pub fn time(loaded: &Loaded, components: &Components, limit: Duration) -> anyhow
     let (splits, loader) = (data.splits(), |indices: &[usize], train| {
         loaders::of_source(loaded, data.source(train), indices.to_vec(), train)
     });
-    let mut stores: Vec<Moved<'_>> = super::training::stores(experiment, learner.as_ref())?;
+    let mut stores: Vec<Moved<'_>> = super::training::stores(experiment, &loaded.kinds, learner.as_ref())?;
     let train = loaders::to_train(loaded, learner.as_ref(), data.as_ref())?;
     let opened = begun.elapsed().as_secs_f64();
 

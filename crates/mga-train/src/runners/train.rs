@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mga_experiment::{Components, Loaded, SelectOn, experiment_schema};
+use mga_experiment::{Components, Loaded, Metrics, SelectOn, experiment_schema};
 
 use super::finish::finish;
 use super::training::{self, Training};
@@ -72,7 +72,7 @@ pub fn train(
     };
     if !resume {
         job.rehearse()?;
-        training::stores(experiment, job.as_ref())?;
+        training::stores(experiment, &loaded.kinds, job.as_ref())?;
     }
     let tracking = Tracking::of(loaded, components, voice)?;
     let to_train = loaders::to_train(loaded, job.as_ref(), data.as_ref())?;
@@ -116,13 +116,14 @@ pub fn train(
     };
     let training = Training {
         experiment,
+        kinds: &loaded.kinds,
         learner: job.as_ref(),
         train: to_train,
         select,
         masks: Arc::clone(data.masks()),
         folder: folder.clone(),
         interrupt: interrupt.clone(),
-        report: voice.run(experiment, task.metrics().iter().find(|m| m.name == experiment.eval.metric).copied()),
+        report: voice.run(experiment, loaded.kinds.get::<Metrics>(&experiment.eval.metric)),
         voice,
         tracking: &tracking,
         identity: identity::begun_as(folder, experiment, &schema)?,

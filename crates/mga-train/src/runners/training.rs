@@ -8,6 +8,7 @@ use anyhow::Context;
 use mga_core::optim::Position;
 use mga_data::{Batch, Loader, MaskSource};
 use mga_experiment::{Experiment, SelectOn};
+use mga_registry::Registry;
 
 use super::learner::Learner;
 use super::step::{Moved, NotFinite, StepContext, StepWork};
@@ -23,6 +24,8 @@ use crate::trackers::{TrackedRun, Tracking};
 pub struct Training<'a> {
     /// The resolved experiment.
     pub experiment: &'a Experiment,
+    /// The registered optimisers, and all else that it can name.
+    pub kinds: &'a Registry,
     /// What is trained: the model with its loss and evaluation.
     pub learner: &'a dyn Learner,
     /// Training batches.
@@ -49,8 +52,12 @@ pub struct Training<'a> {
 ///
 /// # Errors
 /// A setting of an optimiser that cannot be used; a name that checkpoints cannot keep apart.
-pub(super) fn stores<'a>(experiment: &Experiment, learner: &'a dyn Learner) -> anyhow::Result<Vec<Moved<'a>>> {
-    let mut stores: Vec<Moved<'a>> = vec![(learner.store(), experiment.optimiser.build(learner.store())?)];
+pub(super) fn stores<'a>(
+    experiment: &Experiment,
+    kinds: &Registry,
+    learner: &'a dyn Learner,
+) -> anyhow::Result<Vec<Moved<'a>>> {
+    let mut stores: Vec<Moved<'a>> = vec![(learner.store(), experiment.optimiser.build(kinds, learner.store())?)];
     let mut names = HashSet::new();
     for extra in learner.extra_stores() {
         // Checkpoints keep each under its name, and a method's other tensors under `state`.
@@ -60,7 +67,7 @@ pub(super) fn stores<'a>(experiment: &Experiment, learner: &'a dyn Learner) -> a
             "parameters beside the model's are called `{}`; expected a name of their own, without dots, other than `state`",
             extra.name
         );
-        let optimiser = extra.optimiser.build(extra.store);
+        let optimiser = extra.optimiser.build(kinds, extra.store);
         stores.push((extra.store, optimiser.with_context(|| format!("the optimiser of `{}`", extra.name))?));
     }
     Ok(stores)
@@ -69,10 +76,9 @@ pub(super) fn stores<'a>(experiment: &Experiment, learner: &'a dyn Learner) -> a
 impl Training<'_> {
     /// Trains to the end, from `resume` or from the start.
     pub fn run(&self, resume: bool) -> anyhow::Result<Progress> {
-        let schedule = &self.experiment.schedule;
-        let rate = self.experiment.optimiser.learning_rate();
-        schedule.check(rate)?;
-        let mut stores = stores(self.experiment, self.learner)?;
+        let rate = self.experiment.optimiser.rule(self.kinds)?.learning_rate();
+        let schedule = self.experiment.schedule.build(self.kinds, rate)?;
+        let mut stores = stores(self.experiment, self.kinds, self.learner)?;
         let mut progress = Progress { experiment: self.identity.clone(), ..Progress::default() };
         if resume && self.folder.last().is_file() {
             let last = checkpoint::load_job(&self.folder.last(), self.learner, Some(&mut stores))?;
@@ -99,7 +105,7 @@ impl Training<'_> {
         }
         while progress.epoch < self.experiment.schedule.epochs && !progress.stopped_early {
             let epoch = progress.epoch;
-            let at = |step| schedule.factor(rate, Position { epoch, step, steps_per_epoch: steps });
+            let at = |step| schedule.factor(Position { epoch, step, steps_per_epoch: steps });
             self.learner.epoch_begins(epoch);
             self.epoch(&mut progress, &mut stores, &at, rate, &mut log)?;
             self.after_epoch(&mut progress, &stores, &mut log)?;
@@ -395,6 +401,7 @@ mod tests {
         let voice = &Silent;
         Training {
             experiment,
+            kinds: &loaded.kinds,
             learner: &Scripted { own, scores, evaluated: AtomicUsize::new(from), interrupted_at },
             train: loaders::training(&loaded, &data)?,
             select: Some(("validation", loaders::evaluation(&loaded, &data, &data.splits.validation)?)),

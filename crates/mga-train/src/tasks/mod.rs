@@ -8,6 +8,7 @@ mod class_weights;
 pub mod classification;
 mod job;
 mod labelled;
+mod measured;
 mod registered;
 pub mod segmentation;
 mod task;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 pub use class_weights::label_counts;
 pub use job::{Closing, Job};
 pub use labelled::{BuildJob, Labelled};
+pub use measured::{Measured, described};
 pub use registered::{TaskComponents, Tasks};
 pub use task::{Purpose, Task, TaskData};
 

@@ -95,7 +95,7 @@ impl<'a> Tracking<'a> {
 mod tests {
     use std::sync::{Arc, Mutex};
 
-    use mga_experiment::{Experiment, Metric, Overrides, experiment_schema, load_text};
+    use mga_experiment::{Experiment, Metrics, Overrides, experiment_schema, load_text};
     use mga_registry::Entry;
 
     use super::super::event_file::FILE;
@@ -148,7 +148,7 @@ mod tests {
             Silent.images(images)
         }
 
-        fn run(&self, experiment: &Experiment, metric: Option<Metric>) -> Arc<dyn ProgressReport> {
+        fn run(&self, experiment: &Experiment, metric: Option<&Entry<Metrics>>) -> Arc<dyn ProgressReport> {
             Silent.run(experiment, metric)
         }
     }

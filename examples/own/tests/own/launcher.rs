@@ -51,6 +51,8 @@ fn the_commands_of_a_sweep_finish_it() {
     let at = |id: &str| page.find(&format!("<section id=\"{id}\"")).unwrap_or_else(|| panic!("{id}"));
     assert!(at("every-run") < at("training-time") && at("training-time") < at("settings"));
     assert!(page.contains("<a href=\"#training-time\">Training time</a>") && page.contains("id=\"training-times\""));
+    // The column of a metric that only this program knows.
+    assert!(report.contains("worst class"), "{report}");
 }
 
 #[test]

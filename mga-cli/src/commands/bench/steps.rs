@@ -5,7 +5,7 @@ use std::time::Instant;
 use candle_core::{DType, Device, Tensor};
 use mga_core::loss::{Guidance, MaskGuidedLoss};
 use mga_core::ops::Attention;
-use mga_core::optim::{OptimiserSettings, SgdSettings, UpdateRule};
+use mga_core::optim::{OptimiserSettings, SgdSettings};
 use mga_core::parameter::ParameterStore;
 use mga_core::random::Generator;
 use mga_core::tape::{Tape, Value};
@@ -149,8 +149,8 @@ pub(super) fn time(setting: &Setting, work: Work, components: &Components) -> an
         mga_train::assemble::device_called(&setting.device).map_err(|why| anyhow::anyhow!("--device: {why}"))?;
     let model = model(setting, DType::F32, &device, components, None)?;
     let batch = Batch::noise(setting, &device)?;
-    let rule = UpdateRule::Sgd(SgdSettings { learning_rate: 1e-4, ..SgdSettings::default() });
-    let mut optimiser = OptimiserSettings { rule, ..OptimiserSettings::default() }.build(model.store())?;
+    let settings = OptimiserSettings::of("sgd", &SgdSettings { learning_rate: 1e-4, ..SgdSettings::default() })?;
+    let mut optimiser = settings.build(&components.kinds, model.store())?;
     let mut milliseconds: Vec<f64> = vec![];
     let mut step = |number: u64| -> anyhow::Result<f64> {
         let started = Instant::now();

@@ -3,7 +3,7 @@
 use candle_core::{DType, Device, Tensor};
 use mga_core::loss::cross_entropy;
 use mga_core::ops;
-use mga_core::optim::{OptimiserSettings, SgdSettings, UpdateRule};
+use mga_core::optim::{OptimiserSettings, SgdSettings};
 use mga_core::parameter::{Kind, ParameterStore};
 use mga_core::random::Generator;
 use mga_core::tape::{Tape, Value};
@@ -67,8 +67,8 @@ fn deeplabv3_learns_two_pictures() {
     let (network, store) = build("deeplabv3_mobilenet_v3_large");
     let (images, labels) = pictures();
     let rule = SgdSettings { learning_rate: 0.05, weight_decay: 0.0, ..SgdSettings::default() };
-    let settings = OptimiserSettings { rule: UpdateRule::Sgd(rule), ..OptimiserSettings::default() };
-    let mut optimiser = settings.build(&store).unwrap();
+    let settings = OptimiserSettings::of("sgd", &rule).unwrap();
+    let mut optimiser = settings.build(&mga_core::components(), &store).unwrap();
     let mut losses = vec![];
     for step in 0..20 {
         let mut tape = Tape::train(0, step);

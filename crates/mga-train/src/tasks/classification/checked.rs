@@ -3,7 +3,7 @@
 use mga_core::parameter::Kind;
 use mga_core::tape::Tape;
 use mga_data::decode;
-use mga_experiment::{Loaded, UpdateRule};
+use mga_experiment::Loaded;
 use mga_models::MgaModel;
 
 use crate::data_set::OpenData;
@@ -140,10 +140,7 @@ fn memory(loaded: &Loaded, data: &OpenData, model: &MgaModel) -> anyhow::Result<
             model.store().entries().iter().filter(|e| e.kind() == Kind::Weight && (!trained || e.is_trained()));
         entries.map(|entry| entry.tensor().elem_count() * 4).sum()
     };
-    let optimiser = match loaded.experiment.optimiser.rule {
-        UpdateRule::Sgd(_) => 1,
-        UpdateRule::Adamw(_) => 2,
-    };
+    let optimiser = loaded.experiment.optimiser.rule(&loaded.kinds)?.slots();
     let fixed = weights(false) + weights(true) * (1 + optimiser);
     let Some(batch) = loaders::training(loaded, data)?.epoch(0, 0).next().transpose()? else {
         anyhow::bail!("there is no training batch: fewer images than data.batch_size, with data.drop_last");

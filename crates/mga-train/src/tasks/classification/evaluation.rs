@@ -1,20 +1,19 @@
 //! Evaluating a model on a split, and writing what it says of every image.
 
 use candle_core::{DType, Tensor};
-use mga_core::metrics::{ClassificationMetrics, ClassificationSummary, Prediction};
-use mga_core::tape::Tape;
+use mga_core::metrics::{ClassificationMetrics, ClassificationSummary, Prediction, Scored};
+use mga_core::tape::{Tape, Value};
 use mga_data::{Batch, Loader};
-use mga_models::MgaModel;
+use mga_registry::Registry;
 use serde::Serialize;
 
 use super::agreement::{Agreement, Comparing};
-use super::metrics::METRICS;
 use crate::csv_file::CsvFile;
 use crate::interrupt::{Interrupt, Interrupted};
-use crate::network_input::network_input;
 use crate::progress::percent;
 use crate::run_folder::RunFolder;
 use crate::runners::learner::{NOT_FINITE, Outcome};
+use crate::tasks::Measured;
 
 /// A line of `predictions.csv`.
 #[derive(Debug, Clone, Serialize)]
@@ -35,6 +34,8 @@ pub struct PredictionRow {
 pub struct Evaluated {
     /// Accuracies and cross entropy.
     pub classes: ClassificationSummary,
+    /// The registered metrics of class scores.
+    pub measured: Measured,
     /// Agreement of attention and masks.
     pub masks: Agreement,
     /// Image by image, in the split's order.
@@ -48,30 +49,11 @@ pub struct Evaluated {
 }
 
 impl Evaluated {
-    /// The number that selects checkpoints; higher is better.
-    pub fn score(&self, metric: &str) -> Option<f64> {
-        let scores = &self.classes;
-        let value = match metric {
-            "top1" => scores.top1,
-            "top5" => scores.top5,
-            "balanced_accuracy" => scores.balanced_accuracy,
-            "macro_f1" => scores.macro_f1,
-            "cross_entropy" => scores.cross_entropy,
-            // No experiment that was loaded asks a classifier for another.
-            _ => None,
-        };
-        let metric = METRICS.iter().find(|known| known.name == metric)?;
-        value.map(|value| metric.score(value))
-    }
-
     /// Its line in `metrics.jsonl` and `summary.json`.
     pub fn to_json(&self, split: &str, epoch: Option<usize>) -> serde_json::Value {
         let c = &self.classes;
-        let mut line = serde_json::json!({
-            "kind": "eval", "split": split, "epoch": epoch,
-            "top1": c.top1, "top5": c.top5, "balanced_accuracy": c.balanced_accuracy, "macro_f1": c.macro_f1,
-            "cross_entropy": c.cross_entropy,
-        });
+        let mut line = serde_json::json!({ "kind": "eval", "split": split, "epoch": epoch });
+        self.measured.write(&mut line);
         self.masks.to_json().into_iter().for_each(|(key, value)| line[key] = value);
         line["images"] = c.images.into();
         if self.unlabelled > 0 {
@@ -112,7 +94,9 @@ impl Evaluated {
 /// Scores of images in the making: what a classifier of any kind says of batch after batch.
 pub struct Scoring {
     classes: Vec<String>,
+    kinds: Registry,
     metrics: ClassificationMetrics,
+    labels: Vec<Option<usize>>,
     agreement: Comparing,
     rows: Vec<PredictionRow>,
     logits: Vec<f32>,
@@ -120,12 +104,13 @@ pub struct Scoring {
 }
 
 impl Scoring {
-    /// Nothing is scored yet; the classes are in the order of the scores.
+    /// Nothing is scored yet; the classes are in the order of the scores. `kinds` holds the registered metrics.
     #[must_use]
-    pub fn new(classes: &[String]) -> Self {
+    pub fn new(classes: &[String], kinds: &Registry) -> Self {
         let metrics = ClassificationMetrics::new(classes.len());
         let (agreement, classes) = (Comparing::default(), classes.to_vec());
-        Self { classes, metrics, agreement, rows: vec![], logits: vec![], unlabelled: 0 }
+        let kinds = kinds.clone();
+        Self { classes, kinds, metrics, labels: vec![], agreement, rows: vec![], logits: vec![], unlabelled: 0 }
     }
 
     /// Adds a batch with the scores `[N, classes]` of its images, and the attention `[N, 1, h, w]` where there is one.
@@ -151,6 +136,7 @@ impl Scoring {
                 confidence: said.confidence,
                 correct: label.map(|label| said.predicted == label),
             });
+            self.labels.push(label);
             self.logits.extend_from_slice(logits);
         }
         match attention {
@@ -162,9 +148,13 @@ impl Scoring {
     /// What came of it.
     #[must_use]
     pub fn done(self) -> Evaluated {
-        let Self { metrics, agreement, rows, logits, unlabelled, .. } = self;
-        let confusion = metrics.confusion().rows().map(<[u64]>::to_vec).collect();
-        Evaluated { classes: metrics.summary(), masks: agreement.done(), rows, confusion, logits, unlabelled }
+        let Self { classes, kinds, metrics, labels, agreement, rows, logits, unlabelled } = self;
+        let (summary, confusion) = (metrics.summary(), metrics.confusion());
+        let (scores, labels) = (logits.as_slice(), labels.as_slice());
+        let scored = Scored { scores, labels, classes: &classes, confusion, summary: &summary };
+        let measured = Measured::of_scores(&kinds, &scored);
+        let confusion = confusion.rows().map(<[u64]>::to_vec).collect();
+        Evaluated { classes: summary, measured, masks: agreement.done(), rows, confusion, logits, unlabelled }
     }
 
     /// The same as what an evaluation gives; `metric` is the name of the number that selects checkpoints.
@@ -188,7 +178,7 @@ impl Outcome for Selected {
     }
 
     fn score(&self) -> Option<f64> {
-        self.evaluated.score(&self.metric)
+        self.evaluated.measured.score(&self.metric)
     }
 
     fn notes(&self, split: &str) -> Vec<String> {
@@ -202,10 +192,11 @@ impl Outcome for Selected {
     fn lines(&self) -> String {
         let scores = &self.evaluated.classes;
         format!(
-            "  top-1 accuracy     {}   (chance {})\n  balanced accuracy  {}\n{}",
+            "  top-1 accuracy     {}   (chance {})\n  balanced accuracy  {}\n{}{}",
             percent(scores.top1),
             percent(Some(1.0 / self.classes.len() as f64)),
             percent(scores.balanced_accuracy),
+            self.evaluated.measured.lines(&["top1", "top5", "balanced_accuracy", "macro_f1", "cross_entropy"]),
             self.evaluated.masks.lines()
         )
     }
@@ -227,24 +218,24 @@ impl Outcome for Selected {
     }
 }
 
+/// Computes the scores `[N, classes]` of a batch on the tape, and the attention `[N, 1, h, w]` where there is one.
+pub(super) type Scorer<'a> = &'a dyn Fn(&mut Tape, &Batch) -> anyhow::Result<(Value, Option<Value>)>;
+
 /// Evaluates everything the loader gives, without augmentation of its own. `seen` is called after every batch.
-pub fn evaluate(
-    model: &MgaModel,
+pub(super) fn evaluate(
+    scorer: Scorer<'_>,
     loader: &Loader,
-    classes: &[String],
+    mut scoring: Scoring,
     interrupt: &Interrupt,
     mut seen: impl FnMut(usize),
 ) -> anyhow::Result<Evaluated> {
-    let mut scoring = Scoring::new(classes);
     for batch in loader.epoch(0, 0) {
         if interrupt.is_raised() {
             return Err(Interrupted("interrupted while evaluating; nothing is lost".to_owned()).into());
         }
         let batch = batch?;
-        let mut tape = Tape::eval();
-        let images = tape.constant(&network_input(model, &batch)?)?;
-        let prediction = model.forward(&mut tape, images)?;
-        scoring.add(&batch, prediction.logits.tensor(), prediction.attention.as_ref().map(|map| map.tensor()))?;
+        let (scores, attention) = scorer(&mut Tape::eval(), &batch)?;
+        scoring.add(&batch, scores.tensor(), attention.as_ref().map(|map| map.tensor()))?;
         seen(batch.len());
     }
     Ok(scoring.done())

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use anyhow::Context;
 use candle_core::Device;
 use mga_core::parameter::ParameterStore;
 use mga_core::tape::{Tape, Value};
@@ -13,8 +14,9 @@ use serde_json::json;
 
 use super::checked;
 use super::chosen::method_of;
-use super::evaluation::{Selected, evaluate};
+use super::evaluation::{Scoring, Selected, evaluate};
 use super::guidance::{self, Guidance};
+use super::objective::objective_of;
 use super::rehearsal;
 use crate::assemble;
 use crate::data_set::OpenData;
@@ -22,7 +24,7 @@ use crate::gallery;
 use crate::interrupt::Interrupt;
 use crate::looked::Looked;
 use crate::mask_survey::{self, MaskSurvey};
-use crate::methods::{MethodAtWork, MethodOpening};
+use crate::methods::{MethodAtWork, MethodOpening, Predicted};
 use crate::run_folder::RunFolder;
 use crate::runners::learner::{ExtraStore, JobState, Learner, Outcome};
 use crate::runners::loss_parts::LossPart;
@@ -80,8 +82,8 @@ impl<'a> Classifier<'a> {
         let model = assemble::fresh_model(loaded, components, classes.len(), device)?;
         let (method, settings) = method_of(loaded, components)?;
         let transforms = method.transforms(settings);
-        let weights = class_weights.as_deref();
-        let opening = MethodOpening { loaded, settings, model: &model, classes, class_weights: weights };
+        let objective = objective_of(loaded, class_weights.clone())?;
+        let opening = MethodOpening { loaded, settings, model: &model, classes, objective };
         let method = method.begin(&opening)?;
         Ok(Self { loaded, components, data, model, class_weights, method, transforms })
     }
@@ -127,7 +129,15 @@ impl Learner for Classifier<'_> {
         seen: &mut dyn FnMut(usize),
     ) -> anyhow::Result<Box<dyn Outcome>> {
         let classes = self.data.dataset.classes();
-        let evaluated = self.evaluated(|| evaluate(&self.model, loader, classes, interrupt, seen))?;
+        let scoring = Scoring::new(classes, &self.components.kinds);
+        let output = self.loaded.experiment.eval.output.as_str();
+        let scorer = |tape: &mut Tape, batch: &Batch| {
+            let Predicted { scores, attention } = self.method.predict(&self.model, tape, batch)?;
+            let named = scores.into_iter().find(|(name, _)| *name == output);
+            let (_, scores) = named.with_context(|| format!("the method gives no scores `{output}` (eval.output)"))?;
+            Ok((scores, attention))
+        };
+        let evaluated = self.evaluated(|| evaluate(&scorer, loader, scoring, interrupt, seen))?;
         let metric = self.loaded.experiment.eval.metric.clone();
         Ok(Box::new(Selected { evaluated, metric, classes: classes.to_vec() }))
     }

@@ -8,20 +8,20 @@ mod evaluation;
 mod fingerprint;
 pub mod guidance;
 mod job;
-mod metrics;
+mod objective;
 mod of_checkpoint;
 mod rehearsal;
 mod verification;
 
-pub use evaluation::{Evaluated, Scoring, evaluate};
+pub use evaluation::{Evaluated, Scoring};
 pub use job::Classifier;
-pub use metrics::METRICS;
 pub use of_checkpoint::of_checkpoint;
 
+use self::chosen::chosen;
 use super::{Purpose, Task, TaskData};
 use crate::data_set;
 use crate::methods::Methods;
-use mga_experiment::{Check, Components, Experiment, Known, Loaded, Metric, NetworkKind, TaskRules};
+use mga_experiment::{Check, Components, Experiment, Known, Loaded, NetworkKind, Predictions, TaskRules};
 
 /// The task: one label an image.
 #[derive(Debug, Clone, Copy)]
@@ -40,8 +40,12 @@ impl TaskRules for Classification {
         NetworkKind::Backbone
     }
 
-    fn metrics(&self) -> &'static [Metric] {
-        METRICS
+    fn predictions(&self) -> Predictions {
+        Predictions::Scores
+    }
+
+    fn default_metric(&self) -> &'static str {
+        "top1"
     }
 
     fn own_settings(&self) -> &'static [&'static str] {
@@ -51,10 +55,13 @@ impl TaskRules for Classification {
             "model.residual_weights",
             "model.freeze_norm",
             "model.dropout",
+            "objective.name",
+            "objective.gamma",
             "objective.mask_weight",
             "objective.label_smoothing",
             "objective.weigh_classes",
             "eval.reference_masks",
+            "eval.output",
         ]
     }
 
@@ -77,9 +84,17 @@ impl TaskRules for Classification {
     }
 
     fn problems(&self, experiment: &Experiment, known: &Known<'_>, check: &mut Check<'_>) {
-        let method = experiment.named("method").and_then(|(name, _)| known.kinds.get::<Methods>(name));
-        let found = method.map(|method| method.item.problems(experiment)).unwrap_or_default();
+        let named = experiment.named("method").and_then(|(name, _)| known.kinds.get::<Methods>(name));
+        let found = named.map(|method| method.item.problems(experiment)).unwrap_or_default();
         found.into_iter().for_each(|(key, message)| check.error_at(key, message));
+        let (name, settings) = chosen(experiment);
+        let outputs = known.kinds.get::<Methods>(name).map(|method| method.item.outputs(settings)).unwrap_or_default();
+        let output = experiment.eval.output.as_str();
+        if check.sound(&["eval.output", "method"]) && !outputs.is_empty() && !outputs.contains(&output) {
+            let message =
+                format!("method \"{name}\" predicts no scores `{output}`; expected one of {}", outputs.join(", "));
+            check.error_at("eval.output", message);
+        }
     }
 }
 

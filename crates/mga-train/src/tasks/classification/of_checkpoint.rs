@@ -6,10 +6,11 @@ use candle_core::Device;
 use mga_core::parameter::ParameterStore;
 use mga_core::tape::{Tape, Value};
 use mga_data::{Batch, Loader};
-use mga_experiment::{Components, Loaded};
+use mga_experiment::{Components, Evaluation, Loaded};
 use mga_models::MgaModel;
 
 use super::chosen::method_of;
+use super::objective::objective_of;
 use crate::assemble;
 use crate::checkpoint::{self, Restored};
 use crate::interrupt::Interrupt;
@@ -36,8 +37,16 @@ pub fn of_checkpoint(
         "{}: is of task = \"{task}\", and this takes classifiers; `mga eval` evaluates it",
         path.display()
     );
+    let output = loaded.experiment.eval.output.as_str();
+    anyhow::ensure!(
+        output == Evaluation::LOGITS,
+        "{}: the run is evaluated by the scores `{output}` of its method, which its classifier alone does not give; `mga \
+         eval` evaluates it",
+        path.display()
+    );
     let (method, settings) = method_of(loaded, components)?;
-    let method = method.begin(&MethodOpening { loaded, settings, model: &model, classes, class_weights: None })?;
+    let objective = objective_of(loaded, None)?;
+    let method = method.begin(&MethodOpening { loaded, settings, model: &model, classes, objective })?;
     let saved = Saved { model, method };
     let restored = checkpoint::load_job(path, &saved, None)?;
     let Saved { model, method } = saved;

@@ -1,7 +1,7 @@
 //! Evaluating a segmentation network on a split.
 
 use mga_core::loss::{self, LabelMaps};
-use mga_core::metrics::{SegmentationMetrics, SegmentationSummary};
+use mga_core::metrics::{Mapped, SegmentationMetrics, SegmentationSummary};
 use mga_core::tape::Tape;
 use mga_data::Loader;
 use serde_json::{Map, Value, json};
@@ -12,6 +12,7 @@ use crate::progress::percent;
 use crate::run_folder::RunFolder;
 use crate::runners::learner::{NOT_FINITE, Outcome};
 use crate::runners::loss_parts::number;
+use crate::tasks::Measured;
 
 /// What came of evaluating a split.
 #[derive(Debug, Clone)]
@@ -24,6 +25,7 @@ pub(super) struct Segmented {
     pub confusion: Vec<Vec<u64>>,
     classes: Vec<String>,
     metric: String,
+    measured: Measured,
 }
 
 impl Segmented {
@@ -39,11 +41,17 @@ impl Outcome for Segmented {
             self.classes.iter().cloned().zip(values.iter().map(|value| json!(value))).collect()
         };
         let s = &self.summary;
-        let mut line = json!({
-            "kind": "eval", "split": split, "epoch": epoch, "mean_iou": s.mean_iou, "boundary_f": s.boundary_f,
-            "pixel_accuracy": s.pixel_accuracy, "class_iou": by_class(&s.class_iou),
-            "class_boundary_f": by_class(&s.class_boundary_f), "cross_entropy": self.cross_entropy, "images": s.images,
-        });
+        let mut line = json!({ "kind": "eval", "split": split, "epoch": epoch });
+        self.measured.write(&mut line);
+        for (key, value) in [
+            ("pixel_accuracy", json!(s.pixel_accuracy)),
+            ("class_iou", json!(by_class(&s.class_iou))),
+            ("class_boundary_f", json!(by_class(&s.class_boundary_f))),
+            ("cross_entropy", json!(self.cross_entropy)),
+            ("images", json!(s.images)),
+        ] {
+            line[key] = value;
+        }
         if let Some(cross_entropy) = self.not_finite() {
             line[NOT_FINITE] = json!({ "cross_entropy": cross_entropy.to_string() });
         }
@@ -55,7 +63,7 @@ impl Outcome for Segmented {
     }
 
     fn score(&self) -> Option<f64> {
-        if self.metric == "boundary_f" { self.summary.boundary_f } else { self.summary.mean_iou }
+        self.measured.score(&self.metric)
     }
 
     fn shown(&self) -> String {
@@ -70,6 +78,7 @@ impl Outcome for Segmented {
             percent(s.boundary_f),
             percent(s.pixel_accuracy)
         );
+        text += &self.measured.lines(&["mean_iou", "boundary_f"]);
         for ((class, iou), f) in self.classes.iter().zip(&s.class_iou).zip(&s.class_boundary_f) {
             text += &format!("  {class:17}  IoU {}, boundary F {}\n", percent(*iou), percent(*f));
         }
@@ -119,11 +128,14 @@ pub(super) fn evaluate(
         images += batch.len() as f64;
         seen(batch.len());
     }
+    let (summary, classes) = (metrics.summary(), learner.data.annotated.classes());
+    let mapped = Mapped { classes, confusion: metrics.confusion(), summary: &summary };
     Ok(Segmented {
-        summary: metrics.summary(),
+        measured: Measured::of_label_maps(&learner.components.kinds, &mapped),
+        summary,
         cross_entropy: (images > 0.0).then(|| entropy / images),
         confusion: metrics.confusion().rows().map(<[u64]>::to_vec).collect(),
-        classes: learner.data.annotated.classes().to_vec(),
+        classes: classes.to_vec(),
         metric: learner.loaded.experiment.eval.metric.clone(),
     })
 }

@@ -15,21 +15,12 @@ pub use network::Segmenter;
 
 use super::{Purpose, Task, TaskData};
 use mga_experiment::{
-    Attention, Better, Check, ClassWeights, Components, Experiment, Known, Loaded, Metric, NetworkKind, TaskRules, Unit,
+    Attention, Check, ClassWeights, Components, Experiment, Known, Loaded, NetworkKind, Predictions, TaskRules,
 };
 
 /// The task: one class a pixel.
 #[derive(Debug, Clone, Copy)]
 pub struct Segmentation;
-
-const fn share(name: &'static str, about: &'static str) -> Metric {
-    Metric { name, about, unit: Unit::Percent, better: Better::Higher }
-}
-
-const METRICS: &[Metric] = &[
-    share("mean_iou", "Segmentation: mean over the classes of intersection over union."),
-    share("boundary_f", "Segmentation: mean over the classes of the boundary F-measure."),
-];
 
 impl TaskRules for Segmentation {
     fn name(&self) -> &'static str {
@@ -44,8 +35,12 @@ impl TaskRules for Segmentation {
         NetworkKind::Segmenter
     }
 
-    fn metrics(&self) -> &'static [Metric] {
-        METRICS
+    fn predictions(&self) -> Predictions {
+        Predictions::LabelMaps
+    }
+
+    fn default_metric(&self) -> &'static str {
+        "mean_iou"
     }
 
     fn own_settings(&self) -> &'static [&'static str] {
