@@ -22,7 +22,7 @@ fn the_masks_are_surveyed_and_learnt_from() {
     // A disc of radius 0.3 covers pi * 0.09 of a square.
     assert!((masks["coverage"]["mean"].as_f64().unwrap() - 0.283).abs() < 0.01, "{masks:#}");
     let step = folder.log("small").into_iter().find(|line| line["kind"] == "step").unwrap();
-    assert!(step["attention"].as_f64().is_some_and(|loss| loss > 0.0), "{step:#}");
+    assert!(step["mask_mse"].as_f64().is_some_and(|loss| loss > 0.0), "{step:#}");
     let large = identity(&folder, "large", &["data.masks.radius=0.4"]);
     let other = |key: &str| small[key] != large[key];
     assert!(other("id") && other("experiment") && other("masks"), "{small:#} {large:#}");
@@ -42,7 +42,7 @@ fn mistakes_are_told_at_their_key() {
     let folder = Folder::new();
     for (set, expected) in [
         ("data.masks.radus=0.2", "did you mean `radius`"),
-        ("data.masks.radius=2.0", "data.masks.radius: expected 0 to 1"),
+        ("data.masks.radius=2.0", "data.masks.radius: expected at least 0 and at most 1"),
         ("data.masks.source=disk", "did you mean `disc`"),
         ("data.masks.seed=3", "does nothing here"),
         ("eval.reference_masks={ source = 'ones', radius = 0.2 }", "`radius` goes with source = `disc`"),
