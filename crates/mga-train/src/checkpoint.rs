@@ -55,6 +55,13 @@ pub struct Progress {
     pub skipped: Vec<String>,
 }
 
+impl Progress {
+    /// Returns a copy of the counts alone, which costs the same however long a run is.
+    pub(crate) fn counts(&self) -> Self {
+        Self { experiment: String::new(), masks: MaskNotes::default(), skipped: vec![], ..*self }
+    }
+}
+
 fn metadata(progress: &Progress) -> anyhow::Result<HashMap<String, String>> {
     Ok(HashMap::from([("format".to_owned(), "pt".to_owned()), (PROGRESS.to_owned(), serde_json::to_string(progress)?)]))
 }

@@ -1,8 +1,9 @@
 //! Dice loss, for segmentation of structures that cover little of an image.
 
-use candle_core::{DType, Tensor};
+use candle_core::Tensor;
 
 use super::label_maps::LabelMaps;
+use super::scaled_by::scaled_by;
 use crate::error::Result;
 use crate::ops::precision::widened;
 use crate::tape::{Gradient, Tape, Value};
@@ -36,11 +37,10 @@ pub fn dice_loss(tape: &mut Tape, logits: Value, maps: LabelMaps<'_>) -> Result<
     let loss = (1.0 - ((&above / &below)?.sum_all()? / classes)?)?;
     let slot = logits.slot();
     Ok(tape.record(&[&logits], loss, move |dy, gradients| {
-        let scale = dy.tensor().to_dtype(DType::F64)?.to_vec0::<f64>()? / classes;
         // d loss / d p = -(2 g below - above) / below^2 where the pixel counts; then through the softmax.
         let ratio = (&above / &below)?;
         let dp = (target * 2.0)?.broadcast_sub(&ratio)?.broadcast_div(&below)?.broadcast_mul(&counted)?;
-        let dp = (dp * -scale)?;
+        let dp = scaled_by(&dp, dy.tensor(), -classes)?;
         let mean = (&dp * &p)?.sum_keepdim(1)?;
         gradients.add(slot, Gradient::new((dp.broadcast_sub(&mean)? * p)?.to_dtype(dtype)?))
     }))

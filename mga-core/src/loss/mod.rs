@@ -12,6 +12,7 @@ mod mask_target;
 mod mean_squared_error;
 mod objective;
 mod pixel_cross_entropy;
+mod scaled_by;
 mod targets;
 
 pub use cross_entropy::{cross_entropy, cross_entropy_of, weighted_cross_entropy};

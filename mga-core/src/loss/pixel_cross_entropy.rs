@@ -1,8 +1,7 @@
 //! Cross entropy of every pixel, for segmentation.
 
-use candle_core::DType;
-
 use super::label_maps::LabelMaps;
+use super::scaled_by::scaled_by;
 use crate::error::Result;
 use crate::ops::precision::widened;
 use crate::tape::{Gradient, Tape, Value};
@@ -32,10 +31,10 @@ pub fn pixel_cross_entropy(
     let loss = ((&log * &target)?.sum_all()? * (-1.0 / sum))?;
     let slot = logits.slot();
     Ok(tape.record(&[&logits], loss, move |dy, gradients| {
-        let scale = dy.tensor().to_dtype(DType::F64)?.to_vec0::<f64>()? / sum;
         // The weight of a pixel is that of its class; ignored pixels have none.
         let weight = target.sum_keepdim(1)?;
-        gradients.add(slot, Gradient::new(((log.exp()?.broadcast_mul(&weight)? - target)? * scale)?.to_dtype(dtype)?))
+        let dx = scaled_by(&(log.exp()?.broadcast_mul(&weight)? - target)?, dy.tensor(), sum)?;
+        gradients.add(slot, Gradient::new(dx.to_dtype(dtype)?))
     }))
 }
 

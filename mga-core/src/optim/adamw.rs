@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::optimiser::Optimiser;
+use super::optimiser::{self, Optimiser, chosen};
 use super::parameters::{Move, OptimisedParameters, Slots};
 use super::require::require;
 use super::rule::UpdateRule;
@@ -126,20 +126,37 @@ impl AdamW {
         })???
     }
 
-    /// The same by candle's operators; returns the new means.
-    fn composed(&self, moved: &Move, mean: &Tensor, square: &Tensor, factors: &Factors) -> Result<(Tensor, Tensor)> {
+    /// The same by candle's operators, where it applies; returns the new means.
+    fn composed(
+        &self,
+        moved: &Move,
+        (mean, square): (&Tensor, &Tensor),
+        factors: &Factors,
+        applies: Option<&Tensor>,
+    ) -> Result<(Tensor, Tensor)> {
         let AdamWSettings { beta1, beta2, eps, .. } = self.settings;
-        let g = &moved.gradient;
+        let (g, parameter, before) = (&moved.gradient, moved.parameter.tensor(), (mean, square));
         let mean = ((mean * beta1)? + (g * (1.0 - beta1))?)?;
         let square = ((square * beta2)? + (g.sqr()? * (1.0 - beta2))?)?;
         let direction = (&mean / ((square.sqrt()? / factors.root)? + eps)?)?;
-        moved.parameter.set(((moved.parameter.tensor() * factors.shrink)? - (direction * factors.step)?)?)?;
-        Ok((mean, square))
+        let after = ((&parameter * factors.shrink)? - (direction * factors.step)?)?;
+        moved.parameter.set(chosen(applies, after, &parameter)?)?;
+        Ok((chosen(applies, mean, before.0)?, chosen(applies, square, before.1)?))
     }
 }
 
 impl Optimiser for AdamW {
     fn step(&mut self, store: &ParameterStore, gradients: &[(ParameterId, Tensor)], factor: f64) -> Result<()> {
+        self.step_where(store, gradients, factor, None)
+    }
+
+    fn step_where(
+        &mut self,
+        store: &ParameterStore,
+        gradients: &[(ParameterId, Tensor)],
+        factor: f64,
+        applies: Option<&Tensor>,
+    ) -> Result<()> {
         for (id, gradient) in gradients {
             let moved = self.parameters.prepare(store, *id, gradient)?;
             let steps = self.steps.get(id).copied().unwrap_or(0) + 1;
@@ -147,9 +164,11 @@ impl Optimiser for AdamW {
             let present = |slots: &Slots| slots.get(id).cloned().map_or_else(|| moved.gradient.zeros_like(), Ok);
             let (mut mean, mut square) = (present(&self.mean)?, present(&self.square)?);
             if self.engine == Engine::Kernels && has_kernels(&moved.gradient) {
-                with_element!(moved.gradient, T => self.fused::<T>(&moved, &mean, &square, &factors))?;
+                if optimiser::read(applies)? {
+                    with_element!(moved.gradient, T => self.fused::<T>(&moved, &mean, &square, &factors))?;
+                }
             } else {
-                (mean, square) = self.composed(&moved, &mean, &square, &factors)?;
+                (mean, square) = self.composed(&moved, (&mean, &square), &factors, applies)?;
             }
             self.mean.insert(*id, mean);
             self.square.insert(*id, square);

@@ -186,6 +186,32 @@ mod tests {
     }
 
     #[test]
+    fn a_step_that_does_not_apply_moves_nothing() -> Result<()> {
+        for dtype in [DType::F32, DType::BF16] {
+            for settings in rules() {
+                let mut store = ParameterStore::new(5, dtype, &Device::Cpu);
+                let parameter = store.root().pp("classifier").weight("weight", (3, 5), Init::Normal(1.0))?;
+                let mut optimiser = settings.build(&crate::components(), &store)?;
+                let gradient = Init::Normal(0.1).draw(1, "g", &(3, 5).into(), dtype, &Device::Cpu)?;
+                let gradients = [(parameter.id(), gradient.clone())];
+                let broken = [(parameter.id(), (gradient * f64::NAN)?)];
+                let (yes, no) = (Tensor::new(1u8, &Device::Cpu)?, Tensor::new(0u8, &Device::Cpu)?);
+                let tensors = |optimiser: &dyn Optimiser| -> Result<Vec<(String, Vec<u64>)>> {
+                    let state = optimiser.state()?.into_iter().filter(|(name, _)| name != "adamw.step");
+                    bits(&store.tensors().into_iter().chain(state).collect::<Vec<_>>())
+                };
+                optimiser.step_where(&store, &gradients, 1.0, Some(&yes))?;
+                let before = tensors(optimiser.as_ref())?;
+                optimiser.step_where(&store, &broken, 1.0, Some(&no))?;
+                assert_eq!(before, tensors(optimiser.as_ref())?, "{dtype:?} {settings:?}");
+                optimiser.step_where(&store, &gradients, 1.0, Some(&yes))?;
+                assert_ne!(before, tensors(optimiser.as_ref())?, "{dtype:?} {settings:?}");
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
     fn the_longest_prefix_gives_the_rate() -> Result<()> {
         let store = store()?;
         let sgd = SgdSettings { learning_rate: 1.0, momentum: 0.0, nesterov: false, weight_decay: 0.0 };

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::optimiser::Optimiser;
+use super::optimiser::{self, Optimiser, chosen};
 use super::parameters::{Move, OptimisedParameters, Slots};
 use super::require::require;
 use super::rule::UpdateRule;
@@ -106,25 +106,41 @@ impl Sgd {
         read::<T, _>(&moved.gradient, |g| modify::<T, _>(velocity, |v| modify::<T, _>(&parameter, |p| pass(p, v, g))))??
     }
 
-    /// The same by candle's operators; returns the new velocity.
-    fn composed(&self, moved: &Move, velocity: Option<&Tensor>, rate: f64) -> Result<Option<Tensor>> {
+    /// The same by candle's operators, where it applies; returns the new velocity.
+    fn composed(
+        &self,
+        moved: &Move,
+        velocity: Option<&Tensor>,
+        rate: f64,
+        applies: Option<&Tensor>,
+    ) -> Result<Option<Tensor>> {
         let parameter = moved.parameter.tensor();
         let d = (&moved.gradient + (&parameter * self.settings.weight_decay)?)?;
         let (step, velocity) = match velocity {
             None => (d, None),
-            Some(v) => {
-                let v = ((v * self.settings.momentum)? + &d)?;
+            Some(velocity) => {
+                let v = ((velocity * self.settings.momentum)? + &d)?;
                 let step = if self.settings.nesterov { (d + (&v * self.settings.momentum)?)? } else { v.clone() };
-                (step, Some(v))
+                (step, Some(chosen(applies, v, velocity)?))
             }
         };
-        moved.parameter.set((parameter - (step * rate)?)?)?;
+        moved.parameter.set(chosen(applies, (&parameter - (step * rate)?)?, &parameter)?)?;
         Ok(velocity)
     }
 }
 
 impl Optimiser for Sgd {
     fn step(&mut self, store: &ParameterStore, gradients: &[(ParameterId, Tensor)], factor: f64) -> Result<()> {
+        self.step_where(store, gradients, factor, None)
+    }
+
+    fn step_where(
+        &mut self,
+        store: &ParameterStore,
+        gradients: &[(ParameterId, Tensor)],
+        factor: f64,
+        applies: Option<&Tensor>,
+    ) -> Result<()> {
         for (id, gradient) in gradients {
             let moved = self.parameters.prepare(store, *id, gradient)?;
             let rate = moved.rate * factor;
@@ -134,8 +150,10 @@ impl Optimiser for Sgd {
             }
             let velocity = self.velocity.get(id);
             if self.engine == Engine::Kernels && has_kernels(&moved.gradient) {
-                with_element!(moved.gradient, T => self.fused::<T>(&moved, velocity, rate))?;
-            } else if let Some(velocity) = self.composed(&moved, velocity, rate)? {
+                if optimiser::read(applies)? {
+                    with_element!(moved.gradient, T => self.fused::<T>(&moved, velocity, rate))?;
+                }
+            } else if let Some(velocity) = self.composed(&moved, velocity, rate, applies)? {
                 self.velocity.insert(*id, velocity);
             }
         }

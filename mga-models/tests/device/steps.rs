@@ -21,7 +21,7 @@ fn run(place: &Place, dtype: DType) -> Vec<(String, Vec<f64>)> {
         let loss = network.loss(&mut tape, &images);
         all.push((format!("loss {step}"), numbers(loss.tensor())));
         let mut gradients = tape.backward(&loss, 1.0).unwrap().into_parameters();
-        all.push((format!("norm {step}"), vec![clip_norm(&mut gradients, 1.0).unwrap()]));
+        all.push((format!("norm {step}"), numbers(&clip_norm(&mut gradients, 1.0).unwrap())));
         optimiser.step(&network.store, &gradients, 1.0).unwrap();
     }
     all.extend(network.store.tensors().iter().map(|(name, tensor)| (name.clone(), numbers(tensor))));

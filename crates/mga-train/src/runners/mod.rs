@@ -3,6 +3,8 @@
 pub mod check;
 pub mod evaluate;
 mod finish;
+pub mod finite;
+mod launched;
 pub mod learner;
 pub mod loss_parts;
 pub mod step;

@@ -5,36 +5,37 @@ use mga_core::optim::{Optimiser, accumulate, clip_norm};
 use mga_core::parameter::{ParameterId, ParameterStore};
 use mga_core::tape::{Tape, Value};
 
+use super::finite::Guard;
 use super::loss_parts::{LossPart, StepParts, number};
 
 /// How far apart the keys of the tapes of one micro-batch lie: no run has as many micro-batches.
 const NEXT_TAPE: u64 = 1 << 48;
-
-/// A loss or gradient that is NaN or infinite.
-#[derive(Debug, thiserror::Error)]
-#[error("the {what} is {value}")]
-pub struct NotFinite {
-    /// "loss" or "gradient".
-    pub what: &'static str,
-    /// The number.
-    pub value: f64,
-}
 
 /// A store with the optimiser that moves its parameters.
 pub(crate) type Moved<'a> = (&'a ParameterStore, Box<dyn Optimiser>);
 
 /// Moves parameters along their gradients.
 pub(super) trait Update {
-    /// Moves those that have one; `factor` multiplies every learning rate.
-    fn update(&mut self, gradients: Vec<(ParameterId, Tensor)>, factor: f64) -> anyhow::Result<()>;
+    /// Moves those that have one; `factor` multiplies every learning rate. Nothing moves where `applies` is 0.
+    fn update(
+        &mut self,
+        gradients: Vec<(ParameterId, Tensor)>,
+        factor: f64,
+        applies: Option<&Tensor>,
+    ) -> anyhow::Result<()>;
 }
 
 impl Update for Vec<Moved<'_>> {
-    fn update(&mut self, mut gradients: Vec<(ParameterId, Tensor)>, factor: f64) -> anyhow::Result<()> {
+    fn update(
+        &mut self,
+        mut gradients: Vec<(ParameterId, Tensor)>,
+        factor: f64,
+        applies: Option<&Tensor>,
+    ) -> anyhow::Result<()> {
         for (store, optimiser) in self.iter_mut() {
             let own = |(id, _): &mut (ParameterId, Tensor)| store.by_id(*id).is_some();
             let mine: Vec<(ParameterId, Tensor)> = gradients.extract_if(.., own).collect();
-            optimiser.step(store, &mine, factor)?;
+            optimiser.step_where(store, &mine, factor, applies)?;
         }
         anyhow::ensure!(gradients.is_empty(), "a gradient of parameters that no optimiser moves");
         Ok(())
@@ -52,6 +53,7 @@ pub struct StepContext<'a> {
     pub(super) clip_norm: f64,
     pub(super) stores: &'a mut dyn Update,
     pub(super) work: &'a mut StepWork,
+    pub(super) guard: &'a mut Guard,
     pub(super) tapes: u64,
 }
 
@@ -59,8 +61,19 @@ pub struct StepContext<'a> {
 #[derive(Default)]
 pub(super) struct StepWork {
     pub(super) sum: Option<Vec<(ParameterId, Tensor)>>,
-    pub(super) loss: f64,
+    /// The loss of each way back, and the share of images behind it.
+    losses: Vec<(Value, f64)>,
     pub(super) parts: StepParts,
+}
+
+impl StepWork {
+    /// Reads the loss of the step's images.
+    ///
+    /// # Errors
+    /// A value that cannot be read off its device.
+    pub(super) fn loss(&self) -> anyhow::Result<f64> {
+        self.losses.iter().try_fold(0.0, |sum, (loss, share)| Ok(sum + number(loss)? * share))
+    }
 }
 
 impl StepContext<'_> {
@@ -93,15 +106,15 @@ impl StepContext<'_> {
     /// Follows a loss back and adds the gradients, each times [`Self::share`], to those that wait for the update. The loss
     /// and its parts are logged.
     ///
+    /// On a GPU the host hears of the loss some micro-batches later. Nothing moves meanwhile if it is not finite, and the run
+    /// ends when it is read.
+    ///
     /// # Errors
-    /// A loss that is not finite ([`NotFinite`]).
+    /// A loss on the CPU that is not finite ([`super::finite::NotFinite`]).
     pub fn backward(&mut self, tape: Tape, loss: &Value, parts: Vec<LossPart>) -> anyhow::Result<()> {
-        let value = number(loss)?;
-        if !value.is_finite() {
-            return Err(NotFinite { what: "loss", value }.into());
-        }
+        self.guard.check("loss", loss.tensor())?;
         accumulate(&mut self.work.sum, tape.backward(loss, self.share)?.into_parameters())?;
-        self.work.loss += value * self.share;
+        self.work.losses.push((loss.clone(), self.share));
         self.work.parts.add(parts, self.share);
         Ok(())
     }
@@ -125,13 +138,11 @@ impl StepContext<'_> {
     /// Clips the waiting gradients, all together, and moves the parameters of every store along them.
     ///
     /// # Errors
-    /// A gradient that is not finite ([`NotFinite`]); parameters that no optimiser was built with.
+    /// A gradient on the CPU that is not finite ([`super::finite::NotFinite`]); parameters that no optimiser was built with.
     pub fn update(&mut self) -> anyhow::Result<()> {
         let mut gradients = self.work.sum.take().unwrap_or_default();
         let norm = clip_norm(&mut gradients, self.clip_norm)?;
-        if !norm.is_finite() {
-            return Err(NotFinite { what: "gradient", value: norm }.into());
-        }
-        self.stores.update(gradients, self.factor)
+        self.guard.check("gradient", &norm)?;
+        self.stores.update(gradients, self.factor, self.guard.sound())
     }
 }

@@ -11,6 +11,7 @@ use crate::loaders;
 use crate::tasks::Purpose;
 use crate::torn_groups::TornGroups;
 
+use super::finite::{Guard, Reading};
 use super::step::{Moved, StepContext, StepWork};
 
 /// Steps that are not counted: the first fills memory.
@@ -45,6 +46,7 @@ pub fn time(loaded: &Loaded, components: &Components, limit: Duration) -> anyhow
     let opened = begun.elapsed().as_secs_f64();
 
     learner.epoch_begins(0);
+    let mut guard = Guard::new(Reading::on(&device));
     let (mut started, mut steps) = (Instant::now(), 0);
     for (number, batch) in train.epoch(0, 0).enumerate() {
         // The rate is of no interest, only the work.
@@ -58,9 +60,12 @@ pub fn time(loaded: &Loaded, components: &Components, limit: Duration) -> anyhow
             clip_norm: experiment.train.clip_norm,
             stores: &mut stores,
             work: &mut StepWork::default(),
+            guard: &mut guard,
             tapes: 0,
         };
         learner.step(&batch?, &mut context)?;
+        // Otherwise the time of a GPU would be that of handing it its work.
+        guard.take_unread().read()?;
         if number + 1 == WARM_UP {
             started = Instant::now();
             continue;

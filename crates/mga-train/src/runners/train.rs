@@ -5,6 +5,7 @@ use std::sync::Arc;
 use mga_experiment::{Components, Loaded, Metrics, SelectOn, experiment_schema};
 
 use super::finish::finish;
+use super::finite::Reading;
 use super::training::{self, Training};
 use crate::TaskComponents;
 use crate::assemble;
@@ -127,6 +128,7 @@ pub fn train(
         voice,
         tracking: &tracking,
         identity: identity::begun_as(folder, experiment, &schema)?,
+        reading: Reading::on(&device),
     };
     let outcome = training
         .run(resume)

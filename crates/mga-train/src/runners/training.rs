@@ -10,8 +10,10 @@ use mga_data::{Batch, Loader, MaskSource};
 use mga_experiment::{Experiment, SelectOn};
 use mga_registry::Registry;
 
+use super::finite::{Guard, NotFinite, Reading};
+use super::launched::Launched;
 use super::learner::Learner;
-use super::step::{Moved, NotFinite, StepContext, StepWork};
+use super::step::{Moved, StepContext, StepWork};
 use super::suspect::{Suspect, suspect};
 use crate::checkpoint::{self, Progress};
 use crate::interrupt::{Interrupt, Interrupted};
@@ -46,6 +48,8 @@ pub struct Training<'a> {
     pub tracking: &'a Tracking<'a>,
     /// Hash of the experiment.
     pub identity: String,
+    /// When losses and gradient norms are read.
+    pub reading: Reading,
 }
 
 /// The stores of a job, the model's first, with their optimisers.
@@ -126,11 +130,12 @@ impl Training<'_> {
         log: &mut MetricsLog,
     ) -> anyhow::Result<()> {
         let (group, batches) = (self.experiment.train.accumulate, self.train.batches_per_epoch());
-        let (mut work, mut seen, mut started) = (StepWork::default(), 0, Instant::now());
+        let (mut work, mut guard) = (StepWork::default(), Guard::new(self.reading));
+        let (mut launched, mut seen, mut started) = (Launched::new(self.reading), 0, Instant::now());
         let mut stream = self.train.epoch(progress.epoch as u64, progress.batch).peekable();
         while let Some(batch) = stream.next() {
             let batch = batch?;
-            let step = batch.position / group;
+            let (step, position) = (batch.position / group, batch.position);
             // Images of this optimiser step as planned: a micro-batch weighs what it holds of them.
             let planned = self.train.planned_images(progress.epoch as u64, step * group, (step + 1) * group);
             let share = batch.len() as f64 / planned as f64;
@@ -152,42 +157,61 @@ impl Training<'_> {
                 clip_norm: self.experiment.train.clip_norm,
                 stores,
                 work: &mut work,
+                guard: &mut guard,
                 tapes: 0,
             };
-            self.learner.step(&batch, &mut context).map_err(|error| match error.downcast::<NotFinite>() {
-                Ok(NotFinite { what, value }) => self.not_finite(progress, &batch, what, value, rate),
-                Err(error) => error,
-            })?;
+            let epoch = progress.epoch;
+            let name = |error, step, batch: &Batch| self.not_finite(error, epoch, step, batch, rate);
+            if let Err(error) = self.learner.step(&batch, &mut context) {
+                // What was not finite before comes first: it may be why.
+                launched.read(name)?;
+                return Err(name(error, progress.step + 1, &batch));
+            }
             seen += batch.len();
+            launched.push(progress.step + 1, batch, guard.take_unread());
             progress.micro_step += 1;
-            progress.batch = batch.position + 1;
-            if !ends {
+            progress.batch = position + 1;
+            let more = stream.peek().is_some();
+            let every = self.experiment.train.checkpoint_every as u64;
+            let next = progress.step + 1;
+            let logged = ends && (next.is_multiple_of(self.experiment.train.log_every.max(1) as u64) || !more);
+            let stops = ends && more && self.interrupt.is_raised();
+            let saved = stops || ends && more && every > 0 && next.is_multiple_of(every);
+            if ends {
+                progress.step = next;
+                launched.end_step(std::mem::take(&mut work), progress);
+            }
+            if !(logged || saved || launched.is_full()) {
                 continue;
             }
-            progress.step += 1;
+            let ended = launched.read(name)?;
+            if ended.is_empty() {
+                continue;
+            }
             let seconds = started.elapsed().as_secs_f64();
             progress.seconds += seconds;
             let speed = seen as f64 / seconds.max(1e-9);
-            self.report.step(progress, batches, work.loss, speed);
-            if progress.step.is_multiple_of(self.experiment.train.log_every.max(1) as u64) || stream.peek().is_none() {
+            for step in &ended {
+                let at = Progress { seconds: progress.seconds, ..step.at.clone() };
+                self.report.step(&at, batches, step.loss, speed);
+            }
+            if let Some(step) = ended.last().filter(|_| logged) {
                 let mut line = serde_json::json!({
-                    "kind": "step", "step": progress.step, "epoch": progress.epoch, "loss": work.loss,
+                    "kind": "step", "step": progress.step, "epoch": progress.epoch, "loss": step.loss,
                 });
-                work.parts.means()?.into_iter().for_each(|(name, mean)| line[name] = serde_json::json!(mean));
+                step.work.parts.means()?.into_iter().for_each(|(name, mean)| line[name] = serde_json::json!(mean));
                 line["learning_rate"] = serde_json::json!(rate * factor);
                 line["images_per_second"] = serde_json::json!(speed);
                 log.append(&line)?;
                 self.tracking.line(&line);
             }
-            let every = self.experiment.train.checkpoint_every as u64;
-            let more = stream.peek().is_some();
-            if more && (self.interrupt.is_raised() || every > 0 && progress.step.is_multiple_of(every)) {
+            if saved {
                 self.save(progress, stores, log)?;
             }
-            if more && self.interrupt.is_raised() {
+            if stops {
                 return Err(self.interrupted(progress));
             }
-            (work, seen, started) = (StepWork::default(), 0, Instant::now());
+            (seen, started) = (0, Instant::now());
         }
         Ok(())
     }
@@ -267,11 +291,16 @@ impl Training<'_> {
         .into()
     }
 
-    /// One sentence: what happened, the image or the setting it is likely owed to, and what is left.
-    fn not_finite(&self, progress: &Progress, batch: &Batch, what: &str, value: f64, rate: f64) -> anyhow::Error {
+    /// Says of a loss or gradient that is not finite, in one sentence, what happened, the image or the setting it is likely
+    /// owed to, and what is left. Other errors stay as they are.
+    fn not_finite(&self, error: anyhow::Error, epoch: usize, step: u64, batch: &Batch, rate: f64) -> anyhow::Error {
+        let NotFinite { what, value } = match error.downcast() {
+            Ok(found) => found,
+            Err(other) => return other,
+        };
         let kept =
             if self.folder.last().is_file() { "the last checkpoint is kept" } else { "no checkpoint was saved yet" };
-        let at = format!("the {what} is {value} at step {} in epoch {}", progress.step + 1, progress.epoch);
+        let at = format!("the {what} is {value} at step {step} in epoch {epoch}");
         match suspect(self.learner, batch) {
             Suspect::Image(id) => {
                 anyhow::anyhow!(
@@ -287,167 +316,4 @@ impl Training<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::HashMap;
-    use std::path::Path;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    use candle_core::Tensor;
-    use mga_core::parameter::ParameterStore;
-    use mga_core::tape::{Tape, Value};
-    use mga_data::Batch;
-    use mga_experiment::{Loaded, Overrides, load};
-    use serde_json::json;
-
-    use super::super::learner::Outcome;
-    use super::super::loss_parts::LossPart;
-    use super::*;
-    use crate::data_set;
-    use crate::loaders;
-    use crate::progress::Silent;
-    use crate::tasks::classification::Classifier;
-
-    /// A classifier whose evaluations come out as they are set.
-    struct Scripted<'a> {
-        own: Classifier<'a>,
-        scores: &'a [f64],
-        /// Evaluations so far.
-        evaluated: AtomicUsize,
-        /// The signal comes with this one.
-        interrupted_at: usize,
-    }
-
-    struct Score(f64);
-
-    impl Learner for Scripted<'_> {
-        fn store(&self) -> &ParameterStore {
-            self.own.store()
-        }
-
-        fn loss(&self, tape: &mut Tape, batch: &Batch) -> anyhow::Result<(Value, Vec<LossPart>)> {
-            self.own.loss(tape, batch)
-        }
-
-        fn evaluate(
-            &self,
-            _: &Loader,
-            interrupt: &Interrupt,
-            _: &mut dyn FnMut(usize),
-        ) -> anyhow::Result<Box<dyn Outcome>> {
-            let at = self.evaluated.fetch_add(1, Ordering::Relaxed);
-            if at == self.interrupted_at {
-                interrupt.raise();
-            }
-            Ok(Box::new(Score(self.scores[at])))
-        }
-    }
-
-    impl Outcome for Score {
-        fn line(&self, split: &str, epoch: Option<usize>) -> serde_json::Value {
-            json!({ "kind": "eval", "split": split, "epoch": epoch })
-        }
-
-        fn score(&self) -> Option<f64> {
-            Some(self.0)
-        }
-
-        fn notes(&self, _: &str) -> Vec<String> {
-            vec![]
-        }
-
-        fn shown(&self) -> String {
-            String::new()
-        }
-
-        fn lines(&self) -> String {
-            String::new()
-        }
-
-        fn images(&self) -> u64 {
-            1
-        }
-
-        fn write(&self, _: &RunFolder) -> anyhow::Result<()> {
-            Ok(())
-        }
-
-        fn write_logits(&self, _: &RunFolder) -> anyhow::Result<()> {
-            Ok(())
-        }
-    }
-
-    fn loaded(epochs: usize) -> Loaded {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("x.toml");
-        let text = format!(
-            "task = \"classification\"\ndevice = \"cpu\"\n[data]\ndataset = \"leaves\"\nsize = 16\ncultivars = 10\n\
-             train_per_class = 4\ntest_per_class = 1\nworkers = 1\n[data.validation]\nper_class = 1\n[model]\n\
-             backbone = \"conv4\"\nattention = \"none\"\nmask_guidance = false\n[schedule]\nepochs = {epochs}\n"
-        );
-        std::fs::write(&file, text).unwrap();
-        load(&file, &Overrides::default(), &crate::builtin()).unwrap_or_else(|error| panic!("{error}"))
-    }
-
-    /// Trains into `folder`, an epoch a score, from evaluation `from` on.
-    fn train(folder: &Path, scores: &[f64], from: usize, interrupted_at: usize) -> anyhow::Result<Progress> {
-        let (loaded, components) = (loaded(scores.len()), crate::builtin());
-        let data = data_set::open(&loaded, &components, crate::torn_groups::TornGroups::Refused)?;
-        let own = Classifier::new(&loaded, &components, &data, &candle_core::Device::Cpu, true)?;
-        let experiment = &loaded.experiment;
-        let folder = RunFolder::at(folder);
-        if from == 0 {
-            folder.create()?;
-        }
-        let voice = &Silent;
-        Training {
-            experiment,
-            kinds: &loaded.kinds,
-            learner: &Scripted { own, scores, evaluated: AtomicUsize::new(from), interrupted_at },
-            train: loaders::training(&loaded, &data)?,
-            select: Some(("validation", loaders::evaluation(&loaded, &data, &data.splits.validation)?)),
-            masks: Arc::clone(&data.masks),
-            folder,
-            interrupt: Interrupt::default(),
-            report: voice.run(experiment, None),
-            voice,
-            tracking: &Tracking::none(voice),
-            identity: String::new(),
-        }
-        .run(from > 0)
-    }
-
-    fn best(folder: &Path) -> HashMap<String, Vec<f32>> {
-        let path = RunFolder::at(folder).best();
-        let tensors: HashMap<String, Tensor> = candle_core::safetensors::load(path, &candle_core::Device::Cpu).unwrap();
-        let values = |tensor: &Tensor| tensor.flatten_all().unwrap().to_vec1().unwrap();
-        tensors.iter().map(|(name, tensor)| (name.clone(), values(tensor))).collect()
-    }
-
-    #[test]
-    fn an_equal_score_is_not_better_after_a_resumption() {
-        let folder = tempfile::tempdir().unwrap();
-        for (number, score) in [4.0 / 17.0, 28.0 / 30.0, 0.1 + 0.2, 1.0 - 0.9, -1e-300 / 3.0].iter().enumerate() {
-            let scores = [*score, *score, score - 0.1];
-            let at = |name: &str| folder.path().join(format!("{name}-{number}"));
-            let peace = train(&at("peace"), &scores, 0, usize::MAX).unwrap();
-            let interrupted = train(&at("run"), &scores, 0, 0).unwrap_err();
-            assert!(interrupted.is::<Interrupted>(), "{interrupted:#}");
-            let resumed = train(&at("run"), &scores, 1, usize::MAX).unwrap();
-            assert_eq!((peace.best_epoch, resumed.best_epoch), (Some(0), Some(0)), "{score}");
-            assert_eq!(resumed.best.map(f64::to_bits), Some(score.to_bits()));
-            assert_eq!(best(&at("run")), best(&at("peace")));
-        }
-    }
-
-    #[test]
-    fn what_is_not_finite_selects_nothing() {
-        let folder = tempfile::tempdir().unwrap();
-        let run = |name: &str, scores: &[f64]| train(&folder.path().join(name), scores, 0, usize::MAX).unwrap();
-        let first = run("first", &[f64::NAN, 0.25, 0.5]);
-        assert_eq!((first.best_epoch, first.best), (Some(2), Some(0.5)));
-        let infinite = run("infinite", &[f64::NEG_INFINITY, -3.0, f64::INFINITY]);
-        assert_eq!((infinite.best_epoch, infinite.best), (Some(1), Some(-3.0)));
-        let none = run("none", &[f64::NAN, f64::NAN]);
-        assert!(none.best_epoch.is_none() && !RunFolder::at(folder.path().join("none")).best().exists());
-    }
-}
+mod tests;
