@@ -14,6 +14,7 @@ fn batch_norm(criterion: &mut Criterion) {
         let ones = Tensor::ones(channels, DType::F32, &Device::Cpu).expect("ones");
         let inputs = [common::noise(&[8, channels, side, side]), ones.clone(), ones.clone()];
         layer::bench(criterion, &format!("batch_norm/relu {channels}@{side}"), &inputs, |tape, v| {
+            let ones = tape.constant(&ones)?;
             let inputs = BatchNormInputs {
                 weight: v[1].clone(),
                 bias: v[2].clone(),

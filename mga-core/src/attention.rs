@@ -48,7 +48,7 @@ impl SpatialAttention {
     /// Features of another rank.
     pub fn forward(&self, tape: &mut Tape, features: Value) -> Result<Value> {
         let pooled = ops::channel_mean_max(tape, features)?;
-        let weight = tape.parameter(&self.weight);
+        let weight = tape.parameter(&self.weight)?;
         let scores = ops::conv2d(tape, pooled, weight, Conv2dSettings::default())?;
         ops::sigmoid(tape, scores)
     }

@@ -118,8 +118,8 @@ mod tests {
             let same = Conv2dSettings { padding: (3, 3), ..Conv2dSettings::default() };
             let (_, store) = gate_on(v[0].tensor().device());
             let running = (
-                store.get("attention.bn.running_mean").unwrap().tensor(),
-                store.get("attention.bn.running_var").unwrap().tensor(),
+                tape.uncast(store.get("attention.bn.running_mean").unwrap()),
+                tape.uncast(store.get("attention.bn.running_var").unwrap()),
             );
             let (weight, bias) = (v[2].clone(), v[3].clone());
             let inputs = ops::BatchNormInputs { weight, bias, running, batch_statistics: true, eps: 1e-5 };

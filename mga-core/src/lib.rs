@@ -15,6 +15,7 @@ pub mod ops;
 pub mod optim;
 pub mod parameter;
 pub mod random;
+pub mod recorder;
 pub mod statistics;
 pub mod tape;
 pub mod whole_file;

@@ -5,16 +5,26 @@
 //! a value is moved in, later ones are added in place. Where nothing upstream is trained, nothing is recorded: a frozen
 //! prefix of a network costs no memory.
 //!
-//! The tape carries the phase and the generator's key, so layers have no hidden state.
+//! The tape carries the phase and the generator's key, so layers have no hidden state. It also carries the type that is
+//! computed in, where that is not the type of the parameters, and a recorder, where somebody asks what is computed.
 
+mod gradients;
+mod value;
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use candle_core::{DType, Tensor};
 
-use crate::element::{Element, has_kernels, modify, read, with_element};
+use crate::element::has_kernels;
 use crate::error::{Error, Result};
 use crate::parameter::{Parameter, ParameterId};
 use crate::random::Generator;
+use crate::recorder::{Described, Operator, Recorded, Recorder, Source, ValueId};
+
+pub use gradients::{Gradient, Gradients};
+pub use value::{Slot, Value};
 
 /// What a forward pass is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,72 +45,15 @@ pub enum Engine {
     Composed,
 }
 
-/// A tensor on the tape. Cheap to clone; drop it (or move it into an operator) to let its memory go early.
-#[derive(Debug, Clone)]
-pub struct Value {
-    tensor: Tensor,
-    slot: Option<Slot>,
-}
-
-/// Where the gradient of a value is collected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Slot(usize);
-
-impl Value {
-    /// The numbers.
-    pub fn tensor(&self) -> &Tensor {
-        &self.tensor
-    }
-
-    /// The sizes, `[N, C, H, W]` for images.
-    pub fn dims(&self) -> &[usize] {
-        self.tensor.dims()
-    }
-
-    /// The four sizes of an image batch, `(N, C, H, W)`.
-    pub fn dims4(&self) -> Result<(usize, usize, usize, usize)> {
-        Ok(self.tensor.dims4()?)
-    }
-
-    /// Where this value's gradient goes; `None` where nobody needs it.
-    pub fn slot(&self) -> Option<Slot> {
-        self.slot
-    }
-}
-
-/// A gradient, perhaps shared with another slot.
-#[derive(Debug, Clone)]
-pub struct Gradient(Rc<Tensor>);
-
-impl Gradient {
-    /// Takes over a contiguous tensor that nobody else holds.
-    pub fn new(tensor: Tensor) -> Self {
-        Self(Rc::new(tensor))
-    }
-
-    /// The numbers.
-    pub fn tensor(&self) -> &Tensor {
-        &self.0
-    }
-
-    /// The tensor itself where nobody shares it, so that it may be changed in place; otherwise the gradient back.
-    pub fn into_unique(self) -> std::result::Result<Tensor, Self> {
-        Rc::try_unwrap(self.0).map_err(Self)
-    }
-
-    /// The tensor, to change in place; a copy of it where somebody shares it.
-    ///
-    /// # Errors
-    /// A copy that its device has no room for.
-    pub(crate) fn into_owned(self) -> Result<Tensor> {
-        match self.into_unique() {
-            Ok(tensor) => Ok(tensor),
-            Err(shared) => Ok(shared.tensor().copy()?),
-        }
-    }
-}
-
 type Backward = Box<dyn FnOnce(Gradient, &mut Gradients) -> Result<()>>;
+
+/// A trained parameter on a tape.
+struct Used {
+    id: ParameterId,
+    slot: Slot,
+    /// The first operator that uses it, whose way back is the last that adds to its gradient.
+    first: Option<usize>,
+}
 
 /// One recorded forward pass.
 pub struct Tape {
@@ -110,7 +63,16 @@ pub struct Tape {
     recompute: bool,
     nodes: Vec<(Slot, Backward)>,
     slots: usize,
-    parameters: Vec<(ParameterId, Slot)>,
+    parameters: Vec<Used>,
+    /// Where a parameter stands in `parameters`, by its slot.
+    by_slot: HashMap<Slot, usize>,
+    compute_type: Option<DType>,
+    /// Parameters in the type that is computed in.
+    cast: HashMap<ParameterId, Value>,
+    recorder: Option<Rc<RefCell<dyn Recorder>>>,
+    /// Parameters that the recorder knows.
+    known: HashMap<ParameterId, ValueId>,
+    values: Cell<u64>,
     seed: u64,
     step: u64,
     draws: u64,
@@ -138,6 +100,12 @@ impl Tape {
             nodes: vec![],
             slots: 0,
             parameters: vec![],
+            by_slot: HashMap::new(),
+            compute_type: None,
+            cast: HashMap::new(),
+            recorder: None,
+            known: HashMap::new(),
+            values: Cell::new(0),
             seed,
             step,
             draws: 0,
@@ -156,6 +124,30 @@ impl Tape {
     #[must_use]
     pub fn with_recompute(mut self, recompute: bool) -> Self {
         self.recompute = recompute;
+        self
+    }
+
+    /// Computes in `dtype`, whatever the type of the parameters: [`Self::parameter`] and [`Self::constant`] give values of
+    /// it, and gradients come in the parameter's own type. Statistics and parameters of norms stay in the type of the
+    /// parameters; norms, softmax and losses of half precision are computed in `f32`.
+    ///
+    /// On a tape without it nothing is cast. On the CPU `f16` and `bf16` compose candle's operators, which is slow.
+    ///
+    /// # Errors
+    /// A type that is none of `f64`, `f32`, `f16` and `bf16`.
+    pub fn with_compute_type(mut self, dtype: DType) -> Result<Self> {
+        if !is_computed_in(dtype) {
+            let what = format!("nothing is computed in {dtype:?}; expected one of F64, F32, F16 and BF16");
+            return Err(Error::settings(what));
+        }
+        self.compute_type = Some(dtype);
+        Ok(self)
+    }
+
+    /// Tells `recorder` what is computed on this tape.
+    #[must_use]
+    pub fn with_recorder(mut self, recorder: Rc<RefCell<dyn Recorder>>) -> Self {
+        self.recorder = Some(recorder);
         self
     }
 
@@ -190,49 +182,122 @@ impl Tape {
         Generator::new(self.seed, purpose, &[self.step, self.draws])
     }
 
-    /// A value that needs no gradient.
+    /// A value that needs no gradient, in the type that is computed in.
     pub fn constant(&self, tensor: &Tensor) -> Result<Value> {
-        Ok(Value { tensor: tensor.contiguous()?, slot: None })
+        let tensor = match self.compute_type {
+            Some(dtype) if is_computed_in(tensor.dtype()) => tensor.to_dtype(dtype)?.contiguous()?,
+            _ => tensor.contiguous()?,
+        };
+        let id = self.source(&tensor, || Source::Constant);
+        Ok(Value { tensor, slot: None, id })
     }
 
-    /// A value whose gradient is wanted: see [`Gradients::take`].
+    /// A value whose gradient is wanted: see [`Gradients::take`]. Its type stays as it is.
     pub fn variable(&mut self, tensor: &Tensor) -> Result<Value> {
         let slot = self.recording.then(|| self.new_slot());
-        Ok(Value { tensor: tensor.contiguous()?, slot })
+        let tensor = tensor.contiguous()?;
+        let id = self.source(&tensor, || Source::Variable);
+        Ok(Value { tensor, slot, id })
     }
 
-    /// A parameter's present value; its gradient is collected unless it is frozen.
-    pub fn parameter(&mut self, parameter: &Parameter) -> Value {
-        let tensor = parameter.tensor();
-        if !self.recording || !parameter.is_trained() {
-            return Value { tensor, slot: None };
+    /// A parameter's present value, in the type that is computed in; its gradient is collected unless it is frozen, and comes
+    /// in the parameter's type.
+    ///
+    /// # Errors
+    /// A cast that its device does not know.
+    pub fn parameter(&mut self, parameter: &Parameter) -> Result<Value> {
+        let own = self.uncast(parameter);
+        let Some(dtype) = self.compute_type.filter(|&dtype| dtype != own.tensor.dtype()) else { return Ok(own) };
+        if let Some(value) = self.cast.get(&parameter.id()) {
+            return Ok(value.clone());
         }
-        let known = self.parameters.iter().find(|(id, _)| *id == parameter.id()).map(|(_, slot)| *slot);
+        let (slot, from, tensor) = (own.slot, own.tensor.dtype(), own.tensor.to_dtype(dtype)?);
+        let operator = || vec![("type", dtype.as_str().into())];
+        let value = self.record(Operator::with("cast", &operator), &[&own], tensor, move |dy, gradients| {
+            gradients.add(slot, Gradient::new(dy.tensor().to_dtype(from)?))
+        });
+        self.cast.insert(parameter.id(), value.clone());
+        Ok(value)
+    }
+
+    /// The same in the parameter's own type, whatever is computed in: for what must not be rounded, as statistics and
+    /// parameters of norms.
+    pub fn uncast(&mut self, parameter: &Parameter) -> Value {
+        let tensor = parameter.tensor();
+        let id = match self.known.get(&parameter.id()) {
+            Some(id) => *id,
+            None => {
+                let id = self.source(&tensor, || Source::Parameter(parameter.name().to_owned()));
+                if self.recorder.is_some() {
+                    self.known.insert(parameter.id(), id);
+                }
+                id
+            }
+        };
+        if !self.recording || !parameter.is_trained() {
+            return Value { tensor, slot: None, id };
+        }
+        let known = self.parameters.iter().find(|used| used.id == parameter.id()).map(|used| used.slot);
         let slot = known.unwrap_or_else(|| {
             let slot = self.new_slot();
-            self.parameters.push((parameter.id(), slot));
+            self.by_slot.insert(slot, self.parameters.len());
+            self.parameters.push(Used { id: parameter.id(), slot, first: None });
             slot
         });
-        Value { tensor, slot: Some(slot) }
+        Value { tensor, slot: Some(slot), id }
     }
 
-    /// The result of an operator, which remembers how to go back where one of `inputs` needs a gradient.
+    /// Tells the recorder of a value that no operator made.
+    fn source(&self, tensor: &Tensor, source: impl FnOnce() -> Source) -> ValueId {
+        let Some(recorder) = &self.recorder else { return ValueId::default() };
+        let id = self.new_id();
+        recorder.borrow_mut().source(Described::new(id, tensor), source(), tensor);
+        id
+    }
+
+    fn new_id(&self) -> ValueId {
+        self.values.set(self.values.get() + 1);
+        ValueId(self.values.get())
+    }
+
+    /// The result of an operator, which remembers how to go back where one of `inputs` needs a gradient. `operator` is what a
+    /// recorder hears of it.
     ///
-    /// `backward` gets the gradient of `output` and adds to the slots of its inputs. Build it with what it must save
-    /// and nothing more; it is dropped at once where no input needs a gradient.
+    /// `backward` gets the gradient of `output` and adds to the slots of its inputs, and of no other value. Build it with what
+    /// it must save and nothing more; it is dropped at once where no input needs a gradient.
     pub fn record(
         &mut self,
+        operator: Operator<'_>,
         inputs: &[&Value],
         output: Tensor,
         backward: impl FnOnce(Gradient, &mut Gradients) -> Result<()> + 'static,
     ) -> Value {
+        let id = self.tell(operator, inputs, &output);
         if !self.needs_gradient(inputs) {
-            return Value { tensor: output, slot: None };
+            return Value { tensor: output, slot: None, id };
+        }
+        for slot in inputs.iter().filter_map(|value| value.slot) {
+            if let Some(&at) = self.by_slot.get(&slot) {
+                self.parameters[at].first.get_or_insert(self.nodes.len());
+            }
         }
         let slot = self.new_slot();
         self.held += output.elem_count() * output.dtype().size_in_bytes();
         self.nodes.push((slot, Box::new(backward)));
-        Value { tensor: output, slot: Some(slot) }
+        Value { tensor: output, slot: Some(slot), id }
+    }
+
+    /// Tells the recorder of an operator.
+    fn tell(&self, operator: Operator<'_>, inputs: &[&Value], output: &Tensor) -> ValueId {
+        let Some(recorder) = &self.recorder else { return ValueId::default() };
+        let id = self.new_id();
+        recorder.borrow_mut().operator(Recorded {
+            name: operator.name,
+            attributes: operator.attributes.map(|attributes| attributes()).unwrap_or_default(),
+            inputs: inputs.iter().map(|value| Described::new(value.id, &value.tensor)).collect(),
+            outputs: vec![Described::new(id, output)],
+        });
+        id
     }
 
     /// Whether anything upstream of these values is trained.
@@ -247,136 +312,69 @@ impl Tape {
 
     /// Goes back from the scalar `loss` (scaled by `scale`: 1 / accumulated batches) and returns every gradient that
     /// was wanted.
+    ///
+    /// # Errors
+    /// A loss of several numbers.
     pub fn backward(self, loss: &Value, scale: f64) -> Result<Gradients> {
+        self.backward_telling(loss, scale, &mut |_, _| Ok(()))
+    }
+
+    /// Goes back in the same way, and tells of each parameter's gradient as soon as nothing more is added to it: those of the
+    /// last layers first, while the way back goes on. So the sum over several devices, say, can begin early.
+    ///
+    /// `complete` hears of each parameter once; of one that the loss does not depend on it hears nothing. The tensor is the
+    /// one that [`Gradients::into_parameters`] gives. Two parameters may share it: it must not be changed in place.
+    ///
+    /// # Errors
+    /// A loss of several numbers; what `complete` says.
+    pub fn backward_telling(
+        self,
+        loss: &Value,
+        scale: f64,
+        complete: &mut dyn FnMut(ParameterId, &Tensor) -> Result<()>,
+    ) -> Result<Gradients> {
         if loss.tensor.elem_count() != 1 {
             return Err(Error::shape("backward", format!("the loss must be one number, got {:?}", loss.dims())));
         }
-        let mut gradients = Gradients { slots: vec![], parameters: self.parameters };
-        gradients.slots.resize_with(self.slots, || None);
+        let parameters = self.parameters.iter().map(|used| (used.id, used.slot)).collect();
+        let mut gradients = Gradients::none(self.slots, parameters);
         if let Some(slot) = loss.slot {
-            let one = (loss.tensor.ones_like()? * scale)?;
-            gradients.slots[slot.0] = Some(Gradient::new(one));
+            gradients.add(Some(slot), Gradient::new((loss.tensor.ones_like()? * scale)?))?;
         }
-        for (slot, backward) in self.nodes.into_iter().rev() {
-            if let Some(gradient) = gradients.slots[slot.0].take() {
+        // By the operator that is the last on the way back to add to each; those of the last operators at the end.
+        let mut waiting = self.parameters;
+        waiting.sort_by_key(|used| used.first);
+        for (at, (slot, backward)) in self.nodes.into_iter().enumerate().rev() {
+            if let Some(gradient) = gradients.take_slot(slot) {
                 backward(gradient, &mut gradients)?;
+            }
+            while let Some(used) = waiting.pop_if(|used| used.first == Some(at)) {
+                if let Some(gradient) = gradients.close(used.slot) {
+                    complete(used.id, gradient)?;
+                }
+            }
+        }
+        // A loss that is a parameter itself.
+        for used in waiting {
+            if let Some(gradient) = gradients.close(used.slot) {
+                complete(used.id, gradient)?;
             }
         }
         Ok(gradients)
     }
 }
 
-/// Gradients on their way back, and afterwards those of the parameters and variables.
-pub struct Gradients {
-    slots: Vec<Option<Gradient>>,
-    parameters: Vec<(ParameterId, Slot)>,
-}
-
-impl Gradients {
-    /// Adds a gradient to a slot; moved in where it is the first. Nothing happens where `slot` is `None`.
-    pub fn add(&mut self, slot: Option<Slot>, gradient: Gradient) -> Result<()> {
-        let Some(slot) = slot else { return Ok(()) };
-        let sum = match self.slots[slot.0].take() {
-            None => gradient,
-            Some(present) => sum(present, gradient)?,
-        };
-        self.slots[slot.0] = Some(sum);
-        Ok(())
-    }
-
-    /// Lets a kernel write a gradient straight into the slot. The buffer holds what is there already, or zeros; the
-    /// kernel adds to it, and may overwrite where its second argument (fresh) is true.
-    pub(crate) fn accumulate<T: Element>(
-        &mut self,
-        slot: Slot,
-        dims: &[usize],
-        kernel: impl FnOnce(&mut [T], bool),
-    ) -> Result<()> {
-        self.accumulate_in(slot, dims, |values| match values {
-            Some(values) => {
-                kernel(values, false);
-                None
-            }
-            None => {
-                let mut values = crate::element::zeros::<T>(dims.iter().product());
-                kernel(&mut values, true);
-                Some(values)
-            }
-        })
-    }
-
-    /// The same for a kernel that makes the first gradient itself: it gets what is there to add to, or gives a new one.
-    pub(crate) fn accumulate_in<T: Element>(
-        &mut self,
-        slot: Slot,
-        dims: &[usize],
-        kernel: impl FnOnce(Option<&mut [T]>) -> Option<Vec<T>>,
-    ) -> Result<()> {
-        let present = match self.slots[slot.0].take() {
-            None => None,
-            Some(gradient) => Some(match gradient.into_unique() {
-                Ok(tensor) => tensor,
-                Err(shared) => shared.tensor().copy()?,
-            }),
-        };
-        let tensor = match present {
-            Some(tensor) => {
-                modify::<T, _>(&tensor, |values| kernel(Some(values)))?;
-                tensor
-            }
-            None => match kernel(None) {
-                Some(values) => crate::element::tensor(values, dims)?,
-                None => return Err(Error::shape("accumulate", "the kernel gave no gradient")),
-            },
-        };
-        self.slots[slot.0] = Some(Gradient::new(tensor));
-        Ok(())
-    }
-
-    /// The gradient of a variable, or of any value that was kept.
-    pub fn take(&mut self, value: &Value) -> Option<Tensor> {
-        let slot = value.slot?;
-        self.slots[slot.0].take().map(|gradient| gradient.tensor().clone())
-    }
-
-    /// The gradients of the parameters that took part, by parameter.
-    pub fn into_parameters(mut self) -> Vec<(ParameterId, Tensor)> {
-        let slots = &mut self.slots;
-        self.parameters
-            .iter()
-            .filter_map(|(id, slot)| slots[slot.0].take().map(|gradient| (*id, gradient.tensor().clone())))
-            .collect()
-    }
-}
-
-/// Adds two gradients, in place where one of them is not shared.
-fn sum(a: Gradient, b: Gradient) -> Result<Gradient> {
-    let (target, other) = match a.into_unique() {
-        Ok(a) => (a, b),
-        Err(a) => match b.into_unique() {
-            Ok(b) => (b, a),
-            Err(b) => return Ok(Gradient::new((a.tensor() + b.tensor())?)),
-        },
-    };
-    Ok(Gradient::new(add_in_place(target, other.tensor())?))
-}
-
-/// `target += other`, in place on the CPU.
-pub(crate) fn add_in_place(target: Tensor, other: &Tensor) -> Result<Tensor> {
-    if !has_kernels(&target) || target.dtype() == DType::F64 && other.dtype() != DType::F64 {
-        return Ok((target + other)?);
-    }
-    with_element!(target, T => {
-        let other = other.contiguous()?;
-        read::<T, _>(&other, |other| modify::<T, _>(&target, |values| crate::kernels::elementwise::add_assign(values, other)))??
-    });
-    Ok(target)
+/// Whether operators compute in numbers of this type.
+fn is_computed_in(dtype: DType) -> bool {
+    matches!(dtype, DType::F64 | DType::F32 | DType::F16 | DType::BF16)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use candle_core::Device;
+
+    use super::*;
+    use crate::parameter::{Init, ParameterStore};
 
     #[test]
     fn a_deep_chain_needs_no_deep_stack() -> Result<()> {
@@ -412,6 +410,109 @@ mod tests {
         let _unused = crate::ops::relu(&mut tape, x.clone())?;
         let loss = crate::ops::scaled_sum(&mut tape, &[(x.clone(), 3.0)])?;
         assert_eq!(tape.backward(&loss, 0.5)?.take(&x).map(|g| g.to_vec1::<f64>()).transpose()?, Some(vec![1.5]));
+        Ok(())
+    }
+
+    /// Two linear layers of one weight, and a bias that is used once.
+    fn twice(store: &ParameterStore, tape: &mut Tape) -> Result<Value> {
+        let [weight, first, second, _unused] = &store.entries()[..] else {
+            return Err(Error::settings("four entries"));
+        };
+        let x = tape.constant(&Tensor::new(&[[0.3f32, -0.7], [1.1, 0.2]], &Device::Cpu)?)?;
+        let (w, b) = (tape.parameter(weight)?, tape.parameter(first)?);
+        let x = crate::ops::linear(tape, x, w, b)?;
+        let x = crate::ops::gelu(tape, x)?;
+        let (w, b) = (tape.parameter(weight)?, tape.parameter(second)?);
+        let x = crate::ops::linear(tape, x, w, b)?;
+        crate::loss::cross_entropy(tape, x, &[0, 1], 0.1)
+    }
+
+    fn store(dtype: DType) -> Result<ParameterStore> {
+        let mut store = ParameterStore::new(3, dtype, &Device::Cpu);
+        store.root().weight("weight", (2, 2), Init::Normal(1.0))?;
+        for name in ["first", "second", "unused"] {
+            store.root().weight(name, 2, Init::Normal(1.0))?;
+        }
+        Ok(store)
+    }
+
+    #[test]
+    fn a_gradient_is_told_once_and_complete_the_last_layers_first() -> Result<()> {
+        let store = store(DType::F32)?;
+        for compute in [None, Some(DType::F64)] {
+            let tape = || compute.map_or(Ok(Tape::train(0, 0)), |dtype| Tape::train(0, 0).with_compute_type(dtype));
+            let numbers = |t: &Tensor| -> Result<Vec<f32>> { Ok(t.flatten_all()?.to_vec1()?) };
+            let mut plain = tape()?;
+            let loss = twice(&store, &mut plain)?;
+            let expected = plain.backward(&loss, 0.25)?.into_parameters();
+            let (mut told, mut telling) = (vec![], tape()?);
+            // A parameter that only a value beside the loss uses.
+            let unused = telling.parameter(&store.entries()[3])?;
+            let _beside = crate::ops::relu(&mut telling, unused)?;
+            let loss = twice(&store, &mut telling)?;
+            let found = telling.backward_telling(&loss, 0.25, &mut |id, gradient| {
+                // As it is now: a later addition in place would show.
+                told.push((id, numbers(gradient)?));
+                Ok(())
+            })?;
+            let names = told.iter().map(|(id, _)| store.by_id(*id).unwrap().name()).collect::<Vec<_>>();
+            assert_eq!(names, ["second", "first", "weight"], "{compute:?}");
+            let found = found.into_parameters();
+            assert_eq!(expected.len(), 3);
+            for (id, expected) in expected {
+                let of = |all: &[(ParameterId, Vec<f32>)]| all.iter().find(|(own, _)| *own == id).unwrap().1.clone();
+                let found = found.iter().map(|(id, t)| Ok((*id, numbers(t)?))).collect::<Result<Vec<_>>>()?;
+                assert_eq!((of(&told), of(&found)), (numbers(&expected)?, numbers(&expected)?), "{compute:?}");
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_gradient_after_the_last_use_is_an_error() -> Result<()> {
+        let store = store(DType::F32)?;
+        let mut tape = Tape::train(0, 0);
+        let first = tape.parameter(&store.entries()[1])?;
+        let (slot, same) = (first.slot(), first.tensor().clone());
+        // Adds to a parameter that is none of its inputs.
+        let second = tape.parameter(&store.entries()[2])?;
+        let wrong = tape.record(Operator::new("wrong"), &[&second], same, move |dy, gradients| gradients.add(slot, dy));
+        let y = crate::ops::add(&mut tape, first, wrong)?;
+        let loss = crate::ops::candle_node(&mut tape, &[y], |t| t[0].sum_all())?;
+        let error = tape.backward(&loss, 1.0).err().unwrap().to_string();
+        assert!(error.contains("after its last use"), "{error}");
+        Ok(())
+    }
+
+    #[test]
+    fn another_type_is_computed_in() -> Result<()> {
+        let (wide, narrow) = (store(DType::F64)?, store(DType::F32)?);
+        for (wide, narrow) in wide.entries().iter().zip(narrow.entries()) {
+            wide.set(narrow.tensor().to_dtype(DType::F64)?)?;
+        }
+        let run = |store: &ParameterStore, mut tape: Tape| -> Result<(Tensor, Vec<(ParameterId, Tensor)>)> {
+            let loss = twice(store, &mut tape)?;
+            Ok((loss.tensor().clone(), tape.backward(&loss, 1.0)?.into_parameters()))
+        };
+        let (loss, gradients) = run(&wide, Tape::train(0, 0).with_compute_type(DType::F32)?)?;
+        let (same, expected) = run(&narrow, Tape::train(0, 0))?;
+        assert_eq!(loss.dtype(), DType::F32);
+        assert_eq!(loss.to_vec0::<f32>()?, same.to_vec0::<f32>()?);
+        for ((_, found), (_, expected)) in gradients.iter().zip(&expected) {
+            assert_eq!(found.dtype(), DType::F64);
+            let found: Vec<f64> = found.flatten_all()?.to_vec1()?;
+            let expected: Vec<f64> = expected.flatten_all()?.to_dtype(DType::F64)?.to_vec1()?;
+            found.iter().zip(&expected).for_each(|(a, b)| assert!((a - b).abs() < 1e-6, "{found:?} {expected:?}"));
+        }
+        for half in [DType::F16, DType::BF16] {
+            let (loss, gradients) = run(&narrow, Tape::train(0, 0).with_compute_type(half)?)?;
+            assert_eq!(loss.dtype(), DType::F32);
+            assert!(gradients.iter().all(|(_, gradient)| gradient.dtype() == DType::F32));
+            let apart = (loss.to_vec0::<f32>()? - same.to_vec0::<f32>()?).abs();
+            assert!(apart > 0.0 && apart < 0.03, "{half:?}: {apart}");
+        }
+        let error = Tape::train(0, 0).with_compute_type(DType::U8).err().unwrap().to_string();
+        assert!(error.contains("U8") && error.contains("F16"), "{error}");
         Ok(())
     }
 }

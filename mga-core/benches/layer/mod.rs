@@ -7,6 +7,7 @@
 use candle_core::{Device, Tensor};
 use criterion::{BatchSize, Criterion};
 use mga_core::Result;
+use mga_core::recorder::Operator;
 use mga_core::tape::{Gradient, Tape, Value};
 
 use crate::common::{noise, prepare};
@@ -35,7 +36,9 @@ pub(crate) fn bench(
                 let y = op(&mut tape, &values).expect("an output");
                 let (slot, dy) = (y.slot(), noise(y.dims()));
                 let zero = Tensor::zeros((), dy.dtype(), &Device::Cpu).expect("a zero");
-                let loss = tape.record(&[&y], zero, move |_, gradients| gradients.add(slot, Gradient::new(dy)));
+                let loss = tape.record(Operator::new("sum"), &[&y], zero, move |_, gradients| {
+                    gradients.add(slot, Gradient::new(dy))
+                });
                 (tape, loss)
             },
             |(tape, loss)| tape.backward(&loss, 1.0).expect("gradients"),

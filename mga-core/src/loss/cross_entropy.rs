@@ -5,6 +5,7 @@ use candle_core::{D, Device, Tensor};
 use super::targets::{Distribution, Targets};
 use crate::error::Result;
 use crate::ops::precision::widened;
+use crate::recorder::Operator;
 use crate::tape::{Gradient, Tape, Value};
 
 /// Computes the cross entropy of class scores and labels, averaged over the images.
@@ -66,8 +67,10 @@ pub fn cross_entropy_of(
     let shifted = like.broadcast_sub(&like.max_keepdim(D::Minus1)?)?;
     let log = shifted.broadcast_sub(&shifted.exp()?.sum_keepdim(D::Minus1)?.log()?)?;
     let loss = ((&log * &target)?.sum_all()? * (-1.0 / count))?;
+    let attributes =
+        || vec![("label_smoothing", smoothing.into()), ("class_weights", weights.unwrap_or_default().to_vec().into())];
     let (slot, dtype) = (logits.slot(), logits.tensor().dtype());
-    Ok(tape.record(&[&logits], loss, move |dy, gradients| {
+    Ok(tape.record(Operator::with("cross_entropy", &attributes), &[&logits], loss, move |dy, gradients| {
         let likelihoods = log.exp()?;
         let likelihoods =
             if sums_to_one { likelihoods } else { likelihoods.broadcast_mul(&target.sum_keepdim(D::Minus1)?)? };

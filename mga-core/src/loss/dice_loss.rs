@@ -6,6 +6,7 @@ use super::label_maps::LabelMaps;
 use super::scaled_by::scaled_by;
 use crate::error::Result;
 use crate::ops::precision::widened;
+use crate::recorder::Operator;
 use crate::tape::{Gradient, Tape, Value};
 
 /// Added above and below the fraction bar: a class that neither occurs nor is predicted costs nothing.
@@ -36,7 +37,7 @@ pub fn dice_loss(tape: &mut Tape, logits: Value, maps: LabelMaps<'_>) -> Result<
     let below = ((over_pixels(&p.broadcast_mul(&counted)?)? + over_pixels(&target)?)? + SMOOTH)?;
     let loss = (1.0 - ((&above / &below)?.sum_all()? / classes)?)?;
     let slot = logits.slot();
-    Ok(tape.record(&[&logits], loss, move |dy, gradients| {
+    Ok(tape.record(Operator::new("dice_loss"), &[&logits], loss, move |dy, gradients| {
         // d loss / d p = -(2 g below - above) / below^2 where the pixel counts; then through the softmax.
         let ratio = (&above / &below)?;
         let dp = (target * 2.0)?.broadcast_sub(&ratio)?.broadcast_div(&below)?.broadcast_mul(&counted)?;

@@ -4,6 +4,7 @@ use candle_core::{DType, Tensor};
 
 use crate::error::{Error, Result};
 use crate::ops::precision::widened;
+use crate::recorder::Operator;
 use crate::tape::{Gradient, Tape, Value};
 
 /// Computes the mean squared error `mean((x - target)^2)` over the rows (first dimension) with `use_row`.
@@ -34,7 +35,7 @@ pub fn mean_squared_error(tape: &mut Tape, x: Value, target: &Tensor, use_row: &
     }
     let loss = (difference.sqr()?.sum_all()? / count)?;
     let (slot, dtype) = (x.slot(), x.tensor().dtype());
-    Ok(tape.record(&[&x], loss, move |dy, gradients| {
+    Ok(tape.record(Operator::new("mean_squared_error"), &[&x], loss, move |dy, gradients| {
         // Multiplied where it lies: reading it would make the host wait for the GPU.
         let dx = difference.broadcast_mul(&(dy.tensor() * (2.0 / count))?)?;
         gradients.add(slot, Gradient::new(dx.to_dtype(dtype)?))
@@ -62,7 +63,7 @@ pub fn weighted_mean_squared_error(tape: &mut Tape, x: Value, target: &Tensor, w
     let weighted = (&difference * weights.to_device(difference.device())?)?;
     let loss = ((&weighted * &difference)?.sum_all()? / sum)?;
     let (slot, dtype) = (x.slot(), x.tensor().dtype());
-    Ok(tape.record(&[&x], loss, move |dy, gradients| {
+    Ok(tape.record(Operator::new("weighted_mean_squared_error"), &[&x], loss, move |dy, gradients| {
         let dx = weighted.broadcast_mul(&(dy.tensor() * (2.0 / sum))?)?;
         gradients.add(slot, Gradient::new(dx.to_dtype(dtype)?))
     }))

@@ -4,6 +4,7 @@ use super::label_maps::LabelMaps;
 use super::scaled_by::scaled_by;
 use crate::error::Result;
 use crate::ops::precision::widened;
+use crate::recorder::Operator;
 use crate::tape::{Gradient, Tape, Value};
 
 /// Computes the cross entropy of every pixel, averaged over those that are not ignored.
@@ -30,7 +31,7 @@ pub fn pixel_cross_entropy(
     let log = shifted.broadcast_sub(&shifted.exp()?.sum_keepdim(1)?.log()?)?;
     let loss = ((&log * &target)?.sum_all()? * (-1.0 / sum))?;
     let slot = logits.slot();
-    Ok(tape.record(&[&logits], loss, move |dy, gradients| {
+    Ok(tape.record(Operator::new("pixel_cross_entropy"), &[&logits], loss, move |dy, gradients| {
         // The weight of a pixel is that of its class; ignored pixels have none.
         let weight = target.sum_keepdim(1)?;
         let dx = scaled_by(&(log.exp()?.broadcast_mul(&weight)? - target)?, dy.tensor(), sum)?;

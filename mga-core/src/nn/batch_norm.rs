@@ -85,9 +85,9 @@ impl BatchNorm2d {
     /// What the operator needs of this layer.
     pub(crate) fn inputs(&self, tape: &mut Tape) -> BatchNormInputs {
         BatchNormInputs {
-            weight: tape.parameter(&self.weight),
-            bias: tape.parameter(&self.bias),
-            running: (self.running_mean.tensor(), self.running_var.tensor()),
+            weight: tape.uncast(&self.weight),
+            bias: tape.uncast(&self.bias),
+            running: (tape.uncast(&self.running_mean), tape.uncast(&self.running_var)),
             batch_statistics: tape.phase() == Phase::Train && self.uses_batch_statistics(),
             eps: self.settings.eps,
         }

@@ -69,9 +69,9 @@ impl Conv2d {
 
     /// Its weight on the tape.
     pub(crate) fn weight(&self, tape: &mut Tape) -> Result<Value> {
-        let weight = tape.parameter(&self.weight);
+        let weight = tape.parameter(&self.weight)?;
         let Some(mask) = &self.mask else { return Ok(weight) };
-        let mask = tape.parameter(mask);
+        let mask = tape.parameter(mask)?;
         ops::concat_channels(tape, &[weight, mask])
     }
 
@@ -91,7 +91,7 @@ impl Conv2d {
                 ops::conv2d_bias(tape, x, weight, none, self.settings, activation)
             }
             (Some(bias), _) => {
-                let bias = tape.parameter(bias);
+                let bias = tape.parameter(bias)?;
                 ops::conv2d_bias(tape, x, weight, bias, self.settings, activation)
             }
         }

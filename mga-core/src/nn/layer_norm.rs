@@ -25,7 +25,7 @@ impl LayerNorm {
 
     /// Normalises.
     pub fn forward(&self, tape: &mut Tape, x: Value) -> Result<Value> {
-        let (weight, bias) = (tape.parameter(&self.weight), tape.parameter(&self.bias));
+        let (weight, bias) = (tape.uncast(&self.weight), tape.uncast(&self.bias));
         ops::layer_norm(tape, x, weight, bias, self.eps)
     }
 }

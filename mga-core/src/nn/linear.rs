@@ -24,7 +24,7 @@ impl Linear {
 
     /// Computes `x weight^T + bias`.
     pub fn forward(&self, tape: &mut Tape, x: Value) -> Result<Value> {
-        let (weight, bias) = (tape.parameter(&self.weight), tape.parameter(&self.bias));
+        let (weight, bias) = (tape.parameter(&self.weight)?, tape.parameter(&self.bias)?);
         ops::linear(tape, x, weight, bias)
     }
 }

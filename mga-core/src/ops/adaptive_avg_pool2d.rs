@@ -4,6 +4,7 @@ use candle_core::Tensor;
 
 use super::average_bins::{Bins, average_bins};
 use crate::error::{Error, Result};
+use crate::recorder::Operator;
 use crate::tape::{Tape, Value};
 
 /// Averages `[N, C, H, W]` to `[N, C, h, w]`. Bin `i` spans `floor(i H / h)` to `ceil((i + 1) H / h)`, and its numbers
@@ -14,7 +15,8 @@ pub fn adaptive_avg_pool2d(tape: &mut Tape, x: Value, (h, w): (usize, usize)) ->
     if h == 0 || w == 0 || in_h == 0 || in_w == 0 {
         return Err(Error::shape("adaptive_avg_pool2d", format!("{:?} to {h} x {w}", x.dims())));
     }
-    average_bins(tape, x, bins(in_h, h), bins(in_w, w))
+    let attributes = || vec![("size", (h, w).into())];
+    average_bins(tape, Operator::with("adaptive_avg_pool2d", &attributes), x, bins(in_h, h), bins(in_w, w))
 }
 
 /// Averages a tensor that needs no gradient, like [`adaptive_avg_pool2d`]. Masks are brought to the size of the

@@ -6,13 +6,14 @@ use super::relu::{gate, rectified};
 use crate::element::{read, tensor, with_element};
 use crate::error::{Error, Result};
 use crate::kernels::elementwise;
+use crate::recorder::Operator;
 use crate::tape::{Gradient, Tape, Value};
 
 /// Computes `a + b` for two values of one shape, in their own type.
 pub fn add(tape: &mut Tape, a: Value, b: Value) -> Result<Value> {
     let y = sum(tape, &a, &b, false)?;
     let (a_slot, b_slot) = (a.slot(), b.slot());
-    Ok(tape.record(&[&a, &b], y, move |dy, gradients| {
+    Ok(tape.record(Operator::new("add"), &[&a, &b], y, move |dy, gradients| {
         gradients.add(a_slot, dy.clone())?;
         gradients.add(b_slot, dy)
     }))
@@ -23,7 +24,7 @@ pub fn add_relu(tape: &mut Tape, a: Value, b: Value) -> Result<Value> {
     let kernels = tape.kernels(a.tensor());
     let y = sum(tape, &a, &b, true)?;
     let (a_slot, b_slot, saved) = (a.slot(), b.slot(), y.clone());
-    Ok(tape.record(&[&a, &b], y, move |dy, gradients| {
+    Ok(tape.record(Operator::new("add_relu"), &[&a, &b], y, move |dy, gradients| {
         let dy = Gradient::new(gate(dy.into_owned()?, &saved, kernels)?);
         gradients.add(a_slot, dy.clone())?;
         gradients.add(b_slot, dy)
@@ -60,7 +61,8 @@ pub fn scaled_sum(tape: &mut Tape, terms: &[(Value, f64)]) -> Result<Value> {
     let total = total.ok_or_else(|| Error::shape("scaled_sum", "nothing to add"))?;
     let slots: Vec<_> = terms.iter().map(|(value, weight)| (value.slot(), *weight)).collect();
     let inputs: Vec<&Value> = terms.iter().map(|(value, _)| value).collect();
-    Ok(tape.record(&inputs, total, move |dy, gradients| {
+    let attributes = || vec![("weights", terms.iter().map(|(_, weight)| *weight).collect::<Vec<f64>>().into())];
+    Ok(tape.record(Operator::with("scaled_sum", &attributes), &inputs, total, move |dy, gradients| {
         for (slot, weight) in slots.into_iter().filter(|(slot, _)| slot.is_some()) {
             gradients.add(slot, Gradient::new((dy.tensor() * weight)?))?;
         }

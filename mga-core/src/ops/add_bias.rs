@@ -2,6 +2,7 @@
 
 use super::precision::channel_sums;
 use crate::error::{Error, Result};
+use crate::recorder::Operator;
 use crate::tape::{Gradient, Tape, Value};
 
 /// Computes `x + bias` for `x` `[N, C, H, W]` and `bias` `[C]`. With `f16` and `bf16` the gradient of the bias is
@@ -13,7 +14,7 @@ pub fn add_bias(tape: &mut Tape, x: Value, bias: Value) -> Result<Value> {
     }
     let y = x.tensor().broadcast_add(&bias.tensor().reshape((1, c, 1, 1))?)?;
     let (x_slot, b_slot) = (x.slot(), bias.slot());
-    Ok(tape.record(&[&x, &bias], y, move |dy, gradients| {
+    Ok(tape.record(Operator::new("add_bias"), &[&x, &bias], y, move |dy, gradients| {
         if b_slot.is_some() {
             let db = channel_sums(dy.tensor())?.reshape(c)?;
             gradients.add(b_slot, Gradient::new(db.to_dtype(dy.tensor().dtype())?))?;

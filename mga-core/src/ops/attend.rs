@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::precision::widened;
 use crate::error::{Error, Result};
+use crate::recorder::Operator;
 use crate::tape::{Gradient, Tape, Value};
 
 /// How the attention map A acts on the features F.
@@ -48,6 +49,8 @@ pub fn attend(
         Attention::Residual => residual,
         Attention::Concat => (1.0, 1.0),
     };
+    let attributes =
+        || vec![("concat", (kind == Attention::Concat).into()), ("plain", plain.into()), ("gated", gated.into())];
     let (f, a) = (features.tensor().clone(), attention.tensor().clone());
     let y = if kind == Attention::Concat {
         Tensor::cat(&[&f, &f.broadcast_mul(&a)?], 1)?
@@ -55,7 +58,7 @@ pub fn attend(
         f.broadcast_mul(&a.affine(gated, plain)?)?
     };
     let (f_slot, a_slot) = (features.slot(), attention.slot());
-    Ok(tape.record(&[&features, &attention], y, move |dy, gradients| {
+    Ok(tape.record(Operator::with("attend", &attributes), &[&features, &attention], y, move |dy, gradients| {
         let (direct, through) = if kind == Attention::Concat {
             (Some(dy.tensor().narrow(1, 0, c)?.contiguous()?), dy.tensor().narrow(1, c, c)?.contiguous()?)
         } else {

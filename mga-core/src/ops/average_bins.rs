@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use super::precision::matmul;
 use crate::element::{Element, read, tensor, with_element, zeros};
 use crate::error::Result;
+use crate::recorder::Operator;
 use crate::tape::{Gradient, Tape, Value};
 
 /// Bins along one side: which inputs each output averages, and by how much their sum is divided.
@@ -32,7 +33,13 @@ impl Bins {
 }
 
 /// `[N, C, H, W]` to `[N, C, rows, columns]`. Composed: two matrix products, `A X B^T`, each rounded to the type.
-pub(super) fn average_bins(tape: &mut Tape, x: Value, rows: Bins, columns: Bins) -> Result<Value> {
+pub(super) fn average_bins(
+    tape: &mut Tape,
+    operator: Operator<'_>,
+    x: Value,
+    rows: Bins,
+    columns: Bins,
+) -> Result<Value> {
     let (n, c, h, w) = x.dims4()?;
     let out = (rows.ranges.len(), columns.ranges.len());
     let slot = x.slot();
@@ -41,7 +48,7 @@ pub(super) fn average_bins(tape: &mut Tape, x: Value, rows: Bins, columns: Bins)
         return with_element!(x.tensor(), T => {
             let mut y = zeros::<T>(n * c * out.0 * out.1);
             read::<T, _>(x.tensor(), |x| forward(&bins, h * w, x, &mut y))?;
-            Ok(tape.record(&[&x], tensor(y, (n, c, out.0, out.1))?, move |dy, gradients| {
+            Ok(tape.record(operator, &[&x], tensor(y, (n, c, out.0, out.1))?, move |dy, gradients| {
                 let Some(slot) = slot else { return Ok(()) };
                 read::<T, _>(dy.tensor(), |dy| {
                     gradients.accumulate::<T>(slot, &[n, c, h, w], |dx, _| backward(&bins, h * w, dy, dx))
@@ -53,7 +60,7 @@ pub(super) fn average_bins(tape: &mut Tape, x: Value, rows: Bins, columns: Bins)
     let planes = x.tensor().reshape((n * c, h, w))?;
     let right = b.t()?.contiguous()?.broadcast_left(n * c)?;
     let y = matmul(&matmul(&a.broadcast_left(n * c)?, &planes)?, &right)?;
-    Ok(tape.record(&[&x], y.reshape((n, c, out.0, out.1))?, move |dy, gradients| {
+    Ok(tape.record(operator, &[&x], y.reshape((n, c, out.0, out.1))?, move |dy, gradients| {
         let planes = dy.tensor().reshape((n * c, out.0, out.1))?;
         let left = a.t()?.contiguous()?.broadcast_left(n * c)?;
         let dx = matmul(&matmul(&left, &planes)?, &b.broadcast_left(n * c)?)?;

@@ -3,6 +3,7 @@
 use super::average_bins::{Bins, average_bins};
 use super::max_pool2d::Pool2dSettings;
 use crate::error::Result;
+use crate::recorder::Operator;
 use crate::tape::{Tape, Value};
 
 /// Averages every window, `[N, C, H, W]` to `[N, C, OH, OW]`; the border counts as zeros (PyTorch's
@@ -19,7 +20,14 @@ pub fn avg_pool2d(tape: &mut Tape, x: Value, settings: Pool2dSettings) -> Result
             .collect(),
         divisors: vec![settings.kernel as f64; out],
     };
-    average_bins(tape, x, bins(s.input.1, s.output.1), bins(s.input.2, s.output.2))
+    let attributes = || settings.attributes();
+    average_bins(
+        tape,
+        Operator::with("avg_pool2d", &attributes),
+        x,
+        bins(s.input.1, s.output.1),
+        bins(s.input.2, s.output.2),
+    )
 }
 
 #[cfg(test)]

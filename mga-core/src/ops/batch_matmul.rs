@@ -3,6 +3,7 @@
 use candle_core::D;
 
 use crate::error::{Error, Result};
+use crate::recorder::Operator;
 use crate::tape::{Gradient, Tape, Value};
 
 use super::precision::matmul;
@@ -19,7 +20,7 @@ pub fn batch_matmul(tape: &mut Tape, a: Value, b: Value) -> Result<Value> {
     // Each operand is needed for the other's gradient only.
     let saved_a = b_slot.map(|_| a.tensor().clone());
     let saved_b = a_slot.map(|_| b.tensor().clone());
-    Ok(tape.record(&[&a, &b], y, move |dy, gradients| {
+    Ok(tape.record(Operator::new("batch_matmul"), &[&a, &b], y, move |dy, gradients| {
         let dy = dy.tensor();
         if let Some(b) = saved_b {
             gradients.add(a_slot, Gradient::new(matmul(dy, &b.transpose(D::Minus1, D::Minus2)?)?))?;

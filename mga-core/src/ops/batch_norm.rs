@@ -8,6 +8,7 @@ use crate::element::{Element, modify, read, tensor, with_element, written};
 use crate::error::{Error, Result};
 use crate::kernels::affine::Window;
 use crate::kernels::batch_norm::{self, Planes, Saved};
+use crate::recorder::{Attributes, Operator};
 use crate::tape::{Gradient, Tape, Value};
 
 /// The activation after a normalisation.
@@ -22,6 +23,15 @@ pub enum Activation {
 }
 
 impl Activation {
+    /// Its name, for a recorder.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Identity => "identity",
+            Self::Relu => "relu",
+            Self::Relu6 => "relu6",
+        }
+    }
+
     pub(crate) fn window(self) -> Window {
         match self {
             Self::Identity => Window { low: f64::NEG_INFINITY, high: f64::INFINITY },
@@ -38,11 +48,64 @@ pub struct BatchNormInputs {
     /// The shift, beta.
     pub bias: Value,
     /// Running mean and variance, used where `batch_statistics` is false.
-    pub running: (Tensor, Tensor),
+    pub running: (Value, Value),
     /// Normalise by the batch's own mean and biased variance.
     pub batch_statistics: bool,
     /// Added to the variance.
     pub eps: f64,
+}
+
+impl BatchNormInputs {
+    /// What a norm of `x` reads, the running statistics only where it uses them.
+    pub(super) fn values<'a>(&'a self, x: &'a Value) -> Vec<&'a Value> {
+        let mut values = vec![x, &self.weight, &self.bias];
+        if !self.batch_statistics {
+            values.extend([&self.running.0, &self.running.1]);
+        }
+        values
+    }
+
+    /// Its settings, for a recorder.
+    pub(super) fn attributes(&self, activation: Activation) -> Attributes {
+        vec![
+            ("eps", self.eps.into()),
+            ("batch_statistics", self.batch_statistics.into()),
+            ("activation", activation.name().into()),
+        ]
+    }
+
+    /// Weight and bias as numbers of the kernels, whatever their own type.
+    pub(super) fn weights<T: Element>(&self) -> Result<(Vec<T>, Vec<T>)> {
+        Ok((vector(self.weight.tensor())?, vector(self.bias.tensor())?))
+    }
+
+    /// The running mean and variance in `f64`.
+    pub(super) fn running_wide(&self) -> Result<(Vec<f64>, Vec<f64>)> {
+        Ok((vector(self.running.0.tensor())?, vector(self.running.1.tensor())?))
+    }
+
+    /// Statistics of the batch, in the type of the running ones, rounded to the type that was computed in first.
+    pub(super) fn statistics<T: Element>(&self, mean: &[f64], variance: &[f64]) -> Result<Option<Statistics>> {
+        if !self.batch_statistics {
+            return Ok(None);
+        }
+        let narrow = |values: &[f64], like: &Value| -> Result<Tensor> {
+            let values: Vec<T> = values.iter().map(|&v| T::of(v)).collect();
+            Ok(tensor(values, mean.len())?.to_dtype(like.tensor().dtype())?)
+        };
+        Ok(Some((narrow(mean, &self.running.0)?, narrow(variance, &self.running.1)?)))
+    }
+}
+
+/// A vector as numbers of the kernels.
+pub(super) fn vector<T: Element>(values: &Tensor) -> Result<Vec<T>> {
+    Ok(values.to_dtype(T::DTYPE)?.to_vec1()?)
+}
+
+/// A vector of the kernels as a tensor of the type `dtype`: a parameter's gradient.
+pub(super) fn vector_of<T: Element>(values: Vec<T>, dtype: DType) -> Result<Tensor> {
+    let count = values.len();
+    Ok(tensor(values, count)?.to_dtype(dtype)?)
 }
 
 /// The batch's mean and biased variance, `[C]` each.
@@ -84,9 +147,7 @@ fn with_kernels<T: Element>(
     activation: Activation,
     planes: Planes,
 ) -> Result<(Value, Option<Statistics>)> {
-    let narrow = |values: &[f64]| values.iter().map(|&v| T::of(v)).collect::<Vec<T>>();
-    let gamma: Vec<T> = inputs.weight.tensor().to_vec1()?;
-    let beta: Vec<T> = inputs.bias.tensor().to_vec1()?;
+    let (gamma, beta) = inputs.weights::<T>()?;
     let window = activation.window();
     let (settings, count) = ((gamma.as_slice(), beta.as_slice(), inputs.eps), x.tensor().elem_count());
     let (y, saved, mean, variance) = if inputs.batch_statistics {
@@ -95,29 +156,26 @@ fn with_kernels<T: Element>(
         let (y, (mean, variance)) = read::<T, _>(x.tensor(), normalise)?;
         (y, Saved::new((&mean, &variance), settings, window, true), mean, variance)
     } else {
-        let wide = |t: &Tensor| -> Result<Vec<f64>> { Ok(t.to_dtype(DType::F64)?.to_vec1()?) };
-        let (mean, variance) = (wide(&inputs.running.0)?, wide(&inputs.running.1)?);
+        let (mean, variance) = inputs.running_wide()?;
         let saved = Saved::new((&mean, &variance), settings, window, false);
         let (scale, shift) = (&saved.scale, &saved.shift);
         // SAFETY: as above.
         let apply = |x: &[T]| unsafe { written(count, |y| batch_norm::apply(planes, x, scale, shift, window, y)) };
         (read::<T, _>(x.tensor(), apply)?.0, saved, mean, variance)
     };
-    let statistics = if inputs.batch_statistics {
-        Some((tensor(narrow(&mean), planes.c)?, tensor(narrow(&variance), planes.c)?))
-    } else {
-        None
-    };
+    let statistics = inputs.statistics::<T>(&mean, &variance)?;
     let y = tensor(y, x.dims())?;
     let (x_slot, w_slot, b_slot) = (x.slot(), inputs.weight.slot(), inputs.bias.slot());
-    let x_saved = x.tensor().clone();
-    let value = tape.record(&[&x, &inputs.weight, &inputs.bias], y, move |dy, gradients| {
+    let (x_saved, w_type, b_type) = (x.tensor().clone(), inputs.weight.tensor().dtype(), inputs.bias.tensor().dtype());
+    let attributes = || inputs.attributes(activation);
+    let operator = Operator::with("batch_norm", &attributes);
+    let value = tape.record(operator, &inputs.values(&x), y, move |dy, gradients| {
         let dy = dy.into_owned()?;
         let (dw, db) = read::<T, _>(&x_saved, |x| {
             modify::<T, _>(&dy, |dy| batch_norm::backward(planes, x, dy, &saved, x_slot.is_some()))
         })??;
-        gradients.add(w_slot, Gradient::new(tensor(dw, planes.c)?))?;
-        gradients.add(b_slot, Gradient::new(tensor(db, planes.c)?))?;
+        gradients.add(w_slot, Gradient::new(vector_of(dw, w_type)?))?;
+        gradients.add(b_slot, Gradient::new(vector_of(db, b_type)?))?;
         gradients.add(x_slot, Gradient::new(dy))
     });
     Ok((value, statistics))
@@ -141,7 +199,7 @@ fn composed(
         let variance = (channel_sums(&wide.broadcast_sub(&mean)?.sqr()?)? / count)?;
         (mean, variance)
     } else {
-        (row(&inputs.running.0)?, row(&inputs.running.1)?)
+        (row(inputs.running.0.tensor())?, row(inputs.running.1.tensor())?)
     };
     let inverse = (&variance + inputs.eps)?.sqrt()?.recip()?;
     let scale = (&inverse * row(inputs.weight.tensor())?)?;
@@ -158,15 +216,17 @@ fn composed(
         }
     };
     let statistics = if inputs.batch_statistics {
-        let flat = |t: &Tensor| -> Result<Tensor> { Ok(t.reshape(c)?.to_dtype(inputs.running.0.dtype())?) };
+        let flat = |t: &Tensor| -> Result<Tensor> { Ok(t.reshape(c)?.to_dtype(inputs.running.0.tensor().dtype())?) };
         Some((flat(&mean)?, flat(&variance)?))
     } else {
         None
     };
     let (x_slot, w_slot, b_slot) = (x.slot(), inputs.weight.slot(), inputs.bias.slot());
     let (x_saved, batch_statistics) = (x.tensor().clone(), inputs.batch_statistics);
-    let parameter_dtype = inputs.weight.tensor().dtype();
-    let value = tape.record(&[&x, &inputs.weight, &inputs.bias], y.to_dtype(dtype)?, move |dy, gradients| {
+    let (w_type, b_type) = (inputs.weight.tensor().dtype(), inputs.bias.tensor().dtype());
+    let attributes = || inputs.attributes(activation);
+    let operator = Operator::with("batch_norm", &attributes);
+    let value = tape.record(operator, &inputs.values(&x), y.to_dtype(dtype)?, move |dy, gradients| {
         let mut g = dy.tensor().to_dtype(inner)?;
         if let Some(mask) = &mask {
             // Chosen, not multiplied: 0 times infinity is no 0.
@@ -175,8 +235,8 @@ fn composed(
         let normalised = x_saved.to_dtype(inner)?.broadcast_sub(&mean)?.broadcast_mul(&inverse)?;
         let db = channel_sums(&g)?;
         let dw = channel_sums(&(&g * &normalised)?)?;
-        gradients.add(w_slot, Gradient::new(dw.reshape(c)?.to_dtype(parameter_dtype)?))?;
-        gradients.add(b_slot, Gradient::new(db.reshape(c)?.to_dtype(parameter_dtype)?))?;
+        gradients.add(w_slot, Gradient::new(dw.reshape(c)?.to_dtype(w_type)?))?;
+        gradients.add(b_slot, Gradient::new(db.reshape(c)?.to_dtype(b_type)?))?;
         if x_slot.is_none() {
             return Ok(());
         }
@@ -217,7 +277,8 @@ mod tests {
                 let op = |tape: &mut Tape, v: &[Value]| {
                     // Far enough apart that all three branches of relu6 are taken.
                     let weight = super::super::scaled_sum(tape, &[(v[1].clone(), 3.0)])?;
-                    let running = (v[1].tensor().zeros_like()?, v[1].tensor().ones_like()?);
+                    let ones = v[1].tensor().ones_like()?;
+                    let running = (tape.constant(&ones.zeros_like()?)?, tape.constant(&ones)?);
                     let inputs = BatchNormInputs { weight, bias: v[2].clone(), running, batch_statistics, eps: 1e-5 };
                     Ok(batch_norm(tape, v[0].clone(), inputs, activation)?.0)
                 };
@@ -238,11 +299,10 @@ mod tests {
         let variance = exact.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / 512.0;
         let mut tape = Tape::new(Phase::Train, false, 0, 0);
         let x = tape.constant(&Tensor::from_vec(x, (2, 1, 16, 16), &candle_core::Device::Cpu)?)?;
-        let one = Tensor::ones(1, DType::F32, &candle_core::Device::Cpu)?;
-        let one_value = tape.constant(&one)?;
+        let one = tape.constant(&Tensor::ones(1, DType::F32, &candle_core::Device::Cpu)?)?;
         let inputs = BatchNormInputs {
-            weight: one_value.clone(),
-            bias: one_value,
+            weight: one.clone(),
+            bias: one.clone(),
             running: (one.clone(), one),
             batch_statistics: true,
             eps: 1e-5,
@@ -260,7 +320,7 @@ mod tests {
         let cpu = candle_core::Device::Cpu;
         let x = tape.variable(&Tensor::arange(0f32, 24.0, &cpu)?.reshape((2, 3, 2, 2))?.to_dtype(DType::F16)?)?;
         let one = tape.constant(&Tensor::ones(3, DType::F16, &cpu)?)?;
-        let running = (one.tensor().clone(), one.tensor().clone());
+        let running = (one.clone(), one.clone());
         let inputs = BatchNormInputs { weight: one.clone(), bias: one, running, batch_statistics: true, eps: 1e-5 };
         let (y, _) = batch_norm(&mut tape, x, inputs, Activation::Relu)?;
         assert_eq!(y.tensor().dtype(), DType::F16);
@@ -271,11 +331,10 @@ mod tests {
     fn one_number_a_channel_is_an_error() -> Result<()> {
         let mut tape = Tape::train(0, 0);
         let x = tape.constant(&Tensor::zeros((1, 1, 1, 1), DType::F32, &candle_core::Device::Cpu)?)?;
-        let one = Tensor::ones(1, DType::F32, &candle_core::Device::Cpu)?;
-        let value = tape.constant(&one)?;
+        let one = tape.constant(&Tensor::ones(1, DType::F32, &candle_core::Device::Cpu)?)?;
         let inputs = BatchNormInputs {
-            weight: value.clone(),
-            bias: value,
+            weight: one.clone(),
+            bias: one.clone(),
             running: (one.clone(), one),
             batch_statistics: true,
             eps: 1e-5,

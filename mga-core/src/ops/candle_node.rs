@@ -3,6 +3,7 @@
 use candle_core::{Tensor, Var};
 
 use crate::error::Result;
+use crate::recorder::Operator;
 use crate::tape::{Gradient, Tape, Value};
 
 /// Runs `f` on the inputs with candle's autograd inside one node of the tape. Use it to try a new operator before it
@@ -17,7 +18,8 @@ pub fn candle_node(
     if !tape.needs_gradient(&all) {
         let tensors: Vec<Tensor> = inputs.iter().map(|input| input.tensor().clone()).collect();
         let y = f(&tensors)?.contiguous()?;
-        return Ok(tape.record(&all, y, |_, _| Ok(())));
+        let attributes = || vec![("shape", y.dims().into())];
+        return Ok(tape.record(Operator::with("candle_node", &attributes), &all, y.clone(), |_, _| Ok(())));
     }
     let variables =
         inputs.iter().map(|input| Var::from_tensor(input.tensor())).collect::<candle_core::Result<Vec<_>>>()?;
@@ -25,7 +27,8 @@ pub fn candle_node(
     let y = f(&tensors)?.contiguous()?;
     let slots: Vec<_> = inputs.iter().map(Value::slot).collect();
     let graph = y.clone();
-    Ok(tape.record(&all, y.detach(), move |dy, gradients| {
+    let attributes = || vec![("shape", y.dims().into())];
+    Ok(tape.record(Operator::with("candle_node", &attributes), &all, y.detach(), move |dy, gradients| {
         let found = (graph * dy.tensor())?.sum_all()?.backward()?;
         for (slot, variable) in slots.into_iter().zip(&variables) {
             if let (Some(_), Some(gradient)) = (slot, found.get(variable)) {

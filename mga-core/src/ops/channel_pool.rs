@@ -4,6 +4,7 @@ use candle_core::Tensor;
 
 use super::precision::widened;
 use crate::error::Result;
+use crate::recorder::Operator;
 use crate::tape::{Gradient, Tape, Value};
 
 /// Computes the mean and the maximum over the channels, `[N, C, H, W]` to `[N, 2, H, W]`, mean first. The first of
@@ -16,7 +17,7 @@ pub fn channel_mean_max(tape: &mut Tape, x: Value) -> Result<Value> {
     let max = x.tensor().max_keepdim(1)?;
     let y = Tensor::cat(&[&mean, &max], 1)?;
     let (slot, saved) = (x.slot(), x.tensor().clone());
-    Ok(tape.record(&[&x], y, move |dy, gradients| {
+    Ok(tape.record(Operator::new("channel_mean_max"), &[&x], y, move |dy, gradients| {
         let mean = (dy.tensor().narrow(1, 0, 1)? / c as f64)?.broadcast_as((n, c, h, w))?;
         // One-hot of the first maximum: the channels' numbers compared with the least of those that have it. Candle's
         // `argmax` gives any of several equal maxima on CUDA, and a ReLU6 has many.

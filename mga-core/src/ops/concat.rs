@@ -3,6 +3,7 @@
 use candle_core::Tensor;
 
 use crate::error::{Error, Result};
+use crate::recorder::Operator;
 use crate::tape::{Gradient, Tape, Value};
 
 /// Concatenates `[N, C1, H, W]`, `[N, C2, H, W]`, … of any type to `[N, C1 + C2 + …, H, W]`.
@@ -17,7 +18,7 @@ pub fn concat_channels(tape: &mut Tape, values: &[Value]) -> Result<Value> {
     let y = Tensor::cat(&tensors, 1)?;
     let parts: Vec<_> = values.iter().map(|value| (value.slot(), value.dims()[1])).collect();
     let inputs: Vec<&Value> = values.iter().collect();
-    Ok(tape.record(&inputs, y, move |dy, gradients| {
+    Ok(tape.record(Operator::new("concat_channels"), &inputs, y, move |dy, gradients| {
         let mut start = 0;
         for (slot, channels) in parts {
             if slot.is_some() {

@@ -11,6 +11,7 @@ use crate::kernels::convolution;
 use crate::kernels::depthwise;
 use crate::kernels::maps::Maps;
 use crate::kernels::shape::ConvShape;
+use crate::recorder::{Attributes, Operator};
 use crate::tape::{Gradient, Gradients, Slot, Tape, Value};
 
 /// Stride, padding, dilation and groups of a convolution.
@@ -24,6 +25,17 @@ pub struct Conv2dSettings {
     pub dilation: usize,
     /// Groups of channels that see only each other; as many as channels: depthwise.
     pub groups: usize,
+}
+
+impl Conv2dSettings {
+    pub(super) fn attributes(self) -> Attributes {
+        vec![
+            ("stride", self.stride.into()),
+            ("padding", self.padding.into()),
+            ("dilation", self.dilation.into()),
+            ("groups", self.groups.into()),
+        ]
+    }
 }
 
 impl Default for Conv2dSettings {
@@ -41,14 +53,18 @@ impl Default for Conv2dSettings {
 /// `cudnn` the forward pass of one group is cuDNN's, which may round `f32` to TF32 and adds `f16` in `f16`.
 pub fn conv2d(tape: &mut Tape, x: Value, weight: Value, settings: Conv2dSettings) -> Result<Value> {
     let shape = conv2d_shape(&x, &weight, settings)?;
+    let attributes = || settings.attributes();
+    let operator = Operator::with("conv2d", &attributes);
     if tape.kernels(x.tensor()) && shape.has_kernel() {
         let y = with_element!(x.tensor(), T => output_of::<T>(&shape, x.tensor(), weight.tensor(), None)?);
         let operands = Operands::new(&shape, &x, &weight);
-        return Ok(tape.record(&[&x, &weight], y, move |dy, gradients| operands.backward(dy.tensor(), gradients)));
+        return Ok(
+            tape.record(operator, &[&x, &weight], y, move |dy, gradients| operands.backward(dy.tensor(), gradients))
+        );
     }
     let y = Taps::new(&shape).convolve(x.tensor(), weight.tensor())?;
     let operands = Operands::new(&shape, &x, &weight);
-    Ok(tape.record(&[&x, &weight], y, move |dy, gradients| {
+    Ok(tape.record(operator, &[&x, &weight], y, move |dy, gradients| {
         let taps = Taps::new(&shape);
         if let Some(x) = &operands.x {
             gradients.add(operands.w_slot, Gradient::new(taps.weight_gradient(x, dy.tensor())?))?;

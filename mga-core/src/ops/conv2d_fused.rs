@@ -1,13 +1,14 @@
 //! A convolution with what mostly follows it, done to each number as it is finished: a bias and an activation, or, where
 //! running statistics are used and nothing is trained, a batch norm and an activation.
 
-use candle_core::{DType, Tensor};
+use candle_core::Tensor;
 
 use super::conv2d::{Operands, conv2d_shape, output_of};
 use super::{Activation, BatchNormInputs, Conv2dSettings, Statistics, batch_norm, conv2d};
 use crate::element::{Element, modify, read, tensor, with_element};
 use crate::error::{Error, Result};
 use crate::kernels::batch_norm::{Planes, Saved, backward_bias};
+use crate::recorder::Operator;
 use crate::tape::{Gradient, Tape, Value};
 
 /// Computes `act(conv2d(x, weight) + bias)` for `bias` `[O]`.
@@ -31,8 +32,8 @@ pub fn conv2d_bias(
         let y = conv2d(tape, x, weight, settings)?;
         // A batch norm that does nothing but add its bias and activate.
         let one = Tensor::ones(c, bias.tensor().dtype(), bias.tensor().device())?;
-        let running = (one.zeros_like()?, one.clone());
-        let weight = tape.constant(&one)?;
+        let running = (tape.constant(&one.zeros_like()?)?, tape.constant(&one)?);
+        let weight = running.1.clone();
         let norm = BatchNormInputs { weight, bias, running, batch_statistics: false, eps: 0.0 };
         return Ok(batch_norm(tape, y, norm, activation)?.0);
     }
@@ -45,7 +46,8 @@ pub fn conv2d_bias(
     let planes = Planes { n: shape.n, c, area: shape.out_area(), of: c };
     let operands = Operands::new(&shape, &x, &weight);
     let (b_slot, saved) = (bias.slot(), y.clone());
-    Ok(tape.record(&[&x, &weight, &bias], y, move |dy, gradients| {
+    let attributes = || [settings.attributes(), vec![("activation", activation.name().into())]].concat();
+    Ok(tape.record(Operator::with("conv2d_bias", &attributes), &[&x, &weight, &bias], y, move |dy, gradients| {
         let dy = dy.into_owned()?;
         with_element!(dy, T => {
             let sums = read::<T, _>(&saved, |y| modify::<T, _>(&dy, |dy| backward_bias(planes, y, dy, window)))??;
@@ -81,14 +83,16 @@ pub fn conv2d_norm(
         let saved = running::<T>(&norm, activation)?;
         output_of::<T>(&shape, x.tensor(), weight.tensor(), Some(saved.affine()))?
     });
-    Ok((tape.constant(&y)?, None))
+    let attributes = || [settings.attributes(), norm.attributes(activation)].concat();
+    let inputs = [&[&x][..], &norm.values(&weight)].concat();
+    // Nothing upstream is trained.
+    Ok((tape.record(Operator::with("conv2d_norm", &attributes), &inputs, y, |_, _| Ok(())), None))
 }
 
 /// The affine map of a norm with running statistics.
 fn running<T: Element>(norm: &BatchNormInputs, activation: Activation) -> Result<Saved<T>> {
-    let wide = |t: &Tensor| -> Result<Vec<f64>> { Ok(t.to_dtype(DType::F64)?.to_vec1()?) };
-    let (gamma, beta) = (norm.weight.tensor().to_vec1::<T>()?, norm.bias.tensor().to_vec1::<T>()?);
-    let (mean, variance) = (wide(&norm.running.0)?, wide(&norm.running.1)?);
+    let (gamma, beta) = norm.weights::<T>()?;
+    let (mean, variance) = norm.running_wide()?;
     Ok(Saved::new((&mean, &variance), (&gamma, &beta, norm.eps), activation.window(), false))
 }
 
@@ -130,8 +134,9 @@ mod tests {
                 let (x, w) = (tape.constant(&x)?, tape.constant(&w)?);
                 let settings = Conv2dSettings { groups, ..SAME };
                 let (weight, bias) = (tape.constant(&numbers(&[3])?)?, tape.constant(&numbers(&[3])?)?);
+                let running = (tape.constant(&numbers(&[3])?)?, tape.constant(&numbers(&[3])?.sqr()?)?);
                 let norm = || -> Result<BatchNormInputs> {
-                    let running = (numbers(&[3])?, numbers(&[3])?.sqr()?);
+                    let running = running.clone();
                     let (weight, bias) = (weight.clone(), bias.clone());
                     Ok(BatchNormInputs { weight, bias, running, batch_statistics: false, eps: 1e-3 })
                 };

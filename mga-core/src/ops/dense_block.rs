@@ -2,6 +2,7 @@
 
 use candle_core::{DType, Tensor};
 
+use super::batch_norm::vector_of;
 use super::{Activation, BatchNormInputs, Conv2dSettings, Statistics, batch_norm, concat_channels, conv2d};
 use crate::element::{Element, modify, read, tensor, with_element, zeros};
 use crate::error::{Error, Result};
@@ -10,6 +11,7 @@ use crate::kernels::convolution;
 use crate::kernels::dense_layer::{self, Owed};
 use crate::kernels::maps::Maps;
 use crate::kernels::shape::ConvShape;
+use crate::recorder::Operator;
 use crate::tape::{Gradient, Gradients, Slot, Tape, Value};
 
 /// The parameters of one layer of a dense block: norm, ReLU, 1 x 1 convolution, norm, ReLU, 3 x 3 convolution with
@@ -85,6 +87,8 @@ struct Layer<T> {
     inner: Option<Vec<T>>,
     /// Of norm1's weight and bias, conv1, norm2's weight and bias, conv2.
     slots: [Option<Slot>; 6],
+    /// Of the weights and biases of the norms.
+    types: [DType; 4],
 }
 
 impl<T: Element> Layer<T> {
@@ -110,13 +114,12 @@ fn inner_maps<T: Element>(conv: &ConvShape, norm: &Saved<T>, w: &Tensor, of: usi
 }
 
 fn saved<T: Element>(norm: &BatchNormInputs, mean: &[f64], variance: &[f64]) -> Result<Saved<T>> {
-    let (gamma, beta) = (norm.weight.tensor().to_vec1::<T>()?, norm.bias.tensor().to_vec1::<T>()?);
+    let (gamma, beta) = norm.weights::<T>()?;
     let window = Activation::Relu.window();
-    let wide = |t: &Tensor| -> Result<Vec<f64>> { Ok(t.to_dtype(DType::F64)?.to_vec1()?) };
     if norm.batch_statistics {
         return Ok(Saved::new((mean, variance), (&gamma, &beta, norm.eps), window, true));
     }
-    let running = (wide(&norm.running.0)?, wide(&norm.running.1)?);
+    let running = norm.running_wide()?;
     Ok(Saved::new((&running.0, &running.1), (&gamma, &beta, norm.eps), window, false))
 }
 
@@ -135,12 +138,9 @@ fn with_kernels<T: Element>(
         }
     })?;
     let mut values = vec![x.clone()];
-    let narrow = |values: &[f64]| tensor(values.iter().map(|&v| T::of(v)).collect::<Vec<T>>(), values.len());
-    let used = |norm: &BatchNormInputs, mean: &[f64], variance: &[f64]| -> Result<Option<Statistics>> {
-        Ok(if norm.batch_statistics { Some((narrow(mean)?, narrow(variance)?)) } else { None })
-    };
     let (mut mean, mut variance) = (vec![], vec![]);
-    let (mut layers, mut statistics): (Vec<Layer<T>>, Vec<_>) = (vec![], vec![]);
+    let (mut layers, mut statistics, mut settings): (Vec<Layer<T>>, Vec<_>, Vec<(f64, bool)>) =
+        (vec![], vec![], vec![]);
     let shared = inputs.iter().any(|layer| layer.norm1.batch_statistics);
     let mut channels = c;
     for layer in inputs {
@@ -174,7 +174,10 @@ fn with_kernels<T: Element>(
             let x = Maps { affine: Some(norm2.affine()), ..Maps::whole(&maps, inner, area) };
             convolution::forward(&conv2, x, w, None, &mut buffer[channels * area..], total * area);
         })?;
-        statistics.push([used(&layer.norm1, &mean, &variance)?, used(&layer.norm2, &m, &v)?]);
+        statistics.push([layer.norm1.statistics::<T>(&mean, &variance)?, layer.norm2.statistics::<T>(&m, &v)?]);
+        let types = [&layer.norm1.weight, &layer.norm1.bias, &layer.norm2.weight, &layer.norm2.bias];
+        let types = types.map(|value| value.tensor().dtype());
+        settings.extend([&layer.norm1, &layer.norm2].map(|norm| (norm.eps, norm.batch_statistics)));
         let slots = [
             &layer.norm1.weight,
             &layer.norm1.bias,
@@ -184,24 +187,31 @@ fn with_kernels<T: Element>(
             &layer.conv2,
         ];
         let slots = slots.map(Value::slot);
-        values.extend([
-            layer.norm1.weight,
-            layer.norm1.bias,
-            layer.conv1,
-            layer.norm2.weight,
-            layer.norm2.bias,
-            layer.conv2,
-        ]);
+        for (norm, conv) in [(layer.norm1, layer.conv1), (layer.norm2, layer.conv2)] {
+            values.extend([norm.weight, norm.bias]);
+            if !norm.batch_statistics {
+                values.extend([norm.running.0, norm.running.1]);
+            }
+            values.push(conv);
+        }
         if tape.needs_gradient(&values.iter().collect::<Vec<_>>()) {
             let inner = (!tape.recomputes()).then_some(maps);
-            layers.push(Layer { conv1, conv2, weights, norms: [norm1, norm2], inner, slots });
+            layers.push(Layer { conv1, conv2, weights, norms: [norm1, norm2], inner, slots, types });
         }
         channels += growth;
     }
     let output = tensor(buffer, (n, total, h, w))?;
     let kept = output.clone();
     let (x_slot, dims) = (x.slot(), x.dims().to_vec());
-    let value = tape.record(&values.iter().collect::<Vec<_>>(), output, move |dy, gradients| {
+    // Of every layer's two norms, in order; the inputs come in the same order, running statistics behind the bias where a
+    // norm uses them.
+    let attributes = || {
+        let (eps, batch): (Vec<f64>, Vec<usize>) =
+            settings.iter().map(|(eps, batch)| (*eps, usize::from(*batch))).unzip();
+        vec![("layers", (batch.len() / 2).into()), ("eps", eps.into()), ("batch_statistics", batch[..].into())]
+    };
+    let operator = Operator::with("dense_block", &attributes);
+    let value = tape.record(operator, &values.iter().collect::<Vec<_>>(), output, move |dy, gradients| {
         let dy = dy.into_owned()?;
         read::<T, _>(&kept, |buffer| {
             modify::<T, _>(&dy, |dy| backward(layers, (buffer, total), &mean, (x_slot, &dims), dy, gradients))
@@ -245,6 +255,7 @@ fn backward<T: Element>(
             None => inner_maps(&layer.conv1, &layer.norms[0], &layer.weights[0], total, buffer)?,
         };
         let [w1, b1, c1, w2, b2, c2] = layer.slots;
+        let [w1_type, b1_type, w2_type, b2_type] = layer.types;
         let planes = layer.inner_planes();
         let dy_own = Maps { numbers: &dy[channels * area..], image: total * area, affine: None };
         if let Some(slot) = c2 {
@@ -259,8 +270,8 @@ fn backward<T: Element>(
         let mut dz = zeros::<T>(inner.len());
         read::<T, _>(&layer.weights[1], |w| convolution::backward_input(&layer.conv2, w, dy_own, &mut dz, true))?;
         let (dw, db) = norm_kernel::backward(planes, &inner, &mut dz, &layer.norms[1], true);
-        gradients.add(w2, Gradient::new(tensor(dw, planes.c)?))?;
-        gradients.add(b2, Gradient::new(tensor(db, planes.c)?))?;
+        gradients.add(w2, Gradient::new(vector_of(dw, w2_type)?))?;
+        gradients.add(b2, Gradient::new(vector_of(db, b2_type)?))?;
         drop(inner);
         let input = layer.planes(total);
         if let Some(slot) = c1 {
@@ -274,8 +285,8 @@ fn backward<T: Element>(
                 let norm = &layer.norms[0];
                 dense_layer::backward_norm_conv(&layer.conv1, input, (buffer, &dz, w), norm, &mut owed, dy)
             })?;
-            gradients.add(w1, Gradient::new(tensor(dw, channels)?))?;
-            gradients.add(b1, Gradient::new(tensor(db, channels)?))?;
+            gradients.add(w1, Gradient::new(vector_of(dw, w1_type)?))?;
+            gradients.add(b1, Gradient::new(vector_of(db, b1_type)?))?;
         }
     }
     if x_slot.is_none() {

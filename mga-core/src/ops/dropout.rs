@@ -3,6 +3,7 @@
 use candle_core::{Device, Tensor};
 
 use crate::error::{Error, Result};
+use crate::recorder::Operator;
 use crate::tape::{Gradient, Phase, Tape, Value};
 
 /// Zeroes each number with probability `p` in training, and divides the others by `1 - p`; in evaluation it changes
@@ -21,8 +22,11 @@ pub fn dropout(tape: &mut Tape, x: Value, p: f64) -> Result<Value> {
     let mask: Vec<f64> = (0..x.tensor().elem_count()).map(|_| if generator.chance(p) { 0.0 } else { kept }).collect();
     let mask =
         Tensor::from_vec(mask, x.dims(), &Device::Cpu)?.to_dtype(x.tensor().dtype())?.to_device(x.tensor().device())?;
+    let attributes = || vec![("p", p.into())];
     let (slot, y) = (x.slot(), (x.tensor() * &mask)?);
-    Ok(tape.record(&[&x], y, move |dy, gradients| gradients.add(slot, Gradient::new((dy.tensor() * mask)?))))
+    Ok(tape.record(Operator::with("dropout", &attributes), &[&x], y, move |dy, gradients| {
+        gradients.add(slot, Gradient::new((dy.tensor() * mask)?))
+    }))
 }
 
 #[cfg(test)]

@@ -29,6 +29,8 @@ impl Gelu {
 }
 
 impl Pointwise for Gelu {
+    const NAME: &'static str = "gelu";
+
     fn value<T: Element>(x: T) -> T {
         T::of(x.wide() * Self::distribution(x.wide()))
     }

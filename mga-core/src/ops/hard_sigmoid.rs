@@ -34,6 +34,8 @@ pub(super) fn ramp<T: Element>(x: T) -> T {
 struct HardSigmoid;
 
 impl Pointwise for HardSigmoid {
+    const NAME: &'static str = "hard_sigmoid";
+
     fn value<T: Element>(x: T) -> T {
         ramp(x) / T::of(6.0)
     }

@@ -18,6 +18,8 @@ pub fn hard_swish(tape: &mut Tape, x: Value) -> Result<Value> {
 struct HardSwish;
 
 impl Pointwise for HardSwish {
+    const NAME: &'static str = "hard_swish";
+
     fn value<T: Element>(x: T) -> T {
         x * ramp(x) / T::of(6.0)
     }

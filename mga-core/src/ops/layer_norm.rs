@@ -1,11 +1,13 @@
 //! Layer normalisation (Ba et al. 2016): every vector by its own mean and variance.
 
-use candle_core::{D, Tensor};
+use candle_core::{D, DType, Tensor};
 use rayon::prelude::*;
 
+use super::batch_norm::{vector, vector_of};
 use super::precision::widened;
 use crate::element::{Element, modify, read, tensor, with_element, zeros};
 use crate::error::{Error, Result};
+use crate::recorder::Operator;
 use crate::tape::{Gradient, Tape, Value};
 
 /// Vectors a task works on; the gradients of weight and bias are summed task by task, in order.
@@ -19,21 +21,24 @@ pub fn layer_norm(tape: &mut Tape, x: Value, weight: Value, bias: Value, eps: f6
         let what = format!("x {:?}, weight {:?}, bias {:?}", x.dims(), weight.dims(), bias.dims());
         return Err(Error::shape("layer_norm", what));
     }
+    let attributes = || vec![("eps", eps.into())];
+    let operator = Operator::with("layer_norm", &attributes);
     if !tape.kernels(x.tensor()) {
-        return composed(tape, x, weight, bias, eps);
+        return composed(tape, operator, x, weight, bias, eps);
     }
+    let (w_type, b_type) = (weight.tensor().dtype(), bias.tensor().dtype());
     let slots = (x.slot(), weight.slot(), bias.slot());
     with_element!(x.tensor(), T => {
-        let (gamma, beta) = (weight.tensor().to_vec1::<T>()?, bias.tensor().to_vec1::<T>()?);
+        let (gamma, beta) = (vector::<T>(weight.tensor())?, vector::<T>(bias.tensor())?);
         let mut y = zeros::<T>(x.tensor().elem_count());
         read::<T, _>(x.tensor(), |x| forward(x, &gamma, &beta, eps, &mut y))?;
         let saved = x.tensor().clone();
-        Ok(tape.record(&[&x, &weight, &bias], tensor(y, x.dims())?, move |dy, gradients| {
+        Ok(tape.record(operator, &[&x, &weight, &bias], tensor(y, x.dims())?, move |dy, gradients| {
             let dy = dy.into_owned()?;
             let (dw, db) = read::<T, _>(&saved, |x| modify::<T, _>(&dy, |dy| backward(x, dy, &gamma, eps)))??;
             gradients.add(slots.0, Gradient::new(dy))?;
-            gradients.add(slots.1, Gradient::new(tensor(dw.into_iter().map(T::of).collect(), c)?))?;
-            gradients.add(slots.2, Gradient::new(tensor(db.into_iter().map(T::of).collect(), c)?))
+            gradients.add(slots.1, Gradient::new(vector_of::<T>(dw.into_iter().map(T::of).collect(), w_type)?))?;
+            gradients.add(slots.2, Gradient::new(vector_of::<T>(db.into_iter().map(T::of).collect(), b_type)?))
         }))
     })
 }
@@ -94,20 +99,23 @@ fn backward<T: Element>(x: &[T], dy: &mut [T], gamma: &[T], eps: f64) -> (Vec<f6
     total
 }
 
-fn composed(tape: &mut Tape, x: Value, weight: Value, bias: Value, eps: f64) -> Result<Value> {
+fn composed(tape: &mut Tape, operator: Operator<'_>, x: Value, weight: Value, bias: Value, eps: f64) -> Result<Value> {
     let mean = |t: &Tensor| t.mean_keepdim(D::Minus1);
     let (dtype, wide) = (x.tensor().dtype(), widened(x.tensor())?);
     let centred = wide.broadcast_sub(&mean(&wide)?)?;
     let inverse = (mean(&centred.sqr()?)? + eps)?.sqrt()?.recip()?;
     let u = centred.broadcast_mul(&inverse)?;
-    let gamma = widened(weight.tensor())?;
-    let y = u.broadcast_mul(&gamma)?.broadcast_add(&widened(bias.tensor())?)?.to_dtype(dtype)?;
+    let (gamma, beta) = (weight.tensor().to_dtype(wide.dtype())?, bias.tensor().to_dtype(wide.dtype())?);
+    let y = u.broadcast_mul(&gamma)?.broadcast_add(&beta)?.to_dtype(dtype)?;
+    let (w_type, b_type) = (weight.tensor().dtype(), bias.tensor().dtype());
     let slots = (x.slot(), weight.slot(), bias.slot());
-    Ok(tape.record(&[&x, &weight, &bias], y, move |dy, gradients| {
+    Ok(tape.record(operator, &[&x, &weight, &bias], y, move |dy, gradients| {
         let dy = widened(dy.tensor())?;
-        let rows = |t: &Tensor| -> Result<Tensor> { Ok(t.reshape(((), gamma.elem_count()))?.sum(0)?.to_dtype(dtype)?) };
-        gradients.add(slots.1, Gradient::new(rows(&(&dy * &u)?)?))?;
-        gradients.add(slots.2, Gradient::new(rows(&dy)?))?;
+        let rows = |t: &Tensor, dtype: DType| -> Result<Tensor> {
+            Ok(t.reshape(((), gamma.elem_count()))?.sum(0)?.to_dtype(dtype)?)
+        };
+        gradients.add(slots.1, Gradient::new(rows(&(&dy * &u)?, w_type)?))?;
+        gradients.add(slots.2, Gradient::new(rows(&dy, b_type)?))?;
         let g = dy.broadcast_mul(&gamma)?;
         let along = u.broadcast_mul(&mean(&(&g * &u)?)?)?;
         let dx = (g.broadcast_sub(&mean(&g)?)? - along)?.broadcast_mul(&inverse)?;

@@ -2,6 +2,7 @@
 
 use super::precision;
 use crate::error::{Error, Result};
+use crate::recorder::Operator;
 use crate::tape::{Gradient, Tape, Value};
 
 /// Computes `x weight^T + bias` `[N, out]` for `x` `[N, in]`, `weight` `[out, in]` and `bias` `[out]`.
@@ -20,7 +21,7 @@ pub fn linear(tape: &mut Tape, x: Value, weight: Value, bias: Value) -> Result<V
     let y = precision::matmul(x.tensor(), &weight.tensor().t()?)?.broadcast_add(bias.tensor())?;
     let (x_slot, w_slot, b_slot) = (x.slot(), weight.slot(), bias.slot());
     let (saved_x, saved_w) = (w_slot.map(|_| x.tensor().clone()), x_slot.map(|_| weight.tensor().clone()));
-    Ok(tape.record(&[&x, &weight, &bias], y, move |dy, gradients| {
+    Ok(tape.record(Operator::new("linear"), &[&x, &weight, &bias], y, move |dy, gradients| {
         let dy = dy.tensor();
         if let Some(x) = saved_x {
             gradients.add(w_slot, Gradient::new(precision::matmul(&dy.t()?, &x)?))?;

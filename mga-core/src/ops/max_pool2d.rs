@@ -8,6 +8,7 @@ use crate::element::{read, tensor, with_element, zeros};
 use crate::error::{Error, Result};
 use crate::kernels::max_pool;
 use crate::kernels::shape::ConvShape;
+use crate::recorder::{Attributes, Operator};
 use crate::tape::{Gradient, Tape, Value};
 
 /// Window, step and border of a pooling.
@@ -22,6 +23,10 @@ pub struct Pool2dSettings {
 }
 
 impl Pool2dSettings {
+    pub(super) fn attributes(self) -> Attributes {
+        vec![("kernel", self.kernel.into()), ("stride", self.stride.into()), ("padding", self.padding.into())]
+    }
+
     pub(super) fn shape(&self, op: &'static str, x: &Value) -> Result<ConvShape> {
         let (n, c, h, w) = x.dims4()?;
         let out =
@@ -52,13 +57,15 @@ pub fn max_pool2d(tape: &mut Tape, x: Value, settings: Pool2dSettings) -> Result
     let s = settings.shape("max_pool2d", &x)?;
     let dims = (s.n, s.output.0, s.output.1, s.output.2);
     let slot = x.slot();
+    let attributes = || settings.attributes();
+    let operator = Operator::with("max_pool2d", &attributes);
     if tape.kernels(x.tensor()) {
         return with_element!(x.tensor(), T => {
             let count = s.n * s.output.0 * s.output.1 * s.output.2;
             let (mut y, mut winners) = (zeros::<T>(count), vec![0u32; count]);
             read::<T, _>(x.tensor(), |x| max_pool::forward(&s, x, &mut y, &mut winners))?;
             let input = x.dims().to_vec();
-            Ok(tape.record(&[&x], tensor(y, dims)?, move |dy, gradients| {
+            Ok(tape.record(operator, &[&x], tensor(y, dims)?, move |dy, gradients| {
                 let Some(slot) = slot else { return Ok(()) };
                 read::<T, _>(dy.tensor(), |dy| {
                     gradients.accumulate::<T>(slot, &input, |dx, _| max_pool::backward(&s, &winners, dy, dx))
@@ -66,11 +73,11 @@ pub fn max_pool2d(tape: &mut Tape, x: Value, settings: Pool2dSettings) -> Result
             }))
         });
     }
-    composed(tape, x, s)
+    composed(tape, operator, x, s)
 }
 
 /// Walks the window tap by tap, with the best number so far and the number of its tap.
-fn composed(tape: &mut Tape, x: Value, s: ConvShape) -> Result<Value> {
+fn composed(tape: &mut Tape, operator: Operator<'_>, x: Value, s: ConvShape) -> Result<Value> {
     let taps = Taps::new(&s);
     let padded = taps.pad(x.tensor(), f64::NEG_INFINITY)?;
     let mut best: Option<(Tensor, Tensor)> = None;
@@ -89,7 +96,7 @@ fn composed(tape: &mut Tape, x: Value, s: ConvShape) -> Result<Value> {
     }
     let (y, winner) = best.ok_or_else(|| Error::shape("max_pool2d", "an empty window"))?;
     let slot = x.slot();
-    Ok(tape.record(&[&x], y, move |dy, gradients| {
+    Ok(tape.record(operator, &[&x], y, move |dy, gradients| {
         let (taps, dy) = (Taps::new(&s), dy.tensor());
         let mut dx: Option<Tensor> = None;
         for (number, tap) in taps.all().enumerate() {

@@ -6,10 +6,12 @@ use super::precision::widened;
 use crate::element::{Element, modify, read, tensor, with_element};
 use crate::error::Result;
 use crate::kernels::elementwise;
+use crate::recorder::Operator;
 use crate::tape::{Gradient, Tape, Value};
 
 /// A function and its derivative, for the kernels and composed of candle's operators.
 pub(super) trait Pointwise: 'static {
+    const NAME: &'static str;
     fn value<T: Element>(x: T) -> T;
     fn slope<T: Element>(x: T) -> T;
     fn composed(x: &Tensor) -> Result<Tensor>;
@@ -28,7 +30,7 @@ pub(super) fn pointwise<F: Pointwise>(tape: &mut Tape, x: Value) -> Result<Value
         F::composed(&widened(x.tensor())?)?.to_dtype(x.tensor().dtype())?
     };
     let (slot, saved) = (x.slot(), x.tensor().clone());
-    Ok(tape.record(&[&x], y, move |dy, gradients| {
+    Ok(tape.record(Operator::new(F::NAME), &[&x], y, move |dy, gradients| {
         if !kernels {
             let dx = (widened(dy.tensor())? * F::composed_slope(&widened(&saved)?)?)?;
             return gradients.add(slot, Gradient::new(dx.to_dtype(saved.dtype())?));

@@ -1,6 +1,7 @@
 //! The same numbers in another shape or order. No arithmetic: every type in itself.
 
 use crate::error::{Error, Result};
+use crate::recorder::Operator;
 use crate::tape::{Gradient, Tape, Value};
 
 /// Reshapes `x` to `dims`, keeping its numbers in row-major order.
@@ -10,8 +11,10 @@ pub fn reshape(tape: &mut Tape, x: Value, dims: &[usize]) -> Result<Value> {
     }
     let (slot, before) = (x.slot(), x.dims().to_vec());
     let y = x.tensor().reshape(dims)?;
-    Ok(tape
-        .record(&[&x], y, move |dy, gradients| gradients.add(slot, Gradient::new(dy.into_owned()?.reshape(before)?))))
+    let attributes = || vec![("shape", dims.into())];
+    Ok(tape.record(Operator::with("reshape", &attributes), &[&x], y, move |dy, gradients| {
+        gradients.add(slot, Gradient::new(dy.into_owned()?.reshape(before)?))
+    }))
 }
 
 /// Permutes the dimensions of `x`: dimension `order[i]` becomes dimension `i`.
@@ -27,7 +30,8 @@ pub fn permute(tape: &mut Tape, x: Value, order: &[usize]) -> Result<Value> {
     }
     let slot = x.slot();
     let y = x.tensor().permute(order)?.contiguous()?;
-    Ok(tape.record(&[&x], y, move |dy, gradients| {
+    let attributes = || vec![("order", order.into())];
+    Ok(tape.record(Operator::with("permute", &attributes), &[&x], y, move |dy, gradients| {
         gradients.add(slot, Gradient::new(dy.into_owned()?.permute(back)?.contiguous()?))
     }))
 }
@@ -36,7 +40,7 @@ pub fn permute(tape: &mut Tape, x: Value, order: &[usize]) -> Result<Value> {
 pub fn mirror(tape: &mut Tape, x: Value) -> Result<Value> {
     x.dims4()?;
     let (slot, y) = (x.slot(), x.tensor().flip(&[3])?.contiguous()?);
-    Ok(tape.record(&[&x], y, move |dy, gradients| {
+    Ok(tape.record(Operator::new("mirror"), &[&x], y, move |dy, gradients| {
         gradients.add(slot, Gradient::new(dy.tensor().flip(&[3])?.contiguous()?))
     }))
 }

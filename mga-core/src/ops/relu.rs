@@ -5,6 +5,7 @@ use candle_core::Tensor;
 use crate::element::{modify, read, tensor, with_element};
 use crate::error::Result;
 use crate::kernels::elementwise;
+use crate::recorder::Operator;
 use crate::tape::{Gradient, Tape, Value};
 
 /// Computes `max(x, 0)`, and NaN for NaN. The gradient at exactly 0 is 0, as in PyTorch (candle's is 1).
@@ -21,7 +22,7 @@ pub fn relu(tape: &mut Tape, x: Value) -> Result<Value> {
         rectified(x.tensor())?
     };
     let (slot, saved) = (x.slot(), y.clone());
-    Ok(tape.record(&[&x], y, move |dy, gradients| {
+    Ok(tape.record(Operator::new("relu"), &[&x], y, move |dy, gradients| {
         gradients.add(slot, Gradient::new(gate(dy.into_owned()?, &saved, kernels)?))
     }))
 }

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 
 use crate::element::{Element, read, tensor, with_element, zeros};
 use crate::error::{Error, Result};
+use crate::recorder::Operator;
 use crate::tape::{Gradient, Tape, Value};
 
 use super::precision::widened;
@@ -60,7 +61,9 @@ pub fn resize_bilinear(tape: &mut Tape, x: Value, (h, w): (usize, usize)) -> Res
         return Ok(x);
     }
     let step = |from: usize, to: usize| from as f64 / to as f64;
-    resize(tape, x, Side::new(in_h, h, step(in_h, h)), Side::new(in_w, w, step(in_w, w)))
+    let attributes = || vec![("size", (h, w).into())];
+    let operator = Operator::with("resize_bilinear", &attributes);
+    resize(tape, operator, x, Side::new(in_h, h, step(in_h, h)), Side::new(in_w, w, step(in_w, w)))
 }
 
 /// Resizes `[N, C, H, W]` to `[N, C, floor(factor H), floor(factor W)]` bilinearly. Outputs are `1 / factor` apart,
@@ -71,11 +74,13 @@ pub fn scale_bilinear(tape: &mut Tape, x: Value, factor: f64) -> Result<Value> {
     if !factor.is_finite() || in_h == 0 || in_w == 0 || size(in_h) == 0 || size(in_w) == 0 {
         return Err(Error::shape("scale_bilinear", format!("{:?} by a factor of {factor}", x.dims())));
     }
-    resize(tape, x, Side::new(in_h, size(in_h), 1.0 / factor), Side::new(in_w, size(in_w), 1.0 / factor))
+    let attributes = || vec![("factor", factor.into())];
+    let operator = Operator::with("scale_bilinear", &attributes);
+    resize(tape, operator, x, Side::new(in_h, size(in_h), 1.0 / factor), Side::new(in_w, size(in_w), 1.0 / factor))
 }
 
 /// Composed: two matrix products, `A X B^T`.
-fn resize(tape: &mut Tape, x: Value, rows: Side, columns: Side) -> Result<Value> {
+fn resize(tape: &mut Tape, operator: Operator<'_>, x: Value, rows: Side, columns: Side) -> Result<Value> {
     let (n, c, h, w) = x.dims4()?;
     let out = (rows.taps.len(), columns.taps.len());
     let slot = x.slot();
@@ -84,7 +89,7 @@ fn resize(tape: &mut Tape, x: Value, rows: Side, columns: Side) -> Result<Value>
         return with_element!(x.tensor(), T => {
             let mut y = zeros::<T>(n * c * out.0 * out.1);
             read::<T, _>(x.tensor(), |x| forward(&sides, x, &mut y))?;
-            Ok(tape.record(&[&x], tensor(y, (n, c, out.0, out.1))?, move |dy, gradients| {
+            Ok(tape.record(operator, &[&x], tensor(y, (n, c, out.0, out.1))?, move |dy, gradients| {
                 let Some(slot) = slot else { return Ok(()) };
                 read::<T, _>(dy.tensor(), |dy| {
                     gradients.accumulate::<T>(slot, &[n, c, h, w], |dx, _| backward(&sides, dy, dx))
@@ -96,7 +101,7 @@ fn resize(tape: &mut Tape, x: Value, rows: Side, columns: Side) -> Result<Value>
     let (a, b) = (rows.matrix(&x_wide)?, columns.matrix(&x_wide)?);
     let wide = x_wide.reshape((n * c * h, w))?.matmul(&b.t()?.contiguous()?)?;
     let y = a.broadcast_left(n * c)?.matmul(&wide.reshape((n * c, h, out.1))?)?.to_dtype(dtype)?;
-    Ok(tape.record(&[&x], y.reshape((n, c, out.0, out.1))?, move |dy, gradients| {
+    Ok(tape.record(operator, &[&x], y.reshape((n, c, out.0, out.1))?, move |dy, gradients| {
         let dy = widened(dy.tensor())?.reshape((n * c, out.0, out.1))?;
         let wide = a.t()?.contiguous()?.broadcast_left(n * c)?.matmul(&dy)?;
         let dx = wide.reshape((n * c * h, out.1))?.matmul(&b)?;

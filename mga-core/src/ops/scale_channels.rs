@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use crate::element::{Element, read, tensor, with_element, zeros};
 use crate::error::{Error, Result};
+use crate::recorder::Operator;
 use crate::tape::{Gradient, Tape, Value};
 
 use super::precision::widened;
@@ -24,7 +25,7 @@ pub fn scale_channels(tape: &mut Tape, x: Value, scale: Value) -> Result<Value> 
     // Each operand is needed for the other's gradient only.
     let saved_x = s_slot.map(|_| x.tensor().clone());
     let saved_s = x_slot.map(|_| scale.tensor().clone());
-    Ok(tape.record(&[&x, &scale], y, move |dy, gradients| {
+    Ok(tape.record(Operator::new("scale_channels"), &[&x, &scale], y, move |dy, gradients| {
         if let Some(x) = &saved_x {
             let ds = if kernels {
                 with_element!(x, T => {

@@ -1,13 +1,14 @@
 //! The logistic function.
 
 use crate::error::Result;
+use crate::recorder::Operator;
 use crate::tape::{Gradient, Tape, Value};
 
 /// Computes `1 / (1 + exp(-x))` in the type of `x`.
 pub fn sigmoid(tape: &mut Tape, x: Value) -> Result<Value> {
     let y = candle_nn::ops::sigmoid(x.tensor())?;
     let (slot, saved) = (x.slot(), y.clone());
-    Ok(tape.record(&[&x], y, move |dy, gradients| {
+    Ok(tape.record(Operator::new("sigmoid"), &[&x], y, move |dy, gradients| {
         let slope = (&saved * (1.0 - &saved)?)?;
         gradients.add(slot, Gradient::new((dy.tensor() * slope)?))
     }))

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 
 use crate::element::{Element, modify, read, tensor, with_element, zeros};
 use crate::error::{Error, Result};
+use crate::recorder::Operator;
 use crate::tape::{Gradient, Tape, Value};
 
 use super::precision::widened;
@@ -28,9 +29,10 @@ pub fn softmax(tape: &mut Tape, x: Value, dim: usize) -> Result<Value> {
         let likelihoods = wide.broadcast_sub(&wide.max_keepdim(dim)?)?.exp()?;
         likelihoods.broadcast_div(&likelihoods.sum_keepdim(dim)?)?
     };
+    let attributes = || vec![("dim", dim.into())];
     let (slot, saved) = (x.slot(), y.clone());
     let y = y.to_dtype(x.tensor().dtype())?;
-    Ok(tape.record(&[&x], y, move |dy, gradients| {
+    Ok(tape.record(Operator::with("softmax", &attributes), &[&x], y, move |dy, gradients| {
         let dx = if kernels {
             let dy = dy.into_owned()?;
             with_element!(saved, T => read::<T, _>(&saved, |y| modify::<T, _>(&dy, |dy| backward(length, y, dy)))??);

@@ -1,6 +1,7 @@
 //! Zeros around an image, as many on each side as asked for.
 
 use crate::error::{Error, Result};
+use crate::recorder::Operator;
 use crate::tape::{Gradient, Tape, Value};
 
 /// The number of rows and columns of zeros on each side.
@@ -39,8 +40,9 @@ pub fn zero_pad2d(tape: &mut Tape, x: Value, margins: Margins) -> Result<Value> 
     }
     let rows = x.tensor().pad_with_zeros(2, margins.top, margins.bottom)?;
     let y = rows.pad_with_zeros(3, margins.left, margins.right)?.contiguous()?;
+    let attributes = || vec![("margins", [margins.top, margins.bottom, margins.left, margins.right][..].into())];
     let slot = x.slot();
-    Ok(tape.record(&[&x], y, move |dy, gradients| {
+    Ok(tape.record(Operator::with("zero_pad2d", &attributes), &[&x], y, move |dy, gradients| {
         if slot.is_none() {
             return Ok(());
         }

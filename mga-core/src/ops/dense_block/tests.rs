@@ -5,7 +5,8 @@ fn layers(v: &[Value], batch_statistics: [bool; 2]) -> Result<Vec<DenseLayerInpu
         // Of their own, not of the weight: they are no inputs of the check.
         let index = Tensor::arange(0f64, weight.dims()[0] as f64, weight.tensor().device())?;
         let index = index.to_dtype(weight.tensor().dtype())?;
-        let running = (index.affine(0.3, -0.5)?, index.affine(0.2, 0.5)?);
+        let constant = |tensor: Tensor| Tape::eval().constant(&tensor);
+        let running = (constant(index.affine(0.3, -0.5)?)?, constant(index.affine(0.2, 0.5)?)?);
         Ok(BatchNormInputs { weight: weight.clone(), bias: bias.clone(), running, batch_statistics, eps: 1e-5 })
     };
     v.chunks_exact(6)
