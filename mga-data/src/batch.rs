@@ -1,6 +1,7 @@
 //! Normalised tensors of several images.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use candle_core::{Device, Tensor};
 use serde_json::{Map, Value};
@@ -118,25 +119,40 @@ impl Batch {
     /// # Errors
     /// There is none at that place.
     pub fn one(&self, index: usize) -> Result<Self> {
-        let (Some(has_mask), Some(label), Some(id), Some(at)) =
-            (self.has_mask.get(index), self.labels.get(index), self.ids.get(index), self.indices.get(index))
-        else {
+        if index >= self.len() {
             return Err(Error::settings(format!("a batch of {} images has none at {index}", self.len())));
+        }
+        self.part(index..index + 1)
+    }
+
+    /// The images at some places in a row as a batch of their own.
+    ///
+    /// # Errors
+    /// There are none at those places.
+    pub fn part(&self, places: Range<usize>) -> Result<Self> {
+        if places.is_empty() || places.end > self.len() {
+            return Err(Error::settings(format!("a batch of {} images has none at {places:?}", self.len())));
+        }
+        fn cut<T: Clone>(all: &[T], places: &Range<usize>) -> Vec<T> {
+            all.get(places.clone()).unwrap_or_default().to_vec()
+        }
+        let narrow = |all: &Tensor| {
+            let part = all.narrow(0, places.start, places.len()).and_then(|part| part.contiguous());
+            part.map_err(|e| Error::settings(e.to_string()))
         };
-        let narrow = |all: &Tensor| all.narrow(0, index, 1).map_err(|e| Error::settings(e.to_string()));
         Ok(Self {
             position: self.position,
             images: narrow(&self.images)?,
             masks: narrow(&self.masks)?,
             counts: self.counts.as_ref().map(narrow).transpose()?,
-            has_mask: vec![*has_mask],
-            references: vec![self.references.get(index).cloned().flatten()],
-            labels: vec![*label],
-            indices: vec![*at],
-            ids: vec![id.clone()],
-            roles: self.roles.get(index).copied().into_iter().collect(),
+            has_mask: cut(&self.has_mask, &places),
+            references: cut(&self.references, &places),
+            labels: cut(&self.labels, &places),
+            indices: cut(&self.indices, &places),
+            ids: cut(&self.ids, &places),
+            roles: cut(&self.roles, &places),
             tensors: self.tensors.iter().map(|(name, all)| Ok((name.clone(), narrow(all)?))).collect::<Result<_>>()?,
-            records: self.records.get(index).cloned().into_iter().collect(),
+            records: cut(&self.records, &places),
             soft_labels: self.soft_labels.as_ref().map(narrow).transpose()?,
         })
     }

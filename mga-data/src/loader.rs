@@ -17,6 +17,7 @@ use crate::batch::{Batch, Normalisation, Sample};
 use crate::error::{Error, Result};
 use crate::picture::Picture;
 use crate::sampler::{Draw, EachOnce, Sampler};
+use crate::share::Share;
 use crate::source::{Source, caught, name_of};
 use crate::transforms::{Pipeline, Scene};
 
@@ -78,6 +79,7 @@ pub struct Loader {
     /// The batches where no sampler chooses them.
     each: EachOnce,
     sampler: Option<Arc<dyn Sampler>>,
+    share: Share,
 }
 
 /// All that a loading thread needs. It does not hold the pool, so that no thread keeps its own pool alive.
@@ -123,7 +125,7 @@ impl Loader {
         let LoaderSettings { batch_size, drop_last, .. } = work.settings;
         let seed = work.settings.shuffle.then_some(work.settings.seed);
         let each = EachOnce::new(indices.clone(), batch_size, seed, drop_last);
-        Ok(Self { work: Arc::new(work), pool: Arc::new(pool), indices, each, sampler: None })
+        Ok(Self { work: Arc::new(work), pool: Arc::new(pool), indices, each, sampler: None, share: Share::ALL })
     }
 
     /// The same with the images of each batch chosen by `sampler`, in place of each once an epoch.
@@ -132,12 +134,19 @@ impl Loader {
         Self { sampler: Some(sampler), ..self }
     }
 
+    /// The same, loading only this rank's part of every batch. What is planned, counted and drawn stays that of the whole:
+    /// each image comes to one rank, and looks as it would to a single one.
+    #[must_use]
+    pub fn with_share(self, share: Share) -> Self {
+        Self { share, ..self }
+    }
+
     /// Batches of an epoch, where no whole batch is skipped.
     pub fn batches_per_epoch(&self) -> usize {
         self.sampler.as_ref().map_or_else(|| self.each.batches(), |sampler| sampler.batches())
     }
 
-    /// Images of the batches `from..to` of an epoch as planned: what cannot be loaded is counted too.
+    /// Images of the batches `from..to` of an epoch as planned, of all ranks: what cannot be loaded is counted too.
     pub fn planned_images(&self, epoch: u64, from: usize, to: usize) -> usize {
         match &self.sampler {
             Some(sampler) => (from..to.min(sampler.batches())).map(|at| sampler.batch(epoch, at).len()).sum(),
@@ -168,6 +177,7 @@ impl Loader {
             pool: Arc::clone(&self.pool),
             order: if self.sampler.is_some() { Vec::new() } else { self.order(epoch) },
             sampler: self.sampler.clone(),
+            share: self.share,
             epoch,
             count: self.batches_per_epoch(),
             next: from_batch,
@@ -192,6 +202,7 @@ pub struct Batches {
     pool: Arc<rayon::ThreadPool>,
     order: Vec<usize>,
     sampler: Option<Arc<dyn Sampler>>,
+    share: Share,
     epoch: u64,
     count: usize,
     /// The first batch not yet handed to the pool.
@@ -215,6 +226,10 @@ impl Batches {
                 missing: AtomicUsize::new(draws.len()),
                 sender,
             });
+            if draws.is_empty() {
+                // Nobody will fill a slot.
+                let _ = assembly.sender.send(Ok(None));
+            }
             // One task an image, first in first out, rather than one a batch: with batches of one image every thread
             // still has work, and no thread waits for another inside a task.
             for (slot, &draw) in draws.iter().enumerate() {
@@ -231,14 +246,16 @@ impl Batches {
         }
     }
 
-    /// The images of a batch.
+    /// The images of a batch that this rank loads.
     fn draws(&self, position: usize) -> Vec<Draw> {
         if let Some(sampler) = &self.sampler {
-            return sampler.batch(self.epoch, position);
+            let draws = sampler.batch(self.epoch, position);
+            return draws[self.share.of(draws.len())].to_vec();
         }
         let size = self.work.settings.batch_size;
         let start = position * size;
-        self.order[start..(start + size).min(self.order.len())].iter().copied().map(Draw::of).collect()
+        let batch = &self.order[start..(start + size).min(self.order.len())];
+        batch[self.share.of(batch.len())].iter().copied().map(Draw::of).collect()
     }
 
     fn finish(&mut self) {
@@ -484,6 +501,30 @@ mod tests {
         let mut sorted = indices(&one.0);
         sorted.sort_unstable();
         assert_eq!(sorted, (0..22).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn the_shares_of_all_ranks_are_the_batch() {
+        let settings = LoaderSettings { batch_size: 5, shuffle: true, threads: 2, ..Default::default() };
+        let (whole, _) = loader(Fake::new(22), settings.clone());
+        for size in [2, 3] {
+            let ranks: Vec<Loader> = (0..size)
+                .map(|rank| loader(Fake::new(22), settings.clone()).0.with_share(Share { rank, size }))
+                .collect();
+            assert!(ranks.iter().all(|rank| rank.planned_images(1, 3, 5) == whole.planned_images(1, 3, 5)));
+            let mut parts: Vec<_> = ranks.iter().map(|rank| epoch(rank, 1, 0).into_iter()).collect();
+            for batch in epoch(&whole, 1, 0) {
+                // The last batch has two images: of three ranks, one has none of it.
+                let joined: Vec<Plain> = if batch.5.len() < size {
+                    parts.iter_mut().flat_map(|part| part.next()).collect()
+                } else {
+                    parts.iter_mut().map(|part| part.next().expect("a share")).collect()
+                };
+                assert!(joined.iter().all(|part| part.0 == batch.0));
+                assert_eq!(joined.iter().flat_map(|part| part.5.clone()).collect::<Vec<_>>(), batch.5);
+                assert_eq!(joined.iter().flat_map(|part| part.1.clone()).collect::<Vec<_>>(), batch.1);
+            }
+        }
     }
 
     #[test]

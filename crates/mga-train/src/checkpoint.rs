@@ -223,7 +223,7 @@ mod tests {
     use mga_testing::awkward;
 
     use super::*;
-    use crate::interrupt::Interrupt;
+    use crate::runners::evaluation::EvaluationContext;
     use crate::runners::learner::Outcome;
     use crate::runners::loss_parts::LossPart;
 
@@ -239,7 +239,7 @@ mod tests {
             anyhow::bail!("is not trained")
         }
 
-        fn evaluate(&self, _: &Loader, _: &Interrupt, _: &mut dyn FnMut(usize)) -> anyhow::Result<Box<dyn Outcome>> {
+        fn evaluate(&self, _: &Loader, _: &mut EvaluationContext<'_>) -> anyhow::Result<Box<dyn Outcome>> {
             anyhow::bail!("is not evaluated")
         }
     }

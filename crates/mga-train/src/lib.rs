@@ -52,10 +52,11 @@ pub mod weights_config;
 pub mod weights_file;
 pub mod weights_folder;
 pub mod weights_source;
+pub mod world;
 
 pub use components::{builtin, components};
 pub use run::Run;
 pub use runners::check::check;
 pub use runners::evaluate::{EvaluatedSplit, Weights, evaluate};
-pub use runners::train::{Trained, train};
+pub use runners::train::{Trained, train, train_in};
 pub use tasks::{TaskComponents, Tasks};

@@ -7,7 +7,8 @@ use mga_experiment::{Components, Loaded, Overrides};
 use crate::interrupt::Interrupt;
 use crate::progress::{Listener, Silent};
 use crate::run_folder::RunFolder;
-use crate::{EvaluatedSplit, Trained, Weights, check, evaluate, train};
+use crate::world::{Alone, World};
+use crate::{EvaluatedSplit, Trained, Weights, check, evaluate, train_in};
 
 /// Runs experiments with some components. Nobody listens and nothing interrupts, unless it is said.
 ///
@@ -33,13 +34,14 @@ pub struct Run<'a> {
     components: &'a Components,
     listener: &'a dyn Listener,
     interrupt: Interrupt,
+    world: &'a dyn World,
 }
 
 impl<'a> Run<'a> {
     /// With these components.
     #[must_use]
     pub fn new(components: &'a Components) -> Self {
-        Self { components, listener: &Silent, interrupt: Interrupt::default() }
+        Self { components, listener: &Silent, interrupt: Interrupt::default(), world: &Alone }
     }
 
     /// The same, heard by `listener`.
@@ -52,6 +54,13 @@ impl<'a> Run<'a> {
     #[must_use]
     pub fn with_interrupt(self, interrupt: &Interrupt) -> Self {
         Self { interrupt: interrupt.clone(), ..self }
+    }
+
+    /// The same, training together with the other ranks of `world`: each makes the same calls, in a process or thread of its
+    /// own.
+    #[must_use]
+    pub fn with_world(self, world: &'a dyn World) -> Self {
+        Self { world, ..self }
     }
 
     /// Loads an experiment that is given as text in TOML. Environment variables do not change it.
@@ -78,13 +87,13 @@ impl<'a> Run<'a> {
         check(experiment, self.components, self.listener, &self.interrupt)
     }
 
-    /// [`train`] into `folder`, in which no run may lie yet.
+    /// [`train`](crate::train) into `folder`, in which no run may lie yet.
     ///
     /// # Errors
     /// A wrong experiment, data or weights; a loss that is not finite; an interruption.
     pub fn train(&self, experiment: &mut Loaded, folder: impl AsRef<Path>) -> anyhow::Result<Trained> {
         let folder = RunFolder::at(folder.as_ref());
-        train(experiment, self.components, &folder, false, self.listener, &self.interrupt)
+        train_in(self.world, experiment, self.components, &folder, false, self.listener, &self.interrupt)
     }
 
     /// Goes on with the run in `folder`, by the experiment that lies in it, to the same bits as if it had never stopped.
@@ -95,7 +104,7 @@ impl<'a> Run<'a> {
         let folder = RunFolder::at(folder.as_ref());
         let overrides = Overrides { weights_read: folder.last().is_file(), ..Overrides::default() };
         let mut experiment = mga_experiment::load(&folder.experiment(), &overrides, self.components)?;
-        train(&mut experiment, self.components, &folder, true, self.listener, &self.interrupt)
+        train_in(self.world, &mut experiment, self.components, &folder, true, self.listener, &self.interrupt)
     }
 
     /// [`evaluate`]: the images of `split`, which is `train`, `validation` or `test`.

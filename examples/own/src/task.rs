@@ -15,10 +15,10 @@ use mga_models::MgaModel;
 use mga_models::weights::LoadReport;
 use mga_train::assemble;
 use mga_train::data_set::OpenData;
-use mga_train::interrupt::{Interrupt, Interrupted};
 use mga_train::looked::Looked;
 use mga_train::methods::labels;
 use mga_train::network_input::network_input;
+use mga_train::runners::evaluation::EvaluationContext;
 use mga_train::runners::learner::{JobState, Learner, Outcome};
 use mga_train::runners::loss_parts::LossPart;
 use mga_train::runners::step::StepContext;
@@ -163,23 +163,16 @@ impl Learner for Means<'_> {
         self.means.borrow_mut().load(&state.tensors)
     }
 
-    fn evaluate(
-        &self,
-        loader: &Loader,
-        interrupt: &Interrupt,
-        seen: &mut dyn FnMut(usize),
-    ) -> anyhow::Result<Box<dyn Outcome>> {
+    fn evaluate(&self, loader: &Loader, context: &mut EvaluationContext<'_>) -> anyhow::Result<Box<dyn Outcome>> {
         let means = self.means.borrow();
         anyhow::ensure!(!means.is_empty(), "no class has a mean yet: only a run that has begun can be evaluated");
         let mut scoring = Scoring::new(self.data.dataset.classes(), &self.components.kinds);
         for batch in loader.epoch(0, 0) {
-            if interrupt.is_raised() {
-                return Err(Interrupted("interrupted while evaluating; nothing is lost".to_owned()).into());
-            }
+            context.go_on()?;
             let batch = batch?;
             let scores = self.scores(&means, self.features(&batch)?.iter())?;
             scoring.add(&batch, &scores, None)?;
-            seen(batch.len());
+            context.seen(batch.len());
         }
         Ok(scoring.outcome(&self.loaded.experiment.eval.metric))
     }

@@ -5,6 +5,7 @@ use candle_core::{D, Device, Tensor};
 use super::targets::{Distribution, Targets};
 use crate::error::{Error, Result};
 use crate::ops::precision::widened;
+use crate::recorder::Operator;
 use crate::tape::{Gradient, Tape, Value};
 
 /// The least probability that a class is missed by, so that a power of it stays finite.
@@ -44,8 +45,9 @@ pub fn focal_loss(
     let missed = p.affine(-1.0, 1.0)?.maximum(LEAST)?;
     let modulation = missed.powf(gamma)?;
     let loss = ((&modulation * &log)?.mul(&target)?.sum_all()? * (-1.0 / count))?;
+    let attributes = || vec![("gamma", gamma.into()), ("class_weights", weights.unwrap_or_default().to_vec().into())];
     let (slot, dtype) = (logits.slot(), logits.tensor().dtype());
-    Ok(tape.record(&[&logits], loss, move |dy, gradients| {
+    Ok(tape.record(Operator::with("focal_loss", &attributes), &[&logits], loss, move |dy, gradients| {
         // By log p of each class: target (gamma (1 - p)^(gamma - 1) p log p - (1 - p)^gamma).
         let slope = ((((&modulation / &missed)? * &p)? * &log)? * gamma)?;
         let by_log = ((slope - &modulation)? * &target)?;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use mga_experiment::{Components, Loaded};
 
+use super::evaluation::EvaluationContext;
 use super::learner::Outcome;
 use crate::TaskComponents;
 use crate::assemble;
@@ -87,7 +88,7 @@ pub fn evaluate(
     };
     anyhow::ensure!(!indices.is_empty(), "the data set has no {split} images");
     let loader = loaders::of_source(loaded, data.source(false), indices.clone(), false)?;
-    let outcome = job.evaluate(&loader, interrupt, &mut |_| ())?;
+    let outcome = job.evaluate(&loader, &mut EvaluationContext::new(interrupt, &mut |_| ()))?;
     outcome.notes(split).iter().for_each(|line| note(&format!("note: {line}")));
     if outcome.unlabelled() > 0 {
         note(&format!(

@@ -5,6 +5,7 @@ use std::path::Path;
 use mga_experiment::{Loaded, Metrics, SelectOn};
 use serde_json::json;
 
+use super::evaluation::EvaluationContext;
 use super::learner::Outcome;
 use crate::checkpoint::{self, Progress};
 use crate::identity::Identity;
@@ -13,8 +14,18 @@ use crate::loaders;
 use crate::progress::Listener;
 use crate::run_folder::RunFolder;
 use crate::tasks::{Job, TaskData, described};
+use crate::world::World;
 
-/// Evaluates test on the last and on the selected checkpoint, writes everything, and gives what came of it in words.
+/// Whoever follows a run, and those it shares its work with.
+#[derive(Clone, Copy)]
+pub(super) struct Around<'a> {
+    pub(super) voice: &'a dyn Listener,
+    pub(super) interrupt: &'a Interrupt,
+    pub(super) world: &'a dyn World,
+}
+
+/// Evaluates test on the last and on the selected checkpoint, writes everything, and gives what came of it in words. Ranks
+/// other than 0 take part in the evaluation alone.
 ///
 /// # Errors
 /// Images that cannot be read; a folder that cannot be written to; a signal.
@@ -24,9 +35,9 @@ pub(super) fn finish(
     data: &dyn TaskData,
     folder: &RunFolder,
     progress: &Progress,
-    voice: &dyn Listener,
-    interrupt: &Interrupt,
+    around: &Around<'_>,
 ) -> anyhow::Result<String> {
+    let Around { voice, interrupt, world } = *around;
     let (experiment, splits) = (&loaded.experiment, data.splits());
     let mut skipped = progress.skipped.clone();
     let (split, indices) =
@@ -39,16 +50,20 @@ pub(super) fn finish(
             return Ok(None);
         }
         let loader = loaders::of_source(loaded, data.source(false), indices.clone(), false)?;
-        let result = job.evaluate(&loader, interrupt, &mut |_| ())?;
+        let mut seen = |_| ();
+        let result = job.evaluate(&loader, &mut EvaluationContext::new(interrupt, &mut seen).with_world(world))?;
         skipped.extend(loader.skipped());
         Ok(Some(result))
     };
     let last = result_of(&folder.last())?;
-    if experiment.eval.select_on == SelectOn::Last && evaluates_others(job)? {
+    if world.rank() == 0 && experiment.eval.select_on == SelectOn::Last && evaluates_others(job)? {
         // The last checkpoint goes on with training; other programs take the weights that were evaluated.
         job.as_evaluated(&mut || checkpoint::save_job(&folder.best(), job, None, progress))?;
     }
     let selected = if has_best && last.is_some() { result_of(&folder.best())? } else { None };
+    if world.rank() > 0 {
+        return Ok(String::new());
+    }
     let reported = selected.as_ref().or(last.as_ref());
     if let Some(result) = reported {
         result.notes(split).iter().for_each(|note| voice.say(&format!("warning: {note}")));

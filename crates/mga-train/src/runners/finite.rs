@@ -2,6 +2,8 @@
 
 use candle_core::{DType, Device, Tensor};
 
+use crate::world::{World, sums};
+
 /// A loss or gradient that is NaN or infinite.
 #[derive(Debug, thiserror::Error)]
 #[error("the {what} is {value}")]
@@ -22,10 +24,11 @@ pub enum Reading {
 }
 
 impl Reading {
-    /// Returns how numbers on `device` are read.
+    /// Returns how numbers on `device` are read. Several ranks read together, at the same steps, so that all of them end
+    /// with what one of them finds.
     #[must_use]
-    pub fn on(device: &Device) -> Self {
-        if device.is_cpu() { Self::AtOnce } else { Self::Late }
+    pub fn on(device: &Device, world: &dyn World) -> Self {
+        if device.is_cpu() && world.size() == 1 { Self::AtOnce } else { Self::Late }
     }
 }
 
@@ -78,17 +81,17 @@ impl Guard {
 pub(super) struct Unread(Vec<(&'static str, Tensor)>);
 
 impl Unread {
-    /// Reads them, in the order in which they were checked.
+    /// Reads them, in the order in which they were checked, added up over all ranks.
     ///
     /// # Errors
-    /// The first that is not finite ([`NotFinite`]).
-    pub(super) fn read(&self) -> anyhow::Result<()> {
+    /// The first that is not finite ([`NotFinite`]) on any rank; a rank that ended.
+    pub(super) fn read(&self, world: &dyn World) -> anyhow::Result<()> {
         if self.0.is_empty() {
             return Ok(());
         }
         // Joined where they lie: the host waits once.
         let values: Vec<&Tensor> = self.0.iter().map(|(_, value)| value).collect();
-        let values = Tensor::stack(&values, 0)?.to_vec1::<f64>()?;
+        let values = sums(world, Tensor::stack(&values, 0)?.to_vec1::<f64>()?)?;
         self.0.iter().zip(values).try_for_each(|((what, _), value)| finite(what, value))
     }
 }
@@ -100,6 +103,7 @@ fn finite(what: &'static str, value: f64) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::world::Alone;
 
     #[test]
     fn the_flag_stays_down_and_the_first_is_named() {
@@ -112,8 +116,8 @@ mod tests {
             flags.push(guard.sound().unwrap().to_vec0::<u8>().unwrap());
         }
         assert_eq!(flags, [1, 0, 0, 0]);
-        assert_eq!(guard.take_unread().read().unwrap_err().to_string(), "the gradient is inf");
-        assert!(guard.take_unread().read().is_ok());
+        assert_eq!(guard.take_unread().read(&Alone).unwrap_err().to_string(), "the gradient is inf");
+        assert!(guard.take_unread().read(&Alone).is_ok());
         let mut at_once = Guard::new(Reading::AtOnce);
         at_once.check("loss", &scalar(3.0)).unwrap();
         assert_eq!(at_once.check("loss", &scalar(f32::NAN)).unwrap_err().to_string(), "the loss is NaN");

@@ -5,6 +5,7 @@ use mga_data::Batch;
 use super::finite::{Reading, Unread};
 use super::step::StepWork;
 use crate::checkpoint::Progress;
+use crate::world::World;
 
 /// Micro-batches that may wait for the host. Reading makes a GPU idle until the next one is handed to it, so not each is
 /// waited for; and each keeps its images, which are looked at where its loss turns out to be no number.
@@ -60,16 +61,17 @@ impl Launched {
     /// Reads all that waits, and returns the optimiser steps that ended with it.
     ///
     /// # Errors
-    /// The first number that is not finite, in the words of `name`, which is given its step and its micro-batch.
+    /// A rank that ended; the first number that is not finite, in the words of `name`, which is given its step and its micro-batch.
     pub(super) fn read(
         &mut self,
+        world: &dyn World,
         name: impl Fn(anyhow::Error, u64, &Batch) -> anyhow::Error,
     ) -> anyhow::Result<Vec<Ended>> {
         let mut ended = vec![];
         for Waiting { step, batch, unread, ended: end } in self.waiting.drain(..) {
-            unread.read().map_err(|error| name(error, step, &batch))?;
+            unread.read(world).map_err(|error| name(error, step, &batch))?;
             if let Some((work, at)) = end {
-                ended.push(Ended { loss: work.loss()?, work, at });
+                ended.push(Ended { loss: work.whole_loss(world)?, work, at });
             }
         }
         Ok(ended)

@@ -6,9 +6,9 @@ use mga_core::parameter::ParameterStore;
 use mga_core::tape::{Tape, Value};
 use mga_data::{Batch, Loader};
 
+use super::evaluation::EvaluationContext;
 use super::loss_parts::LossPart;
 use super::step::StepContext;
-use crate::interrupt::Interrupt;
 use crate::run_folder::RunFolder;
 
 /// A model with its loss and its evaluation.
@@ -68,16 +68,12 @@ pub trait Learner {
         work()
     }
 
-    /// Evaluates everything the loader gives; `seen` is called after every batch.
+    /// Evaluates everything the loader gives. The context is asked before every batch whether to go on, and told of every
+    /// batch.
     ///
     /// # Errors
     /// An interruption; images that cannot be evaluated.
-    fn evaluate(
-        &self,
-        loader: &Loader,
-        interrupt: &Interrupt,
-        seen: &mut dyn FnMut(usize),
-    ) -> anyhow::Result<Box<dyn Outcome>>;
+    fn evaluate(&self, loader: &Loader, context: &mut EvaluationContext<'_>) -> anyhow::Result<Box<dyn Outcome>>;
 }
 
 /// Parameters beside the model's, with an optimiser of their own: the heads of a method, say.

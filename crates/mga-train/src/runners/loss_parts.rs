@@ -3,6 +3,8 @@
 use candle_core::DType;
 use mga_core::tape::Value;
 
+use crate::world::{World, sums};
+
 /// A named part of a loss.
 #[derive(Debug, Clone)]
 pub struct LossPart {
@@ -36,23 +38,26 @@ impl StepParts {
         }
     }
 
-    /// Name and mean; `None` where there was nothing to take the mean of.
+    /// Name and mean over the images of all ranks; `None` where there was nothing to take the mean of.
     ///
     /// # Errors
-    /// A value that cannot be read off its device.
-    pub(super) fn means(&self) -> anyhow::Result<Vec<(&'static str, Option<f64>)>> {
-        let mean = |(name, values, count): &StepPart| {
+    /// A value that cannot be read off its device; a rank that ended, or has other parts.
+    pub(super) fn means(&self, world: &dyn World) -> anyhow::Result<Vec<(&'static str, Option<f64>)>> {
+        let mut numbers = vec![];
+        for (_, values, count) in &self.0 {
             let mut sum = 0.0;
             for (at, (value, weight)) in values.iter().enumerate() {
                 let value = value.as_ref().map(number).transpose()?.unwrap_or(0.0) * weight;
                 sum = if at == 0 { value } else { sum + value };
             }
-            Ok(match count {
-                None => (*name, Some(sum)),
-                Some(count) => (*name, (*count > 0.0).then(|| sum / count)),
-            })
+            numbers.extend([sum, count.unwrap_or(0.0)]);
+        }
+        let numbers = sums(world, numbers)?;
+        let mean = |((name, _, count), numbers): (&StepPart, &[f64])| match (count, numbers) {
+            (Some(_), &[sum, count]) => (*name, (count > 0.0).then(|| sum / count)),
+            (_, numbers) => (*name, numbers.first().copied()),
         };
-        self.0.iter().map(mean).collect()
+        Ok(self.0.iter().zip(numbers.chunks_exact(2)).map(mean).collect())
     }
 }
 
@@ -77,6 +82,6 @@ mod tests {
         let mut parts = StepParts::default();
         parts.add(vec![part("a", Some(2.0), None), part("b", Some(1.0), Some(1.0)), part("c", None, Some(0.0))], 0.25);
         parts.add(vec![part("a", Some(4.0), None), part("b", Some(3.0), Some(3.0)), part("c", None, Some(0.0))], 0.75);
-        assert_eq!(parts.means().unwrap(), [("a", Some(3.5)), ("b", Some(2.5)), ("c", None)]);
+        assert_eq!(parts.means(&crate::world::Alone).unwrap(), [("a", Some(3.5)), ("b", Some(2.5)), ("c", None)]);
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod evaluate;
+pub mod evaluation;
 mod finish;
 pub mod finite;
 mod launched;

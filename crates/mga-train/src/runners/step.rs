@@ -1,15 +1,20 @@
 //! What a job has at hand while it works on a batch: tapes, the way back, and updates of its parameters.
 
+use std::collections::HashMap;
+
 use candle_core::Tensor;
 use mga_core::optim::{Optimiser, accumulate, clip_norm};
-use mga_core::parameter::{ParameterId, ParameterStore};
+use mga_core::parameter::{Parameter, ParameterId, ParameterStore};
 use mga_core::tape::{Tape, Value};
 
 use super::finite::Guard;
 use super::loss_parts::{LossPart, StepParts, number};
+use crate::world::{Reduction, World, sums};
 
 /// How far apart the keys of the tapes of one micro-batch lie: no run has as many micro-batches.
 const NEXT_TAPE: u64 = 1 << 48;
+/// How far apart those of two ranks lie: no micro-batch takes as many tapes.
+const NEXT_RANK: u64 = 1 << 56;
 
 /// A store with the optimiser that moves its parameters.
 pub(crate) type Moved<'a> = (&'a ParameterStore, Box<dyn Optimiser>);
@@ -23,6 +28,9 @@ pub(super) trait Update {
         factor: f64,
         applies: Option<&Tensor>,
     ) -> anyhow::Result<()>;
+
+    /// Those that are trained, in an order that is the same on every rank.
+    fn trained(&self) -> Vec<Parameter>;
 }
 
 impl Update for Vec<Moved<'_>> {
@@ -40,6 +48,32 @@ impl Update for Vec<Moved<'_>> {
         anyhow::ensure!(gradients.is_empty(), "a gradient of parameters that no optimiser moves");
         Ok(())
     }
+
+    fn trained(&self) -> Vec<Parameter> {
+        let entries = self.iter().flat_map(|(store, _)| store.entries());
+        entries.filter(|entry| entry.is_trained()).cloned().collect()
+    }
+}
+
+/// The sums over all ranks. A rank whose images give no gradient to a parameter adds nothing to those of the others; where
+/// no rank has one, there is none.
+fn reduced(
+    world: &dyn World,
+    trained: &[Parameter],
+    gradients: Vec<(ParameterId, Tensor)>,
+) -> anyhow::Result<Vec<(ParameterId, Tensor)>> {
+    let mut own: HashMap<ParameterId, Tensor> = gradients.into_iter().collect();
+    let here = trained.iter().map(|parameter| f64::from(u8::from(own.contains_key(&parameter.id())))).collect();
+    let ranks = sums(world, here)?;
+    let there: Vec<&Parameter> = trained.iter().zip(ranks).filter(|(_, n)| *n > 0.0).map(|(p, _)| p).collect();
+    let tensor = |parameter: &&Parameter| match own.remove(&parameter.id()) {
+        Some(gradient) => Ok(gradient),
+        None => parameter.tensor().zeros_like(),
+    };
+    let tensors = there.iter().map(tensor).collect::<candle_core::Result<Vec<_>>>()?;
+    anyhow::ensure!(own.is_empty(), "a gradient of parameters that no optimiser moves");
+    let sums = world.reduce(tensors, Reduction::Sum)?;
+    Ok(there.into_iter().map(Parameter::id).zip(sums).collect())
 }
 
 /// Work on one micro-batch.
@@ -55,6 +89,7 @@ pub struct StepContext<'a> {
     pub(super) work: &'a mut StepWork,
     pub(super) guard: &'a mut Guard,
     pub(super) tapes: u64,
+    pub(super) world: &'a dyn World,
 }
 
 /// What has come of an optimiser step so far, over its micro-batches.
@@ -67,20 +102,24 @@ pub(super) struct StepWork {
 }
 
 impl StepWork {
-    /// Reads the loss of the step's images.
+    /// Reads the loss of the step's images, of all ranks.
     ///
     /// # Errors
-    /// A value that cannot be read off its device.
-    pub(super) fn loss(&self) -> anyhow::Result<f64> {
+    /// A value that cannot be read off its device; a rank that ended.
+    pub(super) fn whole_loss(&self, world: &dyn World) -> anyhow::Result<f64> {
+        Ok(sums(world, vec![self.loss()?])?.into_iter().sum())
+    }
+
+    fn loss(&self) -> anyhow::Result<f64> {
         self.losses.iter().try_fold(0.0, |sum, (loss, share)| Ok(sum + number(loss)? * share))
     }
 }
 
 impl StepContext<'_> {
     /// Returns a tape for training with a random key of its own: what is drawn on it depends on the experiment's seed, the
-    /// micro-batch, and how many tapes were asked for before in it.
+    /// micro-batch, how many tapes were asked for before in it, and the rank.
     pub fn tape(&mut self) -> Tape {
-        let key = self.micro_step + self.tapes * NEXT_TAPE;
+        let key = self.micro_step + self.tapes * NEXT_TAPE + self.world.rank() as u64 * NEXT_RANK;
         self.tapes += 1;
         Tape::train(self.seed, key).with_recompute(self.recompute)
     }
@@ -119,7 +158,8 @@ impl StepContext<'_> {
         Ok(())
     }
 
-    /// Returns the gradients that wait for the update, to be looked at or changed.
+    /// Returns the gradients that wait for the update, to be looked at or changed. Where several ranks train together they
+    /// are this rank's part of the sum.
     pub fn gradients(&mut self) -> &mut Vec<(ParameterId, Tensor)> {
         self.work.sum.get_or_insert_default()
     }
@@ -135,12 +175,17 @@ impl StepContext<'_> {
         Ok(self.ends)
     }
 
-    /// Clips the waiting gradients, all together, and moves the parameters of every store along them.
+    /// Adds up the waiting gradients of all ranks, clips them, all together, and moves the parameters of every store along
+    /// them.
     ///
     /// # Errors
+    /// A rank that ended.
     /// A gradient on the CPU that is not finite ([`super::finite::NotFinite`]); parameters that no optimiser was built with.
     pub fn update(&mut self) -> anyhow::Result<()> {
         let mut gradients = self.work.sum.take().unwrap_or_default();
+        if self.world.size() > 1 {
+            gradients = reduced(self.world, &self.stores.trained(), gradients)?;
+        }
         let norm = clip_norm(&mut gradients, self.clip_norm)?;
         self.guard.check("gradient", &norm)?;
         self.stores.update(gradients, self.factor, self.guard.sound())

@@ -10,7 +10,9 @@ use crate::interrupt::Interrupt;
 use crate::loaders;
 use crate::tasks::Purpose;
 use crate::torn_groups::TornGroups;
+use crate::world::Alone;
 
+use super::evaluation::EvaluationContext;
 use super::finite::{Guard, Reading};
 use super::step::{Moved, StepContext, StepWork};
 
@@ -46,7 +48,7 @@ pub fn time(loaded: &Loaded, components: &Components, limit: Duration) -> anyhow
     let opened = begun.elapsed().as_secs_f64();
 
     learner.epoch_begins(0);
-    let mut guard = Guard::new(Reading::on(&device));
+    let mut guard = Guard::new(Reading::on(&device, &Alone));
     let (mut started, mut steps) = (Instant::now(), 0);
     for (number, batch) in train.epoch(0, 0).enumerate() {
         // The rate is of no interest, only the work.
@@ -62,10 +64,11 @@ pub fn time(loaded: &Loaded, components: &Components, limit: Duration) -> anyhow
             work: &mut StepWork::default(),
             guard: &mut guard,
             tapes: 0,
+            world: &Alone,
         };
         learner.step(&batch?, &mut context)?;
         // Otherwise the time of a GPU would be that of handing it its work.
-        guard.take_unread().read()?;
+        guard.take_unread().read(&Alone)?;
         if number + 1 == WARM_UP {
             started = Instant::now();
             continue;
@@ -83,7 +86,7 @@ pub fn time(loaded: &Loaded, components: &Components, limit: Duration) -> anyhow
     let some = some.get(..some.len().min(EVALUATED * experiment.data.eval.batch_size)).unwrap_or_default();
     let started = Instant::now();
     if !some.is_empty() {
-        learner.evaluate(&loader(some, false)?, &Interrupt::default(), &mut |_| ())?;
+        learner.evaluate(&loader(some, false)?, &mut EvaluationContext::new(&Interrupt::default(), &mut |_| ()))?;
     }
     let image = started.elapsed().as_secs_f64() / some.len().max(1) as f64;
 

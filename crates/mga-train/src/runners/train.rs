@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use mga_data::Share;
 use mga_experiment::{Components, Loaded, Metrics, SelectOn, experiment_schema};
 
-use super::finish::finish;
+use super::finish::{Around, finish};
 use super::finite::Reading;
 use super::training::{self, Training};
 use crate::TaskComponents;
@@ -17,11 +18,12 @@ use crate::interrupt::{Interrupt, Interrupted};
 use crate::loaders;
 use crate::looked::Looked;
 use crate::mask_files::LOOKED_AT;
-use crate::progress::Listener;
+use crate::progress::{Listener, Silent};
 use crate::run_folder::RunFolder;
 use crate::tasks::{Job, Purpose, TaskData};
 use crate::torn_groups::TornGroups;
 use crate::trackers::Tracking;
+use crate::world::{Alone, World};
 
 /// A run that was trained to its end.
 #[derive(Debug, Clone)]
@@ -45,8 +47,40 @@ pub fn train(
     voice: &dyn Listener,
     interrupt: &Interrupt,
 ) -> anyhow::Result<Trained> {
+    train_in(&Alone, loaded, components, folder, resume, voice, interrupt)
+}
+
+/// Trains as [`train`] does, together with the other ranks of `world`, which call it with the same experiment and folder.
+/// Rank 0 alone writes, and says what there is to say.
+///
+/// # Errors
+/// As of [`train`]; a rank that ended. The other ranks end too.
+pub fn train_in(
+    world: &dyn World,
+    loaded: &mut Loaded,
+    components: &Components,
+    folder: &RunFolder,
+    resume: bool,
+    voice: &dyn Listener,
+    interrupt: &Interrupt,
+) -> anyhow::Result<Trained> {
+    let voice = if world.rank() == 0 { voice } else { &Silent };
+    let trained = of_rank(world, loaded, components, folder, resume, voice, interrupt);
+    trained.inspect_err(|error| world.abort(&format!("rank {} ended: {error:#}", world.rank())))
+}
+
+fn of_rank(
+    world: &dyn World,
+    loaded: &mut Loaded,
+    components: &Components,
+    folder: &RunFolder,
+    resume: bool,
+    voice: &dyn Listener,
+    interrupt: &Interrupt,
+) -> anyhow::Result<Trained> {
+    let writes = world.rank() == 0;
     // Held until the run ends: two processes would write over each other.
-    let mut lock = if resume { Some(folder.lock()?) } else { None };
+    let mut lock = if resume && writes { Some(folder.lock()?) } else { None };
     assemble::settle_mask_weights(loaded, components)?;
     let device = assemble::device(loaded)?;
     let task = components.task_of(&loaded.experiment)?;
@@ -75,12 +109,17 @@ pub fn train(
         job.rehearse()?;
         training::stores(experiment, &loaded.kinds, job.as_ref())?;
     }
-    let tracking = Tracking::of(loaded, components, voice)?;
+    let tracking = if writes { Tracking::of(loaded, components, voice)? } else { Tracking::none(voice) };
     let to_train = loaders::to_train(loaded, job.as_ref(), data.as_ref())?;
+    let to_train = to_train.with_share(Share { rank: world.rank(), size: world.size() });
     data.verify(loaded, &contents, voice, interrupt)?;
     // A run that began has been looked at. After all that cannot be read was told at once.
     let looked = if resume { Looked::default() } else { data.look(loaded, LOOKED_AT)? };
-    if resume {
+    // Before anything is written, every rank has found what it needs.
+    world.barrier()?;
+    if !writes {
+        // Rank 0 writes.
+    } else if resume {
         resumed.write(folder, voice)?;
     } else {
         let files = data.files()?;
@@ -93,7 +132,9 @@ pub fn train(
         // The experiment last: where it is, the run can be resumed and lacks nothing.
         folder.write("experiment.toml", &resolved)?;
     }
-    folder.remove_temporary()?;
+    if writes {
+        folder.remove_temporary()?;
+    }
     data.notes().iter().chain(&looked.notes).for_each(|warning| say(&format!("warning: {warning}")));
     let splits = data.splits();
     say(&format!(
@@ -108,7 +149,10 @@ pub fn train(
         assemble::device_name(&device),
         folder.path().display()
     ));
-    job.begin(folder, interrupt)?.iter().for_each(|line| say(line));
+    if writes {
+        job.begin(folder, interrupt)?.iter().for_each(|line| say(line));
+    }
+    world.barrier()?;
     let loader = |indices: &[usize], train| loaders::of_source(loaded, data.source(train), indices.to_vec(), train);
     let select = match experiment.eval.select_on {
         SelectOn::Test => Some(("test", loader(&splits.test, false)?)),
@@ -128,11 +172,13 @@ pub fn train(
         voice,
         tracking: &tracking,
         identity: identity::begun_as(folder, experiment, &schema)?,
-        reading: Reading::on(&device),
+        reading: Reading::on(&device, world),
+        world,
     };
+    let around = &Around { voice, interrupt, world };
     let outcome = training
         .run(resume)
-        .and_then(|progress| closed(loaded, job.as_ref(), data.as_ref(), folder, &progress, (voice, interrupt)));
+        .and_then(|progress| closed(loaded, job.as_ref(), data.as_ref(), folder, &progress, around));
     tracking.ends(&outcome);
     drop(lock);
     Ok(Trained { folder: folder.clone(), text: outcome? })
@@ -145,10 +191,10 @@ fn closed(
     data: &dyn TaskData,
     folder: &RunFolder,
     progress: &Progress,
-    (voice, interrupt): (&dyn Listener, &Interrupt),
+    around: &Around<'_>,
 ) -> anyhow::Result<String> {
-    data.masks().warnings().iter().for_each(|warning| voice.say(&format!("warning: {warning}")));
-    finish(loaded, job, data, folder, progress, voice, interrupt).map_err(|error| {
+    data.masks().warnings().iter().for_each(|warning| around.voice.say(&format!("warning: {warning}")));
+    finish(loaded, job, data, folder, progress, around).map_err(|error| {
         if !error.is::<Interrupted>() {
             return error;
         }

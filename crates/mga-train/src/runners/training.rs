@@ -6,10 +6,13 @@ use std::time::Instant;
 
 use anyhow::Context;
 use mga_core::optim::Position;
+use mga_core::parameter::Kind;
+use mga_data::loader::OnError;
 use mga_data::{Batch, Loader, MaskSource};
 use mga_experiment::{Experiment, SelectOn};
 use mga_registry::Registry;
 
+use super::evaluation::EvaluationContext;
 use super::finite::{Guard, NotFinite, Reading};
 use super::launched::Launched;
 use super::learner::Learner;
@@ -21,6 +24,7 @@ use crate::metrics_log::MetricsLog;
 use crate::progress::{EpochEnd, Listener, ProgressReport};
 use crate::run_folder::RunFolder;
 use crate::trackers::{TrackedRun, Tracking};
+use crate::world::{Reduction, World, any};
 
 /// Everything a training run works with.
 pub struct Training<'a> {
@@ -50,6 +54,8 @@ pub struct Training<'a> {
     pub identity: String,
     /// When losses and gradient norms are read.
     pub reading: Reading,
+    /// Those it is trained with: `train` loads this rank's share of every batch.
+    pub world: &'a dyn World,
 }
 
 /// The stores of a job, the model's first, with their optimisers.
@@ -96,8 +102,12 @@ impl Training<'_> {
             }
         }
         self.masks.recall(&progress.masks);
-        let (mut log, text) = MetricsLog::open(&self.folder.metrics(), progress.metrics_bytes)?;
-        self.tracking.begins(&TrackedRun { experiment: self.experiment, folder: &self.folder, log: &text });
+        let mut log = None;
+        if self.world.rank() == 0 {
+            let (opened, text) = MetricsLog::open(&self.folder.metrics(), progress.metrics_bytes)?;
+            self.tracking.begins(&TrackedRun { experiment: self.experiment, folder: &self.folder, log: &text });
+            log = Some(opened);
+        }
         let steps = self.train.batches_per_epoch().div_ceil(self.experiment.train.accumulate);
         if steps == 0 {
             let images = self.train.indices().len();
@@ -110,10 +120,11 @@ impl Training<'_> {
         while progress.epoch < self.experiment.schedule.epochs && !progress.stopped_early {
             let epoch = progress.epoch;
             let at = |step| schedule.factor(Position { epoch, step, steps_per_epoch: steps });
+            self.every_rank_has_images(epoch)?;
             self.learner.epoch_begins(epoch);
             self.epoch(&mut progress, &mut stores, &at, rate, &mut log)?;
             self.after_epoch(&mut progress, &stores, &mut log)?;
-            if self.interrupt.is_raised() && progress.epoch < self.experiment.schedule.epochs {
+            if progress.epoch < self.experiment.schedule.epochs && any(self.world, self.interrupt.is_raised())? {
                 return Err(self.interrupted(&progress));
             }
         }
@@ -127,7 +138,7 @@ impl Training<'_> {
         stores: &mut Vec<Moved<'_>>,
         factor: &dyn Fn(usize) -> f64,
         rate: f64,
-        log: &mut MetricsLog,
+        log: &mut Option<MetricsLog>,
     ) -> anyhow::Result<()> {
         let (group, batches) = (self.experiment.train.accumulate, self.train.batches_per_epoch());
         let (mut work, mut guard) = (StepWork::default(), Guard::new(self.reading));
@@ -159,12 +170,13 @@ impl Training<'_> {
                 work: &mut work,
                 guard: &mut guard,
                 tapes: 0,
+                world: self.world,
             };
             let epoch = progress.epoch;
             let name = |error, step, batch: &Batch| self.not_finite(error, epoch, step, batch, rate);
             if let Err(error) = self.learner.step(&batch, &mut context) {
                 // What was not finite before comes first: it may be why.
-                launched.read(name)?;
+                launched.read(self.world, name)?;
                 return Err(name(error, progress.step + 1, &batch));
             }
             seen += batch.len();
@@ -175,7 +187,7 @@ impl Training<'_> {
             let every = self.experiment.train.checkpoint_every as u64;
             let next = progress.step + 1;
             let logged = ends && (next.is_multiple_of(self.experiment.train.log_every.max(1) as u64) || !more);
-            let stops = ends && more && self.interrupt.is_raised();
+            let stops = ends && more && any(self.world, self.interrupt.is_raised())?;
             let saved = stops || ends && more && every > 0 && next.is_multiple_of(every);
             if ends {
                 progress.step = next;
@@ -184,7 +196,7 @@ impl Training<'_> {
             if !(logged || saved || launched.is_full()) {
                 continue;
             }
-            let ended = launched.read(name)?;
+            let ended = launched.read(self.world, name)?;
             if ended.is_empty() {
                 continue;
             }
@@ -199,13 +211,18 @@ impl Training<'_> {
                 let mut line = serde_json::json!({
                     "kind": "step", "step": progress.step, "epoch": progress.epoch, "loss": step.loss,
                 });
-                step.work.parts.means()?.into_iter().for_each(|(name, mean)| line[name] = serde_json::json!(mean));
+                step.work
+                    .parts
+                    .means(self.world)?
+                    .into_iter()
+                    .for_each(|(name, mean)| line[name] = serde_json::json!(mean));
                 line["learning_rate"] = serde_json::json!(rate * factor);
                 line["images_per_second"] = serde_json::json!(speed);
-                log.append(&line)?;
+                log.as_mut().map_or(Ok(()), |log| log.append(&line))?;
                 self.tracking.line(&line);
             }
             if saved {
+                self.average_buffers(stores)?;
                 self.save(progress, stores, log)?;
             }
             if stops {
@@ -217,14 +234,22 @@ impl Training<'_> {
     }
 
     /// Evaluates where it is due, keeps the best, and saves.
-    fn after_epoch(&self, progress: &mut Progress, stores: &[Moved<'_>], log: &mut MetricsLog) -> anyhow::Result<()> {
+    fn after_epoch(
+        &self,
+        progress: &mut Progress,
+        stores: &[Moved<'_>],
+        log: &mut Option<MetricsLog>,
+    ) -> anyhow::Result<()> {
+        self.average_buffers(stores)?;
         let (settings, epoch) = (&self.experiment.eval, progress.epoch);
         let last = epoch + 1 == self.experiment.schedule.epochs;
         if let Some((split, loader)) =
             self.select.as_ref().filter(|_| last || (epoch + 1).is_multiple_of(settings.every.max(1)))
         {
             self.report.evaluating(split, loader.indices().len());
-            let result = match self.learner.evaluate(loader, &self.interrupt, &mut |n| self.report.evaluated(n)) {
+            let mut seen = |images| self.report.evaluated(images);
+            let mut context = EvaluationContext::new(&self.interrupt, &mut seen).with_world(self.world);
+            let result = match self.learner.evaluate(loader, &mut context) {
                 Err(error) if error.is::<Interrupted>() => {
                     // The epoch's steps are done: save them, and evaluate again on resumption (`batch` says so).
                     self.save(progress, stores, log)?;
@@ -233,7 +258,7 @@ impl Training<'_> {
                 result => result?,
             };
             let line = result.line(split, Some(epoch));
-            log.append(&line)?;
+            log.as_mut().map_or(Ok(()), |log| log.append(&line))?;
             self.tracking.line(&line);
             result.notes(split).iter().for_each(|note| self.voice.say(&format!("warning: {note}")));
             // NaN is above nothing, and nothing is above it: it would select the first epoch for good.
@@ -257,7 +282,7 @@ impl Training<'_> {
                 best: progress.best,
                 better,
             });
-            if better && settings.select_on != SelectOn::Last {
+            if better && settings.select_on != SelectOn::Last && self.world.rank() == 0 {
                 // What other programs read is what was evaluated.
                 self.learner
                     .as_evaluated(&mut || checkpoint::save_job(&self.folder.best(), self.learner, None, progress))?;
@@ -271,15 +296,56 @@ impl Training<'_> {
         self.save(progress, stores, log)
     }
 
-    fn save(&self, progress: &mut Progress, stores: &[Moved<'_>], log: &mut MetricsLog) -> anyhow::Result<()> {
+    /// Puts running statistics in the mean of those of all ranks, for each has seen its own images: before they are
+    /// evaluated or saved.
+    fn average_buffers(&self, stores: &[Moved<'_>]) -> anyhow::Result<()> {
+        if self.world.size() == 1 {
+            return Ok(());
+        }
+        let buffers = stores.iter().flat_map(|(store, _)| store.entries()).filter(|entry| entry.kind() == Kind::Buffer);
+        let buffers: Vec<_> = buffers.collect();
+        let means = self.world.reduce(buffers.iter().map(|buffer| buffer.tensor()).collect(), Reduction::Mean)?;
+        buffers.into_iter().zip(means).try_for_each(|(buffer, mean)| Ok(buffer.set(mean)?))
+    }
+
+    /// Refuses a world in which a rank would have no image of some batch, and could not keep step.
+    fn every_rank_has_images(&self, epoch: usize) -> anyhow::Result<()> {
+        let ranks = self.world.size();
+        if ranks == 1 {
+            return Ok(());
+        }
+        anyhow::ensure!(
+            self.experiment.data.on_error == OnError::Stop,
+            "data.on_error = \"skip\": {ranks} ranks that train together cannot skip images, for each would skip others; \
+             leave it out"
+        );
+        for batch in 0..self.train.batches_per_epoch() {
+            let images = self.train.planned_images(epoch as u64, batch, batch + 1);
+            anyhow::ensure!(
+                images >= ranks,
+                "batch {batch} of epoch {epoch} has {images} images for {ranks} ranks; expected at least one for each: \
+                 start fewer, or set data.drop_last = true or a larger data.batch_size"
+            );
+        }
+        Ok(())
+    }
+
+    /// Saves a checkpoint; rank 0 writes it, and the others wait until it lies there.
+    fn save(&self, progress: &mut Progress, stores: &[Moved<'_>], log: &mut Option<MetricsLog>) -> anyhow::Result<()> {
         // The log first: a checkpoint never speaks of lines that a power cut could take away.
-        progress.metrics_bytes = log.sync()?;
+        if let Some(log) = log {
+            progress.metrics_bytes = log.sync()?;
+        }
         progress.masks = self.masks.notes();
         progress.skipped.extend(self.train.skipped());
         progress.skipped.extend(self.select.iter().flat_map(|(_, loader)| loader.skipped()));
         progress.skipped.sort();
         progress.skipped.dedup();
-        checkpoint::save_job(&self.folder.last(), self.learner, Some(stores), progress).context("saving a checkpoint")
+        if self.world.rank() == 0 {
+            checkpoint::save_job(&self.folder.last(), self.learner, Some(stores), progress)
+                .context("saving a checkpoint")?;
+        }
+        self.world.barrier()
     }
 
     fn interrupted(&self, progress: &Progress) -> anyhow::Error {

@@ -17,9 +17,11 @@ use super::*;
 use crate::data_set;
 use crate::loaders;
 use crate::progress::Silent;
+use crate::runners::evaluation::EvaluationContext;
 use crate::runners::learner::Outcome;
 use crate::runners::loss_parts::LossPart;
 use crate::tasks::classification::Classifier;
+use crate::world::Alone;
 
 /// A classifier whose evaluations come out as they are set.
 struct Scripted<'a> {
@@ -29,6 +31,7 @@ struct Scripted<'a> {
     evaluated: AtomicUsize,
     /// The signal comes with this one.
     interrupted_at: usize,
+    interrupt: Interrupt,
     /// Losses in training so far.
     losses: AtomicUsize,
     breaks: Breaks,
@@ -70,15 +73,10 @@ impl Learner for Scripted<'_> {
         Ok((loss, parts))
     }
 
-    fn evaluate(
-        &self,
-        _: &Loader,
-        interrupt: &Interrupt,
-        _: &mut dyn FnMut(usize),
-    ) -> anyhow::Result<Box<dyn Outcome>> {
+    fn evaluate(&self, _: &Loader, _: &mut EvaluationContext<'_>) -> anyhow::Result<Box<dyn Outcome>> {
         let at = self.evaluated.fetch_add(1, Ordering::Relaxed);
         if at == self.interrupted_at {
-            interrupt.raise();
+            self.interrupt.raise();
         }
         Ok(Box::new(Score(self.scores[at])))
     }
@@ -140,7 +138,7 @@ fn train(folder: &Path, scores: &[f64], from: usize, interrupted_at: usize) -> a
     if from == 0 {
         folder.create()?;
     }
-    let voice = &Silent;
+    let (voice, interrupt) = (&Silent, Interrupt::default());
     Training {
         experiment,
         kinds: &loaded.kinds,
@@ -149,6 +147,7 @@ fn train(folder: &Path, scores: &[f64], from: usize, interrupted_at: usize) -> a
             scores,
             evaluated: AtomicUsize::new(from),
             interrupted_at,
+            interrupt: interrupt.clone(),
             losses: AtomicUsize::new(0),
             breaks: Breaks::Nothing,
         },
@@ -156,12 +155,13 @@ fn train(folder: &Path, scores: &[f64], from: usize, interrupted_at: usize) -> a
         select: Some(("validation", loaders::evaluation(&loaded, &data, &data.splits.validation)?)),
         masks: Arc::clone(&data.masks),
         folder,
-        interrupt: Interrupt::default(),
+        interrupt,
         report: voice.run(experiment, None),
         voice,
         tracking: &Tracking::none(voice),
         identity: String::new(),
         reading: Reading::AtOnce,
+        world: &Alone,
     }
     .run(from > 0)
 }
@@ -225,6 +225,7 @@ fn broken(folder: &Path, lines: &str, breaks: Breaks, reading: Reading) -> (Opti
         scores: &[0.5],
         evaluated: AtomicUsize::new(0),
         interrupted_at: usize::MAX,
+        interrupt: Interrupt::default(),
         losses: AtomicUsize::new(0),
         breaks,
     };
@@ -242,6 +243,7 @@ fn broken(folder: &Path, lines: &str, breaks: Breaks, reading: Reading) -> (Opti
         tracking: &Tracking::none(&Silent),
         identity: String::new(),
         reading,
+        world: &Alone,
     };
     let error = training.run(false).err().map(|error| format!("{error:#}"));
     let weights = learner.store().entries().iter().filter(|entry| entry.is_trained());

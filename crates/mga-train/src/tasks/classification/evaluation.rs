@@ -9,9 +9,9 @@ use serde::Serialize;
 
 use super::agreement::{Agreement, Comparing};
 use crate::csv_file::CsvFile;
-use crate::interrupt::{Interrupt, Interrupted};
 use crate::progress::percent;
 use crate::run_folder::RunFolder;
+use crate::runners::evaluation::EvaluationContext;
 use crate::runners::learner::{NOT_FINITE, Outcome};
 use crate::tasks::Measured;
 
@@ -221,22 +221,23 @@ impl Outcome for Selected {
 /// Computes the scores `[N, classes]` of a batch on the tape, and the attention `[N, 1, h, w]` where there is one.
 pub(super) type Scorer<'a> = &'a dyn Fn(&mut Tape, &Batch) -> anyhow::Result<(Value, Option<Value>)>;
 
-/// Evaluates everything the loader gives, without augmentation of its own. `seen` is called after every batch.
+/// Evaluates everything the loader gives, without augmentation of its own.
 pub(super) fn evaluate(
     scorer: Scorer<'_>,
     loader: &Loader,
     mut scoring: Scoring,
-    interrupt: &Interrupt,
-    mut seen: impl FnMut(usize),
+    context: &mut EvaluationContext<'_>,
 ) -> anyhow::Result<Evaluated> {
     for batch in loader.epoch(0, 0) {
-        if interrupt.is_raised() {
-            return Err(Interrupted("interrupted while evaluating; nothing is lost".to_owned()).into());
-        }
+        context.go_on()?;
         let batch = batch?;
-        let (scores, attention) = scorer(&mut Tape::eval(), &batch)?;
-        scoring.add(&batch, scores.tensor(), attention.as_ref().map(|map| map.tensor()))?;
-        seen(batch.len());
+        let said = context.shared(&batch, |batch| {
+            let (scores, attention) = scorer(&mut Tape::eval(), batch)?;
+            Ok([Some(scores), attention].iter().flatten().map(|value| value.tensor().clone()).collect())
+        })?;
+        let [scores, attention @ ..] = &said[..] else { anyhow::bail!("the model says nothing of its images") };
+        scoring.add(&batch, scores, attention.first())?;
+        context.seen(batch.len());
     }
     Ok(scoring.done())
 }

@@ -26,6 +26,7 @@ use crate::looked::Looked;
 use crate::mask_survey::{self, MaskSurvey};
 use crate::methods::{MethodAtWork, MethodOpening, Predicted};
 use crate::run_folder::RunFolder;
+use crate::runners::evaluation::EvaluationContext;
 use crate::runners::learner::{ExtraStore, JobState, Learner, Outcome};
 use crate::runners::loss_parts::LossPart;
 use crate::runners::step::StepContext;
@@ -122,12 +123,7 @@ impl Learner for Classifier<'_> {
         self.evaluated(work)
     }
 
-    fn evaluate(
-        &self,
-        loader: &Loader,
-        interrupt: &Interrupt,
-        seen: &mut dyn FnMut(usize),
-    ) -> anyhow::Result<Box<dyn Outcome>> {
+    fn evaluate(&self, loader: &Loader, context: &mut EvaluationContext<'_>) -> anyhow::Result<Box<dyn Outcome>> {
         let classes = self.data.dataset.classes();
         let scoring = Scoring::new(classes, &self.components.kinds);
         let output = self.loaded.experiment.eval.output.as_str();
@@ -137,7 +133,7 @@ impl Learner for Classifier<'_> {
             let (_, scores) = named.with_context(|| format!("the method gives no scores `{output}` (eval.output)"))?;
             Ok((scores, attention))
         };
-        let evaluated = self.evaluated(|| evaluate(&scorer, loader, scoring, interrupt, seen))?;
+        let evaluated = self.evaluated(|| evaluate(&scorer, loader, scoring, context))?;
         let metric = self.loaded.experiment.eval.metric.clone();
         Ok(Box::new(Selected { evaluated, metric, classes: classes.to_vec() }))
     }

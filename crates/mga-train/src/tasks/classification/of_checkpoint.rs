@@ -13,8 +13,8 @@ use super::chosen::method_of;
 use super::objective::objective_of;
 use crate::assemble;
 use crate::checkpoint::{self, Restored};
-use crate::interrupt::Interrupt;
 use crate::methods::{MethodAtWork, MethodOpening};
+use crate::runners::evaluation::EvaluationContext;
 use crate::runners::learner::{ExtraStore, JobState, Learner, Outcome};
 use crate::runners::loss_parts::LossPart;
 
@@ -77,7 +77,7 @@ impl Learner for Saved {
         self.method.load_state(state)
     }
 
-    fn evaluate(&self, _: &Loader, _: &Interrupt, _: &mut dyn FnMut(usize)) -> anyhow::Result<Box<dyn Outcome>> {
+    fn evaluate(&self, _: &Loader, _: &mut EvaluationContext<'_>) -> anyhow::Result<Box<dyn Outcome>> {
         anyhow::bail!("a checkpoint that is only loaded is not evaluated")
     }
 }

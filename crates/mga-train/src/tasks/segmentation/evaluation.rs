@@ -7,9 +7,9 @@ use mga_data::Loader;
 use serde_json::{Map, Value, json};
 
 use super::network::{IGNORE, Segmenter, classes_of, labels, logits};
-use crate::interrupt::{Interrupt, Interrupted};
 use crate::progress::percent;
 use crate::run_folder::RunFolder;
+use crate::runners::evaluation::EvaluationContext;
 use crate::runners::learner::{NOT_FINITE, Outcome};
 use crate::runners::loss_parts::number;
 use crate::tasks::Measured;
@@ -98,35 +98,34 @@ impl Outcome for Segmented {
     }
 }
 
-/// Evaluates everything the loader gives. `seen` is called after every batch.
+/// Evaluates everything the loader gives.
 ///
 /// # Errors
 /// An interruption; an image that is not annotated.
 pub(super) fn evaluate(
     learner: &Segmenter<'_>,
     loader: &Loader,
-    interrupt: &Interrupt,
-    seen: &mut dyn FnMut(usize),
+    context: &mut EvaluationContext<'_>,
 ) -> anyhow::Result<Segmented> {
     let mut metrics = SegmentationMetrics::new(learner.data.annotated.classes().len(), IGNORE);
     let (mut entropy, mut images) = (0.0, 0.0);
     for batch in loader.epoch(0, 0) {
-        if interrupt.is_raised() {
-            return Err(Interrupted("interrupted while evaluating; nothing is lost".to_owned()).into());
-        }
+        context.go_on()?;
         let batch = batch?;
-        let (logits, labels) = (logits(learner, &batch)?, labels(&batch)?);
-        let predicted = classes_of(&logits)?;
+        let labels = labels(&batch)?;
+        let said = context.shared(&batch, |batch| Ok(vec![logits(learner, batch)?]))?;
+        let [logits] = &said[..] else { anyhow::bail!("the network says nothing of its images") };
+        let predicted = classes_of(logits)?;
         let (_, _, height, width) = logits.dims4()?;
         for (labels, predicted) in labels.chunks_exact(height * width).zip(predicted.chunks_exact(height * width)) {
             metrics.add(labels, predicted, width)?;
         }
         let mut tape = Tape::eval();
-        let value = tape.constant(&logits)?;
+        let value = tape.constant(logits)?;
         let maps = LabelMaps { labels: &labels, ignore: IGNORE };
         entropy += number(&loss::pixel_cross_entropy(&mut tape, value, maps, None)?)? * batch.len() as f64;
         images += batch.len() as f64;
-        seen(batch.len());
+        context.seen(batch.len());
     }
     let (summary, classes) = (metrics.summary(), learner.data.annotated.classes());
     let mapped = Mapped { classes, confusion: metrics.confusion(), summary: &summary };

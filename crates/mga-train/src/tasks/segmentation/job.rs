@@ -16,6 +16,7 @@ use super::rehearsal::rehearse;
 use crate::interrupt::Interrupt;
 use crate::looked::Looked;
 use crate::run_folder::RunFolder;
+use crate::runners::evaluation::EvaluationContext;
 use crate::runners::learner::{Learner, Outcome};
 use crate::runners::loss_parts::LossPart;
 use crate::tasks::class_weights::class_weights_line;
@@ -49,13 +50,8 @@ impl Learner for Segmenter<'_> {
         Ok((ops::scaled_sum(tape, &weighted)?, parts))
     }
 
-    fn evaluate(
-        &self,
-        loader: &Loader,
-        interrupt: &Interrupt,
-        seen: &mut dyn FnMut(usize),
-    ) -> anyhow::Result<Box<dyn Outcome>> {
-        Ok(Box::new(evaluate(self, loader, interrupt, seen)?))
+    fn evaluate(&self, loader: &Loader, context: &mut EvaluationContext<'_>) -> anyhow::Result<Box<dyn Outcome>> {
+        Ok(Box::new(evaluate(self, loader, context)?))
     }
 }
 
