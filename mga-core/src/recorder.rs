@@ -101,13 +101,13 @@ pub struct Operator<'a> {
 }
 
 impl<'a> Operator<'a> {
-    /// An operator without settings.
+    /// Describes an operator without settings.
     #[must_use]
     pub fn new(name: &'static str) -> Self {
         Self { name, attributes: None }
     }
 
-    /// An operator with settings, which are computed for a recorder alone.
+    /// Describes an operator with settings, which are computed for a recorder alone.
     #[must_use]
     pub fn with(name: &'static str, attributes: &'a dyn Fn() -> Attributes) -> Self {
         Self { name, attributes: Some(attributes) }
@@ -156,7 +156,7 @@ pub struct Recorded {
 }
 
 impl Recorded {
-    /// The setting of this name.
+    /// Returns the setting of this name.
     #[must_use]
     pub fn attribute(&self, name: &str) -> Option<&Attribute> {
         self.attributes.iter().find(|(own, _)| *own == name).map(|(_, attribute)| attribute)

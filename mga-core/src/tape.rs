@@ -80,17 +80,17 @@ pub struct Tape {
 }
 
 impl Tape {
-    /// A tape that records, for training step `step` of a run seeded with `seed` (dropout draws from the two).
+    /// Returns a tape that records, for training step `step` of a run seeded with `seed` (dropout draws from the two).
     pub fn train(seed: u64, step: u64) -> Self {
         Self::new(Phase::Train, true, seed, step)
     }
 
-    /// A tape for evaluation: running statistics, no dropout, nothing recorded.
+    /// Returns a tape for evaluation: running statistics, no dropout, nothing recorded.
     pub fn eval() -> Self {
         Self::new(Phase::Eval, false, 0, 0)
     }
 
-    /// Any combination: evaluation statistics with gradients, training statistics without.
+    /// Returns a tape of any combination: evaluation statistics with gradients, training statistics without.
     pub fn new(phase: Phase, recording: bool, seed: u64, step: u64) -> Self {
         Self {
             phase,
@@ -113,7 +113,7 @@ impl Tape {
         }
     }
 
-    /// The same tape on another engine.
+    /// Returns the same tape on another engine.
     #[must_use]
     pub fn with_engine(mut self, engine: Engine) -> Self {
         self.engine = engine;
@@ -151,22 +151,22 @@ impl Tape {
         self
     }
 
-    /// Whether operators should rather compute again than keep.
+    /// Returns whether operators should rather compute again than keep.
     pub fn recomputes(&self) -> bool {
         self.recompute
     }
 
-    /// What this pass is for.
+    /// Returns what this pass is for.
     pub fn phase(&self) -> Phase {
         self.phase
     }
 
-    /// Number of operators recorded so far.
+    /// Returns the number of operators recorded so far.
     pub fn recorded(&self) -> usize {
         self.nodes.len()
     }
 
-    /// Bytes of the outputs of recorded operators: about what stays in memory until the way back.
+    /// Returns the bytes of the outputs of recorded operators: about what stays in memory until the way back.
     pub fn recorded_bytes(&self) -> usize {
         self.held
     }
@@ -176,13 +176,13 @@ impl Tape {
         self.engine == Engine::Kernels && has_kernels(tensor)
     }
 
-    /// The generator of the next random operator of this pass.
+    /// Returns the generator of the next random operator of this pass.
     pub fn generator(&mut self, purpose: &str) -> Generator {
         self.draws += 1;
         Generator::new(self.seed, purpose, &[self.step, self.draws])
     }
 
-    /// A value that needs no gradient, in the type that is computed in.
+    /// Puts a tensor on the tape that needs no gradient, in the type that is computed in.
     pub fn constant(&self, tensor: &Tensor) -> Result<Value> {
         let tensor = match self.compute_type {
             Some(dtype) if is_computed_in(tensor.dtype()) => tensor.to_dtype(dtype)?.contiguous()?,
@@ -192,7 +192,7 @@ impl Tape {
         Ok(Value { tensor, slot: None, id })
     }
 
-    /// A value whose gradient is wanted: see [`Gradients::take`]. Its type stays as it is.
+    /// Puts a tensor on the tape whose gradient is wanted: see [`Gradients::take`]. Its type stays as it is.
     pub fn variable(&mut self, tensor: &Tensor) -> Result<Value> {
         let slot = self.recording.then(|| self.new_slot());
         let tensor = tensor.contiguous()?;
@@ -200,8 +200,8 @@ impl Tape {
         Ok(Value { tensor, slot, id })
     }
 
-    /// A parameter's present value, in the type that is computed in; its gradient is collected unless it is frozen, and comes
-    /// in the parameter's type.
+    /// Returns a parameter's present value, in the type that is computed in. Its gradient is collected unless it is frozen, and
+    /// comes in the parameter's type.
     ///
     /// # Errors
     /// A cast that its device does not know.
@@ -220,8 +220,8 @@ impl Tape {
         Ok(value)
     }
 
-    /// The same in the parameter's own type, whatever is computed in: for what must not be rounded, as statistics and
-    /// parameters of norms.
+    /// Returns a parameter's present value in its own type, whatever is computed in: for what must not be rounded, as
+    /// statistics and parameters of norms.
     pub fn uncast(&mut self, parameter: &Parameter) -> Value {
         let tensor = parameter.tensor();
         let id = match self.known.get(&parameter.id()) {
@@ -260,8 +260,8 @@ impl Tape {
         ValueId(self.values.get())
     }
 
-    /// The result of an operator, which remembers how to go back where one of `inputs` needs a gradient. `operator` is what a
-    /// recorder hears of it.
+    /// Returns the result of an operator, which remembers how to go back where one of `inputs` needs a gradient. `operator` is
+    /// what a recorder hears of it.
     ///
     /// `backward` gets the gradient of `output` and adds to the slots of its inputs, and of no other value. Build it with what
     /// it must save and nothing more; it is dropped at once where no input needs a gradient.
@@ -300,7 +300,7 @@ impl Tape {
         id
     }
 
-    /// Whether anything upstream of these values is trained.
+    /// Returns whether anything upstream of these values is trained.
     pub fn needs_gradient(&self, inputs: &[&Value]) -> bool {
         self.recording && inputs.iter().any(|value| value.slot.is_some())
     }

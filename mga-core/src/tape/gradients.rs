@@ -19,12 +19,12 @@ impl Gradient {
         Self(Rc::new(tensor))
     }
 
-    /// The numbers.
+    /// Returns the numbers.
     pub fn tensor(&self) -> &Tensor {
         &self.0
     }
 
-    /// The tensor itself where nobody shares it, so that it may be changed in place; otherwise the gradient back.
+    /// Returns the tensor itself where nobody shares it, so that it may be changed in place; otherwise the gradient back.
     pub fn into_unique(self) -> std::result::Result<Tensor, Self> {
         Rc::try_unwrap(self.0).map_err(Self)
     }
@@ -140,13 +140,13 @@ impl Gradients {
         Ok(())
     }
 
-    /// The gradient of a variable, or of any value that was kept.
+    /// Returns the gradient of a variable, or of any value that was kept.
     pub fn take(&mut self, value: &Value) -> Option<Tensor> {
         let slot = value.slot()?;
         self.slots[slot.0].take().map(|gradient| gradient.tensor().clone())
     }
 
-    /// The gradients of the parameters that took part, by parameter.
+    /// Returns the gradients of the parameters that took part, by parameter.
     pub fn into_parameters(mut self) -> Vec<(ParameterId, Tensor)> {
         let slots = &mut self.slots;
         self.parameters

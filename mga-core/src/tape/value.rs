@@ -18,27 +18,27 @@ pub struct Value {
 pub struct Slot(pub(super) usize);
 
 impl Value {
-    /// The numbers.
+    /// Returns the numbers.
     pub fn tensor(&self) -> &Tensor {
         &self.tensor
     }
 
-    /// The sizes, `[N, C, H, W]` for images.
+    /// Returns the sizes, `[N, C, H, W]` for images.
     pub fn dims(&self) -> &[usize] {
         self.tensor.dims()
     }
 
-    /// The four sizes of an image batch, `(N, C, H, W)`.
+    /// Returns the four sizes of an image batch, `(N, C, H, W)`.
     pub fn dims4(&self) -> Result<(usize, usize, usize, usize)> {
         Ok(self.tensor.dims4()?)
     }
 
-    /// Where this value's gradient goes; `None` where nobody needs it.
+    /// Returns where this value's gradient goes; `None` where nobody needs it.
     pub fn slot(&self) -> Option<Slot> {
         self.slot
     }
 
-    /// What a recorder knows it by; of no meaning on a tape without one.
+    /// Returns what a recorder knows it by; of no meaning on a tape without one.
     pub fn id(&self) -> ValueId {
         self.id
     }

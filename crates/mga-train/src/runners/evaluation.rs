@@ -14,18 +14,18 @@ pub struct EvaluationContext<'a> {
 }
 
 impl<'a> EvaluationContext<'a> {
-    /// By oneself; `seen` is told of images that were evaluated.
+    /// Evaluates by oneself; `seen` is told of images that were evaluated.
     pub fn new(interrupt: &'a Interrupt, seen: &'a mut dyn FnMut(usize)) -> Self {
         Self { interrupt, seen, world: &Alone }
     }
 
-    /// The same, shared out among the ranks of `world`.
+    /// Shares the work out among the ranks of `world`.
     #[must_use]
     pub fn with_world(self, world: &'a dyn World) -> Self {
         Self { world, ..self }
     }
 
-    /// Is called before every batch.
+    /// Returns where the evaluation goes on; called before every batch.
     ///
     /// # Errors
     /// An interruption on any rank.
