@@ -49,6 +49,7 @@ pub use files::{MaskFiles, mask_place, write_mask};
 pub(crate) use finder::png_or_same;
 pub use finder::{MaskFinder, MaskLayout};
 pub use leftovers::remove_half_written;
+use mga_core::wording::counted;
 pub use orientation::MaskOrientation;
 pub(crate) use orientation::turned_as;
 pub use reading::MaskReading;
@@ -336,15 +337,15 @@ impl MaskSource {
     /// What was seen so far that a person should know of, one line each, with the first image it concerns.
     pub fn warnings(&self) -> Vec<String> {
         let kinds = [
-            (MISSING, "have no mask"),
-            (BLANK, "have a mask that is 0 everywhere"),
-            (RESIZED, "have a mask of another size, resized by area average"),
+            (MISSING, "without a mask"),
+            (BLANK, "with a mask that is 0 everywhere"),
+            (RESIZED, "with a mask of another size, resized by area average"),
         ];
         let line = |(flag, what)| {
             let mut images = (0..self.seen.len()).filter(|&index| self.has(index, flag));
             let first = images.next()?;
             let id = self.dataset.records().get(first).map_or("", |record| record.id.as_str());
-            Some(format!("{} images {what} (first: {id})", 1 + images.count()))
+            Some(format!("{} {what} (first: {id})", counted(1 + images.count(), "image", "images")))
         };
         kinds.into_iter().filter_map(line).chain(self.dataset.mask_notes()).collect()
     }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use candle_core::DType;
 use mga_core::parameter::ParameterStore;
+use mga_core::wording::counted;
 use mga_data::scratch::Scratch;
 use mga_experiment::{Components, Defaults, Loaded, MODEL, Overrides, load, nearest, resolved_header};
 use mga_hub::Repo;
@@ -115,9 +116,9 @@ impl DescribedModel {
             names => {
                 anyhow::ensure!(
                     names.len() == rows,
-                    "{}: config.json names {} classes, and the classifier has {rows}",
+                    "{}: config.json names {}, and the classifier has {rows}",
                     weights.label,
-                    names.len()
+                    counted(names.len(), "class", "classes")
                 );
                 names.to_vec()
             }

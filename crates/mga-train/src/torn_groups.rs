@@ -1,5 +1,6 @@
 //! Groups of images with some on either side of a split.
 
+use mga_core::wording::counted;
 use mga_data::dataset::Dataset;
 use mga_data::{Splits, groups};
 use mga_experiment::{ExperimentError, Loaded};
@@ -41,6 +42,7 @@ pub(crate) fn torn_groups(loaded: &Loaded, dataset: &dyn Dataset, splits: &Split
 pub(crate) fn torn_note(dataset: &dyn Dataset, splits: &Splits) -> Option<String> {
     let shared = groups::shared(dataset.records(), splits);
     let first = shared.first()?;
-    let more = if shared.len() > 1 { format!(", and so are {} groups more", shared.len() - 1) } else { String::new() };
+    let others = counted(shared.len() - 1, "more group", "more groups");
+    let more = if shared.len() > 1 { format!(", as well as {others}") } else { String::new() };
     Some(format!("{first}{more}: images of one group on both sides of a split flatter the test"))
 }

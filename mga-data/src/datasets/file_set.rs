@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
+use mga_core::wording::counted;
 use rayon::prelude::*;
 
 use crate::background::Backdrop;
@@ -64,8 +65,8 @@ impl FileSetBuilder {
             self.problem_of("pictures of formats that are not supported", path, what);
         }
         if let Some(first) = listing.others.first() {
-            let count = listing.others.len();
-            self.warnings.push(format!("{count} files that are no images were passed over (first: {})", shown(first)));
+            let files = counted(listing.others.len(), "other file", "other files");
+            self.warnings.push(format!("passed over {files} that are not images (first: {})", shown(first)));
         }
         let (images, nameless): (Vec<_>, Vec<_>) = listing.images.into_iter().partition(|path| path.to_str().is_some());
         nameless.iter().for_each(|path| self.nameless(path));

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
+use mga_core::wording::counted;
 use mga_registry::Entry;
 use serde_json::Value;
 
@@ -237,9 +238,9 @@ impl Nested {
         let first = self.inner.first()?;
         let class = shown(first.parent().unwrap_or(first));
         Some(format!(
-            "the folders of classes hold {} folders more: the class of `{first}` is `{class}`, the first level. \
-             data.class_level = 2 makes `{first}` a class; data.class_level = 1 says that this is meant",
-            self.inner.len(),
+            "the folders of classes hold {}: the class of `{first}` is `{class}`, the first level. \
+             data.class_level = 2 makes `{first}` a class; data.class_level = 1 says that this is intended",
+            counted(self.inner.len(), "further folder", "further folders"),
             first = shown(first)
         ))
     }
@@ -354,13 +355,13 @@ impl Walk<'_> {
             }
             if let Some(first) = loose.first() {
                 let test = if split == Some(Split::Test) {
-                    "; data.unlabelled_test = true takes them for test images without a label"
+                    "; data.unlabelled_test = true takes them as test images without a label"
                 } else {
                     ""
                 };
                 set.warnings.push(format!(
-                    "{} images lie in no class folder: passed over (first: {}){test}",
-                    loose.len(),
+                    "passed over {} outside the class folders (first: {}){test}",
+                    counted(loose.len(), "image", "images"),
                     shown(first)
                 ));
             }

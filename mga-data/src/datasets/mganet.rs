@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use mga_core::wording::counted;
 use mga_registry::Entry;
 use serde_json::Value;
 
@@ -130,7 +131,8 @@ pub fn open(settings: &MgaNetSettings, context: &OpenContext) -> Result<FileSet>
     }
     let unused: Vec<PathBuf> = finder.files()?.into_iter().filter(|path| !used.contains(path)).collect();
     if let Some(first) = unused.first() {
-        set.warnings.push(format!("{} masks belong to no image (first: {})", unused.len(), first.display()));
+        let masks = counted(unused.len(), "mask", "masks");
+        set.warnings.push(format!("{masks} without an image (first: {})", first.display()));
     }
     set.finder = folder.is_dir().then_some(finder);
     set.finish(root)

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use mga_core::wording::counted;
+
 use super::files::as_written;
 use super::leftovers::Cleared;
 use super::proven;
@@ -124,17 +126,16 @@ impl MaskSupply for CachedMasks {
         let mut notes = Vec::new();
         if let Some(first) = noticed.changed.first() {
             notes.push(format!(
-                "{} masks of the cache were not what was made for their images, changed or damaged, and were made anew \
-                 (first: {})",
-                noticed.changed.len(),
+                "{} of the cache did not belong to the image, or had been changed or damaged: made anew (first: {})",
+                counted(noticed.changed.len(), "mask", "masks"),
                 first.display()
             ));
         }
         if !noticed.unproven.is_empty() {
             notes.push(format!(
-                "{} masks of the cache are of mga 0.1.0, without a hash that would show a change, and were taken as they \
-                 are; delete {} to have them made anew",
-                noticed.unproven.len(),
+                "{} of the cache from mga 0.1.0, without a hash that would show a change: used as they are; delete {} to \
+                 make them anew",
+                counted(noticed.unproven.len(), "mask", "masks"),
                 self.folder.display()
             ));
         }
@@ -210,7 +211,7 @@ mod tests {
             assert_eq!(std::fs::read(path(&picture)).unwrap(), whole);
         }
         let notes = cache.notes();
-        assert!(notes.len() == 1 && notes[0].starts_with("1 masks of the cache were not"), "{notes:?}");
+        assert!(notes.len() == 1 && notes[0].starts_with("1 mask of the cache did not belong"), "{notes:?}");
     }
 
     #[test]
@@ -225,7 +226,7 @@ mod tests {
         assert_eq!((cache.of(&picture).unwrap(), cache.of(&picture).unwrap()), (mask.clone(), mask));
         assert_eq!(maker.0.load(Ordering::SeqCst), 0);
         let notes = cache.notes();
-        assert!(notes.len() == 1 && notes[0].contains("1 masks of the cache are of mga 0.1.0"), "{notes:?}");
+        assert!(notes.len() == 1 && notes[0].contains("1 mask of the cache from mga 0.1.0"), "{notes:?}");
         // One that cannot be read is made anew, beside it, and what 0.1.0 left half written goes.
         std::fs::write(&old, b"torn").unwrap();
         let left = old.with_extension("png.77-0.partial");

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use image::metadata::Orientation;
+use mga_core::wording::counted;
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -165,10 +166,10 @@ impl Found {
         }
         if !self.undecided.is_empty() {
             notes.push(format!(
-                "EXIF turns or mirrors {} photographs in a way that the shape of their masks does not show ({}): they are \
-                 taken as drawn on the upright picture; data.masks.orientation = \"upright\" says that it is so, \"stored\" \
-                 that they were drawn on the pixels as they are stored",
-                self.undecided.len(),
+                "EXIF turns or mirrors {} in a way that the shape of their masks does not show ({}): the masks are taken as \
+                 drawn on the upright image; data.masks.orientation = \"upright\" confirms this, \"stored\" says that they \
+                 were drawn on the pixels as stored",
+                counted(self.undecided.len(), "photograph", "photographs"),
                 some_of(&self.undecided)
             ));
         }
@@ -192,9 +193,9 @@ impl Found {
             .collect();
         let more = if colours.len() > readings.len() { ", ..." } else { "" };
         Some(format!(
-            "{} masks have a palette of colours ({}), which can be read by index or by brightness: {}{more}; say which \
+            "{} with a palette of colours ({}), which can be read by index or by brightness: {}{more}; say which \
              indices are the object, data.masks.foreground = [..] (and background and ignore), or save them in grey",
-            images.len(),
+            masks(images.len()),
             some_of(&images),
             readings.join(", ")
         ))
@@ -249,10 +250,10 @@ impl Found {
                 .collect();
             let numbers: Vec<String> = numbers.iter().map(u16::to_string).collect();
             notes.push(format!(
-                "{} masks hold a few whole numbers ({}; images: {}), as trimaps and class numbers do: read as brightness, \
+                "{} with only a few whole numbers ({}; images: {}), as in trimaps and class numbers: read as brightness, \
                  the attention is trained towards the largest; say which numbers are the object: data.masks.foreground = \
                  [..] (and background and ignore)",
-                classes.len(),
+                masks(classes.len()),
                 some_of(&numbers),
                 some_of(&classes)
             ));
@@ -263,21 +264,25 @@ impl Found {
         if let Some((largest, full)) = brightest {
             let twelve = if full > 255 && (256..=4095).contains(&largest) { ", twelve bits in sixteen" } else { "" };
             notes.push(format!(
-                "{} masks are nearly black: their brightest value is {largest} of {full}{twelve} ({}); scale them to the \
+                "nearly black: {}, whose brightest value is {largest} of {full}{twelve} ({}); scale them to the \
                  full range, or say which numbers are the object: data.masks.foreground = [..]",
-                dim.len(),
+                masks(dim.len()),
                 some_of(&dim)
             ));
         }
         let colours = self.of(|contents| contents.form == Form::Colours);
         if !colours.is_empty() {
             notes.push(format!(
-                "{} masks are pictures in colour ({}), of which the strongest channel is read: a mask has one number a pixel",
-                colours.len(),
+                "{} in colour ({}), of which the strongest channel is read, because a mask has one number per pixel",
+                masks(colours.len()),
                 some_of(&colours)
             ));
         }
     }
+}
+
+fn masks(n: usize) -> String {
+    counted(n, "mask", "masks")
 }
 
 /// One line for each kind.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use mga_core::wording::counted;
 use mga_experiment::{Loaded, Metrics, SelectOn};
 use serde_json::json;
 
@@ -105,7 +106,7 @@ pub(super) fn finish(
     folder.write_json("summary.json", &summary)?;
     let mut text = String::new();
     if !skipped.is_empty() {
-        text += &format!("{} images were skipped (see summary.json)\n", skipped.len());
+        text += &format!("skipped {} (see summary.json)\n", counted(skipped.len(), "image", "images"));
     }
     if let Some(result) = reported {
         let flatters = if experiment.eval.select_on == SelectOn::Test { "TEST, which flatters" } else { "validation" };
@@ -114,7 +115,8 @@ pub(super) fn finish(
             None => "the last epoch".to_owned(),
         };
         if result.unlabelled() > 0 {
-            text += &format!("\n{split}: {} images have no label: predicted, not scored", result.unlabelled());
+            let unlabelled = counted(result.unlabelled(), "image", "images");
+            text += &format!("\n{split}: {unlabelled} without a label: predicted, not scored");
         }
         text += &format!("\n{split}: {} images, {chosen}\n{}", result.images(), result.lines());
     }

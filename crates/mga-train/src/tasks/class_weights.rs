@@ -1,5 +1,6 @@
 //! What the classes weigh in the loss, in numbers (`objective.class_weights`).
 
+use mga_core::wording::counted;
 use mga_experiment::{ByCount, ClassWeights, Loaded};
 
 /// The weights of `classes`, in their order; `None`: all weigh the same. `count` is whether those of the experiment count.
@@ -19,15 +20,15 @@ pub(super) fn class_weights(
     let weights = match loaded.experiment.objective.class_weights.as_ref().filter(|_| count) {
         None => return Ok(None),
         Some(ClassWeights::Each(weights)) if weights.len() != classes.len() => {
-            let (found, expected) = (weights.len(), classes.len());
-            let message =
-                format!("{found} weights for {expected} classes; in their order these are {}", classes.join(", "));
+            let found = counted(weights.len(), "weight", "weights");
+            let expected = counted(classes.len(), "class", "classes");
+            let message = format!("{found} for {expected}; the classes in their order are {}", classes.join(", "));
             return Err(loaded.error(KEY, message).into());
         }
         Some(ClassWeights::Each(weights)) => weights.clone(),
         Some(ClassWeights::ByCount(ByCount::Balanced)) => balanced(&counts()?).map_err(|class| {
             let class = classes.get(class).map_or("", String::as_str);
-            loaded.error(KEY, format!("\"balanced\" has nothing to go by: nothing trains class `{class}`"))
+            loaded.error(KEY, format!("\"balanced\" needs training images of every class: class `{class}` has none"))
         })?,
     };
     if weights.iter().all(|&weight| weight == 0.0) {

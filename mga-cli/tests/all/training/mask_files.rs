@@ -89,9 +89,9 @@ fn a_trimap_is_told_and_the_lists_say_what_it_means() {
     let tiny = folder(EXPERIMENT, &[1, 2, 3]);
     let check = succeed(tiny.mga(["check", "tiny.toml"]));
     let text = String::from_utf8_lossy(&check.stdout);
-    says(&text, &["mask files: 6 PNG, 8-bit grey: 1, 2, 3", "note: 6 masks hold a few whole numbers (1, 2, 3"]);
+    says(&text, &["mask files: 6 PNG, 8-bit grey: 1, 2, 3", "note: 6 masks with only a few whole numbers (1, 2, 3"]);
     let trained = said(&succeed(tiny.train("plain", &[])));
-    says(&trained, &["6 masks hold a few whole numbers", "data.masks.foreground = [..]"]);
+    says(&trained, &["6 masks with only a few whole numbers", "data.masks.foreground = [..]"]);
     let lists = ["data.masks.foreground=[1]", "data.masks.background=[2]", "data.masks.ignore=[3]"];
     let trained = said(&succeed(tiny.train("listed", &lists)));
     assert!(!trained.contains("whole numbers"), "{trained}");

@@ -39,7 +39,7 @@ fn a_table_without_named_columns_and_lists_are_trained_on() {
 fn a_fold_that_tears_groups_apart_is_refused_before_training_unless_it_is_allowed() {
     let tiny = eight();
     let torn = ["data.file=torn.csv", "data.fold=\"0.1\"", "data.columns.group=plant"];
-    let why = "group `x0` (2 images) is in train and test, and so are 3 groups more";
+    let why = "group `x0` (2 images) is in train and test, as well as 3 more groups";
     let message = fail(tiny.train("run", &torn), 2);
     assert!(message.contains(why) && message.contains("data.groups_may_leak = true"), "{message}");
     assert!(!tiny.path("run").exists());

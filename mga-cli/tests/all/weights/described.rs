@@ -110,7 +110,7 @@ fn a_torn_description_is_an_error_and_not_imagenets() {
     }
     bench.server.model("me/few", &[("model.safetensors", &weights), ("config.json", br#"{"label_names": ["a"]}"#)]);
     let (message, _) = bench.refused(&["predict", "a.png", "--backbone", "resnet18", "--weights", "me/few"]);
-    assert!(message.contains("names 1 classes, and the classifier has 3"), "{message}");
+    assert!(message.contains("names 1 class, and the classifier has 3"), "{message}");
 }
 
 #[test]

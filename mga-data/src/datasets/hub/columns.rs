@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use mga_core::wording::counted;
+
 use super::files::Table;
 use crate::datasets::labels::class_names;
 use crate::error::{Error, Result};
@@ -49,7 +51,8 @@ impl Labels {
                 let number = label.parse().ok().or_else(|| known.iter().position(|name| name == label));
                 let number: Option<usize> = number.filter(|number| *number < known.len());
                 number.map(Some).ok_or_else(|| {
-                    let what = format!("`{label}`, but the files name {} classes", known.len());
+                    let classes = counted(known.len(), "class", "classes");
+                    let what = format!("`{label}`, but the files name {classes}");
                     Error::setting("data.label_column", what)
                 })
             };
@@ -114,6 +117,6 @@ mod tests {
             finish(&["1", "1"], Some(&["oak", "ash"]), None).unwrap_err().to_string().contains("both `oak` and `ash`")
         );
         assert!(finish(&["1", "2"], Some(&["oak", "oak"]), None).unwrap_err().to_string().contains("same name"));
-        assert!(finish(&["3"], None, Some(&["x"])).unwrap_err().to_string().contains("name 1 classes"));
+        assert!(finish(&["3"], None, Some(&["x"])).unwrap_err().to_string().contains("name 1 class"));
     }
 }

@@ -246,7 +246,7 @@ fn the_level_of_the_classes_is_told_and_a_setting() {
     assert_eq!((rows(&first), told(&first)), (rows(&set), String::new()));
     let second = open(&settings(serde_json::json!({ "class_level": 2 })), &context(&folder)).unwrap();
     assert_eq!(second.classes(), ["Acer/rubrum", "Acer/saccharum", "Quercus/rubra"]);
-    assert!(told(&second).contains("1 images lie in no class folder"), "{}", told(&second));
+    assert!(told(&second).contains("passed over 1 image outside the class folders"), "{}", told(&second));
     let both = serde_json::json!({ "class_level": 2, "classes": { "a": "Acer" } });
     assert!(open(&settings(both), &context(&folder)).unwrap_err().to_string().contains("data.class_level"));
     // Not a setting that old runs have: it is not written out where it is left out.
@@ -261,7 +261,10 @@ fn test_images_in_no_class_folder_have_no_label() {
     let folder = tree(&["train/a/1.jpg", "train/b/2.jpg", "test/3.jpg", "test/4.jpg"]);
     let set = open(&ImageFolderSettings::default(), &context(&folder)).unwrap();
     assert_eq!(set.len(), 2);
-    assert!(told(&set).contains("2 images lie in no class folder") && told(&set).contains("data.unlabelled_test"));
+    assert!(
+        told(&set).contains("passed over 2 images outside the class folders")
+            && told(&set).contains("data.unlabelled_test")
+    );
     let set = open(&settings(serde_json::json!({ "unlabelled_test": true })), &context(&folder)).unwrap();
     let unlabelled: Vec<_> =
         set.records().iter().filter(|r| r.label.is_none()).map(|r| (r.id.as_str(), r.split)).collect();

@@ -83,7 +83,10 @@ fn a_trimap_and_class_numbers_are_pointed_out() {
         folder.grey("1", numbers);
         let survey = folder.survey(&MaskReading::default());
         let listed = numbers.iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
-        says(&survey.notes, &["1 masks hold a few whole numbers", &listed, "a/1.jpg", "data.masks.foreground = [..]"]);
+        says(
+            &survey.notes,
+            &["1 mask with only a few whole numbers", &listed, "a/1.jpg", "data.masks.foreground = [..]"],
+        );
         assert!(survey.problems.is_empty());
     }
     // Said what they mean, nothing is left to say but what is not named.
@@ -102,17 +105,14 @@ fn a_trimap_and_class_numbers_are_pointed_out() {
 fn nearly_black_masks_and_mixed_kinds_are_pointed_out() {
     let folder = Folder::new();
     folder.grey("1", &[0, 60]);
-    says(&folder.survey(&MaskReading::default()).notes, &["1 masks are nearly black", "60 of 255"]);
+    says(&folder.survey(&MaskReading::default()).notes, &["nearly black: 1 mask", "60 of 255"]);
     let deep = ImageBuffer::<Luma<u16>, _>::from_fn(4, 2, |x, _| Luma([if x < 2 { 4095 } else { 0 }]));
     deep.save(folder.mask_of("2")).unwrap();
     let colours = RgbImage::from_fn(4, 2, |x, _| if x < 2 { Rgb([255, 0, 0]) } else { Rgb([0; 3]) });
     colours.save(folder.mask_of("3")).unwrap();
     folder.grey("4", &[0, 1]);
     let survey = folder.survey(&MaskReading::default());
-    says(
-        &survey.notes,
-        &["4095 of 65535, twelve bits in sixteen", "masks are of 4 kinds", "1 masks are pictures in colour"],
-    );
+    says(&survey.notes, &["4095 of 65535, twelve bits in sixteen", "masks are of 4 kinds", "1 mask in colour"]);
     says(&survey.lines(), &["1 PNG, 16-bit grey: 0, 4095", "1 PNG, 8-bit colour: 0, 255", "1 PNG, 8-bit grey: 0, 1"]);
 }
 
@@ -179,7 +179,7 @@ fn masks_of_stored_pixels_are_turned_with_their_photographs() {
     for file in [image("1"), folder.mask_of("1"), image("1")] {
         let _ = std::fs::remove_file(file);
     }
-    says(&folder.survey(&MaskReading::default()).notes, &["EXIF turns or mirrors 1 photographs", "a/2.jpg"]);
+    says(&folder.survey(&MaskReading::default()).notes, &["EXIF turns or mirrors 1 photograph in", "a/2.jpg"]);
     let upright = MaskReading { orientation: Some(MaskOrientation::Upright), ..MaskReading::default() };
     assert_eq!(folder.survey(&upright).notes, Vec::<String>::new());
 }

@@ -2,6 +2,7 @@
 
 use mga_core::parameter::Kind;
 use mga_core::tape::Tape;
+use mga_core::wording::counted;
 use mga_data::decode;
 use mga_experiment::Loaded;
 use mga_models::MgaModel;
@@ -55,9 +56,9 @@ fn freezing_line(loaded: &Loaded) -> String {
 fn data_lines(loaded: &Loaded, data: &OpenData) -> anyhow::Result<String> {
     let splits = &data.splits;
     let mut text = format!(
-        "data: {}, {} classes; {} training, {} validation, {} test images; masks: {}\n",
+        "data: {}, {}; {} training, {} validation, {} test images; masks: {}\n",
         loaded.experiment.data.dataset,
-        data.dataset.classes().len(),
+        counted(data.dataset.classes().len(), "class", "classes"),
         splits.train.len(),
         splits.validation.len(),
         splits.test.len(),
@@ -152,10 +153,10 @@ fn memory(loaded: &Loaded, data: &OpenData, model: &MgaModel) -> anyhow::Result<
     let activations = tape.recorded_bytes() / probe * loaded.experiment.data.batch_size;
     let mib = |bytes: usize| bytes.div_ceil(1 << 20);
     Ok(format!(
-        "{} MiB for weights, gradients and optimiser, {} MiB for the activations of {} images of {} x {}",
+        "{} MiB for weights, gradients and optimiser, {} MiB for the activations of {} of {} x {}",
         mib(fixed),
         mib(activations),
-        loaded.experiment.data.batch_size,
+        counted(loaded.experiment.data.batch_size, "image", "images"),
         batch.images.dim(3)?,
         batch.images.dim(2)?,
     ))
