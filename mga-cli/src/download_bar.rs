@@ -1,4 +1,4 @@
-//! What people see of a download: size and speed on a terminal, a line elsewhere, all on standard error.
+//! The progress of a download: size and speed on a terminal, a line elsewhere, all on standard error.
 
 use std::io::IsTerminal;
 use std::sync::Mutex;

@@ -1,4 +1,5 @@
-//! What the program writes: standard output that may be a pipe somebody closes, and files that are whole or not there.
+//! The output of the program: standard output that may be a pipe somebody closes, and files that are whole or not
+//! there.
 
 use std::io::{self, Write};
 

@@ -1,4 +1,4 @@
-//! What is said while a run goes on: to people a bar on a terminal and a line an epoch elsewhere, to machines one JSON
+//! The messages of an active run: to people a bar on a terminal and a line an epoch elsewhere, to machines one JSON
 //! object a line.
 
 use std::io::IsTerminal;

@@ -1,4 +1,4 @@
-//! How the program ends: what it says on standard error, and the exit status.
+//! The exit status of the program: what it says on standard error, and the exit status.
 
 use std::io;
 

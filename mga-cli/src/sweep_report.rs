@@ -1,4 +1,4 @@
-//! What people and machines hear of a sweep: a bar on a terminal, lines elsewhere, objects with `--json`.
+//! The messages of a sweep for people and machines: a bar on a terminal, lines elsewhere, objects with `--json`.
 
 use std::io::IsTerminal;
 use std::time::Instant;

@@ -93,7 +93,7 @@ impl From<&str> for Attribute {
 /// The settings of an operator, by name.
 pub type Attributes = Vec<(&'static str, Attribute)>;
 
-/// What the code of an operator says of it: its name, and its settings where somebody asks.
+/// The description of an operator by its code: its name, and its settings on request.
 #[derive(Clone, Copy)]
 pub struct Operator<'a> {
     pub(crate) name: &'static str,
@@ -131,7 +131,7 @@ impl Described {
     }
 }
 
-/// Where a value comes from that no operator made.
+/// The source of a value that no operator made.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Source {
     /// The parameter or buffer of this name. The same parameter is one value, however often it is used.
@@ -145,13 +145,13 @@ pub enum Source {
 /// An operator that ran.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Recorded {
-    /// Its name, that of its function in [`crate::ops`] or [`crate::loss`].
+    /// The name, that of the function in [`crate::ops`] or [`crate::loss`].
     pub name: &'static str,
-    /// Its settings: together with the shapes of the inputs they tell the shapes of the outputs.
+    /// The settings. Together with the shapes of the inputs they determine the shapes of the outputs.
     pub attributes: Attributes,
-    /// What went in, in the order of the function's arguments.
+    /// The inputs, in the order of the function's arguments.
     pub inputs: Vec<Described>,
-    /// What came out.
+    /// The outputs.
     pub outputs: Vec<Described>,
 }
 

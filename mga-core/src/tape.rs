@@ -26,7 +26,7 @@ use crate::recorder::{Described, Operator, Recorded, Recorder, Source, ValueId};
 pub use gradients::{Gradient, Gradients};
 pub use value::{Slot, Value};
 
-/// What a forward pass is for.
+/// The purpose of a forward pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     /// Batch statistics and dropout, gradients recorded.
@@ -35,7 +35,7 @@ pub enum Phase {
     Eval,
 }
 
-/// How operators compute.
+/// The implementation of operators.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Engine {
     /// Own kernels for `f32` and `f64` on the CPU, candle's operators elsewhere.
@@ -55,7 +55,23 @@ struct Used {
     first: Option<usize>,
 }
 
-/// One recorded forward pass.
+/// A recording of one forward pass.
+///
+/// ```
+/// use candle_core::{Device, Tensor};
+/// use mga_core::ops;
+/// use mga_core::tape::Tape;
+///
+/// let mut tape = Tape::train(0, 0);
+/// let x = tape.variable(&Tensor::new(&[[1.0f32, -2.0]], &Device::Cpu)?)?;
+/// let weight = tape.constant(&Tensor::new(&[[3.0f32, 4.0]], &Device::Cpu)?)?;
+/// let bias = tape.constant(&Tensor::new(&[0.5f32], &Device::Cpu)?)?;
+/// let y = ops::linear(&mut tape, x.clone(), weight, bias)?;
+///
+/// let gradient = tape.backward(&y, 1.0)?.take(&x).expect("y depends on x");
+/// assert_eq!(gradient.to_vec2::<f32>()?, [[3.0, 4.0]]);
+/// # Ok::<(), mga_core::Error>(())
+/// ```
 pub struct Tape {
     phase: Phase,
     engine: Engine,
@@ -156,7 +172,7 @@ impl Tape {
         self.recompute
     }
 
-    /// Returns what this pass is for.
+    /// Returns the purpose of this pass.
     pub fn phase(&self) -> Phase {
         self.phase
     }

@@ -1,4 +1,4 @@
-//! What stands behind a picture that has transparent parts.
+//! The background of a picture with transparent parts.
 //!
 //! A cut-out on plain white would be told from a photograph by its background alone. `"clutter"` puts a different
 //! cluttered scene behind every image, drawn from the image's name and a seed, so that it says nothing of the class.
@@ -9,7 +9,7 @@ use tiny_skia::{FillRule, Paint, PathBuilder, Pixmap, Rect, Stroke, Transform};
 
 use crate::picture::Picture;
 
-/// What transparent pixels are composited over.
+/// The background of transparent pixels.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(
     untagged,
@@ -50,10 +50,10 @@ pub(crate) const CONDITION: Condition = Condition {
     words: "data.background = \"clutter\"",
 };
 
-/// What stored pixels look like: what stands behind transparent ones, and what is white in 16 bits.
+/// The interpretation of stored pixels: the background of transparent ones, and the value of white in 16 bits.
 #[derive(Debug, Clone, Default)]
 pub struct Backdrop {
-    /// What is shown.
+    /// The background.
     pub background: Background,
     /// Seed of the cluttered scenes; without effect on plain colours.
     pub seed: u64,
@@ -95,8 +95,8 @@ impl Backdrop {
 /// time does not grow with the camera.
 const LONGEST_SIDE: usize = 1024;
 
-/// A cluttered scene of `width` by `height` pixels: soft blobs of colour under random ellipses and strokes. A function
-/// of its arguments alone.
+/// Returns a cluttered scene of `width` by `height` pixels: soft blobs of colour under random ellipses and strokes. A
+/// function of its arguments alone.
 pub fn clutter(width: usize, height: usize, seed: u64, id: &str) -> Picture {
     let mut generator = Generator::new(seed, "clutter", &[fnv1a64(id.as_bytes())]);
     let shrink = (width.max(height) as f64 / LONGEST_SIDE as f64).max(1.0);

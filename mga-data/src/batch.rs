@@ -30,17 +30,18 @@ pub struct Batch {
     pub indices: Vec<usize>,
     /// Name of each image, as in the data set's records.
     pub ids: Vec<String>,
-    /// What each image is in the batch, as the sampler says: 0 but for samplers of other roles, such as support and query.
+    /// The role of each image in the batch, as the sampler says. It is 0 unless the sampler has other roles, such as
+    /// support and query.
     pub roles: Vec<u16>,
     /// Other tensors by name: the views that transforms gave, `[N, 3, H, W]`, f32, normalised as the images are.
     pub tensors: BTreeMap<String, Tensor>,
-    /// What transforms wrote down of each image.
+    /// The records that transforms wrote for each image.
     pub records: Vec<Map<String, Value>>,
     /// Shares of each class in place of one label, `[N, K]`, f32, where something mixed them.
     pub soft_labels: Option<Tensor>,
 }
 
-/// One image ready to be batched.
+/// An image that is ready to be batched.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
     /// Index in the data set's records.
@@ -57,14 +58,14 @@ pub struct Sample {
     pub reference: Option<Mask>,
     /// Other views of the picture, by name.
     pub views: Vec<(String, Picture)>,
-    /// What transforms wrote down.
+    /// The record that transforms wrote.
     pub record: Map<String, Value>,
-    /// What it is in the batch; 0 where nothing says otherwise.
+    /// The role in the batch, by default 0.
     pub role: u16,
 }
 
 impl Sample {
-    /// A picture without mask, label or views.
+    /// Creates a picture without mask, label or views.
     #[must_use]
     pub fn new(index: usize, id: String, picture: Picture) -> Self {
         let (views, record) = (Vec::new(), Map::new());
@@ -72,7 +73,7 @@ impl Sample {
     }
 }
 
-/// What is subtracted from pixels, and what they are divided by: `(pixel - mean) / std`; red, green, blue.
+/// The normalisation of pixels, `(pixel - mean) / std`, for red, green and blue.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Normalisation {
     mean: [f32; 3],
@@ -82,7 +83,7 @@ pub struct Normalisation {
 }
 
 impl Normalisation {
-    /// From mean and deviation of each channel, for pixels in `0..=1`.
+    /// Creates a normalisation from the mean and deviation of each channel, for pixels in `0..=1`.
     pub fn new(mean: [f32; 3], std: [f32; 3]) -> Self {
         let value = |c: usize, byte: usize| (value_of(byte as u8) - mean[c]) / std[c];
         let tables = std::array::from_fn(|c| std::array::from_fn(|byte| value(c, byte)));
@@ -109,12 +110,12 @@ impl Batch {
     /// The label of an image that carries none. Losses refuse it as out of range.
     pub const NO_LABEL: u32 = u32::MAX;
 
-    /// Number of images.
+    /// Returns the number of images.
     pub fn len(&self) -> usize {
         self.indices.len()
     }
 
-    /// The image at place `index` as a batch of its own.
+    /// Returns the image at place `index` as a batch of its own.
     ///
     /// # Errors
     /// There is none at that place.
@@ -125,7 +126,7 @@ impl Batch {
         self.part(index..index + 1)
     }
 
-    /// The images at some places in a row as a batch of their own.
+    /// Returns the images at some places in a row as a batch of their own.
     ///
     /// # Errors
     /// There are none at those places.
@@ -157,7 +158,7 @@ impl Batch {
         })
     }
 
-    /// Whether there is no image.
+    /// Returns whether there is no image.
     pub fn is_empty(&self) -> bool {
         self.indices.is_empty()
     }

@@ -1,4 +1,4 @@
-//! What is odd in how classes and groups are spread over the parts of a split data set, whatever data set it is.
+//! Oddities in the spread of classes and groups over the splits of any data set.
 
 use std::collections::BTreeSet;
 
@@ -7,8 +7,8 @@ use crate::spelling::alike_note;
 use crate::split::Splits;
 use crate::summed_up::some_of;
 
-/// A sentence on everything that is worth knowing before it is trained on: classes that a part lacks, images without a
-/// group, names of classes and groups that look like one.
+/// Returns a sentence on everything that is worth knowing before it is trained on: classes that a part lacks, images
+/// without a group, names of classes and groups that look like one.
 #[must_use]
 pub fn notes(records: &[Record], classes: &[String], splits: &Splits) -> Vec<String> {
     let mut notes = Vec::new();

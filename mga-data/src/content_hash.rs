@@ -1,10 +1,11 @@
-//! What an image is, whatever its file: a hash of its decoded pixels.
+//! The identity of an image, whatever its file: a hash of its decoded pixels.
 
 use sha2::{Digest, Sha256};
 
 use crate::picture::Picture;
 
-/// SHA-256 over width, height and pixels: equal for a file and its lossless copy in another format.
+/// Computes the SHA-256 over width, height and pixels, which is equal for a file and its lossless copy in another
+/// format.
 pub fn content_digest(picture: &Picture) -> [u8; 32] {
     let mut digest = Sha256::new();
     digest.update((picture.width() as u64).to_le_bytes());
@@ -18,7 +19,7 @@ pub fn content_digest(picture: &Picture) -> [u8; 32] {
     digest.finalize().into()
 }
 
-/// The first half of [`content_digest`] as 32 hexadecimal digits: what records and caches name an image by.
+/// Returns the first half of [`content_digest`] as 32 hexadecimal digits: what records and caches name an image by.
 pub fn content_hash(picture: &Picture) -> String {
     content_digest(picture).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,4 +1,4 @@
-//! What a data set is: records that can be listed without decoding, and pictures and masks by index.
+//! The interface of a data set: records that can be listed without decoding, and pictures and masks by index.
 
 use std::path::PathBuf;
 
@@ -19,7 +19,8 @@ pub enum Split {
 }
 
 impl Split {
-    /// The part that a word stands for, in any case: `train`, `Training`, `train_set`, `val`, `TEST images`, ...
+    /// Returns the part that a word stands for, in any case: `train`, `Training`, `train_set`, `val`, `TEST images`,
+    /// ...
     #[must_use]
     pub fn named(word: &str) -> Option<Self> {
         let word = word.trim().to_lowercase();
@@ -32,7 +33,7 @@ impl Split {
         }
     }
 
-    /// What people call it: `train`, `validation`, `test`.
+    /// Returns the name: `train`, `validation` or `test`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -43,13 +44,13 @@ impl Split {
     }
 }
 
-/// One image of a data set, as known before it is decoded.
+/// An image of a data set, as known before it is decoded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {
     /// The name shown to people and written to `predictions.csv`: a path relative to the root where there is one.
     /// Unique within the data set.
     pub id: String,
-    /// Where the image lies, for data sets of files.
+    /// The path of the image, for data sets of files.
     pub path: Option<PathBuf>,
     /// Index into [`Dataset::classes`]; `None` where the image carries no label.
     pub label: Option<usize>,
@@ -59,7 +60,7 @@ pub struct Record {
     pub split: Option<Split>,
 }
 
-/// What an image or a mask is made of: as long as that stays the same, so do its pixels.
+/// The origin of an image or a mask. The pixels stay the same as long as the origin does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// A file of its own.

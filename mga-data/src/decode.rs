@@ -55,12 +55,12 @@ const UNSUPPORTED: [(&str, &str); 24] = [
     ("srw", "camera raw (SRW)"),
 ];
 
-/// Whether the extension is that of a format this crate reads. For listing folders; decoding goes by content.
+/// Returns whether the extension is that of a format this crate reads. For listing folders; decoding goes by content.
 pub fn is_image_path(path: &Path) -> bool {
     extension(path).is_some_and(|e| EXTENSIONS.contains(&e.as_str()))
 }
 
-/// What an unsupported picture format is called, by the extension of `path`.
+/// Returns the name of an unsupported picture format, by the extension of `path`.
 pub fn unsupported_format(path: &Path) -> Option<&'static str> {
     let extension = extension(path)?;
     UNSUPPORTED.iter().find(|(e, _)| *e == extension).map(|&(_, name)| name)
@@ -84,7 +84,7 @@ pub fn picture_and_alpha(path: &Path, backdrop: &Backdrop, id: &str) -> Result<(
     picture_and_alpha_from_bytes(&read(path)?, path, backdrop, id)
 }
 
-/// [`picture_and_alpha`] of a file already in memory; `path` is for messages.
+/// Decodes a file that is already in memory, like [`picture_and_alpha`]; `path` is for messages.
 pub fn picture_and_alpha_from_bytes(
     bytes: &[u8],
     path: &Path,
@@ -118,7 +118,7 @@ pub fn mask(path: &Path) -> Result<Mask> {
     mask_from_bytes(&read(path)?, path)
 }
 
-/// [`mask`] of a file already in memory; `path` is for messages.
+/// Decodes a file that is already in memory, like [`mask`]; `path` is for messages.
 pub fn mask_from_bytes(bytes: &[u8], path: &Path) -> Result<Mask> {
     let image = decode(bytes, path)?;
     let (width, height) = (image.width() as usize, image.height() as usize);
@@ -138,8 +138,8 @@ pub fn mask_from_bytes(bytes: &[u8], path: &Path) -> Result<Mask> {
     Mask::new(width, height, values).ok_or_else(|| Error::file(path, "has no pixels"))
 }
 
-/// Width and height in pixels, EXIF orientation applied, from the header alone. Errors as [`picture`], as far as the
-/// header shows them.
+/// Reads width and height in pixels from the header alone, with the EXIF orientation applied. Errors are those of
+/// [`picture`], as far as the header shows them.
 pub fn size(path: &Path) -> Result<(usize, usize)> {
     Ok(header(path)?.upright())
 }
@@ -195,7 +195,7 @@ fn is_sixteen_bit(color: ColorType) -> bool {
     matches!(color, ColorType::L16 | ColorType::La16 | ColorType::Rgb16 | ColorType::Rgba16)
 }
 
-/// Whether the file has an alpha channel, from its header alone. Errors as [`size`].
+/// Returns whether the file has an alpha channel, from its header alone. Errors as [`size`].
 pub fn has_alpha(path: &Path) -> Result<bool> {
     let (file, format) = open(path)?;
     if format == ImageFormat::Jpeg {

@@ -8,7 +8,7 @@ use mga_registry::SettingFault;
 /// Shorthand for results of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What can go wrong with data.
+/// An error about data.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file could not be read or written.
@@ -59,22 +59,22 @@ impl From<SettingFault> for Error {
 }
 
 impl Error {
-    /// An I/O error at `path`.
+    /// Creates an I/O error at `path`.
     pub fn io(path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
         move |cause| Self::Io { path: path.as_ref().to_path_buf(), cause }
     }
 
-    /// A fault of the file at `path`.
+    /// Creates a fault of the file at `path`.
     pub fn file(path: impl AsRef<Path>, what: impl Into<String>) -> Self {
         Self::File { path: path.as_ref().to_path_buf(), what: what.into() }
     }
 
-    /// The setting `key` of an experiment, which cannot be used.
+    /// Creates an error about the setting `key` of an experiment.
     pub fn setting(key: impl Into<String>, what: impl Into<String>) -> Self {
         Self::Setting(InvalidSetting { key: key.into(), what: what.into() })
     }
 
-    /// The setting that is at fault, where it is one of an experiment.
+    /// Returns the setting that is at fault, where it is one of an experiment.
     pub fn invalid_setting(&self) -> Option<&InvalidSetting> {
         match self {
             Self::Setting(setting) | Self::UnknownMaskSource(setting) => Some(setting),
@@ -82,13 +82,14 @@ impl Error {
         }
     }
 
-    /// Settings that cannot be used.
+    /// Creates an error about settings that cannot be used.
     pub fn settings(what: impl Into<String>) -> Self {
         Self::Settings(what.into())
     }
 }
 
-/// A path for people: as it is where it is UTF-8, else quoted for a shell (`$'caf\xe9.jpg'`), so that what is printed opens.
+/// Returns a path for people: as it is where it is UTF-8, else quoted for a shell (`$'caf\xe9.jpg'`), so that what is
+/// printed opens.
 #[must_use]
 pub fn shown(path: &Path) -> String {
     if let Some(text) = path.to_str() {

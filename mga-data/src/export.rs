@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 /// The file in an exported folder that says that images are still missing.
 pub const UNFINISHED: &str = ".unfinished-export";
 
-/// What was written.
+/// The result of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exported {
     /// Number of images.

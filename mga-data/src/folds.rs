@@ -12,7 +12,7 @@ use crate::spelling::alike_note;
 use crate::summed_up::{some_of, summed_up};
 use crate::text_table::TextTable;
 
-/// How to fold.
+/// Settings of a split into folds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FoldSettings {
     /// Folds, at least 2.
@@ -32,11 +32,12 @@ pub struct FoldSettings {
 pub struct Folds {
     /// `[repeat][row]`: the fold, from 0.
     pub of: Vec<Vec<usize>>,
-    /// What is unavoidable but worth knowing, for the log.
+    /// Notes for the log on what could not be avoided.
     pub notes: Vec<String>,
 }
 
-/// Folds rows by their strata and groups; either may be left out (one stratum; every row its own group).
+/// Assigns rows to folds by their strata and groups. Without strata there is one stratum; without groups every row is
+/// its own group.
 ///
 /// Groups are placed one after the other, those that are least balanced in their strata first and in a drawn order among
 /// equals, each where the strata then are spread most evenly over the folds (the rule of scikit-learn's
@@ -218,9 +219,9 @@ fn distinct(values: Option<&[String]>, rows: usize, default: impl Fn(usize) -> S
     Distinct { names, of }
 }
 
-/// Folds the rows of the table `input` and writes it to `output` with a column `repeat_0`, `repeat_1`, ... more for every
-/// repetition: the fold, from 0, in which the row is tested. The other columns stay as they are, but for blanks at the ends
-/// of cells; what separates them is `delimiter`, or else found.
+/// Folds the rows of the table `input`, and writes it to `output` with one more column for every repetition
+/// (`repeat_0`, `repeat_1`, ...): the fold, from 0, in which the row is tested. The other columns are kept, except for
+/// blanks at the ends of cells. `delimiter` separates the columns; if it is `None`, it is detected.
 ///
 /// Rows with an empty group are each a group of their own, which the notes count. Errors, all of which name the table: rows
 /// that cannot be read, columns that are missing (the message lists those there are), `repeat_` columns already there, and

@@ -11,11 +11,11 @@ use crate::split::Splits;
 /// A group with images in more than one part.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SharedGroup {
-    /// Its name.
+    /// The name of the group.
     pub group: String,
     /// The parts.
     pub splits: Vec<Split>,
-    /// Its images in all of them.
+    /// The number of its images in all splits.
     pub images: usize,
 }
 
@@ -26,7 +26,7 @@ impl fmt::Display for SharedGroup {
     }
 }
 
-/// The groups with images in more than one part of `splits`, by name.
+/// Returns the groups with images in more than one part of `splits`, by name.
 #[must_use]
 pub fn shared(records: &[Record], splits: &Splits) -> Vec<SharedGroup> {
     let mut groups = BTreeMap::<&str, (BTreeSet<Split>, usize)>::new();

@@ -17,7 +17,7 @@ use crate::text_file::read_text;
 const IGNORED: &str = "__ignore__";
 const BACKGROUND: &str = "_background_";
 
-/// What shapes mean.
+/// The meaning of shapes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LabelMeSettings {
     /// Class names; a shape's label is one of them. What no shape covers is of the first class.
@@ -46,8 +46,8 @@ struct Shape {
     shape_type: Option<String>,
 }
 
-/// The label map of the annotations at `path`, for an image of `width` x `height`. Annotations of the image at another
-/// size are scaled.
+/// Returns the label map of the annotations at `path`, for an image of `width` x `height`. Annotations of the image at
+/// another size are scaled.
 ///
 /// # Errors
 /// A file that cannot be read or is none of LabelMe's, a label that is no class, a shape that cannot be drawn.

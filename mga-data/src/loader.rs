@@ -21,7 +21,7 @@ use crate::share::Share;
 use crate::source::{Source, caught, name_of};
 use crate::transforms::{Pipeline, Scene};
 
-/// What to do with an image, mask or label that cannot be used.
+/// The reaction to an image, mask or label that cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnError {
@@ -51,7 +51,7 @@ pub struct LoaderSettings {
     pub threads: usize,
     /// Batches loaded ahead. At least one, and at least enough to give every thread an image.
     pub prefetch: usize,
-    /// What to do with an image that cannot be loaded; [`Loader::skipped`] lists those that were left out.
+    /// The reaction to an image that cannot be loaded; [`Loader::skipped`] lists those that were left out.
     pub on_error: OnError,
 }
 
@@ -72,6 +72,25 @@ impl Default for LoaderSettings {
 }
 
 /// Loads batches of some images of a source, epoch by epoch.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use mga_data::datasets::leaves::{Leaves, LeavesSettings};
+/// use mga_data::source::ImagesOnly;
+/// use mga_data::{Dataset, Loader, LoaderSettings, Pipeline};
+///
+/// let leaves = Leaves::new(LeavesSettings { size: 16, train_per_class: 1, test_per_class: 0, ..LeavesSettings::default() })?;
+/// let images = (0..leaves.len()).collect();
+/// let settings = LoaderSettings { batch_size: 4, shuffle: true, seed: 1, ..LoaderSettings::default() };
+/// let loader = Loader::new(Arc::new(ImagesOnly(Arc::new(leaves))), images, Pipeline::default(), settings)?;
+///
+/// for batch in loader.epoch(0, 0) {
+///     let batch = batch?;
+///     assert!(batch.len() <= 4);
+/// }
+/// # Ok::<(), mga_data::Error>(())
+/// ```
 pub struct Loader {
     work: Arc<Work>,
     pool: Arc<rayon::ThreadPool>,
@@ -92,7 +111,7 @@ struct Work {
 }
 
 impl Loader {
-    /// A loader of `indices` of `source`. An error where a setting cannot be used.
+    /// Creates a loader of `indices` of `source`. An error where a setting cannot be used.
     pub fn new(
         source: Arc<dyn Source>,
         indices: Vec<usize>,
@@ -128,14 +147,14 @@ impl Loader {
         Ok(Self { work: Arc::new(work), pool: Arc::new(pool), indices, each, sampler: None, share: Share::ALL })
     }
 
-    /// The same with the images of each batch chosen by `sampler`, in place of each once an epoch.
+    /// Returns the loader with `sampler` choosing the images of each batch, in place of each image once an epoch.
     #[must_use]
     pub fn with_sampler(self, sampler: Arc<dyn Sampler>) -> Self {
         Self { sampler: Some(sampler), ..self }
     }
 
-    /// The same, loading only this rank's part of every batch. What is planned, counted and drawn stays that of the whole:
-    /// each image comes to one rank, and looks as it would to a single one.
+    /// Returns the loader that loads only this rank's part of every batch. Plans, counts and random draws stay those of
+    /// the whole: each image comes to one rank, and looks as it would to a single one.
     #[must_use]
     pub fn with_share(self, share: Share) -> Self {
         Self { share, ..self }
@@ -146,7 +165,8 @@ impl Loader {
         self.sampler.as_ref().map_or_else(|| self.each.batches(), |sampler| sampler.batches())
     }
 
-    /// Images of the batches `from..to` of an epoch as planned, of all ranks: what cannot be loaded is counted too.
+    /// Returns the images of the batches `from..to` of an epoch as planned, of all ranks: what cannot be loaded is
+    /// counted too.
     pub fn planned_images(&self, epoch: u64, from: usize, to: usize) -> usize {
         match &self.sampler {
             Some(sampler) => (from..to.min(sampler.batches())).map(|at| sampler.batch(epoch, at).len()).sum(),
@@ -157,18 +177,18 @@ impl Loader {
         }
     }
 
-    /// The images it loads, as indices into the source, before shuffling.
+    /// Returns the images it loads, as indices into the source, before shuffling.
     pub fn indices(&self) -> &[usize] {
         &self.indices
     }
 
-    /// The order in which an epoch visits the images.
+    /// Returns the order in which an epoch visits the images.
     pub fn order(&self, epoch: u64) -> Vec<usize> {
         self.each.order(epoch)
     }
 
-    /// The batches of an epoch from number `from_batch` on; those before are not loaded. Loading starts at once. After
-    /// an error the iterator ends. Dropping it cancels what has not been loaded yet.
+    /// Returns the batches of an epoch from number `from_batch` on; those before are not loaded. Loading starts at
+    /// once. After an error the iterator ends. Dropping it cancels what has not been loaded yet.
     pub fn epoch(&self, epoch: u64, from_batch: usize) -> Batches {
         let batch_size = self.work.settings.batch_size;
         let ahead = self.work.settings.prefetch.max(self.pool.current_num_threads().div_ceil(batch_size)).max(1);
@@ -190,7 +210,8 @@ impl Loader {
         batches
     }
 
-    /// Images left out so far, `id: why`, in the order of their indices; an image skipped in several epochs once.
+    /// Returns the images left out so far, `id: why`, in the order of their indices; an image skipped in several epochs
+    /// once.
     pub fn skipped(&self) -> Vec<String> {
         locked(&self.work.skipped).values().cloned().collect()
     }

@@ -1,4 +1,4 @@
-//! Which mask an image trains with: the data set's own, or a control that tells whether the mask matters.
+//! The mask that an image trains with: the data set's own, or a control that tells whether the mask matters.
 //!
 //! Sources are components ([`MaskSources`]); these are this crate's, each a file below `sources`.
 //!
@@ -72,7 +72,7 @@ pub struct MaskNotes {
     pub resized: Vec<usize>,
 }
 
-/// How many images were seen without mask, with a blank one, or with one of another size. Each image counts once,
+/// The counts of images without a mask, with a blank mask, or with a mask of another size. Each image counts once,
 /// however often it was loaded.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct MaskCounts {
@@ -155,7 +155,7 @@ impl MaskSource {
         Self::of(MaskSettings::of_source("none"), "none".to_owned(), dataset, about)
     }
 
-    /// The same masks with nothing noted of them yet.
+    /// Returns the same masks with no counts yet.
     #[must_use]
     pub fn unseen(&self) -> Self {
         Self::of(self.settings.clone(), self.name.clone(), Arc::clone(&self.dataset), Arc::clone(&self.about))
@@ -166,43 +166,44 @@ impl MaskSource {
         Self { settings, name, dataset, about, seen }
     }
 
-    /// The name of the source or control that the masks come from.
+    /// Returns the name of the source or control that the masks come from.
     pub fn source(&self) -> &str {
         &self.name
     }
 
-    /// The settings it was made with.
+    /// Returns the settings it was made with.
     pub fn settings(&self) -> &MaskSettings {
         &self.settings
     }
 
-    /// The data set behind.
+    /// Returns the data set behind.
     pub fn dataset(&self) -> &Arc<dyn Dataset> {
         &self.dataset
     }
 
-    /// Whether no image has a mask.
+    /// Returns whether no image has a mask.
     pub fn is_none(&self) -> bool {
         matches!(self.about.kind, Kind::Control(MaskControl::Absent, _))
     }
 
-    /// Whether images get the masks of others.
+    /// Returns whether images get the masks of others.
     pub fn is_exchanged(&self) -> bool {
         matches!(self.about.kind, Kind::Control(MaskControl::Exchanged(_), _))
     }
 
-    /// Whether the masks cover what they are meant to cover, be it everything or nothing.
+    /// Returns whether the masks cover what they are meant to cover, be it everything or nothing.
     pub fn coverage_is_meant(&self) -> bool {
         self.about.coverage_is_meant
     }
 
-    /// The source's own settings as JSON, in alphabetical order and without those that are paths; empty: it has none.
-    /// Masks with other settings are other masks.
+    /// Returns the source's own settings as JSON, in alphabetical order and without those that are paths; empty: it has
+    /// none. Masks with other settings are other masks.
     pub fn own_settings(&self) -> &str {
         &self.about.own_settings
     }
 
-    /// The data set's source that the masks come from, or that a control is made from; `None`: they come from nowhere.
+    /// Returns the data set's source that the masks come from, or that a control is made from; `None`: they come from
+    /// nowhere.
     pub fn made_from(&self) -> Option<&'static str> {
         match &self.about.kind {
             Kind::Native(name) => Some(name),
@@ -210,8 +211,8 @@ impl MaskSource {
         }
     }
 
-    /// Image `index` and its mask, of one size. `None`: the source is `"none"`, or the mask is missing or blank and the
-    /// settings have the image train without.
+    /// Loads image `index` and its mask, of one size. The mask is `None` if the source is `"none"`, or if the mask is
+    /// missing or blank and the settings let the image train without it.
     ///
     /// # Errors
     /// What cannot be decoded, a mask of another aspect, and a missing mask where `missing = "error"`.
@@ -223,7 +224,7 @@ impl MaskSource {
         Ok((picture, mask))
     }
 
-    /// What the files of these images' masks hold. Empty where the masks lie in no files.
+    /// Returns the survey of the files of these images' masks. It is empty if the masks are not files.
     pub fn survey(&self, images: &[usize]) -> MaskSurvey {
         match self.made_from() {
             Some(from) => survey(self.dataset.as_ref(), from, images, &self.settings.reading),
@@ -231,7 +232,7 @@ impl MaskSource {
         }
     }
 
-    /// What to say of image `index`, which has no mask and needs one.
+    /// Returns the message about image `index`, which has no mask and needs one.
     pub fn missing(&self, index: usize) -> String {
         let source = &self.name;
         let looked = self.made_from().map_or_else(String::new, |from| self.dataset.missing_mask(index, from));
@@ -239,7 +240,8 @@ impl MaskSource {
         format!("has no mask from source `{source}`{looked}: add one, or set data.masks.missing = \"no-loss\"")
     }
 
-    /// [`MaskSource::load`] for evaluation, which needs no masks: a missing one is `None` whatever the settings.
+    /// Loads image and mask like [`MaskSource::load`], but for evaluation, which needs no masks. A missing mask is
+    /// `None` whatever the settings.
     ///
     /// # Errors
     /// What cannot be decoded, and a mask of another aspect.
@@ -253,7 +255,7 @@ impl MaskSource {
         Ok((picture, mask))
     }
 
-    /// The mask alone, for whoever has image `index` already, which is of this size (width, height).
+    /// Returns the mask alone, for whoever has image `index` already, which is of this size (width, height).
     ///
     /// # Errors
     /// As [`MaskSource::load_optional`].
@@ -299,7 +301,7 @@ impl MaskSource {
         Ok((!skip).then_some(mask))
     }
 
-    /// Whether image `index` has no mask, as far as that is told without decoding pixels.
+    /// Returns whether image `index` has no mask, as far as that is told without decoding pixels.
     pub fn lacks(&self, index: usize) -> bool {
         match &self.about.kind {
             Kind::Native(of) | Kind::Control(MaskControl::Changed(_), Some(of)) => !self.dataset.has_mask(index, of),
@@ -328,13 +330,13 @@ impl MaskSource {
         Ok(Some(resize_area(&mask, size.0, size.1)))
     }
 
-    /// What was seen so far.
+    /// Returns the counts of images seen so far.
     pub fn counts(&self) -> MaskCounts {
         let count = |flag| (0..self.seen.len()).filter(|&index| self.has(index, flag)).count();
         MaskCounts { missing: count(MISSING), blank: count(BLANK), resized: count(RESIZED) }
     }
 
-    /// What was seen so far that a person should know of, one line each, with the first image it concerns.
+    /// Returns the warnings about images seen so far, one line each, with the first image concerned.
     pub fn warnings(&self) -> Vec<String> {
         let kinds = [
             (MISSING, "without a mask"),
@@ -350,13 +352,13 @@ impl MaskSource {
         kinds.into_iter().filter_map(line).chain(self.dataset.mask_notes()).collect()
     }
 
-    /// What was seen so far, image by image, to be kept with the state of a run.
+    /// Returns the notes on images seen so far, image by image, for the state of a run.
     pub fn notes(&self) -> MaskNotes {
         let all = |flag| (0..self.seen.len()).filter(|&index| self.has(index, flag)).collect();
         MaskNotes { missing: all(MISSING), blank: all(BLANK), resized: all(RESIZED) }
     }
 
-    /// Counts what an earlier process saw as seen. Numbers of images that are not there are ignored.
+    /// Counts images that an earlier process noted as seen. Indices of images that do not exist are ignored.
     pub fn recall(&self, notes: &MaskNotes) {
         for (indices, flag) in [(&notes.missing, MISSING), (&notes.blank, BLANK), (&notes.resized, RESIZED)] {
             indices.iter().for_each(|&index| self.note(index, flag));

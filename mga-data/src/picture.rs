@@ -32,29 +32,29 @@ impl Picture {
         fits.then_some(Self { width, height, pixels: Pixels::Numbers(pixels) })
     }
 
-    /// The same of bytes, 255 for 1.
+    /// Creates a picture from bytes, where 255 stands for 1.
     pub fn from_bytes(width: usize, height: usize, bytes: Vec<u8>) -> Option<Self> {
         let fits = width > 0 && height > 0 && bytes.len() == width * height * 3;
         fits.then_some(Self { width, height, pixels: Pixels::Bytes(bytes, OnceLock::new()) })
     }
 
-    /// Every value `value`.
+    /// Creates a picture or mask in which every value is `value`.
     pub fn filled(width: usize, height: usize, value: f32) -> Self {
         let (width, height) = (width.max(1), height.max(1));
         Self { width, height, pixels: Pixels::Numbers(vec![value; width * height * 3]) }
     }
 
-    /// Pixels from left to right.
+    /// Returns the width in pixels.
     pub fn width(&self) -> usize {
         self.width
     }
 
-    /// Pixels from top to bottom.
+    /// Returns the height in pixels.
     pub fn height(&self) -> usize {
         self.height
     }
 
-    /// The values, row by row.
+    /// Returns the values, row by row.
     pub fn pixels(&self) -> &[f32] {
         match &self.pixels {
             Pixels::Numbers(pixels) => pixels,
@@ -62,7 +62,7 @@ impl Picture {
         }
     }
 
-    /// The values as bytes, where they are kept so.
+    /// Returns the values as bytes, where they are kept so.
     pub fn bytes(&self) -> Option<&[u8]> {
         match &self.pixels {
             Pixels::Numbers(_) => None,
@@ -70,7 +70,7 @@ impl Picture {
         }
     }
 
-    /// The values as bytes, to change in place, where they are kept so.
+    /// Returns the values as bytes, to change in place, where they are kept so.
     pub fn bytes_mut(&mut self) -> Option<&mut [u8]> {
         match &mut self.pixels {
             Pixels::Numbers(_) => None,
@@ -81,7 +81,7 @@ impl Picture {
         }
     }
 
-    /// The values, row by row, to change in place; they are no longer kept as bytes.
+    /// Returns the values, row by row, to change in place; they are no longer kept as bytes.
     pub fn values_mut(&mut self) -> &mut [f32] {
         if let Pixels::Bytes(bytes, numbers) = &mut self.pixels {
             let numbers = numbers.take().unwrap_or_else(|| bytes.iter().map(|&byte| value_of(byte)).collect());
@@ -123,28 +123,28 @@ impl Mask {
         })
     }
 
-    /// Every value `value`.
+    /// Creates a picture or mask in which every value is `value`.
     pub fn filled(width: usize, height: usize, value: f32) -> Self {
         let (width, height) = (width.max(1), height.max(1));
         Self { width, height, values: vec![value; width * height], labels: false }
     }
 
-    /// Pixels from left to right.
+    /// Returns the width in pixels.
     pub fn width(&self) -> usize {
         self.width
     }
 
-    /// Pixels from top to bottom.
+    /// Returns the height in pixels.
     pub fn height(&self) -> usize {
         self.height
     }
 
-    /// The values, row by row.
+    /// Returns the values, row by row.
     pub fn values(&self) -> &[f32] {
         &self.values
     }
 
-    /// The values, row by row, to change in place.
+    /// Returns the values, row by row, to change in place.
     pub fn values_mut(&mut self) -> &mut [f32] {
         &mut self.values
     }
@@ -154,14 +154,14 @@ impl Mask {
     /// The label of pixels that count nowhere: not annotated, or moved in from outside the picture.
     pub const IGNORE: u8 = 255;
 
-    /// A label map: the class of every pixel, or [`Mask::IGNORE`], row by row; `None` where their number does not fit the
-    /// size.
+    /// Returns a label map: the class of every pixel, or [`Mask::IGNORE`], row by row; `None` where their number does
+    /// not fit the size.
     pub fn label_map(width: usize, height: usize, labels: &[u8]) -> Option<Self> {
         let mask = Self::new(width, height, labels.iter().map(|&label| f32::from(label)).collect())?;
         Some(Self { labels: true, ..mask })
     }
 
-    /// Whether a pixel of a mask is to be ignored. (Label maps have [`Mask::IGNORE`] for that.)
+    /// Returns whether a pixel of a mask is to be ignored. (Label maps have [`Mask::IGNORE`] for that.)
     pub fn has_ignored(&self) -> bool {
         !self.labels && self.values.iter().any(|value| value.is_nan())
     }
@@ -179,22 +179,22 @@ impl Mask {
         values
     }
 
-    /// Whether the values are class numbers.
+    /// Returns whether the values are class numbers.
     pub fn is_label_map(&self) -> bool {
         self.labels
     }
 
-    /// What transforms put where nothing is known: 0, or [`Mask::IGNORE`] in a label map.
+    /// Returns the value that transforms use where nothing is known: 0, or [`Mask::IGNORE`] in a label map.
     pub fn outside(&self) -> f32 {
         if self.labels { f32::from(Self::IGNORE) } else { 0.0 }
     }
 
-    /// One of the same kind and another size, [`Mask::outside`] everywhere.
+    /// Creates a mask of the same kind and another size, with [`Mask::outside`] everywhere.
     pub fn blank(&self, width: usize, height: usize) -> Self {
         Self { labels: self.labels, ..Self::filled(width, height, self.outside()) }
     }
 
-    /// The window of `height` x `width` pixels from (`top`, `left`); `None` where it reaches outside.
+    /// Returns the window of `height` x `width` pixels from (`top`, `left`); `None` where it reaches outside.
     pub fn window(&self, (top, left): (usize, usize), (height, width): (usize, usize)) -> Option<Self> {
         let values = rows(&self.values, self.width, (top, left), (height, width));
         Self::new(width, height, values).map(|mask| Self { labels: self.labels, ..mask })
@@ -202,7 +202,7 @@ impl Mask {
 }
 
 impl Picture {
-    /// The window of `height` x `width` pixels from (`top`, `left`); `None` where it reaches outside.
+    /// Returns the window of `height` x `width` pixels from (`top`, `left`); `None` where it reaches outside.
     pub fn window(&self, (top, left): (usize, usize), (height, width): (usize, usize)) -> Option<Self> {
         let (from, size) = ((top, left * 3), (height, width * 3));
         match self.bytes() {

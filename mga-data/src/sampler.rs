@@ -1,4 +1,4 @@
-//! Which images make a batch: a function of seed, epoch and position alone.
+//! Samplers choose the images of a batch: a function of seed, epoch and position alone.
 
 use mga_core::random::Generator;
 use mga_registry::Kind;
@@ -33,19 +33,19 @@ pub trait RegisteredSampler: Send + Sync {
     ) -> Result<Box<dyn Sampler>>;
 }
 
-/// One image of a batch.
+/// An image of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Draw {
     /// The image, as an index into the data set.
     pub index: usize,
-    /// Which of several views of it in one epoch: views differ in their random numbers.
+    /// The view of the image in this epoch; views differ in their random numbers.
     pub view: u32,
-    /// What it is in the batch; 0 where there is but one role.
+    /// The role in the batch; 0 if there is only one role.
     pub role: u16,
 }
 
 impl Draw {
-    /// The only view of an image, in the only role.
+    /// Draws the only view of an image, in the only role.
     #[must_use]
     pub fn of(index: usize) -> Self {
         Self { index, view: 0, role: 0 }
@@ -72,13 +72,13 @@ pub struct EachOnce {
 }
 
 impl EachOnce {
-    /// Of `indices`, in batches of `batch_size`, drawn from `seed` where there is one.
+    /// Creates a sampler of `indices` in batches of `batch_size`, shuffled by `seed` if there is one.
     #[must_use]
     pub fn new(indices: Vec<usize>, batch_size: usize, seed: Option<u64>, drop_last: bool) -> Self {
         Self { indices, batch_size: batch_size.max(1), seed, drop_last }
     }
 
-    /// The order in which an epoch visits the images.
+    /// Returns the order in which an epoch visits the images.
     #[must_use]
     pub fn order(&self, epoch: u64) -> Vec<usize> {
         let mut order = self.indices.clone();

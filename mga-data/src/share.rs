@@ -5,9 +5,9 @@ use std::ops::Range;
 /// The part of one of `size` ranks. A function of the plan alone: no rank has to ask another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Share {
-    /// Whose part it is, from 0.
+    /// The rank, from 0.
     pub rank: usize,
-    /// How many there are.
+    /// The number of ranks.
     pub size: usize,
 }
 

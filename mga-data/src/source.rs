@@ -1,4 +1,4 @@
-//! Where a loader's images come from.
+//! The source of a loader's images.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;

@@ -33,7 +33,7 @@ pub struct ValidationSettings {
 }
 
 impl ValidationSettings {
-    /// Whether images are taken from train.
+    /// Returns whether images are taken from train.
     #[must_use]
     pub fn takes_images(&self) -> bool {
         self.fraction.is_some() || self.per_class.is_some()
@@ -53,7 +53,8 @@ pub struct TestSettings {
     pub seed: u64,
 }
 
-/// What is taken from the images that a data set leaves in no split, and from its training images.
+/// Settings of the split: the shares taken from the images that the data set leaves in no split, and from its training
+/// images.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct SplitSettings {
     /// `data.split`.
@@ -71,12 +72,12 @@ pub struct Splits {
     pub validation: Vec<usize>,
     /// Images evaluated at the end.
     pub test: Vec<usize>,
-    /// What was decided without being asked, for the log.
+    /// Notes for the log on decisions that no setting made.
     pub notes: Vec<String>,
 }
 
 impl Splits {
-    /// The images of one part.
+    /// Returns the images of one part.
     pub fn of(&self, split: Split) -> &[usize] {
         match split {
             Split::Train => &self.train,
@@ -85,7 +86,7 @@ impl Splits {
         }
     }
 
-    /// Every part with its images.
+    /// Returns every split with its images.
     pub fn parts(&self) -> [(Split, &[usize]); 3] {
         [Split::Train, Split::Validation, Split::Test].map(|split| (split, self.of(split)))
     }

@@ -18,8 +18,8 @@ const LEFT_BY_SYSTEMS: [&str; 12] = [
     "icon\r",
 ];
 
-/// Whether nobody means the file or folder to be data: it is hidden (`.DS_Store`, `._1.jpg`, `.thumbnails`), or left by a
-/// system, with copies and thumbnails of images in it (`__MACOSX`, `@eaDir`).
+/// Returns whether nobody means the file or folder to be data: it is hidden (`.DS_Store`, `._1.jpg`, `.thumbnails`), or
+/// left by a system, with copies and thumbnails of images in it (`__MACOSX`, `@eaDir`).
 #[must_use]
 pub fn is_passed_over(path: &Path) -> bool {
     let Some(name) = path.file_name() else { return false };

@@ -1,4 +1,4 @@
-//! Whether a file is what the hub says it is: length, hash, and the header of safetensors.
+//! Checks that a file is what the hub says it is: length, hash, and the header of safetensors.
 
 use std::fs::File;
 use std::io::Read;

@@ -1,4 +1,4 @@
-//! Where the hub is: the address that is asked, and what logs into it, which is never shown.
+//! The address of the hub: the address that is asked, and what logs into it, which is never shown.
 
 use std::fmt;
 

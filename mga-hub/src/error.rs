@@ -1,4 +1,4 @@
-//! What can go wrong with the hub, each with what to do about it.
+//! The errors of the hub, each with what to do about it.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,5 @@
-//! What killed processes left half made in a repository's part of the cache, cleared by the next that looks into it.
+//! The removal of what killed processes left half made in a repository's part of the cache, by the next process that
+//! uses it.
 //!
 //! Whatever is made here is made under a lock that goes with its process: whoever gets the lock knows that what lies there
 //! is nobody's, whatever machine it came from. Where there is no lock to ask, what is old is nobody's.

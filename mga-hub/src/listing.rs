@@ -1,4 +1,5 @@
-//! Which files a repository has: its description names all of them at once, so that no page says where the next one lies.
+//! The list of a repository's files: its description names all of them at once, so that no page says where the next one
+//! lies.
 
 use hf_hub::repository::RepoSibling;
 use percent_encoding::utf8_percent_encode;

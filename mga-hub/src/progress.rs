@@ -1,4 +1,4 @@
-//! Who is told how far a download is.
+//! The progress of downloads, and its receivers.
 
 /// Hears of downloads. All counts are bytes.
 pub trait Progress: Send + Sync {

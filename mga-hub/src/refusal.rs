@@ -1,4 +1,4 @@
-//! What the hub means by refusing.
+//! The meaning of a refusal by the hub.
 
 use crate::error::Error;
 use crate::repo::Repo;

@@ -1,4 +1,4 @@
-//! Where the hub is, where its files are kept, and who asks: the environment variables of Python's `huggingface_hub`.
+//! The address of the hub, its cache and its token: the environment variables of Python's `huggingface_hub`.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What goes over the wire: one question, one answer, faults told apart from refusals.
+//! The network connection: one question, one answer, faults told apart from refusals.
 
 use std::time::Duration;
 

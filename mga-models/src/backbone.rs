@@ -1,4 +1,4 @@
-//! What a backbone is: a chain of named stages.
+//! The interface of a backbone: a chain of named stages.
 
 use mga_core::Result;
 use mga_core::nn::BatchNorm2d;
@@ -41,7 +41,7 @@ pub trait Backbone: Send + Sync {
     }
 }
 
-/// Runs stage after stage and keeps the outputs that are wanted: the loop every backbone's `forward` is.
+/// Runs stage after stage and keeps the outputs that are wanted. Every backbone's `forward` is this loop.
 pub fn run_stages(
     tape: &mut Tape,
     images: Value,

@@ -6,13 +6,16 @@ use mga_core::{Error, Result, ops};
 
 use crate::model::MgaModel;
 
-/// For features `F` `[N, C, h, w]` (the backbone's last, before attention; [`MgaModel::features`]) and one class an image:
+/// Computes Grad-CAM maps from features `F` `[N, C, h, w]` (the last of the backbone, before attention;
+/// [`MgaModel::features`]) and one class per image:
+///
 /// ```text
 /// w_k = mean over h, w of d logit_class / d F_k        G = relu(sum_k w_k F_k)
 /// ```
 ///
-/// each map over its own maximum, `[N, 1, h, w]` in 0 to 1; zeros where nothing speaks for the class. In evaluation mode:
-/// running statistics, no dropout. The gradient runs through attention and classifier alone, whatever the backbone.
+/// Each map is divided by its own maximum, `[N, 1, h, w]` in 0 to 1, and is zero if nothing speaks for the class. The
+/// model is in evaluation mode: running statistics, no dropout. The gradient runs only through attention and
+/// classifier, whatever the backbone.
 ///
 /// # Errors
 /// Another number of classes than of images; a class that the network does not have.

@@ -6,7 +6,7 @@ use mga_core::ops;
 use mga_core::parameter::Builder;
 use mga_core::tape::{Tape, Value};
 
-/// Which classifier a backbone comes with.
+/// The kind of a backbone's classifier.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum HeadKind {
     /// Global average pool, dropout, one linear layer called `name`; `relu` rectifies before pooling (DenseNets).

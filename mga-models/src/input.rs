@@ -1,12 +1,12 @@
-//! What a network is shown: images, or images and masks. The latter are controls: they use the mask where MGA only learns
-//! from it, and so need one for every image they are ever shown.
+//! The input of a network: images, or images and masks. The latter are controls: they use the mask where MGA only
+//! learns from it, and so need one for every image they are ever shown.
 
 use candle_core::Tensor;
 use mga_core::{Error, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What the network is shown of an image and its mask.
+/// The input of the network, made from an image and its mask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Input {
@@ -20,19 +20,19 @@ pub enum Input {
 }
 
 impl Input {
-    /// Whether every image needs a mask, in evaluation and prediction too.
+    /// Returns whether every image needs a mask, in evaluation and prediction too.
     #[must_use]
     pub fn needs_masks(self) -> bool {
         self != Self::Image
     }
 
-    /// Channels of the network's input.
+    /// Returns the number of channels of the network's input.
     pub fn channels(self) -> usize {
         if self == Self::ImageAndMask { 4 } else { 3 }
     }
 
-    /// The network's input from normalised images `[N, 3, H, W]` and masks `[N, 1, H, W]` in 0 to 1. Where the mask is 0, a
-    /// masked image is its data set's mean colour, which normalisation makes 0.
+    /// Returns the network's input from normalised images `[N, 3, H, W]` and masks `[N, 1, H, W]` in 0 to 1. Where the
+    /// mask is 0, a masked image is its data set's mean colour, which normalisation makes 0.
     ///
     /// # Errors
     /// Masks of another size than the images.

@@ -13,16 +13,16 @@ use crate::head::Head;
 use crate::input::Input;
 use crate::networks::Networks;
 
-/// What a model is built from beside its backbone.
+/// Settings that a model is built from, besides its backbone.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelSettings {
     /// The registered backbone, with its own settings.
     pub backbone: Choice,
     /// Classes.
     pub classes: usize,
-    /// What it is shown.
+    /// The input of the network.
     pub input: Input,
-    /// What the attention does to the features.
+    /// The effect of the attention on the features.
     pub attention: Attention,
     /// The two weights of [`Attention::Residual`].
     pub residual_weights: (f64, f64),
@@ -32,7 +32,7 @@ pub struct ModelSettings {
     pub freeze_through: Option<String>,
     /// Whether batch norms of frozen stages keep to their running statistics.
     pub freeze_norm: bool,
-    /// In place of the head's own dropout.
+    /// The dropout that replaces the head's own.
     pub dropout: Option<f64>,
 }
 
@@ -54,7 +54,7 @@ impl ModelSettings {
     }
 }
 
-/// What a model says of a batch.
+/// The output of a model for a batch.
 #[derive(Debug, Clone)]
 pub struct Prediction {
     /// Scores, `[N, classes]`.
@@ -63,10 +63,10 @@ pub struct Prediction {
     pub attention: Option<Value>,
 }
 
-/// One stage, for people: what will train.
+/// A summary of one stage for people, with what will train.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct StageSummary {
-    /// Its name; `attention` and `classifier` stand behind the backbone's.
+    /// The name of the stage; `attention` and `classifier` follow the stages of the backbone.
     pub name: String,
     /// Learnable numbers.
     pub parameters: usize,
@@ -79,6 +79,36 @@ pub struct StageSummary {
 }
 
 /// A classifier with its parameters.
+///
+/// ```
+/// use candle_core::{DType, Device, Tensor};
+/// use mga_core::ops::Attention;
+/// use mga_core::parameter::ParameterStore;
+/// use mga_core::tape::Tape;
+/// use mga_models::{Input, MgaModel, ModelSettings, Registry};
+///
+/// let settings = ModelSettings {
+///     classes: 10,
+///     input: Input::Image,
+///     attention: Attention::Residual,
+///     residual_weights: (0.5, 0.5),
+///     mask_guidance: true,
+///     freeze_through: None,
+///     freeze_norm: false,
+///     dropout: None,
+/// };
+/// let registry = Registry::builtin();
+/// let backbone = registry.backbone("conv4").expect("a built-in backbone");
+/// let model = MgaModel::new(backbone, settings, ParameterStore::new(1, DType::F32, &Device::Cpu))?;
+///
+/// let mut tape = Tape::eval();
+/// let images = tape.constant(&Tensor::zeros((2, 3, 64, 64), DType::F32, &Device::Cpu)?)?;
+/// let prediction = model.forward(&mut tape, images)?;
+///
+/// assert_eq!(prediction.logits.dims(), [2, 10]);
+/// assert!(prediction.attention.is_some());
+/// # Ok::<(), mga_core::Error>(())
+/// ```
 pub struct MgaModel {
     store: ParameterStore,
     backbone: Box<dyn Backbone>,
@@ -166,14 +196,14 @@ impl MgaModel {
             .collect()
     }
 
-    /// `images` `[N, 3, H, W]`, normalised, to scores and attention; of a network that is shown masks what
-    /// [`Input::tensor`] makes of images and masks.
+    /// Computes scores and attention from normalised `images` `[N, 3, H, W]`. A network that takes masks as input needs
+    /// what [`Input::tensor`] makes of images and masks.
     pub fn forward(&self, tape: &mut Tape, images: Value) -> Result<Prediction> {
         let features = self.features(tape, images)?;
         self.classify(tape, features)
     }
 
-    /// Scores and attention of the backbone's last features `[N, C, h, w]`.
+    /// Computes scores and attention from the last features of the backbone, `[N, C, h, w]`.
     pub fn classify(&self, tape: &mut Tape, features: Value) -> Result<Prediction> {
         let Some(attention) = &self.attention else {
             return Ok(Prediction { logits: self.head.forward(tape, features)?, attention: None });
@@ -184,7 +214,7 @@ impl MgaModel {
         Ok(Prediction { logits: self.head.forward(tape, attended)?, attention: Some(map) })
     }
 
-    /// The backbone's last features `[N, C, h, w]`, before attention, of the network's input.
+    /// Returns the backbone's last features `[N, C, h, w]`, before attention, of the network's input.
     pub fn features(&self, tape: &mut Tape, images: Value) -> Result<Value> {
         let channels = self.settings.input.channels();
         if images.dims4()?.1 != channels {
@@ -196,27 +226,27 @@ impl MgaModel {
         outputs.into_iter().next().ok_or_else(|| Error::shape("backbone", "it has no stages"))
     }
 
-    /// Its parameters.
+    /// Returns the parameters.
     pub fn store(&self) -> &ParameterStore {
         &self.store
     }
 
-    /// What it was built from.
+    /// Returns the settings that it was built from.
     pub fn settings(&self) -> &ModelSettings {
         &self.settings
     }
 
-    /// Whether it has an attention map.
+    /// Returns whether it has an attention map.
     pub fn has_attention(&self) -> bool {
         self.attention.is_some()
     }
 
-    /// Its backbone.
+    /// Returns the backbone.
     pub fn backbone(&self) -> &dyn Backbone {
         self.backbone.as_ref()
     }
 
-    /// Stage by stage what trains, then attention and classifier.
+    /// Summarises what trains, stage by stage, then attention and classifier.
     pub fn summary(&self) -> Vec<StageSummary> {
         let count = |prefixes: &[String]| -> usize {
             let weights = self.store.entries().iter().filter(|e| e.kind() == Kind::Weight);

@@ -27,7 +27,7 @@ pub fn register(mut registry: Registry) -> Registry {
 pub struct Networks<'a>(&'a Registry);
 
 impl<'a> Networks<'a> {
-    /// Those of `registry`.
+    /// Returns those of `registry`.
     #[must_use]
     pub fn of(registry: &'a Registry) -> Self {
         Self(registry)
@@ -70,7 +70,7 @@ impl<'a> Networks<'a> {
         }
     }
 
-    /// Whether a segmenter, a rule or a network, is called `name`.
+    /// Returns whether a segmenter, a rule or a network, is called `name`.
     #[must_use]
     pub fn is_segmenter(self, name: &str) -> bool {
         self.0.get::<Segmenters>(name).is_some()
@@ -81,7 +81,7 @@ impl<'a> Networks<'a> {
         self.0.all::<Segmenters>().iter().map(|entry| entry.name.as_str())
     }
 
-    /// Whether a backbone or a segmentation network is called `name`.
+    /// Returns whether a backbone or a segmentation network is called `name`.
     #[must_use]
     pub fn has_weights(self, name: &str) -> bool {
         self.backbone(name).is_some() || self.network(name).is_some()
@@ -132,14 +132,14 @@ impl<'a> Networks<'a> {
         self.network(component).and_then(RegisteredNetwork::trunk)
     }
 
-    /// Whether those weights can start the component called `component`: they are its own, or its trunk's.
+    /// Returns whether those weights can start the component called `component`: they are its own, or its trunk's.
     #[must_use]
     pub fn starts(self, weights: &PublishedWeights, component: &str) -> bool {
         weights.component == component || self.trunk(component).is_some_and(|trunk| trunk.backbone == weights.component)
     }
 
-    /// Returns every way a file may name the tensors of the component called `component`: the tables of its published
-    /// weights, then its own. With them a file fits whether it came by name or by hand.
+    /// Returns all tables of names that a file may use for the tensors of the component called `component`: those of
+    /// its published weights, then its own. With them a file fits whether it came by name or by hand.
     #[must_use]
     pub fn renames(self, component: &str) -> Vec<(&'static str, &'static str)> {
         let published = self.weights().filter(|weights| weights.component == component).map(|w| w.renames);

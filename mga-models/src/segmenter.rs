@@ -1,5 +1,5 @@
-//! What gives each image a mask: a trait for everything that does, one for the networks among them, and the way from the
-//! second to the first.
+//! The interface of a segmenter, which gives each image a mask: a trait for everything that does, one for the networks
+//! among them, and the way from the second to the first.
 
 use candle_core::{Device, Tensor};
 use mga_core::tape::{Tape, Value};
@@ -34,7 +34,7 @@ pub trait SegmentationNetwork: Send + Sync {
     }
 }
 
-/// What a segmentation network says of a batch, `[N, K, H, W]` each.
+/// The output of a segmentation network for a batch, `[N, K, H, W]` each.
 #[derive(Debug, Clone)]
 pub struct SegmentationOutput {
     /// Scores.
@@ -63,7 +63,7 @@ pub struct NetworkSegmenter {
 }
 
 impl NetworkSegmenter {
-    /// `mean` and `std` are those of the weights, per channel of RGB in 0..=1.
+    /// Creates a segmenter; `mean` and `std` are those of the weights, per channel of RGB in 0..=1.
     ///
     /// # Errors
     /// A foreground class that the network does not have or that is named twice, no class at all, a threshold outside
@@ -93,7 +93,7 @@ impl NetworkSegmenter {
         Ok(Self { network, mean, std, foreground })
     }
 
-    /// The network.
+    /// Returns the network.
     pub fn network(&self) -> &dyn SegmentationNetwork {
         self.network.as_ref()
     }

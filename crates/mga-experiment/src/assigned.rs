@@ -13,15 +13,16 @@ use super::problem::Place;
 pub struct Assignment {
     /// The setting, in the experiment: plain keys from the top.
     pub key: KeyPath,
-    /// Its value.
+    /// The value.
     pub value: serde_json::Value,
-    /// Where the key stands.
+    /// The position of the key.
     pub key_place: Place,
-    /// Where the value stands.
+    /// The position of the value.
     pub value_place: Place,
 }
 
-/// The path of a setting written as TOML writes keys: `model.attention`, `optimiser.learning_rates."classifier."`.
+/// Returns the path of a setting written as TOML writes keys: `model.attention`,
+/// `optimiser.learning_rates."classifier."`.
 ///
 /// # Errors
 /// What is wrong with it as a key.

@@ -1,4 +1,4 @@
-//! What is wrong with an experiment as a whole, while it is collected.
+//! The collection of everything that is wrong with an experiment.
 
 use super::key_path::KeyPath;
 use super::problem::Problem;

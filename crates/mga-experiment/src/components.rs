@@ -1,4 +1,5 @@
-//! What an experiment can name. A program is built with these components, and a downstream crate adds its own.
+//! The components that an experiment can name. A program is built with these components, and a downstream crate adds
+//! its own.
 
 use std::sync::Arc;
 
@@ -23,7 +24,7 @@ pub struct TableKind {
     pub table: &'static str,
     /// Whether it is a list.
     pub list: bool,
-    /// One sentence for the schema.
+    /// A description in one sentence, for the schema.
     pub about: &'static str,
     /// The components and their settings.
     pub(crate) alternatives: fn(&mga_registry::Registry) -> Vec<Alternative>,
@@ -48,13 +49,13 @@ pub(crate) fn alternatives<K: Kind>(registry: &mga_registry::Registry) -> Vec<Al
 /// Every registered component.
 #[derive(Clone)]
 pub struct Components {
-    /// What models learn, for `task`: the part of a task that the experiment file depends on.
+    /// The tasks that `task` can name: the part of each task that the experiment file depends on.
     pub tasks: Vec<Arc<dyn TaskRules>>,
     /// Components of every kind, each kind defined by the crate that acts on it.
     pub kinds: mga_registry::Registry,
     /// Tables of the experiment that name a component of such a kind.
     pub tables: Vec<TableKind>,
-    /// Where weights and data sets are downloaded from, and the cache they are kept in.
+    /// The hub that weights and data sets are downloaded from, with its cache.
     pub hub: Hub,
 }
 
@@ -67,7 +68,7 @@ impl Components {
         Self { tasks: Vec::new(), kinds, tables: Vec::new(), hub }
     }
 
-    /// Returns what tasks are told of the components.
+    /// Returns the names that tasks need to know of the components.
     #[must_use]
     pub fn known(&self) -> Known<'_> {
         Known { kinds: &self.kinds }
@@ -79,7 +80,7 @@ impl Components {
         Networks::of(&self.kinds)
     }
 
-    /// Returns what the experiment file depends on of the task of that name.
+    /// Returns the rules of the task of that name, on which the experiment file depends.
     #[must_use]
     pub fn task(&self, name: &str) -> Option<&dyn TaskRules> {
         self.tasks.iter().find(|task| task.name() == name).map(AsRef::as_ref)
@@ -91,13 +92,13 @@ impl Components {
         self.kinds.all::<Metrics>().iter().filter(move |metric| metric.item.predictions() == predictions)
     }
 
-    /// The same components with a table of the experiment that names a component of kind `K`; see [`TableKind`].
+    /// Returns the components with a table of the experiment that names a component of kind `K`; see [`TableKind`].
     #[must_use]
     pub fn with_table<K: Kind>(self, about: &'static str) -> Self {
         self.with_kind::<K>(about, false)
     }
 
-    /// The same components with a list of the experiment that names components of kind `K`; see [`TableKind`].
+    /// Returns the components with a list of the experiment that names components of kind `K`; see [`TableKind`].
     #[must_use]
     pub fn with_list<K: Kind>(self, about: &'static str) -> Self {
         self.with_kind::<K>(about, true)
@@ -116,8 +117,8 @@ impl Components {
         self
     }
 
-    /// The same program with one component more of any kind, such as a data set or a method; one of the same name is
-    /// replaced.
+    /// Returns the components with one more component of any kind, such as a data set or a method. A component of the
+    /// same name is replaced.
     #[must_use]
     pub fn with<K: Kind>(mut self, entry: Entry<K>) -> Self {
         self.kinds.add(entry);
@@ -159,7 +160,7 @@ impl Components {
         all
     }
 
-    /// The same program, opening no connection.
+    /// Returns the components in offline mode, in which no connection is opened.
     #[must_use]
     pub fn offline(mut self) -> Self {
         self.hub = self.hub.offline();
@@ -175,7 +176,7 @@ impl Components {
         groups
     }
 
-    /// Segmentation networks that `model.backbone` can name with task = "segmentation".
+    /// Iterates over the segmentation networks that `model.backbone` can name with task = "segmentation".
     pub fn trained_networks(&self) -> impl Iterator<Item = (&Entry<Segmenters>, &dyn RegisteredNetwork)> {
         self.networks().networks().filter(|(_, network)| network.trainable())
     }

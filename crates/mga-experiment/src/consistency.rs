@@ -1,4 +1,5 @@
-//! What is wrong with settings that are each right: settings that contradict each other, and files that are not there.
+//! Checks of settings that are valid one by one but do not fit together: settings that contradict each other, and files
+//! that are not there.
 
 use std::path::Path;
 

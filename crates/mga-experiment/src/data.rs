@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::segmenter::SegmenterSettings;
 
-/// The images, their masks and what is done to them on the way in.
+/// The images, their masks, and the preprocessing of both.
 ///
 /// The settings of the data set itself stand beside these.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -23,10 +23,10 @@ pub struct Data {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub root: Option<PathBuf>,
-    /// What to do with an image, mask or label that cannot be used.
+    /// The reaction to an image, mask or label that cannot be used.
     #[serde(default)]
     pub on_error: OnError,
-    /// What is done before the first epoch to find images and masks that cannot be read. It changes no numbers.
+    /// The search for unreadable images and masks before the first epoch. It changes no numbers.
     #[serde(default, skip_serializing_if = "Verify::is_full")]
     pub verify: Verify,
     /// Images in a training batch.
@@ -47,17 +47,17 @@ pub struct Data {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("items" = { "type": "number", "exclusiveMinimum": 0.0 }))]
     pub std: Option<[f64; 3]>,
-    /// What becomes of the values of resized images: `none` keeps them as 32-bit numbers, `8-bit` rounds them after each axis,
-    /// as PIL does and so torchvision and timm. Left out: `8-bit` where the experiment starts from published weights, whose
+    /// The rounding of resized images: `none` keeps them as 32-bit numbers, `8-bit` rounds them after each axis, as PIL
+    /// does and so torchvision and timm. Left out: `8-bit` where the experiment starts from published weights, whose
     /// images were resized so, else `none`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-older-releases" = "none"))]
     pub resize_rounding: Option<Rounding>,
-    /// The number that is white in images of 16 bits, 4095 where a camera fills twelve of them; left out: 65535.
+    /// The value of white in 16-bit images, such as 4095 if a camera fills twelve bits; left out: 65535.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1), extend("x-older-releases" = 65535))]
     pub white_point: Option<u16>,
-    /// Threads that decode and transform images; 0: all cores. Batches do not depend on it.
+    /// Threads that decode and transform images; 0 uses all cores. Batches do not depend on it.
     #[serde(default)]
     pub workers: usize,
     /// Batches made ahead of time.
@@ -70,8 +70,8 @@ pub struct Data {
     /// The test split of a data set that comes as one tree: stratified.
     #[serde(default)]
     pub split: TestSettings,
-    /// Train and test though images of one group (one plant) are on both sides of the split, which flatters; every report
-    /// flags it. Otherwise that is an error.
+    /// Allow images of one group (one plant) on both sides of the split. The results are then too good, and every
+    /// report flags it. Otherwise this is an error.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub groups_may_leak: bool,
     /// Where masks come from.
@@ -80,10 +80,10 @@ pub struct Data {
     /// Where label maps come from; for task = "segmentation" alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub annotations: Option<AnnotationSettings>,
-    /// What is done to training images.
+    /// The preprocessing of training images.
     #[serde(default)]
     pub train: TrainData,
-    /// What is done to images that are evaluated or predicted.
+    /// The preprocessing of images that are evaluated or predicted.
     #[serde(default)]
     pub eval: EvalData,
     /// The data set's own settings, already checked against its schema.
@@ -91,16 +91,17 @@ pub struct Data {
     pub settings: serde_json::Map<String, serde_json::Value>,
 }
 
-/// What is done before the first epoch to find images and masks that cannot be read.
+/// The search for unreadable images and masks before the first epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verify {
-    /// Decode all that the run will read, once: what was found whole is remembered by its content.
+    /// Decode everything that the run will read, once: files that were decoded without error are remembered by their
+    /// content.
     #[default]
     Full,
-    /// Read the headers of files alone: for data sets that take too long to decode.
+    /// Read only the headers of files, for data sets that take too long to decode.
     Headers,
-    /// Nothing: what cannot be read ends the run where it comes to it, the test images after the last epoch.
+    /// Check nothing. An unreadable file ends the run when it is read, which is after the last epoch for test images.
     Off,
 }
 
@@ -123,7 +124,7 @@ pub struct Masks {
     pub segmenter: Option<SegmenterSettings>,
 }
 
-/// What is done to training images.
+/// The preprocessing of training images.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainData {
@@ -132,7 +133,7 @@ pub struct TrainData {
     pub transforms: Vec<serde_json::Value>,
 }
 
-/// What is done to images that are evaluated or predicted.
+/// The preprocessing of images that are evaluated or predicted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct EvalData {

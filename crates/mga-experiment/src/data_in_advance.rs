@@ -1,4 +1,4 @@
-//! What an experiment says of its data before they are opened.
+//! The parts of an experiment's data that are known before they are opened.
 
 use mga_data::registry::{Datasets, OfferedMasks, RegisteredDataset, Root};
 

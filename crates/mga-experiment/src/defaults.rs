@@ -1,4 +1,5 @@
-//! Which defaults fill what an experiment file leaves out: those of today, or those of the release that resolved it.
+//! The defaults for settings that an experiment file leaves out: those of today, or those of the release that resolved
+//! it.
 //!
 //! A default that changes numbers changes for new experiments alone. A file that mga resolved says every setting there was
 //! then, so that what it lacks is a setting that came later, whose old behaviour holds. A file written by hand gets the
@@ -33,7 +34,8 @@ impl Defaults {
         if is_resolved(text) && !first.contains(AS_BASE) { Self::Old } else { Self::New }
     }
 
-    /// Of a sweep whose folder has this base, or this experiment of a run: begun by release 0.1, or since.
+    /// Returns the defaults of a sweep whose folder has this base, or of a run with this experiment: those of release
+    /// 0.1, or later ones.
     #[must_use]
     pub fn of_sweep(text: &str) -> Self {
         let first = text.lines().next().unwrap_or_default();
@@ -49,7 +51,7 @@ pub(super) fn is_resolved(text: &str) -> bool {
     text.starts_with(RESOLVED)
 }
 
-/// The first lines of an experiment that was resolved with these defaults.
+/// Returns the first lines of an experiment that was resolved with these defaults.
 #[must_use]
 pub fn resolved_header(defaults: Defaults) -> String {
     let with = if defaults == Defaults::Old { OF_0_1 } else { "" };

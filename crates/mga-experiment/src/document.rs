@@ -63,7 +63,7 @@ impl Document {
         });
     }
 
-    /// The settings, with the schema's defaults in place of what is left out.
+    /// Returns the settings, with the schema's defaults in place of what is left out.
     #[must_use]
     pub fn settings(&self, schema: &Value) -> Value {
         let mut value = self.value.clone();
@@ -71,31 +71,31 @@ impl Document {
         value
     }
 
-    /// Where the key of `path` stands, else the nearest table around it, else the file.
+    /// Returns the place of the key of `path`, or of the nearest table around it, or the file.
     #[must_use]
     pub fn key_place(&self, path: &KeyPath) -> Place {
         self.place(path, About::Key)
     }
 
-    /// Where the value of `path` stands, else the nearest table around it, else the file.
+    /// Returns the place of the value of `path`, or of the nearest table around it, or the file.
     #[must_use]
     pub fn value_place(&self, path: &KeyPath) -> Place {
         self.place(path, About::Value)
     }
 
-    /// An error about the value of `path`.
+    /// Returns an error about the value of `path`.
     #[must_use]
     pub fn error(&self, path: &KeyPath, message: impl Into<String>) -> Problem {
         Problem::error(Some(self.value_place(path)), path.clone(), message)
     }
 
-    /// A warning about the value of `path`.
+    /// Returns a warning about the value of `path`.
     #[must_use]
     pub fn warning(&self, path: &KeyPath, message: impl Into<String>) -> Problem {
         Problem::warning(Some(self.value_place(path)), path.clone(), message)
     }
 
-    /// The text of the file.
+    /// Returns the text of the file.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.file.text

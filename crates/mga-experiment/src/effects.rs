@@ -1,5 +1,5 @@
-//! Where each setting of the experiment file acts, a line a setting; a test fails for a setting that no line names. So what
-//! an experiment sets for nothing can be said ([`super::idle`]).
+//! The effect of each setting of the experiment file, one line per setting; a test fails for a setting that no line
+//! names. So what an experiment sets for nothing can be said ([`super::idle`]).
 //!
 //! A component tells itself which of its own settings act ([`mga_registry::Condition`]), and a task which settings it alone
 //! uses ([`super::TaskRules::own_settings`], [`super::TaskRules::tables`]).

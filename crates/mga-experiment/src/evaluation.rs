@@ -12,7 +12,7 @@ pub struct Evaluation {
     /// Epochs between two evaluations; the last epoch is always evaluated.
     #[schemars(range(min = 1))]
     pub every: usize,
-    /// What the reported checkpoint is selected on.
+    /// The images or epoch that select the reported checkpoint.
     pub select_on: SelectOn,
     /// The number that selects the best checkpoint; left out: `top1`, of task = "segmentation" `mean_iou`.
     #[schemars(schema_with = "super::schema::metric")]
@@ -21,14 +21,14 @@ pub struct Evaluation {
     #[serde(skip_serializing_if = "is_logits")]
     #[schemars(length(min = 1), extend("x-older-releases" = "logits"))]
     pub output: String,
-    /// Masks that attention is measured against besides those of `[data.masks]`, set as those are: the same for every arm
-    /// of a sweep, whatever masks it learns from, if any. Nothing is learnt from them.
+    /// Reference masks for measuring attention, with the settings of `[data.masks]`. They are the same for every arm of
+    /// a sweep, whatever masks it learns from, if any. Nothing is learnt from them.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-older-releases" = null))]
     pub reference_masks: Option<Masks>,
 }
 
-/// What the reported checkpoint is selected on.
+/// The images or epoch that select the reported checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SelectOn {

@@ -17,8 +17,8 @@ use crate::Components;
 pub struct Idle {
     /// The setting.
     pub key: KeyPath,
-    /// Said where the setting was written: an error where the experiment itself has it, a warning where a file that it
-    /// extends has it, or where something stronger turned off what it belongs to.
+    /// The problem, at the place where the setting was written. It is an error if the experiment itself has the
+    /// setting. It is a warning if an extended file has it, or if something stronger turned off what it belongs to.
     pub problem: Problem,
     /// Whether the experiment's own file, or something over it, has it.
     pub own: bool,

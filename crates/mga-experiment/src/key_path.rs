@@ -1,8 +1,8 @@
-//! Where in an experiment a setting stands: `data.train.transforms[1].size`.
+//! The position of a setting in an experiment: `data.train.transforms[1].size`.
 
 use std::fmt;
 
-/// One step of a [`KeyPath`].
+/// A step of a [`KeyPath`].
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Segment {
     /// A key of a table.
@@ -16,26 +16,26 @@ pub enum Segment {
 pub struct KeyPath(Vec<Segment>);
 
 impl KeyPath {
-    /// A path of plain keys, with dots between them: `"data.masks.source"`. Keys that hold dots go through
+    /// Creates a path of plain keys, with dots between them: `"data.masks.source"`. Keys that hold dots go through
     /// [`KeyPath::key`].
     #[must_use]
     pub fn dotted(text: &str) -> Self {
         Self(text.split('.').filter(|key| !key.is_empty()).map(|key| Segment::Key(key.to_owned())).collect())
     }
 
-    /// The path of a key of this table.
+    /// Returns the path of a key of this table.
     #[must_use]
     pub fn key(&self, key: &str) -> Self {
         self.then(Segment::Key(key.to_owned()))
     }
 
-    /// The path of an element of this array.
+    /// Returns the path of an element of this array.
     #[must_use]
     pub fn index(&self, index: usize) -> Self {
         self.then(Segment::Index(index))
     }
 
-    /// This path and one step more.
+    /// Returns the path with one more step.
     #[must_use]
     pub fn then(&self, segment: Segment) -> Self {
         let mut path = self.clone();
@@ -43,20 +43,20 @@ impl KeyPath {
         path
     }
 
-    /// The table or array this stands in; `None` at the top.
+    /// Returns the table or array this stands in; `None` at the top.
     #[must_use]
     pub fn parent(&self) -> Option<Self> {
         let (_, rest) = self.0.split_last()?;
         Some(Self(rest.to_vec()))
     }
 
-    /// The steps from the top.
+    /// Returns the steps from the top.
     #[must_use]
     pub fn segments(&self) -> &[Segment] {
         &self.0
     }
 
-    /// Whether this is `other` or stands somewhere inside it.
+    /// Returns whether this is `other` or stands somewhere inside it.
     #[must_use]
     pub fn is_within(&self, other: &Self) -> bool {
         self.0.starts_with(&other.0)

@@ -36,7 +36,7 @@ pub struct Overrides {
 }
 
 impl Overrides {
-    /// The process's environment, and the given `--set` arguments.
+    /// Collects the environment of the process and the given `--set` arguments.
     #[must_use]
     pub fn from_process(set: Vec<String>) -> Self {
         let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
@@ -53,9 +53,9 @@ impl Overrides {
 pub struct Loaded {
     /// The experiment.
     pub experiment: Experiment,
-    /// What runs, but perhaps not as meant.
+    /// Warnings about settings that run, but perhaps not as intended.
     pub warnings: Vec<Problem>,
-    /// Of a sweep's cell: settings that do nothing in it. They may do something in another cell, so the sweep judges.
+    /// The settings without effect in a sweep's cell. They may have an effect in another cell, so the sweep decides.
     pub idle: Vec<Idle>,
     /// Registered components of the kinds that other crates define.
     pub kinds: mga_registry::Registry,
@@ -64,14 +64,15 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// An error about the setting `key` (`"model.freeze_through"`) that shows only later, once data or weights are open.
+    /// Returns an error about the setting `key` (`"model.freeze_through"`) that shows only later, once data or weights
+    /// are open.
     #[must_use]
     pub fn error(&self, key: &str, message: impl Into<String>) -> ExperimentError {
         let key = KeyPath::dotted(key);
         Problem::error(self.sources.place(&key, About::Value), key, message).into()
     }
 
-    /// An error of what was made from the settings of `table`: at the setting that it names, else at the table.
+    /// Returns an error of what was made from the settings of `table`: at the setting that it names, else at the table.
     #[must_use]
     pub fn error_in(&self, table: &str, error: impl Into<anyhow::Error>) -> ExperimentError {
         let error = error.into();
@@ -86,27 +87,28 @@ impl Loaded {
         }
     }
 
-    /// A warning about the setting `key`.
+    /// Returns a warning about the setting `key`.
     #[must_use]
     pub fn warning(&self, key: &str, message: impl Into<String>) -> Problem {
         let key = KeyPath::dotted(key);
         Problem::warning(self.sources.place(&key, About::Value), key, message)
     }
 
-    /// Whether anything but a default sets `key`.
+    /// Returns whether anything but a default sets `key`.
     #[must_use]
     pub fn is_set(&self, key: &str) -> bool {
         self.sources.written(&KeyPath::dotted(key)).is_some()
     }
 
-    /// Whether `key` is left out and what stands for it is the default of this release, where that differs from release
-    /// 0.1: in an experiment that was written by hand, and not in one that mga resolved, which records its settings.
+    /// Returns whether `key` is left out and what stands for it is the default of this release, where that differs from
+    /// release 0.1: in an experiment that was written by hand, and not in one that mga resolved, which records its
+    /// settings.
     #[must_use]
     pub fn takes_new_default(&self, key: &str) -> bool {
         self.defaults == Defaults::New && !self.is_set(key)
     }
 
-    /// To be asked once the data set is open and split, with the number of validation images.
+    /// Checks the number of validation images, which is known once the data set is open and split.
     ///
     /// # Errors
     /// There are none, and the experiment selects on them.
@@ -129,8 +131,18 @@ pub fn load(file: &Path, overrides: &Overrides, components: &Components) -> Resu
     load_assigned(file, overrides, &[], components, &experiment_schema(components))
 }
 
-/// [`load`] of an experiment that is given as text; messages call it `experiment`. What it extends is looked for in the
-/// working folder.
+/// Loads an experiment that is given as text, like [`load`]. Messages call it `experiment`. Files that it extends are
+/// searched for in the working folder.
+///
+/// ```
+/// use mga_experiment::{Components, Overrides, load_text};
+/// use mga_hub::Hub;
+///
+/// let components = Components::without_tasks(Hub::from_env().offline());
+/// let error = load_text("schedule = { epoch = 10 }", &Overrides::default(), &components);
+/// let message = error.expect_err("the key is misspelt").to_string();
+/// assert!(message.contains("epochs"), "{message}");
+/// ```
 ///
 /// # Errors
 /// As [`load`].
@@ -139,8 +151,8 @@ pub fn load_text(text: &str, overrides: &Overrides, components: &Components) -> 
     load_chain(name, chain_of(name, text.to_owned()), overrides, &[], components, &experiment_schema(components))
 }
 
-/// [`load`] with settings over all others, such as those of a sweep's cell. `schema` is
-/// [`experiment_schema`] of `components`, made once for many cells.
+/// Loads an experiment like [`load`], with settings above all others, such as those of a sweep's cell. `schema` is
+/// [`experiment_schema`] of `components`, which can be made once for many cells.
 ///
 /// # Errors
 /// As [`load`]; faults of an assignment are shown where it was written.

@@ -22,7 +22,7 @@ pub struct Model {
     /// another width is drawn anew and said so either way.
     #[serde(default = "yes")]
     pub strict: bool,
-    /// What the network is shown of an image and its mask.
+    /// The input of the network, made from an image and its mask.
     #[serde(default)]
     pub input: Input,
     /// How the attention map A acts on the features F.
@@ -34,12 +34,12 @@ pub struct Model {
     /// Train the attention map towards the mask; false leaves the mask loss out.
     #[serde(default = "yes")]
     pub mask_guidance: bool,
-    /// The last stage whose parameters keep their values, with all before it; `none` trains everything. Left out: `none`, but
-    /// for inception_v3 that starts from weights, which is frozen through `Mixed_6c` as in the authors' code.
+    /// The last frozen stage, with all before it; `none` trains everything. Left out: `none`, except that inception_v3
+    /// with weights is frozen through `Mixed_6c`, as in the authors' code.
     #[serde(default = "none")]
     #[schemars(length(min = 1))]
     pub freeze_through: String,
-    /// Batch norms of frozen stages use their stored statistics; false: those of the batch, as in the authors' code.
+    /// Batch norms of frozen stages use their running statistics; false: those of the batch, as in the authors' code.
     #[serde(default)]
     pub freeze_norm: bool,
     /// Dropout before the classifier; left out: the backbone's own.

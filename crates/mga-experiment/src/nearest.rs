@@ -1,7 +1,7 @@
 //! The name somebody probably meant.
 
-/// The candidate nearest to `name`, if one is near enough to be a misspelling of it. Upper and lower case, `-` and `_`
-/// count as equal; of equals the first.
+/// Returns the candidate nearest to `name`, if one is near enough to be a misspelling of it. Upper and lower case, `-`
+/// and `_` count as equal; of equals the first.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |text: &str| text.to_lowercase().replace('_', "-");
     let wanted = plain(name);

@@ -44,13 +44,13 @@ pub struct Objective {
     pub auxiliary_weight: f64,
 }
 
-/// What the classes weigh in the cross entropy.
+/// The weights of the classes in the cross entropy.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum ClassWeights {
     /// One for each class, in their order.
     Each(#[schemars(inner(range(min = 0.0)))] Vec<f64>),
-    /// From how often the classes are trained on.
+    /// Weights from the frequencies of the classes in the training images.
     ByCount(ByCount),
 }
 

@@ -1,4 +1,4 @@
-//! What is wrong with an experiment, and where: rendered compactly, as compilers do.
+//! Problems of an experiment, and their places: rendered compactly, as compilers do.
 
 use std::fmt;
 use std::ops::Range;
@@ -10,13 +10,13 @@ use super::key_path::KeyPath;
 /// A file that settings came from.
 #[derive(Debug, PartialEq, Eq)]
 pub struct SourceFile {
-    /// As the user named it, or as `extends` leads to it.
+    /// The path as the user wrote it, or as `extends` leads to it.
     pub path: PathBuf,
-    /// Its whole text.
+    /// The complete text.
     pub text: String,
 }
 
-/// Where a setting was written.
+/// The place where a setting was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
     /// Bytes of a file.
@@ -29,7 +29,7 @@ pub enum Place {
     Whole(PathBuf),
 }
 
-/// How bad a problem is.
+/// The severity of a problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
     /// The experiment cannot run.
@@ -38,23 +38,23 @@ pub enum Severity {
     Warning,
 }
 
-/// One thing that is wrong with an experiment.
+/// A problem of an experiment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// How bad it is.
+    /// The severity.
     pub severity: Severity,
-    /// Where it was written; `None` where nothing was.
+    /// The place where it was written; `None` if it was not written.
     pub place: Option<Place>,
     /// The setting; empty where it is not about one.
     pub key: KeyPath,
-    /// What is wrong, what was expected, what to do.
+    /// The problem, what was expected, and what to do.
     pub message: String,
 }
 
-/// Everything that is wrong with an experiment, found in one pass. The program exits with status 2.
+/// All problems of an experiment, found in one pass. The program exits with status 2.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct ExperimentError {
-    /// In the order of the sources and their lines. Never empty.
+    /// The problems, in the order of the sources and their lines. There is at least one.
     pub problems: Vec<Problem>,
 }
 
@@ -161,12 +161,12 @@ impl fmt::Display for ExperimentError {
 }
 
 impl Problem {
-    /// An error about the setting `key`, written at `place`.
+    /// Creates an error about the setting `key`, written at `place`.
     pub fn error(place: Option<Place>, key: KeyPath, message: impl Into<String>) -> Self {
         Self { severity: Severity::Error, place, key, message: message.into() }
     }
 
-    /// A warning about the setting `key`, written at `place`.
+    /// Creates a warning about the setting `key`, written at `place`.
     pub fn warning(place: Option<Place>, key: KeyPath, message: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, place, key, message: message.into() }
     }

@@ -60,7 +60,7 @@ fn named<'a>(description: &str, all: impl Iterator<Item = (&'a str, &'a str)>) -
     json!({ "oneOf": named, "description": description })
 }
 
-/// The JSON schema of the experiment file, with the data sets, backbones and transforms of `components`.
+/// Returns the JSON schema of the experiment file, with the data sets, backbones and transforms of `components`.
 ///
 /// A table whose settings depend on a name in it (`data.dataset`, `model.backbone`, `optimiser.name`,
 /// `schedule.name`, a transform's `op`) has one `oneOf` alternative for each name. Tables are closed: keys
@@ -164,8 +164,8 @@ fn transform(entry: &Entry<Transforms>, definitions: &mut Map<String, Value>) ->
     json!({ "description": entry.about, "type": "object", "properties": properties, "required": required })
 }
 
-/// The JSON schema of another kind of file, closed as the experiment's: keys that are not listed are faults, but in tables
-/// that say they are open.
+/// Returns the JSON schema of another kind of file, closed as the experiment's: keys that are not listed are faults,
+/// but in tables that say they are open.
 #[must_use]
 pub fn document_schema<T: JsonSchema>(title: &str) -> Value {
     let mut root = SchemaSettings::draft07().into_generator().into_root_schema_for::<T>().to_value();

@@ -29,23 +29,23 @@ pub struct Experiment {
     #[serde(default = "classification")]
     #[schemars(schema_with = "super::schema::task")]
     pub task: String,
-    /// Seed of everything random in the run but for what has a seed of its own.
+    /// The seed of everything random in the run, except what has a seed of its own.
     #[serde(default)]
     pub seed: u64,
-    /// Where to compute: `auto`, `cpu`, `cuda` or `cuda:N`. `auto` says what it took; nothing falls back silently.
+    /// The device: `auto`, `cpu`, `cuda` or `cuda:N`. `auto` reports what it uses; nothing falls back silently.
     #[serde(default = "auto")]
     pub device: String,
-    /// Threads for computing; 0: all cores. Results do not depend on it.
+    /// Threads for computing; 0 uses all cores. Results do not depend on it.
     #[serde(default)]
     pub threads: usize,
-    /// The images, their masks and what is done to them on the way in.
+    /// The images, their masks, and the preprocessing of both.
     pub data: Data,
     /// The network, the weights it starts from, and its attention.
     pub model: Model,
     /// The loss.
     #[serde(default)]
     pub objective: Objective,
-    /// How parameters are updated.
+    /// The optimiser of the parameters.
     #[serde(default)]
     pub optimiser: OptimiserSettings,
     /// How long to train, and the learning rate over time.
@@ -86,8 +86,8 @@ impl Experiment {
         serde_json::from_value(self.tables.get(key)?.clone()).ok()
     }
 
-    /// The experiment as TOML, every setting written out, defaults included: loading it gives an equal experiment,
-    /// whatever the defaults of a later version are.
+    /// Returns the experiment as TOML, every setting written out, defaults included: loading it gives an equal
+    /// experiment, whatever the defaults of a later version are.
     ///
     /// # Errors
     /// Fails where a setting cannot be written as TOML; no experiment that came through [`super::load`] has one.
@@ -95,7 +95,7 @@ impl Experiment {
         self.resolved_with(Defaults::New)
     }
 
-    /// The same of an experiment that was loaded with these defaults, as a run of a sweep.
+    /// Writes the resolved experiment that was loaded with these defaults, as a run of a sweep.
     ///
     /// # Errors
     /// As [`Experiment::resolved_toml`].
@@ -103,7 +103,7 @@ impl Experiment {
         self.written(&resolved_header(defaults))
     }
 
-    /// The same as the base of a sweep, whose runs have these defaults.
+    /// Writes the resolved experiment as the base of a sweep, whose runs have these defaults.
     ///
     /// # Errors
     /// As [`Experiment::resolved_toml`].

@@ -1,4 +1,4 @@
-//! Where the settings of an experiment were written, and by whom.
+//! The sources of an experiment's settings, and their places.
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! What the experiment file asks of a task: its name, its settings, its predictions, and what is wrong with an experiment of it.
+//! The part of a task that the experiment file depends on: its name, its settings, its predictions, and what is wrong
+//! with an experiment of it.
 
 use mga_core::metrics::Predictions;
 
@@ -40,7 +41,7 @@ pub trait TaskRules: Send + Sync {
     fn problems(&self, experiment: &Experiment, known: &Known<'_>, check: &mut Check<'_>);
 }
 
-/// What an experiment can name, as far as its task has to know it.
+/// The names that an experiment can use, as far as its task has to know them.
 #[derive(Clone, Copy)]
 pub struct Known<'a> {
     /// Components by their kind.

@@ -16,7 +16,7 @@ pub struct Training {
     /// Epochs without improvement after which training ends; 0: off.
     pub early_stopping: usize,
     /// Compute parts of the forward pass again on the way back instead of keeping them: less memory for some more time,
-    /// and the same numbers. Serves DenseNets.
+    /// and the same numbers. It applies to DenseNets.
     pub recompute: bool,
     /// Steps between two checkpoints; 0: one at the end of each epoch.
     pub checkpoint_every: usize,

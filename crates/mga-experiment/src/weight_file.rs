@@ -1,4 +1,4 @@
-//! Which file holds the weights that an experiment names, and which published ones `imagenet` means.
+//! The weight file that an experiment names, and the published weights that `imagenet` means.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,8 @@ pub const LAST: &str = "checkpoints/last.safetensors";
 /// The weights in a folder that `mga weights export` wrote.
 pub const MODEL: &str = "model.safetensors";
 
-/// The weight file that a path means: the file itself, a run's best checkpoint, else its last, or an exported folder's model.
+/// Returns the weight file that a path means: the file itself, a run's best checkpoint, else its last, or an exported
+/// folder's model.
 ///
 /// # Errors
 /// There is nothing of that name; a folder that is neither; a run without a checkpoint.
@@ -33,7 +34,7 @@ pub fn weight_file(path: &Path) -> anyhow::Result<PathBuf> {
     )
 }
 
-/// What `imagenet` means for a component.
+/// Returns the weights that `imagenet` means for a component.
 ///
 /// # Errors
 /// Nobody published any.

@@ -1,4 +1,4 @@
-//! What a schema wants and what was found instead, in words.
+//! Descriptions of what a schema expects and what was found instead.
 
 use serde_json::Value;
 

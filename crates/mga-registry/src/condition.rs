@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-/// When a setting of a component counts. Whoever sets it where it does nothing is told.
+/// The condition under which a setting of a component has an effect. A setting without effect is reported.
 #[derive(Debug, Clone, Copy)]
 pub struct Condition {
     /// The setting: a key beside the component's name.
@@ -11,6 +11,6 @@ pub struct Condition {
     pub holds: fn(&Map<String, Value>) -> bool,
     /// The setting that decides: a key beside the component's name.
     pub by: &'static str,
-    /// The same in words, behind "counts only with": `data.background = "clutter"`.
+    /// The condition in words, after "counts only with": `data.background = "clutter"`.
     pub words: &'static str,
 }

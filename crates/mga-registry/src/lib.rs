@@ -74,7 +74,7 @@ impl<K: Kind> Entry<K> {
         self
     }
 
-    /// The same component, some of whose settings count only beside certain values of others.
+    /// Returns the component, some of whose settings have an effect only next to certain values of others.
     #[must_use]
     pub fn with_conditions(mut self, conditions: &[Condition]) -> Self {
         self.conditions = conditions.to_vec();
@@ -95,7 +95,7 @@ where
     K: Kind<Item = FromSettings<T>>,
     T: ?Sized + 'static,
 {
-    /// A component that is made from settings of type `S`, which stand beside its name.
+    /// Creates a component that is made from settings of type `S`, which stand beside its name.
     pub fn from_settings<S>(
         name: impl Into<String>,
         about: impl Into<String>,

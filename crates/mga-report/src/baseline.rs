@@ -1,4 +1,4 @@
-//! Which arm the others are compared with.
+//! The arm that the others are compared with.
 
 use mga_experiment::nearest;
 use serde_json::Value;

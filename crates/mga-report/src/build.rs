@@ -1,4 +1,4 @@
-//! From the records of runs to the report.
+//! The construction of a report from the records of runs.
 
 use std::collections::{BTreeMap, BTreeSet};
 

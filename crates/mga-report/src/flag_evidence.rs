@@ -1,4 +1,4 @@
-//! What flags are raised from.
+//! The evidence for flags.
 
 use super::model::{Arm, Column, Flag, FlagKind, Run};
 use super::wording::list;

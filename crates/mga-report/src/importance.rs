@@ -1,4 +1,4 @@
-//! How much each setting of a search mattered for the score.
+//! The importance of each setting of a search for the score.
 
 use mga_core::statistics::{rank_share, ranks, spearman};
 use serde_json::Value;

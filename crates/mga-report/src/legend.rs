@@ -1,4 +1,4 @@
-//! What stands at the foot of a table: what ± is of, and which numbers are better when lower.
+//! The foot of a table: what ± is of, and which numbers are better when lower.
 
 use super::model::{Over, Report};
 use super::wording::list;

@@ -1,4 +1,4 @@
-//! What a reader has to know of masks before numbers of attention are trusted.
+//! Warnings about masks that a reader must know before trusting the numbers of attention.
 
 use std::collections::BTreeSet;
 

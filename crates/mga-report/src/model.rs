@@ -14,6 +14,25 @@ pub use super::search_model::{Draw, Importance, SearchReport};
 use crate::results::RunState;
 
 /// The report on the runs of a sweep.
+///
+/// ```
+/// use mga_report::{Request, build, results};
+///
+/// // Two runs of one arm. A sweep writes such folders, with more in them.
+/// let sweep = tempfile::tempdir()?;
+/// for (seed, top1) in [(1, 0.75), (2, 0.875)] {
+///     let run = sweep.path().join(format!("runs/seed-{seed}"));
+///     std::fs::create_dir_all(&run)?;
+///     let cell = format!(r#"{{ "sweep": "mine", "settings": {{}}, "replicate": {{ "seed": {seed} }} }}"#);
+///     std::fs::write(run.join("cell.json"), cell)?;
+///     let summary = format!(r#"{{ "split": "test", "select_on": "last", "last": {{ "top1": {top1} }} }}"#);
+///     std::fs::write(run.join("summary.json"), summary)?;
+/// }
+/// let report = build(&results::read(&[sweep.path()])?, &Request::default())?;
+/// assert_eq!((report.arms.len(), report.runs.len()), (1, 2));
+/// assert_eq!(report.arms[0].scores[0].mean, Some(0.8125));
+/// # anyhow::Ok(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// The sweep's name.

@@ -1,4 +1,4 @@
-//! Which runs are compared with each other, and which must not be.
+//! The pairing of runs: which are compared with each other, and which must not be.
 
 use serde_json::Value;
 

@@ -1,4 +1,5 @@
-//! What a random or TPE search found: its draws by their scores on the validation images, which nothing else selects by.
+//! The results of a random or TPE search: its draws by their scores on the validation images, which nothing else
+//! selects by.
 
 use super::columns::column_of;
 use super::importance::importance;

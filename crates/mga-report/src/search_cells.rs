@@ -1,4 +1,4 @@
-//! What is told of a search, as text: its draws, what mattered, what was chosen.
+//! The description of a search as text: its draws, what mattered, what was chosen.
 
 use mga_core::wording::counted;
 

@@ -1,4 +1,4 @@
-//! What a report says of a search.
+//! The part of a report about a search.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

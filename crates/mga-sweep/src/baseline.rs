@@ -1,4 +1,4 @@
-//! Which runs of a sweep are of its baseline.
+//! The runs of a sweep that belong to its baseline.
 
 use mga_experiment::{Document, ExperimentError, KeyPath, Loaded};
 use serde_json::{Map, Value};

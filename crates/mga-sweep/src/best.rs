@@ -1,4 +1,5 @@
-//! Which arm of a sweep scores best on the validation images: by the mean over its runs, not by the luckiest of them.
+//! The arm of a sweep with the best score on the validation images: by the mean over its runs, not by the luckiest of
+//! them.
 
 use std::collections::BTreeMap;
 

@@ -23,7 +23,7 @@ pub struct Draws {
 }
 
 impl Draws {
-    /// The draws made so far in a sweep's folder.
+    /// Returns the draws made so far in a sweep's folder.
     ///
     /// # Errors
     /// A file that cannot be read; draws from other ranges.
@@ -46,8 +46,8 @@ impl Draws {
         Ok(draws)
     }
 
-    /// Draws the next round from the scores in `plan`; `None`: nothing was run yet. False: there is none, because the budget
-    /// is spent or the search is over.
+    /// Draws the next round from the scores in `plan`, which is `None` if nothing was run yet. It returns `false` if
+    /// there is no further round, because the budget is spent or the search is over.
     ///
     /// # Errors
     /// What keeps the search from drawing.

@@ -1,5 +1,5 @@
-//! From axes, linked axes, variants and draws to the combinations that are run, in an order that depends on the file
-//! alone.
+//! The expansion of axes, linked axes, variants and draws to the combinations that are run, in an order that depends
+//! only on the file.
 //!
 //! Draws vary slowest, then seeds and folds, then variants and axes in the order of the file: a sweep that is stopped half
 //! way has finished some seeds of all arms, and a value added to the end of an axis leaves the rest in order.

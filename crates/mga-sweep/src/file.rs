@@ -54,7 +54,7 @@ pub struct SweepFile {
     /// How much a search that draws may run.
     #[serde(default)]
     pub budget: Budget,
-    /// Who starts the runs, and what each launcher is to know: of SLURM, what a run may use.
+    /// The launcher of the runs, and its settings, such as the resources of a run on SLURM.
     #[serde(default)]
     pub launcher: Map<String, Value>,
 }
@@ -65,7 +65,7 @@ pub struct SweepFile {
 pub enum Baseline {
     /// A variant.
     Variant(String),
-    /// Settings that its experiment has, and no other arm's.
+    /// Settings that only its experiment has.
     #[schemars(extend("additionalProperties" = true))]
     Settings(Map<String, Value>),
 }

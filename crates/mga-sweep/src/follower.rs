@@ -1,4 +1,4 @@
-//! What people hear of a sweep while its runs go on.
+//! The progress of a sweep, and its receivers.
 
 use super::plan::Cell;
 use super::state::State;

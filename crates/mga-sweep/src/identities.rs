@@ -1,4 +1,4 @@
-//! Who planned runs are: their data opened and their weights found, each once for all cells that name them.
+//! The identities of planned runs: their data opened and their weights found, each once for all cells that name them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! From a sweep file to checked runs: every cell's experiment is resolved, its data opened and its weights found before
-//! anything runs.
+//! The planner turns a sweep file into checked runs: every cell's experiment is resolved, its data opened and its
+//! weights found before anything runs.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -28,6 +28,29 @@ use super::takeover;
 use crate::launchers::launchers;
 
 /// A sweep file that was found sound, ready to say which runs it asks for.
+///
+/// ```
+/// use mga_experiment::Overrides;
+/// use mga_sweep::Planner;
+///
+/// let folder = tempfile::tempdir()?;
+/// let base = r#"
+///     task = "classification"
+///     data = { dataset = "leaves", size = 16, train_per_class = 2, test_per_class = 1 }
+///     model = { backbone = "conv4", attention = "none", mask_guidance = false }
+///     schedule = { epochs = 1 }
+///     eval = { select_on = "last" }
+/// "#;
+/// std::fs::write(folder.path().join("base.toml"), base)?;
+/// let sweep = folder.path().join("sweep.toml");
+/// std::fs::write(&sweep, "base = \"base.toml\"\naxes.seed = [1, 2, 3]")?;
+///
+/// let components = mga_train::builtin();
+/// let mut planner = Planner::read(&sweep, Overrides::default(), &components)?;
+/// let plan = planner.plan(&folder.path().join("runs"), None)?;
+/// assert_eq!(plan.cells.len(), 3);
+/// # anyhow::Ok(())
+/// ```
 pub struct Planner<'a> {
     components: &'a Components,
     document: Document,

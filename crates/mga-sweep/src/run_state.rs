@@ -1,4 +1,4 @@
-//! How far a run is: one word, and the one reader that sweeps, reports and lists of results share.
+//! The state of a run: one word, and the one reader that sweeps, reports and lists of results share.
 
 use std::path::Path;
 use std::time::Duration;
@@ -45,8 +45,8 @@ impl RunState {
         }
     }
 
-    /// Returns how far the run in `folder` is. The folder counts for more than what `state.json` says: a summary makes a run
-    /// finished, and a lock that is held makes it running, by hand perhaps, whatever the sweep last heard of it.
+    /// Returns the state of the run in `folder`. The folder overrides `state.json`: a run with a summary is finished,
+    /// and a run whose lock is held is running, perhaps by hand.
     ///
     /// `said` is the word of `state.json`, where there is one.
     #[must_use]

@@ -1,4 +1,4 @@
-//! How runs side by side share the machine: cores evenly, GPUs in turn.
+//! The sharing of the machine by parallel runs: cores evenly, GPUs in turn.
 
 use std::process::Command;
 

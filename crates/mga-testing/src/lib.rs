@@ -1,5 +1,5 @@
-//! What the tests of the crates share: a folder of a test with the program in it, tiny experiments, pictures and masks, a
-//! stand-in for the hub, damage to files, and an allocator that counts.
+//! Helpers for the tests of the crates: a folder of a test with the program in it, tiny experiments, pictures and
+//! masks, a stand-in for the hub, damage to files, and an allocator that counts.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what went wrong by panicking, in its helpers too")]
 

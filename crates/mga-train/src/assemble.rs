@@ -1,4 +1,4 @@
-//! From an experiment to the things it names: device, threads, model.
+//! The construction of the things that an experiment names: device, threads, model.
 
 use std::path::Path;
 
@@ -13,13 +13,13 @@ use mga_models::{MgaModel, ModelSettings, weights};
 use crate::tasks::Job;
 use crate::weights_source::{self, WeightsFile};
 
-/// The device of `device = "auto" | "cpu" | "cuda" | "cuda:N"`. There is no silent fallback: a GPU that is asked for and
-/// not there is an error, and `auto` says why it takes the CPU where a CUDA build finds no GPU.
+/// Returns the device of `device = "auto" | "cpu" | "cuda" | "cuda:N"`. There is no silent fallback: a GPU that is
+/// asked for and not there is an error, and `auto` says why it takes the CPU where a CUDA build finds no GPU.
 pub fn device(loaded: &Loaded) -> anyhow::Result<Device> {
     device_called(&loaded.experiment.device).map_err(|why| loaded.error("device", why).into())
 }
 
-/// As [`device`], by name; the error is a sentence.
+/// Opens a device by name, like [`device`]; the error is a sentence.
 pub fn device_called(name: &str) -> Result<Device, String> {
     let cannot = |e: candle_core::Error| {
         let hint = if cfg!(feature = "cuda") { "" } else { "; this mga was built without the cuda feature" };
@@ -45,7 +45,7 @@ pub fn device_called(name: &str) -> Result<Device, String> {
     }
 }
 
-/// The device in words.
+/// Returns the device in words.
 pub fn device_name(device: &Device) -> String {
     match device.location() {
         candle_core::DeviceLocation::Cpu => "cpu".to_owned(),
@@ -60,18 +60,19 @@ pub fn use_threads(threads: usize) {
     let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
 }
 
-/// Channel means and deviations: the experiment's, which [`settle_weights`] takes from the weights, else ImageNet's.
+/// Returns the means and deviations of the channels: those of the experiment, which [`settle_weights`] takes from the
+/// weights, or else ImageNet's.
 pub fn normalisation(experiment: &Experiment) -> ([f32; 3], [f32; 3]) {
     let (mean, std) = normalisation_wide(experiment);
     (mean.map(|v| v as f32), std.map(|v| v as f32))
 }
 
-/// The same as they are written.
+/// Returns the means and deviations of the channels as they are written.
 pub fn normalisation_wide(experiment: &Experiment) -> ([f64; 3], [f64; 3]) {
     (experiment.data.mean.unwrap_or(IMAGENET.0), experiment.data.std.unwrap_or(IMAGENET.1))
 }
 
-/// What the experiment says of the model, for `classes` classes.
+/// Returns the experiment's settings of the model, for `classes` classes.
 pub fn model_settings(experiment: &Experiment, classes: usize) -> ModelSettings {
     let model = &experiment.model;
     ModelSettings {

@@ -22,7 +22,7 @@ use crate::runners::step::Moved;
 /// Metadata key of the progress.
 const PROGRESS: &str = "mga.progress";
 
-/// How far a run has come. All counts are of finished things.
+/// The progress of a run. All counts are of finished things.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
     /// The epoch that is under way, or the number of epochs where all are done.
@@ -47,7 +47,7 @@ pub struct Progress {
     pub experiment: String,
     /// Seconds of training so far, over all resumptions.
     pub seconds: f64,
-    /// What was noted of masks so far: the summary counts images that a resumed run does not see again.
+    /// The counts of masks so far. The summary counts images that a resumed run does not see again.
     #[serde(default)]
     pub masks: MaskNotes,
     /// Images that training or selection skipped so far, and why; sorted.
@@ -135,7 +135,7 @@ pub(crate) fn load_job(path: &Path, job: &dyn Learner, moved: Option<&mut Vec<Mo
     Ok(restored)
 }
 
-/// How far the run of a checkpoint had come, from the file's header alone.
+/// Reads the progress of a checkpoint's run from the header of the file.
 ///
 /// # Errors
 /// A file that is no checkpoint.
@@ -149,9 +149,9 @@ pub fn progress(path: &Path) -> anyhow::Result<Progress> {
 /// A checkpoint that was loaded.
 #[derive(Debug)]
 pub struct Restored {
-    /// How far its run had come.
+    /// The progress of the run.
     pub progress: Progress,
-    /// What people should know of the file.
+    /// A note on the file for people.
     pub note: Option<String>,
 }
 

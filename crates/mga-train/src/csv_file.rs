@@ -12,7 +12,7 @@ use serde::Serialize;
 pub struct CsvFile(csv::Writer<Vec<u8>>);
 
 impl CsvFile {
-    /// An empty one.
+    /// Creates an empty one.
     #[must_use]
     pub fn new() -> Self {
         Self(csv::Writer::from_writer(vec![]))
@@ -34,7 +34,7 @@ impl CsvFile {
         self.0.serialize(value)
     }
 
-    /// The file.
+    /// Returns the file.
     ///
     /// # Errors
     /// A cell that is no text.
@@ -73,7 +73,8 @@ fn shielded(cell: &str) -> Cow<'_, str> {
     }
 }
 
-/// The cell that was written so: the inverse of what [`CsvFile`] does, and of files without apostrophes the cell itself.
+/// Returns the cell that was written so: the inverse of what [`CsvFile`] does, and of files without apostrophes the
+/// cell itself.
 #[must_use]
 pub fn bared(cell: &str) -> &str {
     cell.strip_prefix('\'').filter(|bare| shielded(bare) == cell).unwrap_or(cell)

@@ -113,7 +113,7 @@ pub(crate) fn split_settings(data: &Data) -> SplitSettings {
     SplitSettings { test: data.split, validation: data.validation }
 }
 
-/// The images of an experiment, whatever their masks and splits.
+/// Returns the images of an experiment, whatever their masks and splits.
 ///
 /// # Errors
 /// Settings that do not fit the data, at the place where they were written.

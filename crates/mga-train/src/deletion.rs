@@ -14,7 +14,7 @@ use crate::prediction::{Normalisation, probabilities};
 /// Altered images that the network is shown at once.
 const AT_ONCE: usize = 8;
 
-/// What stands in place of pixels that are taken away.
+/// The replacement of removed pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fill {
@@ -25,12 +25,12 @@ pub enum Fill {
     Black,
 }
 
-/// How the score is taken.
+/// Settings of the deletion score.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deletion {
     /// Equal steps in which all pixels are taken away.
     pub steps: usize,
-    /// What stands in their place.
+    /// The replacement of removed pixels.
     pub fill: Fill,
 }
 
@@ -44,8 +44,8 @@ pub struct DeletionScore {
 }
 
 impl Deletion {
-    /// The score of `map` (of any size; bilinear to the image's) for `class`, of one image as the network is shown it,
-    /// `[1, C, H, W]`. Masks that are shown beside the image stay.
+    /// Returns the score of `map` (of any size; bilinear to the image's) for `class`, of one image as the network is
+    /// shown it, `[1, C, H, W]`. Masks that are shown beside the image stay.
     ///
     /// # Errors
     /// What the network refuses.

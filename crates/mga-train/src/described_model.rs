@@ -19,7 +19,7 @@ use crate::assemble;
 use crate::preprocessing::Preprocessing;
 use crate::weights_source::{self, WeightsFile};
 
-/// What is known of a model without an experiment file.
+/// A model that is described without an experiment file.
 #[derive(Debug)]
 pub struct DescribedModel {
     /// An experiment that has its network and preprocessing, and no data.
@@ -31,7 +31,7 @@ pub struct DescribedModel {
 }
 
 impl DescribedModel {
-    /// Of an exported folder or file; `None` where nothing there describes itself.
+    /// Reads the description of an exported folder or file; `None` if nothing there describes itself.
     ///
     /// # Errors
     /// A description that cannot be read, or of a backbone that is not registered.
@@ -68,8 +68,8 @@ impl DescribedModel {
         Ok(Some(Self { loaded, classes, file }))
     }
 
-    /// Of a plain classifier's weights, for `backbone`. Images are prepared as what is known of the weights says, else as
-    /// for the backbone's default weights, which is told.
+    /// Describes a plain classifier with weights for `backbone`. Images are prepared as the weights' description says,
+    /// or else as for the default weights of the backbone, which is reported.
     ///
     /// # Errors
     /// No such backbone; weights that have no classifier of its, or another number of classes than of names.
@@ -128,8 +128,8 @@ impl DescribedModel {
         Ok(Self { loaded, classes, file: weights.path.clone() })
     }
 
-    /// Of a repository of the hub, `owner/name[@revision]`, downloading it if need be: an exported model, or a plain
-    /// classifier where it is known or `backbone` says of what.
+    /// Describes a repository of the hub, `owner/name[@revision]`, downloading it if needed. It is an exported model,
+    /// or a plain classifier whose backbone is known or given by `backbone`.
     ///
     /// # Errors
     /// No such repository or no network; weights that say of no network.

@@ -1,4 +1,4 @@
-//! What a run was made with: `environment.json`.
+//! The environment of a run: `environment.json`.
 
 use serde::Serialize;
 
@@ -18,7 +18,7 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// This process, about to work on `device`.
+    /// Describes this process, which is about to work on `device`.
     pub fn here(device: &candle_core::Device) -> Self {
         let features = [("cuda", cfg!(feature = "cuda")), ("cudnn", cfg!(feature = "cudnn"))];
         Self {

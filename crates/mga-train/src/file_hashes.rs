@@ -76,19 +76,19 @@ pub struct FileHashes {
 }
 
 impl FileHashes {
-    /// With the user's cache: the folder `hashes` of [`user_cache`].
+    /// Opens the tables in the user's cache: the folder `hashes` of [`user_cache`].
     #[must_use]
     pub fn of_user() -> Self {
         Self::in_folder(user_cache().map(|cache| cache.join("hashes")))
     }
 
-    /// With tables in `cache`; `None`: nothing is remembered.
+    /// Opens the tables in `cache`; with `None` nothing is remembered.
     #[must_use]
     pub fn in_folder(cache: Option<PathBuf>) -> Self {
         Self { cache, settled: SETTLED, tables: Mutex::default() }
     }
 
-    /// The hashes of `files`, in their order: hexadecimal SHA-256 of the contents.
+    /// Returns the hashes of `files`, in their order: hexadecimal SHA-256 of the contents.
     ///
     /// # Errors
     /// A file that cannot be read.
@@ -151,7 +151,7 @@ impl FileHashes {
     }
 }
 
-/// The user's cache: MGA_CACHE, else XDG_CACHE_HOME/mga, else ~/.cache/mga.
+/// Returns the user's cache: MGA_CACHE, else XDG_CACHE_HOME/mga, else ~/.cache/mga.
 #[must_use]
 pub fn user_cache() -> Option<PathBuf> {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
@@ -164,7 +164,7 @@ fn read(table: &Path) -> Table {
     std::fs::read(table).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
 }
 
-/// SHA-256 of a file's contents, hexadecimal.
+/// Computes the SHA-256 of a file's contents, in hexadecimal.
 ///
 /// # Errors
 /// A file that cannot be read.
@@ -180,7 +180,7 @@ pub fn sha256(path: &Path) -> std::io::Result<String> {
     }
 }
 
-/// Bytes as hexadecimal digits.
+/// Returns the bytes as hexadecimal digits.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()

@@ -1,4 +1,4 @@
-//! What a run's data are, in a few hashes: images, labels, splits and masks, whatever folder they lie in.
+//! The fingerprint of a run's data: images, labels, splits and masks, whatever folder they lie in.
 
 use std::path::PathBuf;
 
@@ -13,24 +13,24 @@ use crate::file_hashes::{FileHashes, hex};
 /// Hashes of a data set as an experiment uses it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fingerprint {
-    /// Over everything: images, labels, splits, masks.
+    /// The hash over everything: images, labels, splits and masks.
     pub data: String,
-    /// Over the images and their labels, whichever split they are in.
+    /// The hash over the images and their labels, whichever split they are in.
     pub images: String,
-    /// Over the images that are tested on, in their order: equal where predictions can be paired.
+    /// The hash over the images that are tested on, in their order. Predictions can be paired if it is equal.
     pub test: String,
-    /// Over the masks; `"none"` where none are used.
+    /// The hash over the masks, or `"none"` if none are used.
     pub masks: String,
-    /// Over the names and labels of all images, and over the contents of those that train and select: what a trained model
-    /// depends on where nothing was selected on test.
+    /// The hash over the names and labels of all images, and over the contents of those that train and select. A
+    /// trained model depends only on these if nothing was selected on test.
     pub trained: String,
-    /// Over the masks that attention is measured against besides; `None` where the experiment names none.
+    /// The hash over the reference masks that attention is measured against; `None` if the experiment names none.
     pub reference: Option<String>,
     /// Number of classes.
     pub classes: usize,
 }
 
-/// What images and masks are made of, in short texts: the hash of a file, a place in one, a rule.
+/// Short texts that identify the contents of images and masks: the hash of a file, a position in one, or a rule.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Contents {
     /// Of the images.
@@ -42,7 +42,7 @@ pub struct Contents {
 }
 
 impl Contents {
-    /// Of image `index` and what it gets for a mask.
+    /// Identifies image `index` and its mask.
     #[must_use]
     pub fn of(&self, index: usize) -> String {
         let [image, mask] = [&self.images, &self.masks].map(|all| all.get(index).map_or("", String::as_str));
@@ -124,7 +124,7 @@ pub(crate) fn resolve(
     origins.par_iter().enumerate().map(one).collect()
 }
 
-/// A hash of a mask's size and values.
+/// Returns a hash of a mask's size and values.
 #[must_use]
 pub fn values_hash(mask: &Mask) -> String {
     let mut digest = Sha256::new();

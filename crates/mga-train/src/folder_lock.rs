@@ -1,4 +1,5 @@
-//! One process at a time in a folder: a lock that the system takes back when its holder dies, however it dies.
+//! The lock that lets one process at a time work in a folder: a lock that the system takes back when its holder dies,
+//! however it dies.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
@@ -16,7 +17,7 @@ pub struct FolderLock {
     file: File,
 }
 
-/// What came of asking for a lock.
+/// The result of asking for a lock.
 #[derive(Debug)]
 pub enum Asked {
     /// It is held now.
@@ -60,7 +61,8 @@ impl FolderLock {
         }
     }
 
-    /// As [`FolderLock::ask`]; a lock that is taken is an error that says by whom. `what` is done there, in words.
+    /// Takes the lock like [`FolderLock::ask`]. If it is already taken, the error says by whom. `what` describes the
+    /// work, in words.
     ///
     /// # Errors
     /// The lock is taken, or cannot be had.
@@ -74,7 +76,7 @@ impl FolderLock {
         }
     }
 
-    /// Whether somebody holds the lock of `folder`; who, as far as it says.
+    /// Returns whether somebody holds the lock of `folder`; who, as far as it says.
     #[must_use]
     pub fn holder(folder: &Path) -> Option<String> {
         let path: PathBuf = folder.join(FILE);
@@ -89,7 +91,8 @@ impl FolderLock {
         }
     }
 
-    /// Whether the lock of `folder` was held once and is free now. Where that cannot be asked, it is not known to be.
+    /// Returns whether the lock of `folder` was held once and is free now. Where that cannot be asked, it is not known
+    /// to be.
     #[must_use]
     pub fn is_free(folder: &Path) -> bool {
         File::open(folder.join(FILE)).is_ok_and(|file| file.try_lock_shared().is_ok())
@@ -109,7 +112,7 @@ impl Drop for FolderLock {
     }
 }
 
-/// The machine's name, where the system tells.
+/// Returns the machine's name, where the system tells.
 #[must_use]
 pub fn host() -> String {
     let read = |path: &str| std::fs::read_to_string(path).ok().map(|text| text.trim().to_owned());

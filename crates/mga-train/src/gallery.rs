@@ -67,25 +67,25 @@ pub fn write(
     )
 }
 
-/// What [`explain`] makes.
+/// Settings of [`explain`].
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Explanation {
     /// The class it is about.
     pub class: Chosen,
-    /// How the deletion score is taken; `None`: not at all.
+    /// The settings of the deletion score; `None` skips it.
     pub deletion: Option<Deletion>,
 }
 
-/// One image that was explained.
+/// An image that was explained.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Explained {
     /// The image.
     pub id: String,
-    /// Its class, where known.
+    /// The class, if it is known.
     pub label: Option<usize>,
-    /// What the network says.
+    /// The predicted class.
     pub predicted: Option<usize>,
-    /// With which softmax probability.
+    /// The softmax probability of the predicted class.
     pub confidence: f64,
     /// The class that Grad-CAM is of.
     pub class: Option<usize>,

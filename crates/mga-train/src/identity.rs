@@ -1,4 +1,4 @@
-//! What a run's numbers depend on, and nothing else: `identity.json`.
+//! The identity of a run, which covers exactly what its numbers depend on: `identity.json`.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ use crate::progress::Listener;
 use crate::run_folder::RunFolder;
 use crate::weights_source::WeightsFile;
 
-/// Its file in a run's folder.
+/// The name of the file in a run's folder.
 pub const FILE: &str = "identity.json";
 
 /// Settings, and tables of them, that no number of a run depends on.
@@ -86,23 +86,24 @@ pub struct Identity {
     pub numerics: u32,
     /// Number of classes.
     pub classes: usize,
-    /// What the run was before images or masks that it tests on were replaced, and it was evaluated again: the last first.
+    /// The earlier identities of a run whose test images or masks were replaced before it was evaluated again, the last
+    /// first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replaced: Vec<Replaced>,
 }
 
-/// What changes of an identity when test images are replaced after training.
+/// The parts of an identity that change when test images are replaced after training.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Replaced {
     /// The run's identity until then.
     pub id: String,
-    /// Its `data`.
+    /// The former `data`.
     pub data: String,
-    /// Its `test`.
+    /// The former `test`.
     pub test: String,
 }
 
-/// What a resumed run goes on with.
+/// The data that a resumed run continues with.
 #[derive(Debug)]
 pub enum Resumed {
     /// What it began with, as far as is known.
@@ -132,8 +133,8 @@ impl Resumed {
 }
 
 impl Identity {
-    /// The identity of a run of `experiment`, whose weights are settled, on data of that fingerprint. `schema` is
-    /// [`mga_experiment::experiment_schema`] of the components.
+    /// Returns the identity of a run of `experiment`, whose weights are settled, on data of that fingerprint. `schema`
+    /// is [`mga_experiment::experiment_schema`] of the components.
     ///
     /// # Errors
     /// An experiment that cannot be written as JSON: none that was loaded.
@@ -227,7 +228,7 @@ impl Identity {
         )
     }
 
-    /// Whether test images of the run in `folder` were replaced after it was trained.
+    /// Returns whether test images of the run in `folder` were replaced after it was trained.
     ///
     /// # Errors
     /// An identity that cannot be read.
@@ -235,7 +236,7 @@ impl Identity {
         Ok(Self::of_run(folder.path())?.is_some_and(|identity| !identity.replaced.is_empty()))
     }
 
-    /// In what the two differ, for people.
+    /// Returns the parts in which the two differ, for people.
     #[must_use]
     pub fn differences(&self, other: &Self) -> Vec<&'static str> {
         [
@@ -263,7 +264,7 @@ fn is_trained(folder: &RunFolder, experiment: &Experiment) -> anyhow::Result<boo
     Ok(progress.stopped_early || progress.epoch >= experiment.schedule.epochs)
 }
 
-/// The hash of the weights that a run starts from.
+/// Returns the hash of the weights that a run starts from.
 ///
 /// # Errors
 /// A file that cannot be read.
@@ -274,17 +275,17 @@ pub fn weights_hash(weights: Option<&WeightsFile>, hashes: &FileHashes) -> anyho
     }
 }
 
-/// Whether a run has the same numbers and identity whatever the setting `key` is (`data.workers`): no number depends on it,
-/// or a hash of data or weights tells what it means. So is what stands in such a table.
+/// Returns whether a run has the same numbers and identity whatever the setting `key` is (`data.workers`): no number
+/// depends on it, or a hash of data or weights tells what it means. So is what stands in such a table.
 #[must_use]
 pub fn is_neutral(key: &str) -> bool {
     let within = |table: &str| key.strip_prefix(table).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
     NEUTRAL.into_iter().chain(WEIGHTS).any(within)
 }
 
-/// Hash of an experiment without what does not change its numbers, or is told by the hashes of data and weights. A setting
-/// that was added later stands in it only where it differs from what older releases did; `schema` says which those are, and
-/// is [`mga_experiment::experiment_schema`] of the components.
+/// Computes the hash of an experiment without the settings that do not change its numbers or that the hashes of data
+/// and weights cover. A setting that was added later is included only if it differs from what older releases did;
+/// `schema`, which is [`mga_experiment::experiment_schema`] of the components, says which settings those are.
 ///
 /// # Errors
 /// An experiment that cannot be written as JSON: none that was loaded.
@@ -294,8 +295,8 @@ pub fn experiment_hash(experiment: &Experiment, schema: &Value) -> anyhow::Resul
     Ok(hash(value, schema))
 }
 
-/// The hash by which a checkpoint of `experiment` in `folder` is known: [`experiment_hash`], but where the run began when
-/// later settings stood in hashes whatever their value.
+/// Returns the hash by which a checkpoint of `experiment` in `folder` is known: [`experiment_hash`], but where the run
+/// began when later settings stood in hashes whatever their value.
 ///
 /// # Errors
 /// As [`experiment_hash`]; a checkpoint that cannot be read.

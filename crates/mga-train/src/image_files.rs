@@ -15,7 +15,7 @@ use mga_experiment::Data;
 pub struct ImageFiles {
     files: Vec<(PathBuf, String)>,
     backdrop: Backdrop,
-    /// What was passed over, a line each.
+    /// Notes on files that were passed over, one line each.
     pub notes: Vec<String>,
 }
 
@@ -49,13 +49,13 @@ impl ImageFiles {
         Ok(Self { files, backdrop: backdrop(data), notes })
     }
 
-    /// Number of images.
+    /// Returns the number of images.
     #[must_use]
     pub fn len(&self) -> usize {
         self.files.len()
     }
 
-    /// Whether there is none.
+    /// Returns whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.files.is_empty()
@@ -86,8 +86,8 @@ fn backdrop(data: &Data) -> Backdrop {
     Backdrop { background: background.unwrap_or_default(), seed: seed.unwrap_or(0), white_point: data.white_point }
 }
 
-/// Images below `folder`, sorted by name; hidden files and those of systems are passed over, and links to folders, which
-/// could lead back.
+/// Returns the images below `folder`, sorted by name; hidden files and those of systems are passed over, and links to
+/// folders, which could lead back.
 pub fn collect(folder: &Path, found: &mut Vec<PathBuf>, notes: &mut Vec<String>) -> Result<()> {
     let entries = std::fs::read_dir(folder).map_err(Error::io(folder))?;
     let mut entries = entries.collect::<std::io::Result<Vec<_>>>().map_err(Error::io(folder))?;

@@ -11,7 +11,7 @@ use crate::assemble::normalisation;
 use crate::data_set::OpenData;
 use crate::tasks::{Job, TaskData};
 
-/// The transforms of `data.train.transforms` or `data.eval.transforms`.
+/// Returns the transforms of `data.train.transforms` or `data.eval.transforms`.
 pub fn pipeline(loaded: &Loaded, key: &str, values: &[serde_json::Value]) -> anyhow::Result<Pipeline> {
     let pipeline = Pipeline::read(values, &loaded.kinds).map_err(|e| loaded.error(key, e.to_string()))?;
     Ok(pipeline.rounded(loaded.experiment.data.resize_rounding.unwrap_or_default()))
@@ -39,25 +39,25 @@ fn in_order(loaded: &Loaded, batch_size: usize) -> LoaderSettings {
     LoaderSettings { batch_size, shuffle: false, drop_last: false, ..settings(loaded) }
 }
 
-/// Training images: shuffled, augmented, with masks.
+/// Creates the loader of training images: shuffled, augmented, with masks.
 pub fn training(loaded: &Loaded, data: &OpenData) -> anyhow::Result<Loader> {
     of_source(loaded, data.train_source(), data.splits.train.clone(), true)
 }
 
-/// Images to evaluate, in their order, with masks where there are any.
+/// Returns the images to evaluate, in their order, with masks where there are any.
 pub fn evaluation(loaded: &Loaded, data: &OpenData, indices: &[usize]) -> anyhow::Result<Loader> {
     of_source(loaded, data.eval_source(), indices.to_vec(), false)
 }
 
-/// Images one at a time, whatever their sizes, transformed as for evaluation.
+/// Returns the images one at a time, whatever their sizes, transformed as for evaluation.
 pub fn one_by_one(loaded: &Loaded, source: Arc<dyn Source>, indices: Vec<usize>) -> anyhow::Result<Loader> {
     let settings = in_order(loaded, 1);
     let pipeline = pipeline(loaded, "data.eval.transforms", &loaded.experiment.data.eval.transforms)?;
     Ok(Loader::new(source, indices, pipeline, settings)?)
 }
 
-/// [`one_by_one`] of images that a person named: one that cannot be loaded does not keep the others from being shown.
-/// [`Loader::skipped`] names them afterwards.
+/// Creates a loader like [`one_by_one`] for images that a person named. An image that cannot be loaded does not keep
+/// the others from being shown; [`Loader::skipped`] names it afterwards.
 pub fn one_by_one_as_far_as_possible(
     loaded: &Loaded,
     source: Arc<dyn Source>,
@@ -68,14 +68,14 @@ pub fn one_by_one_as_far_as_possible(
     Ok(Loader::new(source, indices, pipeline, settings)?)
 }
 
-/// Images with their masks one at a time, as the files have them: no transform, no normalisation.
+/// Returns the images with their masks one at a time, as the files have them: no transform, no normalisation.
 pub fn as_they_are(loaded: &Loaded, data: &OpenData, indices: Vec<usize>) -> anyhow::Result<Loader> {
     let settings = LoaderSettings { mean: [0.0; 3], std: [1.0; 3], ..in_order(loaded, 1) };
     Ok(Loader::new(data.eval_source(), indices, Pipeline::default(), settings)?)
 }
 
-/// The training images of a job: with its own transforms behind the experiment's, in the batches of the sampler that
-/// `[sampler]` names.
+/// Returns the training images of a job: with its own transforms behind the experiment's, in the batches of the sampler
+/// that `[sampler]` names.
 ///
 /// # Errors
 /// Settings that do not fit the images, at the place where they were written.
@@ -92,7 +92,7 @@ pub fn to_train(loaded: &Loaded, job: &dyn Job, data: &dyn TaskData) -> anyhow::
     Ok(loader.with_sampler(Arc::from(sampler)))
 }
 
-/// Images of any source: to train on, shuffled and augmented, or to evaluate, in their order.
+/// Returns the images of any source: to train on, shuffled and augmented, or to evaluate, in their order.
 pub fn of_source(loaded: &Loaded, source: Arc<dyn Source>, indices: Vec<usize>, train: bool) -> anyhow::Result<Loader> {
     let data = &loaded.experiment.data;
     if train {

@@ -1,10 +1,10 @@
-//! What is said of the files of a data set before it is trained on.
+//! The look at the files of a data set before training.
 
-/// What was found.
+/// The result of a look at the data.
 #[derive(Debug, Default)]
 pub struct Looked {
     /// Kinds of mask file with their numbers, a line each.
     pub kinds: Vec<String>,
-    /// What is worth a look, a line each.
+    /// The notes on what is worth a look, one line each.
     pub notes: Vec<String>,
 }

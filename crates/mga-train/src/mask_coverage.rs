@@ -1,4 +1,4 @@
-//! How much of their images masks cover, and what is odd about it.
+//! The coverage of masks, and its oddities.
 
 use mga_core::statistics;
 use mga_data::Mask;
@@ -19,17 +19,17 @@ const TAILS: f64 = 10.0;
 /// So many masks tell their tails.
 const ENOUGH: usize = 20;
 
-/// How far a mask reaches.
+/// The extent of a mask.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Extent {
-    /// Its mean, in 0 to 1.
+    /// The mean of the mask, in 0 to 1.
     pub coverage: f64,
     /// The mean over the outermost pixels.
     pub border: Option<f64>,
 }
 
 impl Extent {
-    /// Of a mask.
+    /// Measures a mask.
     #[must_use]
     pub fn of(mask: &Mask) -> Self {
         let (width, height) = (mask.width(), mask.height());
@@ -73,7 +73,7 @@ pub struct Coverage {
 }
 
 impl Coverage {
-    /// Of masks of this coverage; `None`: there are none.
+    /// Summarises masks of these coverages; `None` if there are none.
     #[must_use]
     pub fn of(coverages: &[f64]) -> Option<Self> {
         let mut sorted = coverages.to_vec();
@@ -94,7 +94,7 @@ impl Coverage {
         })
     }
 
-    /// Of masks that reach so far; their border is told where all of them tell it.
+    /// Summarises masks of these extents. The border is only given if all of them have it.
     #[must_use]
     pub fn of_extents(extents: &[Extent]) -> Option<Self> {
         let coverages: Vec<f64> = extents.iter().map(|extent| extent.coverage).collect();
@@ -102,7 +102,7 @@ impl Coverage {
         Some(Self { border: borders.and_then(|borders| statistics::mean(&borders)), ..Self::of(&coverages)? })
     }
 
-    /// The numbers in a phrase: `mean 31.8 % ± 10.6, from 11.9 % to 58.2 %, 2 blank`.
+    /// Returns the numbers in a phrase: `mean 31.8 % ± 10.6, from 11.9 % to 58.2 %, 2 blank`.
     #[must_use]
     pub fn phrase(&self) -> String {
         let mut text = format!(
@@ -118,7 +118,7 @@ impl Coverage {
         text
     }
 
-    /// What is odd, a phrase each; none where nothing is.
+    /// Returns the oddities, one phrase each.
     #[must_use]
     pub fn oddities(&self) -> Vec<String> {
         let mut odd = vec![];

@@ -1,5 +1,5 @@
-//! What is said of the files of masks and images before an experiment trains on them: what they hold, and what in them
-//! would be read otherwise than it was meant.
+//! Notes on the files of masks and images before an experiment trains on them: what they hold, and what in them would
+//! be read otherwise than it was meant.
 
 use mga_data::check::nearly_black;
 use mga_data::masks::{FOLDER, MaskSurvey};

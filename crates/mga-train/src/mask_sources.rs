@@ -1,4 +1,4 @@
-//! Where the masks of an experiment come from: the data set, a folder, a segmenter, or a control.
+//! The source of an experiment's masks: the data set, a folder, a segmenter, or a control.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ pub(crate) fn supplied(
     Ok((supplied, sources))
 }
 
-/// The segmenter that makes the masks of an open data set, if one does.
+/// Returns the segmenter that makes the masks of an open data set, if one does.
 #[must_use]
 pub fn segmenter_of(data: &OpenData, components: &Components) -> Option<&'static str> {
     data.masks.made_from().filter(|name| is_segmenter(name, components))

@@ -17,7 +17,7 @@ use crate::prediction::spread;
 use crate::run_folder::RunFolder;
 use crate::tasks::classification::guidance;
 
-/// Its file in a run's folder.
+/// The name of the file in a run's folder.
 pub const FILE: &str = "masks.json";
 
 /// The sheet of examples, in a run's folder of pictures.
@@ -29,7 +29,7 @@ const SAMPLED: usize = 128;
 /// Images on the sheet.
 const SHOWN: usize = 12;
 
-/// What was found of the masks.
+/// The survey of the masks of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MaskSurvey {
     /// `data.masks.source`.
@@ -38,9 +38,9 @@ pub struct MaskSurvey {
     pub train_images: usize,
     /// Images that were looked at and have no mask.
     pub without: usize,
-    /// How much the masks cover.
+    /// The coverage of the masks.
     pub coverage: Coverage,
-    /// What is odd about it, a phrase each.
+    /// The oddities of the masks, one phrase each.
     pub odd: Vec<String>,
     /// Image and mask in a line of the sheet.
     pub images_per_row: usize,
@@ -56,14 +56,14 @@ pub struct MaskSurvey {
 pub struct Surveyed {
     /// The image.
     pub path: String,
-    /// Its class.
+    /// The class.
     pub label: Option<String>,
-    /// How much its mask covers.
+    /// The coverage of the mask.
     pub coverage: f64,
 }
 
 impl MaskSurvey {
-    /// The survey in a run's folder; `None`: there is none, as of runs without masks and of earlier versions.
+    /// Returns the survey in a run's folder; `None`: there is none, as of runs without masks and of earlier versions.
     ///
     /// # Errors
     /// A file that cannot be read.
@@ -77,7 +77,7 @@ impl MaskSurvey {
         serde_json::from_str(&text).map(Some).with_context(unreadable)
     }
 
-    /// What there is to say: the numbers, then a warning for each oddity.
+    /// Describes the survey: the numbers, then a warning for each oddity.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         let of = if self.coverage.masks + self.without < self.train_images {

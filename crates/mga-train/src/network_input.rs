@@ -4,7 +4,7 @@ use candle_core::Tensor;
 use mga_data::Batch;
 use mga_models::{Input, MgaModel};
 
-/// The network's input, on its device.
+/// Returns the network's input, on its device.
 ///
 /// # Errors
 /// An image without a mask, where the network is shown masks.
@@ -20,7 +20,7 @@ pub fn network_input(model: &MgaModel, batch: &Batch) -> anyhow::Result<Tensor> 
     Ok(input.tensor(&batch.images, &batch.masks)?.to_device(model.store().device())?)
 }
 
-/// For what has images alone, which `why` says.
+/// Refuses a network that takes masks as input if only images are available; `why` explains it.
 ///
 /// # Errors
 /// A network that is shown masks.

@@ -13,12 +13,12 @@ use crate::torn_groups::torn_groups;
 
 /// An experiment's data set. Nothing is decoded yet.
 pub struct OpenData {
-    /// Its images and classes.
+    /// The images and classes.
     pub dataset: Arc<dyn Dataset>,
-    /// Which images train, select and test.
+    /// The images that train, select and test.
     pub splits: Splits,
-    /// Its masks, or a control; none without mask guidance, unless the experiment names a source, which evaluation then
-    /// measures the attention against.
+    /// The masks, or a control. Without mask guidance there are none, unless the experiment names a source; evaluation
+    /// then measures the attention against it.
     pub masks: Arc<MaskSource>,
     /// The masks that attention is measured against besides, where the experiment names them.
     pub reference: Option<Arc<MaskSource>>,
@@ -26,8 +26,8 @@ pub struct OpenData {
 }
 
 impl OpenData {
-    /// Images as training sees them: with masks where the experiment is guided by them, and an error for an image that
-    /// lacks one where `data.masks.missing` says so.
+    /// Returns the images as training sees them: with masks where the experiment is guided by them, and an error for an
+    /// image that lacks one where `data.masks.missing` says so.
     #[must_use]
     pub fn train_source(&self) -> Arc<dyn Source> {
         if self.guided {
@@ -37,13 +37,13 @@ impl OpenData {
         }
     }
 
-    /// Images as evaluation sees them: with masks, and reference masks, where there are any.
+    /// Returns the images as evaluation sees them: with masks, and reference masks, where there are any.
     #[must_use]
     pub fn eval_source(&self) -> Arc<dyn Source> {
         Arc::new(Masked { masks: Arc::clone(&self.masks), reference: self.reference.clone(), required: false })
     }
 
-    /// Training images of each class.
+    /// Returns the number of training images of each class.
     #[must_use]
     pub fn training_counts(&self) -> Vec<u64> {
         let records = self.dataset.records();
@@ -51,7 +51,7 @@ impl OpenData {
         label_counts(labels, self.dataset.classes().len())
     }
 
-    /// The same with nothing noted of its masks yet: for reading that is not the run's own.
+    /// Returns the same data with no counts of masks yet, for reading that is not part of the run.
     #[must_use]
     pub fn unseen(&self) -> Self {
         let (dataset, splits) = (Arc::clone(&self.dataset), self.splits.clone());
@@ -59,19 +59,20 @@ impl OpenData {
         Self { dataset, splits, masks, reference, guided: self.guided }
     }
 
-    /// Why no run on it is to be begun: groups are on both sides of the split, and the experiment does not allow that.
+    /// Returns the reason why no run may start on this data: groups are on both sides of the split, and the experiment
+    /// does not allow that.
     #[must_use]
     pub fn torn_groups(&self, loaded: &Loaded) -> Option<ExperimentError> {
         torn_groups(loaded, self.dataset.as_ref(), &self.splits)
     }
 
-    /// Whether training learns from masks, or the network is shown them.
+    /// Returns whether training learns from masks, or the network is shown them.
     #[must_use]
     pub fn train_needs_masks(&self) -> bool {
         self.guided
     }
 
-    /// What was left out or decided while opening, a line each, for people.
+    /// Returns notes on what was left out or decided while opening, one line each, for people.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
         let mut notes = [self.dataset.warnings(), self.splits.notes.as_slice()].concat();

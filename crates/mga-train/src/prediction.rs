@@ -1,4 +1,4 @@
-//! What a network says of images, and where it looked.
+//! The predictions of a network for images, and where it looked.
 
 use anyhow::Context;
 use candle_core::{DType, Device, Tensor};
@@ -12,35 +12,35 @@ use crate::pictures::{grey, overlay, panel};
 /// Channel means and deviations that images were normalised by.
 pub type Normalisation = ([f32; 3], [f32; 3]);
 
-/// What a network says of one image.
+/// The output of a network for one image.
 #[derive(Debug, Clone)]
 pub struct Prediction {
     /// The image's index in its source.
     pub index: usize,
     /// The image's name.
     pub id: String,
-    /// Its class, where known.
+    /// The class, if it is known.
     pub label: Option<usize>,
-    /// Its class scores.
+    /// The class scores.
     pub logits: Vec<f32>,
     /// Classes with their softmax probabilities, the most probable first; of equals the first class.
     pub ranking: Vec<(usize, f64)>,
     /// The image as the network saw it: after the transforms.
     pub picture: Picture,
-    /// Its mask, where there is one.
+    /// The mask, if there is one.
     pub mask: Option<Mask>,
-    /// Where the network looked, at the size of its features; `None` for a network without attention map.
+    /// The attention map, at the size of the features; `None` for a network without one.
     pub attention: Option<Mask>,
-    /// What speaks for a class, where that was asked for.
+    /// The Grad-CAM map for a class, if it was requested.
     pub grad_cam: Option<GradCam>,
 }
 
-/// What of an image speaks for a class (Selvaraju et al. 2017).
+/// A map of the parts of an image that speak for a class (Selvaraju et al. 2017).
 #[derive(Debug, Clone, PartialEq)]
 pub struct GradCam {
     /// The class.
     pub class: usize,
-    /// From 0 to 1, at the size of the network's features.
+    /// The map, from 0 to 1, at the size of the network's features.
     pub map: Mask,
 }
 
@@ -57,19 +57,19 @@ pub enum Chosen {
 }
 
 impl Prediction {
-    /// The attention over the image; `None` for a network without.
+    /// Returns the attention over the image; `None` for a network without.
     #[must_use]
     pub fn overlay(&self) -> Option<Picture> {
         self.attention.as_ref().map(|map| overlay(&self.picture, map))
     }
 
-    /// Image, mask, attention and Grad-CAM side by side, as far as there are.
+    /// Draws image, mask, attention and Grad-CAM side by side, as far as they exist.
     #[must_use]
     pub fn pictures(&self) -> Vec<Picture> {
         self.columns().into_iter().map(|(_, picture)| picture).collect()
     }
 
-    /// [`Prediction::pictures`] with what each shows: `image`, `mask`, `attention`, `grad-cam`.
+    /// Returns [`Prediction::pictures`] with their names: `image`, `mask`, `attention`, `grad-cam`.
     #[must_use]
     pub fn columns(&self) -> Vec<(&'static str, Picture)> {
         let grad_cam = self.grad_cam.as_ref().map(|grad_cam| overlay(&self.picture, &grad_cam.map));
@@ -82,7 +82,7 @@ impl Prediction {
         columns.into_iter().filter_map(|(name, picture)| Some((name, picture?))).collect()
     }
 
-    /// [`Prediction::pictures`] as one.
+    /// Draws [`Prediction::pictures`] as one picture.
     #[must_use]
     pub fn panel(&self) -> Picture {
         // There is a picture at least.
@@ -98,7 +98,7 @@ pub fn predict(model: &MgaModel, batch: &Batch, normalisation: Normalisation) ->
     Ok(seen(model, batch, normalisation)?.0)
 }
 
-/// [`predict`], with what of each image speaks for a class.
+/// Predicts like [`predict`], and adds the Grad-CAM map for a class of each image.
 ///
 /// # Errors
 /// As [`predict`]; an image without a label, where that is the class.
@@ -160,7 +160,7 @@ fn seen(model: &MgaModel, batch: &Batch, (mean, std): Normalisation) -> anyhow::
     Ok((predictions, features.tensor().clone()))
 }
 
-/// Softmax.
+/// Computes the softmax.
 pub fn probabilities(logits: &[f32]) -> Vec<f64> {
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let powers: Vec<f64> = logits.iter().map(|logit| f64::from(logit - largest).exp()).collect();
@@ -183,7 +183,7 @@ fn planes(maps: &Tensor) -> anyhow::Result<Vec<Mask>> {
     Ok(values.into_iter().filter_map(|values| Mask::new(width, height, values)).collect())
 }
 
-/// At most `count` of the images, evenly spread over their order, so that every class has its share.
+/// Returns at most `count` of the images, evenly spread over their order, so that every class has its share.
 #[must_use]
 pub fn spread(indices: &[usize], count: usize) -> Vec<usize> {
     let count = count.min(indices.len());

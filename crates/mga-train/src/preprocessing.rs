@@ -1,26 +1,26 @@
-//! What the images of some weights went through: the one place that decides it, from what their publisher says.
+//! The preprocessing that belongs to some weights: the one place that decides it, from what their publisher says.
 
 use mga_data::transforms::Rounding;
 use mga_models::weights::PublishedWeights;
 use mga_models::weights::published::resized_to;
 use serde_json::{Value, json};
 
-/// What the images of some weights went through.
+/// The preprocessing that belongs to some weights.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Preprocessing {
     /// Channel means, in 0..=1.
     pub mean: [f64; 3],
     /// Channel deviations.
     pub std: [f64; 3],
-    /// Who says so, for people.
+    /// The source of the description, for people.
     pub from: String,
     /// Size and interpolation of those images, for people; empty where unknown.
     pub trained_at: String,
-    /// What is done to an image that is evaluated, as in `data.eval.transforms`; `None`: nothing says.
+    /// The transforms of an image that is evaluated, as in `data.eval.transforms`; `None` if no source describes them.
     pub transforms: Option<Vec<Value>>,
-    /// What became of the values of resized images.
+    /// The rounding of the values of resized images.
     pub rounding: Rounding,
-    /// What of their publisher's evaluation cannot be followed, for people; empty: nothing.
+    /// The parts of the publisher's evaluation that cannot be followed, for people; empty if there are none.
     pub caveat: String,
 }
 

@@ -1,4 +1,4 @@
-//! What a run tells while it goes on. A program that shows it to people implements [`Listener`].
+//! The progress of a run, and its receivers. A program that shows it to people implements [`Listener`].
 
 use std::sync::Arc;
 
@@ -71,11 +71,11 @@ pub trait ProgressReport: Send + Sync {
 /// An epoch that is over.
 #[derive(Debug, Clone, Copy)]
 pub struct EpochEnd<'a> {
-    /// Its number, from 0.
+    /// The number of the epoch, from 0.
     pub epoch: usize,
     /// The numbers of its evaluation, for people; `None`: it was not evaluated.
     pub shown: Option<&'a str>,
-    /// The same as the line in `metrics.jsonl`.
+    /// The line in `metrics.jsonl`.
     pub line: Option<&'a Value>,
     /// The number that selects; higher is better.
     pub score: Option<f64>,
@@ -85,7 +85,7 @@ pub struct EpochEnd<'a> {
     pub better: bool,
 }
 
-/// A fraction as people read it.
+/// Returns a fraction as people read it.
 #[must_use]
 pub fn percent(value: Option<f64>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| format!("{:.1} %", 100.0 * value))

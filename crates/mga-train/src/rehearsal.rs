@@ -1,4 +1,4 @@
-//! What a run would come to only in its middle or at its end, found before it begins: layers that a learning rate names and
+//! The search for errors that a run would meet only in its middle or at its end: layers that a learning rate names and
 //! the network lacks, images without label, mask or annotation, sizes that do not make a batch or are too small for the
 //! network, a batch norm that would see one value. `mga check` and `mga train` ask the same questions here.
 
@@ -15,7 +15,7 @@ use crate::loaders;
 /// How many images a message names.
 const NAMED: usize = 3;
 
-/// The optimiser that the experiment asks for, of these parameters.
+/// Returns the optimiser that the experiment asks for, of these parameters.
 ///
 /// # Errors
 /// Learning rates of layers that are not there, at the place where they were written.

@@ -1,5 +1,5 @@
-//! What was found out about contents, remembered from one program to the next in the user's cache: texts by keys that are
-//! hashes of everything they depend on. A file that cannot be read or written costs time and nothing else.
+//! Facts about contents that are remembered in the user's cache: texts by keys that are hashes of everything they
+//! depend on. A file that cannot be read or written costs time and nothing else.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,13 +19,13 @@ pub struct Remembered {
 }
 
 impl Remembered {
-    /// What the user's cache knows of `subject`, under the settings in `settings`.
+    /// Opens the user's notes on `subject`, under the settings in `settings`.
     #[must_use]
     pub fn of_user(subject: &str, settings: &str) -> Self {
         Self::in_folder(user_cache(), subject, settings)
     }
 
-    /// The same of a cache elsewhere; `None`: nothing is remembered.
+    /// Opens the notes of another cache; with `None` nothing is remembered.
     #[must_use]
     pub fn in_folder(cache: Option<PathBuf>, subject: &str, settings: &str) -> Self {
         let file = cache.map(|cache| cache.join(subject).join(format!("{}.txt", key(&[settings]))));
@@ -33,13 +33,13 @@ impl Remembered {
         Self { file, known, fresh: Mutex::default() }
     }
 
-    /// What is known of `key`.
+    /// Returns the note on `key`.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&str> {
         self.known.get(key).map(String::as_str)
     }
 
-    /// Notes a text, which has no line break, until [`Remembered::keep`] writes it.
+    /// Notes a text without line breaks; [`Remembered::keep`] writes it.
     pub fn note(&self, key: String, text: &str) {
         self.fresh.lock().unwrap_or_else(PoisonError::into_inner).insert(key, text.to_owned());
     }
@@ -59,7 +59,7 @@ impl Remembered {
     }
 }
 
-/// A key of everything that something depends on.
+/// Returns a key of everything that something depends on.
 #[must_use]
 pub fn key(parts: &[&str]) -> String {
     let mut digest = Sha256::new();

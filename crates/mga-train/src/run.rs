@@ -38,26 +38,26 @@ pub struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// With these components.
+    /// Creates a run with these components.
     #[must_use]
     pub fn new(components: &'a Components) -> Self {
         Self { components, listener: &Silent, interrupt: Interrupt::default(), world: &Alone }
     }
 
-    /// The same, heard by `listener`.
+    /// Returns the run with a `listener` for its progress.
     #[must_use]
     pub fn with_listener(self, listener: &'a dyn Listener) -> Self {
         Self { listener, ..self }
     }
 
-    /// The same, ended where `interrupt` is raised.
+    /// Returns the run, which ends when `interrupt` is raised.
     #[must_use]
     pub fn with_interrupt(self, interrupt: &Interrupt) -> Self {
         Self { interrupt: interrupt.clone(), ..self }
     }
 
-    /// The same, training together with the other ranks of `world`: each makes the same calls, in a process or thread of its
-    /// own.
+    /// Returns the run, which trains together with the other ranks of `world`. Each rank makes the same calls, in its
+    /// own process or thread.
     #[must_use]
     pub fn with_world(self, world: &'a dyn World) -> Self {
         Self { world, ..self }
@@ -79,7 +79,7 @@ impl<'a> Run<'a> {
         Ok(mga_experiment::load(file.as_ref(), &Overrides::default(), self.components)?)
     }
 
-    /// [`check`]: says what will train.
+    /// Checks the experiment with [`check`], and describes what will train.
     ///
     /// # Errors
     /// What is wrong with the experiment, its data or its weights.
@@ -107,7 +107,7 @@ impl<'a> Run<'a> {
         train_in(self.world, &mut experiment, self.components, &folder, true, self.listener, &self.interrupt)
     }
 
-    /// [`evaluate`]: the images of `split`, which is `train`, `validation` or `test`.
+    /// Evaluates the images of `split` with [`evaluate`]; `split` is `train`, `validation` or `test`.
     ///
     /// # Errors
     /// A wrong experiment, data or weights; no images in the split; an interruption.

@@ -19,7 +19,7 @@ const SWEEP: [&str; 3] = ["sweep.toml", "plan.json", "draws.json"];
 pub struct RunFolder(PathBuf);
 
 impl RunFolder {
-    /// The folder at `path`, which need not be there.
+    /// Returns the names the folder at `path`, which need not exist.
     pub fn at(path: impl Into<PathBuf>) -> Self {
         Self(path.into())
     }
@@ -44,7 +44,7 @@ impl RunFolder {
         Ok(())
     }
 
-    /// Whether a run was begun in it.
+    /// Returns whether a run was begun in it.
     #[must_use]
     pub fn holds_run(&self) -> bool {
         self.experiment().exists() || self.metrics().exists() || self.last().exists()
@@ -67,37 +67,37 @@ impl RunFolder {
         Ok(())
     }
 
-    /// The folder itself.
+    /// Returns the folder itself.
     pub fn path(&self) -> &Path {
         &self.0
     }
 
-    /// The resolved experiment.
+    /// Returns the resolved experiment.
     pub fn experiment(&self) -> PathBuf {
         self.0.join(EXPERIMENT)
     }
 
-    /// The log of steps and evaluations.
+    /// Returns the log of steps and evaluations.
     pub fn metrics(&self) -> PathBuf {
         self.0.join("metrics.jsonl")
     }
 
-    /// The state after the last finished step that was saved.
+    /// Returns the state after the last finished step that was saved.
     pub fn last(&self) -> PathBuf {
         self.0.join(LAST)
     }
 
-    /// The weights of the selected epoch.
+    /// Returns the weights of the selected epoch.
     pub fn best(&self) -> PathBuf {
         self.0.join(BEST)
     }
 
-    /// Where pictures go.
+    /// Returns the folder of pictures.
     pub fn pictures(&self) -> PathBuf {
         self.0.join("pictures")
     }
 
-    /// What came of it.
+    /// Returns the result.
     pub fn summary(&self) -> PathBuf {
         self.0.join("summary.json")
     }
@@ -112,7 +112,7 @@ impl RunFolder {
         std::fs::create_dir_all(&self.0).with_context(|| format!("{shown}: cannot be made"))
     }
 
-    /// The class names, as a finished run wrote them down; `None`: it did not.
+    /// Returns the class names, as a finished run wrote them down; `None`: it did not.
     pub fn classes(&self) -> Option<Vec<String>> {
         // The header of the confusion matrix.
         let mut reader = csv::Reader::from_path(self.0.join("confusion.csv")).ok()?;

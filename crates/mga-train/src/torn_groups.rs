@@ -7,7 +7,7 @@ use mga_experiment::{ExperimentError, Loaded};
 
 use crate::run_folder::RunFolder;
 
-/// What is done about a group of images with some on either side of the split.
+/// The reaction to a group of images with members on both sides of the split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TornGroups {
     /// They are an error, unless the experiment allows them.
@@ -17,7 +17,7 @@ pub enum TornGroups {
 }
 
 impl TornGroups {
-    /// What is done about them in the run in `folder`: one that has trained already goes on.
+    /// Returns the reaction for the run in `folder`: a run that has already trained continues.
     #[must_use]
     pub fn of_run(folder: &RunFolder) -> Self {
         let begun = folder.last().is_file() || folder.summary().is_file();

@@ -1,5 +1,5 @@
-//! Everything a run will read, looked over before its first epoch: an image that cannot be read would else end it after
-//! hours, the test images after the last epoch.
+//! The check of everything that a run will read, before its first epoch: an image that cannot be read would else end it
+//! after hours, the test images after the last epoch.
 //!
 //! Images and masks are decoded by the very code that loads them, on as many threads as the loader has. What was found to be
 //! whole is remembered by its content, so that the sixty runs of a sweep decode once. What is drawn by a rule is not looked
@@ -17,7 +17,7 @@ pub(crate) const VERSION: &str = "1";
 /// Faults that are told one by one.
 const TOLD: usize = 20;
 
-/// The settings that decoding images and masks may depend on, as a text.
+/// Returns the settings that decoding images and masks may depend on, as a text.
 #[must_use]
 pub fn decoding_settings(experiment: &Experiment, kinds: &Registry) -> String {
     const OTHERS: [&str; 14] = [

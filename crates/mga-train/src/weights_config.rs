@@ -11,14 +11,14 @@ use crate::preprocessing::{Evaluation, Preprocessing};
 /// Its name.
 pub(crate) const CONFIG: &str = "config.json";
 
-/// What a `config.json` says.
+/// The contents of a `config.json`.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct WeightsConfig {
-    /// timm's name of the network.
+    /// The name of the network in timm.
     pub architecture: Option<String>,
     /// Class names, in the order of the classifier's rows; none where it has none.
     pub class_names: Vec<String>,
-    /// What its images went through; `None`: it does not say.
+    /// The preprocessing of its images; `None` if the file does not describe it.
     pub preprocessing: Option<Preprocessing>,
 }
 

@@ -10,15 +10,15 @@ use crate::weights_config::{CONFIG, WeightsConfig};
 pub struct WeightsFile {
     /// The file, checked where it is of the hub.
     pub path: PathBuf,
-    /// What it is, for people: name and commit, or the path.
+    /// The name for people: name and commit, or the path.
     pub label: String,
-    /// What to write in place of a branch or `imagenet`, so that the same weights are found again.
+    /// The name that replaces a branch or `imagenet`, so that the same weights are found again.
     pub pinned: String,
-    /// What its images went through; `None`: nothing says so.
+    /// The preprocessing of its images; `None` if it is unknown.
     pub preprocessing: Option<Preprocessing>,
-    /// timm's name of its network, where that is known.
+    /// The name of its network in timm, if it is known.
     pub architecture: Option<String>,
-    /// How many classes it tells apart, where that is known.
+    /// The number of its classes, if it is known.
     pub classes: Option<usize>,
     /// Their names, in order; none where nothing says so.
     pub class_names: Vec<String>,

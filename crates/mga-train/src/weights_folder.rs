@@ -10,7 +10,7 @@ use crate::preprocessing::Preprocessing;
 use crate::run_folder::RunFolder;
 use crate::weights_file::{WeightsFile, of_plain_file};
 
-/// The weights of a folder, with what it says of their classes and of how their images were normalised.
+/// Returns the weights of a folder, with what it says of their classes and of how their images were normalised.
 ///
 /// # Errors
 /// What [`weight_file`] says.
@@ -49,8 +49,8 @@ fn preprocessing(run: &RunFolder) -> Option<Preprocessing> {
     })
 }
 
-/// A note where weights tell apart as many classes as there are here, but others, or in another order: their classifier is
-/// taken as it is.
+/// Returns a note where weights tell apart as many classes as there are here, but others, or in another order: their
+/// classifier is taken as it is.
 pub fn other_classes(weights: &WeightsFile, classes: &[String]) -> Option<String> {
     let theirs = &weights.class_names;
     let differs = theirs.len() == classes.len() && theirs.as_slice() != classes;

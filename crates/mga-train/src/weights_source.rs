@@ -1,4 +1,4 @@
-//! What `model.weights` names: a file that is there, and how its images were normalised.
+//! The weights that `model.weights` names: a file that is there, and how its images were normalised.
 //!
 //! `none`; `imagenet`, the backbone's default among the published; a published name or any repository of the hub,
 //! `owner/name[@revision]`; `file:PATH`.
@@ -18,7 +18,8 @@ use crate::weights_folder;
 /// The file that [`PublishedWeights::file`](mga_models::weights::PublishedWeights) mostly is.
 const USUAL: &str = "model.safetensors";
 
-/// Whether `text` is how published weights are named: `imagenet`, or a repository of the hub, `owner/name[@revision]`.
+/// Returns whether `text` is how published weights are named: `imagenet`, or a repository of the hub,
+/// `owner/name[@revision]`.
 pub fn is_name(text: &str) -> bool {
     let id = text.split('@').next().unwrap_or(text);
     let parts: Vec<&str> = id.split('/').collect();
@@ -27,8 +28,8 @@ pub fn is_name(text: &str) -> bool {
     text == "imagenet" || repo && !text.starts_with("file:")
 }
 
-/// What a command line's `--weights` means as a setting: a path where there is one, a name of the hub where it is written
-/// as one, else a path that is missed.
+/// Converts the value of `--weights` to a setting: a path if it exists, a name of the hub if it is written as one, or
+/// else a missing path.
 pub fn as_setting(given: &Path) -> String {
     match given.to_str() {
         Some(name) if is_name(name) && !given.exists() => name.to_owned(),
@@ -84,8 +85,8 @@ pub fn find(text: &str, component: &str, networks: Networks<'_>, hub: &Hub) -> a
     }
 }
 
-/// What a repository says of its weights, which is asked before they are downloaded, and the repository at the commit that
-/// says so; nothing where it says nothing.
+/// Returns the description of a repository's weights, which is read before they are downloaded, and the repository at
+/// that commit; `None` without a description.
 ///
 /// # Errors
 /// A `config.json` that cannot be read; no such repository; no network, where the weights would have to come over it.
@@ -125,7 +126,7 @@ fn check_architecture(
     Ok(())
 }
 
-/// Weights of a network that nobody registered.
+/// Creates the error for weights of a network that is not registered.
 pub fn not_among(architecture: &str, id: &str, networks: Networks<'_>) -> anyhow::Error {
     let names: Vec<&str> = networks.backbone_names().collect();
     anyhow::anyhow!(
@@ -195,13 +196,13 @@ fn with_hint(error: anyhow::Error, repo: &Repo, component: &str, networks: Netwo
     }
 }
 
-/// A commit as people write it.
+/// Returns a commit as people write it.
 pub fn short(commit: &str) -> &str {
     commit.get(..8).unwrap_or(commit)
 }
 
-/// A local file, or the folder of a run or an export. A `config.json` beside the file, as exported and downloaded folders
-/// have, or the run's experiment says what its images went through.
+/// Returns a local file, or the folder of a run or an export. A `config.json` beside the file, as exported and
+/// downloaded folders have, or the run's experiment says what its images went through.
 ///
 /// # Errors
 /// There is no such file; a folder without weights; a `config.json` that cannot be read.

@@ -13,7 +13,7 @@ use mga_registry::{Entry, OwnSettings};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// What an experiment names: `backbone = "strided"`.
+/// Returns the backbone that an experiment selects with `backbone = "strided"`.
 pub fn entry() -> Entry<Backbones> {
     let settings = schemars::schema_for!(StridedSettings);
     Entry::<Backbones>::new("strided", "three strided convolutions with norms", Arc::new(Registered))

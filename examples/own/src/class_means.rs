@@ -14,7 +14,7 @@ pub struct ClassMeans {
 }
 
 impl ClassMeans {
-    /// Of so many classes, with nothing added yet.
+    /// Creates the means of `classes` classes, without images.
     pub fn new(classes: usize) -> Self {
         Self { width: 0, sums: Vec::new(), counts: vec![0.0; classes] }
     }
@@ -42,8 +42,8 @@ impl ClassMeans {
         self.width == 0
     }
 
-    /// Scores of the classes, a number each: minus the squared distance to their means. A class without images scores lower
-    /// than all that have some.
+    /// Scores the classes by minus the squared distance to their means. A class without images scores lower than all
+    /// classes with images.
     pub fn scores(&self, features: &[f32]) -> Vec<f32> {
         let distance = |(sums, count): (&[f64], &f64)| -> Option<f32> {
             let difference = |(sum, value): (&f64, &f32)| (sum / count - f64::from(*value)).powi(2);

@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// What an experiment names: `dataset = "gratings"`.
+/// Returns the data set that an experiment selects with `dataset = "gratings"`.
 pub fn entry() -> Entry<Datasets> {
     let about = "drawn: stripes, whose classes differ in their direction";
     Entry::<Datasets>::new("gratings", about, Arc::new(Drawn)).with_settings(schemars::schema_for!(GratingsSettings))

@@ -9,7 +9,7 @@ use mga_sweep::launchers::{Launch, Launcher, Left, settings, settings_schema};
 use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 
-/// What a sweep names: `[launcher] name = "shell-script"`.
+/// A launcher that a sweep selects with `[launcher] name = "shell-script"`.
 #[derive(Debug, Clone, Copy)]
 pub struct ShellScript;
 

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 const NAME: &str = "disc";
 
-/// What an experiment names: `data.masks.source = "disc"`.
+/// Returns the mask source that an experiment selects with `data.masks.source = "disc"`.
 pub fn entry() -> Entry<MaskSources> {
     let about = "a disc in the middle of the image";
     Entry::<MaskSources>::new(NAME, about, Arc::new(Disc)).with_settings(schemars::schema_for!(DiscSettings))

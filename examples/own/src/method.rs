@@ -35,7 +35,7 @@ use crate::transform::{PAIR, SWAPPED, TURNED, pairs};
 /// The name of the scores of an image and its mirror image together, which `eval.output` can name.
 const MIRRORED: &str = "mirrored";
 
-/// What an experiment names: `[method] name = "swapped-patches"`.
+/// Returns the method that an experiment selects with `[method] name = "swapped-patches"`.
 pub fn entry() -> Entry<Methods> {
     let about = "two updates a batch, the second on swapped patches, which a head tells; a teacher is evaluated";
     Entry::<Methods>::new("swapped-patches", about, Arc::new(SwappedPatches))

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use mga_core::metrics::{Better, Metric, Metrics, Scored, Unit};
 use mga_registry::Entry;
 
-/// What an experiment names: `eval.metric = "worst_class"`. It is computed in every evaluation of class scores, named or not.
+/// Returns the metric that an experiment selects with `eval.metric = "worst_class"`. It is computed in every evaluation
+/// of class scores, named or not.
 pub fn entry() -> Entry<Metrics> {
     let metric = Metric::of_scores(Unit::Percent, Better::Higher, worst_class);
     Entry::<Metrics>::new(

@@ -8,7 +8,7 @@ use mga_registry::Entry;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What an experiment names: `[objective] name = "brier"`.
+/// Returns the objective that an experiment selects with `[objective] name = "brier"`.
 pub fn entry() -> Entry<Objectives> {
     let about = "squared distance of the softmax probabilities from the labels (Brier 1950)";
     Entry::<Objectives>::from_settings("brier", about, |settings: Brier| Box::new(settings) as Box<dyn ClassLoss>)

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 /// Its state in checkpoints: `optimiser.lion.momentum.PARAMETER`.
 const MOMENTUM: &str = "momentum";
 
-/// What an experiment names: `[optimiser] name = "lion"`.
+/// Returns the optimiser that an experiment selects with `[optimiser] name = "lion"`.
 pub fn entry() -> Entry<Optimisers> {
     let about = "Lion (Chen et al. 2023): p = p - learning_rate (sign(beta1 m + (1 - beta1) g) + weight_decay p)";
     Entry::<Optimisers>::from_settings("lion", about, |settings: LionSettings| {
@@ -34,7 +34,7 @@ struct LionSettings {
     /// Share of the momentum that is kept.
     #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
     beta2: f64,
-    /// Each step takes this times the learning rate off every trained tensor.
+    /// Each step multiplies every trained tensor by one minus this times the learning rate.
     #[schemars(range(min = 0.0))]
     weight_decay: f64,
 }

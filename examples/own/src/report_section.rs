@@ -8,7 +8,7 @@ use mga_registry::Entry;
 use mga_report::html::{Cell, Content, Head, ReportSection, ReportSections, Reported, SectionPlace, Table};
 use serde_json::Value;
 
-/// What `report` shows between the table of runs and their settings.
+/// Returns the section that `report` shows between the table of runs and their settings.
 pub fn entry() -> Entry<ReportSections> {
     Entry::<ReportSections>::new("training-time", "how long the runs of each arm trained", Arc::new(TrainingTime))
 }

@@ -18,7 +18,7 @@ pub const QUERY: u16 = 1;
 /// Views of a query image: augmented twice, with other random numbers.
 const VIEWS: usize = 2;
 
-/// What an experiment names: `[sampler] name = "episodes"`.
+/// Returns the sampler that an experiment selects with `[sampler] name = "episodes"`.
 pub fn entry() -> Entry<Samplers> {
     let about = "episodes: some classes, and of each some support images and some query images in two views";
     Entry::<Samplers>::new("episodes", about, Arc::new(Episodes)).with_settings(schemars::schema_for!(EpisodesSettings))

@@ -7,7 +7,7 @@ use mga_registry::Entry;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What an experiment names: `[schedule] name = "restarts"`.
+/// Returns the schedule that an experiment selects with `[schedule] name = "restarts"`.
 pub fn entry() -> Entry<Schedules> {
     let about = "half cosines down to `min_learning_rate`, each of which starts again at the top (SGDR)";
     Entry::<Schedules>::from_settings("restarts", about, |settings: Restarts| {

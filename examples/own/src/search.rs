@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// What a sweep names: `search = { name = "coarse-to-fine", draws = 4 }`.
+/// Returns the search that a sweep selects with `search = { name = "coarse-to-fine", draws = 4 }`.
 pub fn entry() -> Entry<Searches> {
     let about = "Rounds of draws, each from a narrower window around the best draw so far.";
     let entry = Entry::<Searches>::new("coarse-to-fine", about, Arc::new(CoarseToFine));

@@ -28,7 +28,7 @@ use mga_train::tasks::{Job, Labelled, Purpose, Task, TaskData};
 use crate::class_means::ClassMeans;
 use crate::sampler::QUERY;
 
-/// What an experiment names: `task = "nearest-mean"`.
+/// A task that an experiment selects with `task = "nearest-mean"`.
 pub struct NearestMean;
 
 impl TaskRules for NearestMean {

@@ -18,7 +18,7 @@ pub struct Teacher {
 }
 
 impl Teacher {
-    /// A teacher that keeps the share `momentum`, 0 to 1, of itself at every update. It begins with the first.
+    /// Creates a teacher that keeps the share `momentum`, 0 to 1, of itself at every update. It begins with the first.
     pub fn new(momentum: f64, device: &Device) -> Self {
         Self { momentum, device: device.clone(), average: RefCell::default(), student: RefCell::default() }
     }
@@ -67,7 +67,7 @@ impl Teacher {
         store.entries().iter().zip(student).try_for_each(|(entry, tensor)| Ok(entry.set(tensor)?))
     }
 
-    /// Returns what a checkpoint keeps of it.
+    /// Returns the state for a checkpoint.
     pub fn tensors(&self) -> Vec<(String, Tensor)> {
         self.average.borrow().iter().map(|(name, tensor)| (name.clone(), tensor.clone())).collect()
     }

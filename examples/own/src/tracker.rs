@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// What an experiment names: `trackers = [{ name = "csv", file = "numbers.csv" }]`.
+/// Returns the tracker that an experiment selects with `trackers = [{ name = "csv", file = "numbers.csv" }]`.
 pub fn entry() -> Entry<Trackers> {
     let about = "a CSV file in the run's folder, with a number in each row";
     Entry::<Trackers>::new("csv", about, Arc::new(Csv)).with_settings(schemars::schema_for!(CsvSettings))

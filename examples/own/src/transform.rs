@@ -11,16 +11,16 @@ use serde_json::json;
 pub const TURNED: &str = "turned";
 /// The view in which two patches have changed places.
 pub const SWAPPED: &str = "swapped";
-/// What the record calls the pair of patches that did, a number below [`pairs`].
+/// The key of the record for the pair of patches that were swapped, a number below [`pairs`].
 pub const PAIR: &str = "pair";
 
-/// What an experiment, or a method, names: `op = "swap-patches"`.
+/// Returns the transform that an experiment or a method selects with `op = "swap-patches"`.
 pub fn entry() -> Entry<Transforms> {
     let about = "gives the views `turned` and `swapped`, and the number of the pair of patches that changed places";
     Transforms::entry::<SwapPatches>("swap-patches", about)
 }
 
-/// How many pairs there are of the patches of a grid of `grid` x `grid`.
+/// Returns the number of pairs of patches in a grid of `grid` x `grid`.
 pub fn pairs(grid: usize) -> usize {
     all_pairs(grid).count()
 }

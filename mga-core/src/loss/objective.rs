@@ -59,7 +59,7 @@ pub struct Shared {
 pub struct ClassObjective {
     /// The loss.
     pub loss: Box<dyn ClassLoss>,
-    /// What all share.
+    /// The settings that all objectives share.
     pub shared: Shared,
 }
 

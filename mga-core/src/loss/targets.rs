@@ -4,7 +4,7 @@ use candle_core::{DType, Device, Tensor};
 
 use crate::error::{Error, Result};
 
-/// What the class scores of a batch are compared with.
+/// The targets that the class scores of a batch are compared with.
 #[derive(Debug, Clone, Copy)]
 pub enum Targets<'a> {
     /// The class of each image, `N`.

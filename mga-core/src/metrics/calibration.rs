@@ -1,4 +1,4 @@
-//! Whether a model's confidence is the share of times it is right.
+//! The calibration of a model: does its confidence match the share of correct predictions?
 
 use serde::{Deserialize, Serialize};
 

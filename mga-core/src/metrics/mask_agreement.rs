@@ -1,4 +1,4 @@
-//! How far attention agrees with a mask: the one it was guided by, or another.
+//! The agreement of attention with a mask: the one it was guided by, or another.
 
 use serde::{Deserialize, Serialize};
 

@@ -21,15 +21,15 @@ impl Kind for Metrics {
 /// Each registered metric is computed in every evaluation whose predictions it is computed from.
 #[derive(Debug, Clone, Copy)]
 pub struct Metric {
-    /// How people read it.
+    /// The unit for people.
     pub unit: Unit,
-    /// Which of two values is the better one.
+    /// The direction in which values improve.
     pub better: Better,
-    /// How it is computed.
+    /// The computation of the metric.
     pub compute: Compute,
 }
 
-/// How people read a number.
+/// The unit of a number for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
     /// A share of 1, shown as a percentage.
@@ -38,7 +38,7 @@ pub enum Unit {
     Number,
 }
 
-/// Which of two values of a metric is the better one.
+/// The better of two values of a metric: the higher or the lower.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Better {
     /// The higher one.
@@ -47,7 +47,8 @@ pub enum Better {
     Lower,
 }
 
-/// How a metric is computed, by what the predictions of a task are. `None`: there is nothing to compute it from.
+/// The computation of a metric from the predictions of a task. It returns `None` if there is nothing to compute it
+/// from.
 #[derive(Debug, Clone, Copy)]
 pub enum Compute {
     /// From class scores of images.
@@ -58,7 +59,7 @@ pub enum Compute {
     Task(&'static str),
 }
 
-/// What the predictions of a task are.
+/// The kind of a task's predictions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Predictions {
     /// Class scores of images, `[N, classes]`.
@@ -104,13 +105,13 @@ pub struct Mapped<'a> {
 }
 
 impl Metric {
-    /// A metric of class scores.
+    /// Creates a metric of class scores.
     #[must_use]
     pub const fn of_scores(unit: Unit, better: Better, compute: fn(&Scored<'_>) -> Option<f64>) -> Self {
         Self { unit, better, compute: Compute::Scores(compute) }
     }
 
-    /// A metric of label maps.
+    /// Creates a metric of label maps.
     #[must_use]
     pub const fn of_label_maps(unit: Unit, better: Better, compute: fn(&Mapped<'_>) -> Option<f64>) -> Self {
         Self { unit, better, compute: Compute::LabelMaps(compute) }

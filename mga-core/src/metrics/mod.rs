@@ -1,4 +1,4 @@
-//! How good predictions and attention are, accumulated image by image in `f64`.
+//! Metrics of predictions and attention, accumulated image by image in `f64`.
 
 mod boundary;
 mod calibration;

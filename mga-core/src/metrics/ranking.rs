@@ -1,4 +1,4 @@
-//! How well scores put the places of a foreground before all others, whatever the scores' scale.
+//! Ranking metrics: how well scores place a foreground before everything else, whatever their scale.
 
 use std::cmp::Ordering;
 

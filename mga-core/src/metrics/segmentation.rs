@@ -1,4 +1,4 @@
-//! How good label maps are: overlap by class, and boundaries.
+//! Metrics of label maps: overlap by class, and boundaries.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! One number a channel, added.
+//! The addition of one number per channel.
 
 use super::precision::channel_sums;
 use crate::error::{Error, Result};

@@ -1,4 +1,4 @@
-//! How the attention map changes the features.
+//! The effect of the attention map on the features.
 
 use candle_core::Tensor;
 use schemars::JsonSchema;

@@ -1,4 +1,4 @@
-//! How composed operators keep precision: long sums are taken in stages, and those of `f16` and `bf16` in `f32`.
+//! The precision of composed operators: long sums are taken in stages, and those of `f16` and `bf16` in `f32`.
 //!
 //! Numbers and gradients of half precision stay in their own type, eleven or eight bits of mantissa. A sum of many of them
 //! would lose its small terms (and in `f16` overflow at 65 504), so it is taken in `f32` and rounded once. Matrix products

@@ -1,4 +1,4 @@
-//! The same numbers in another shape or order. No arithmetic: every type in itself.
+//! Operators that only change the shape or the order of numbers. No arithmetic: every type in itself.
 
 use crate::error::{Error, Result};
 use crate::recorder::Operator;

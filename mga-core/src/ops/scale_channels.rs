@@ -1,4 +1,4 @@
-//! One number a channel, multiplied: the last step of squeeze and excitation (Hu et al. 2018).
+//! The multiplication by one number per channel: the last step of squeeze and excitation (Hu et al. 2018).
 
 use rayon::prelude::*;
 

@@ -38,7 +38,7 @@ pub struct AdamWSettings {
     /// Added to the denominator.
     #[schemars(extend("exclusiveMinimum" = 0.0))]
     pub eps: f64,
-    /// Each step takes this times the learning rate off every trained tensor.
+    /// Each step multiplies every trained tensor by one minus this times the learning rate.
     #[schemars(range(min = 0.0))]
     pub weight_decay: f64,
 }

@@ -39,16 +39,16 @@ struct Member {
 pub struct Move {
     /// The parameter, whose tensor nobody outside the store shares.
     pub parameter: Parameter,
-    /// Its gradient: contiguous, of the parameter's shape and type.
+    /// The gradient: contiguous, with the parameter's shape and type.
     pub gradient: Tensor,
-    /// Its learning rate, before the schedule.
+    /// The learning rate, before the schedule.
     pub rate: f64,
 }
 
 impl OptimisedParameters {
-    /// The weights of `store`, which must be complete, for the optimiser called `optimiser`: each has the learning rate
-    /// `rate`, or that of the longest key of `rates` that it lies below. `others` are the names of other optimisers, whose
-    /// state is refused.
+    /// Creates the weights of `store`, which must be complete, for the optimiser called `optimiser`: each has the
+    /// learning rate `rate`, or that of the longest key of `rates` that it lies below. `others` are the names of other
+    /// optimisers, whose state is refused.
     ///
     /// # Errors
     /// A rate that is negative or not finite; a key of `rates` that no weight lies below.

@@ -16,7 +16,7 @@ impl Kind for Optimisers {
     const KEY: &'static str = "optimiser.name";
 }
 
-/// How an optimiser moves parameters: the settings that stand beside `name` in `[optimiser]`.
+/// The update rule of an optimiser: the settings that stand next to `name` in `[optimiser]`.
 pub trait UpdateRule: Send + Sync {
     /// Returns the step size at the start of the schedule, of parameters without a rate of their own.
     fn learning_rate(&self) -> f64;

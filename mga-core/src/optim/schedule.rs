@@ -46,7 +46,7 @@ fn epochs() -> usize {
     150
 }
 
-/// Where in training a step stands, all counted from 0.
+/// The position of a step in training, counted from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Position {
     /// The epoch.

@@ -14,7 +14,7 @@ use super::sgd::SgdSettings;
 use crate::error::{Error, Result};
 use crate::parameter::ParameterStore;
 
-/// How parameters are updated.
+/// The optimiser of the parameters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "Optimiser")]
 pub struct OptimiserSettings {
@@ -45,7 +45,7 @@ impl Default for OptimiserSettings {
 }
 
 impl OptimiserSettings {
-    /// The optimiser `name` with these settings: `OptimiserSettings::of("sgd", &SgdSettings::default())`.
+    /// Creates the optimiser `name` with these settings: `OptimiserSettings::of("sgd", &SgdSettings::default())`.
     ///
     /// # Errors
     /// Settings that are no table.

@@ -39,7 +39,7 @@ pub trait ScheduleShape: Send + Sync {
     }
 }
 
-/// Where a step stands behind the warm-up, all counted from 0 at its end.
+/// The position of a step after the warm-up, counted from 0 at its end.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Behind {
     /// The epoch.

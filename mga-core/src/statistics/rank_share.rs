@@ -1,4 +1,4 @@
-//! How much of what a number varies goes with a group, and with another number: on ranks.
+//! The share of a number's variation that belongs to a group, and its correlation with another number: on ranks.
 
 use crate::random::Generator;
 

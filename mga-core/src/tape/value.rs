@@ -13,7 +13,7 @@ pub struct Value {
     pub(super) id: ValueId,
 }
 
-/// Where the gradient of a value is collected.
+/// The index at which the gradient of a value is collected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Slot(pub(super) usize);
 
@@ -33,7 +33,7 @@ impl Value {
         Ok(self.tensor.dims4()?)
     }
 
-    /// Returns where this value's gradient goes; `None` where nobody needs it.
+    /// Returns the slot of this value's gradient; `None` if the gradient is not needed.
     pub fn slot(&self) -> Option<Slot> {
         self.slot
     }

@@ -1,5 +1,5 @@
-//! What killed processes left half written, and who clears it: the next process that writes into the folder, once, where
-//! the name is exactly one of ours; and whoever asks for a folder of our own, where 0.1.0's names go too.
+//! Files that killed processes left half written, and their removal: the next process that writes into the folder,
+//! once, where the name is exactly one of ours; and whoever asks for a folder of our own, where 0.1.0's names go too.
 //!
 //! What is being written is locked, and stays.
 

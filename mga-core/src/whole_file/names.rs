@@ -1,4 +1,4 @@
-//! How files and folders are called while they are written.
+//! The names of files and folders while they are written.
 
 /// The prefix of the names of files that are being written.
 pub const TEMPORARY: &str = ".tmp";

@@ -93,7 +93,7 @@ impl Annotated {
         MaskFinder::new(root, "", (None, None), usual).ok()?.near(&inside(&record.id)).map(|(path, _)| path)
     }
 
-    /// Whether image `index` is annotated.
+    /// Returns whether image `index` is annotated.
     pub fn has(&self, index: usize) -> bool {
         match self.settings.source {
             AnnotationKind::Masks => self.dataset.has_mask(index, &self.masks),
@@ -101,7 +101,7 @@ impl Annotated {
         }
     }
 
-    /// What the label map of image `index` is made of, settings and the image's size apart.
+    /// Returns the origin of the label map of image `index`, apart from settings and the image's size.
     pub fn origin(&self, index: usize) -> Origin {
         match self.settings.source {
             AnnotationKind::Masks => self.dataset.mask_origin(index, &self.masks),
@@ -109,7 +109,7 @@ impl Annotated {
         }
     }
 
-    /// Class names.
+    /// Returns the class names.
     pub fn classes(&self) -> &[String] {
         &self.settings.classes
     }

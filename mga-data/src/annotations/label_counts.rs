@@ -1,4 +1,4 @@
-//! What annotated images hold: pixels of each class, and what cannot be trained on.
+//! The contents of annotated images: pixels of each class, and what cannot be trained on.
 
 use image::metadata::Orientation;
 use rayon::prelude::*;
@@ -14,9 +14,9 @@ use crate::summed_up::some_of;
 /// Pixels of some annotated images, by class.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LabelCounts {
-    /// Of each class, in the order of their numbers.
+    /// The pixels of each class, in the order of the class numbers.
     pub classes: Vec<u64>,
-    /// That count nowhere.
+    /// The pixels that are ignored.
     pub ignored: u64,
     /// Images or annotations that cannot be used, a line each, with the path.
     pub unreadable: Vec<String>,
@@ -25,7 +25,7 @@ pub struct LabelCounts {
 }
 
 impl Annotated {
-    /// Counts the pixels of these images, in parallel.
+    /// Counts the pixels of these images in parallel.
     pub fn count(&self, images: &[usize]) -> LabelCounts {
         let counts = |&index: &usize| (index, caught(self, index, || self.counts_of(index)));
         let of_each: Vec<(usize, Result<LabelCounts>)> = images.par_iter().map(counts).collect();
@@ -45,7 +45,7 @@ impl Annotated {
         all
     }
 
-    /// What the files of these images' masks hold, where masks are the annotations.
+    /// Returns the survey of the files of these images' masks, if masks are the annotations.
     pub fn survey_masks(&self, images: &[usize], reading: &MaskReading) -> MaskSurvey {
         match self.settings.source {
             AnnotationKind::Masks => survey(self.dataset.as_ref(), &self.masks, images, reading),
@@ -79,7 +79,8 @@ impl Annotated {
         })
     }
 
-    /// What to say where not one of these pixels, of training images, is of a class behind the first; `None`: some are.
+    /// Returns the problem if none of these pixels of training images belongs to a class after the first; `None` if
+    /// some do.
     pub fn no_foreground(&self, counts: &LabelCounts) -> Option<String> {
         if counts.classes.iter().skip(1).any(|&count| count > 0) {
             return None;
@@ -104,7 +105,7 @@ impl Annotated {
         ))
     }
 
-    /// What is worth a look in the counts of a part of the images, which `part` names.
+    /// Returns notes on the counts of the split called `part`.
     pub fn odd(&self, counts: &LabelCounts, part: &str) -> Vec<String> {
         let mut notes = Vec::new();
         let absent = self.classes().iter().zip(&counts.classes).filter(|(_, count)| **count == 0);

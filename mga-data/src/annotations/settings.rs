@@ -1,4 +1,4 @@
-//! What an experiment says of annotations.
+//! The settings of annotations in an experiment.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,8 @@ use crate::masks::MaskOrientation;
 pub struct AnnotationSettings {
     /// The kind of annotations.
     pub source: AnnotationKind,
-    /// The folder they lie in, laid out as the images are; left out: beside the images. Relative to where mga is started.
+    /// The folder of the label maps, with the layout of the images, relative to where mga is started; left out: next to
+    /// the images.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub root: Option<PathBuf>,
@@ -26,11 +27,11 @@ pub struct AnnotationSettings {
     /// `labelme`: width of lines and diameter of points, pixels.
     #[schemars(range(min = 1.0))]
     pub line_width: f64,
-    /// `labelme`: the label of shapes that bound what was annotated; all outside counts nowhere.
+    /// `labelme`: the label of shapes that bound the annotated area; pixels outside are ignored.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub region: Option<String>,
-    /// Cut images to what is annotated of them (the pixels that are not 255).
+    /// Crop images to their annotated area (the pixels that are not 255).
     pub crop: bool,
     /// `labelme`, `index-png`: which pixels of photographs that EXIF turns were annotated, `upright` as they are shown or
     /// `stored` as they are stored; left out: upright, and what nothing shows is told.
@@ -48,7 +49,7 @@ pub enum AnnotationKind {
     Masks,
     /// `NAME.json` of the LabelMe program: polygons, lines and other shapes.
     Labelme,
-    /// `NAME.png`, a palette or grey: the number of each pixel's class, 255 where it counts nowhere.
+    /// `NAME.png`, a palette or grey: the class number of each pixel, and 255 for ignored pixels.
     IndexPng,
 }
 

@@ -12,8 +12,8 @@ const DECODED: usize = 24;
 /// The largest number of fourteen bits: below, cameras and microscopes have not filled sixteen.
 const FOURTEEN_BITS: f32 = 16383.0;
 
-/// What to say of images of 16 bits among these, none of which reaches beyond fourteen; `None`: nothing. The data set is
-/// one without a white point.
+/// Returns a note on 16-bit images among these if none of them uses more than fourteen bits. The data set has no white
+/// point.
 ///
 /// # Errors
 /// A file that cannot be read.

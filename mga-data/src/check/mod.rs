@@ -20,7 +20,7 @@ use duplicates::{Print, Printer};
 pub use depth::nearly_black;
 pub use report::{ClassCounts, DataReport, Duplicates, Masks, NearDuplicate, Placed, Sizes, Spread, Unreadable};
 
-/// How closely to look.
+/// Settings of a check of the data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CheckSettings {
     /// Perceptual hashes of 256 bits that differ in at most so many are near duplicates; unrelated photographs differ in

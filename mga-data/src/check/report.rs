@@ -11,7 +11,7 @@ use crate::groups::SharedGroup;
 use crate::masks::MaskSurvey;
 use crate::summed_up::{some_of, summed_up};
 
-/// Everything known about a data set and its splits.
+/// The report on a data set and its splits.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct DataReport {
     /// Images in any part.
@@ -51,7 +51,7 @@ pub struct ClassCounts {
     pub test: usize,
 }
 
-/// Where numbers lie.
+/// The distribution of numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Spread {
     /// The least.
@@ -65,7 +65,7 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// The spread of some numbers; `None` of none.
+    /// Returns the spread of some numbers; `None` of none.
     pub fn of(mut values: Vec<f64>) -> Option<Self> {
         values.sort_by(f64::total_cmp);
         let (&min, &max) = (values.first()?, values.last()?);
@@ -77,9 +77,9 @@ impl Spread {
 /// Sizes of images, in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Sizes {
-    /// From left to right.
+    /// The distribution of widths.
     pub width: Spread,
-    /// From top to bottom.
+    /// The distribution of heights.
     pub height: Spread,
     /// Width over height.
     pub aspect: Spread,
@@ -96,7 +96,7 @@ pub struct Masks {
     pub blank: Vec<String>,
     /// Images without a mask.
     pub missing: Vec<String>,
-    /// What the files of the masks hold, where they lie in files.
+    /// The contents of the mask files, if masks are files.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub files: Option<MaskSurvey>,
 }
@@ -104,7 +104,7 @@ pub struct Masks {
 /// An image that cannot be decoded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Unreadable {
-    /// Its name in the data set.
+    /// The name of the image in the data set.
     pub id: String,
     /// Why, with its path.
     pub what: String,
@@ -113,11 +113,11 @@ pub struct Unreadable {
 /// An image and where it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Placed {
-    /// Its name in the data set.
+    /// The name of the image in the data set.
     pub id: String,
-    /// Its part.
+    /// The split of the image.
     pub split: Split,
-    /// Its class, where labelled.
+    /// The class, if the image has a label.
     pub class: Option<String>,
 }
 
@@ -131,7 +131,7 @@ pub struct Duplicates {
 /// Two images that look alike.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NearDuplicate {
-    /// In validation or test.
+    /// The image in validation or test.
     pub image: Placed,
     /// The closest in an earlier part.
     pub other: Placed,
@@ -160,7 +160,7 @@ impl fmt::Display for Placed {
 }
 
 impl DataReport {
-    /// What makes numbers from this data set wrong or training impossible, a line each.
+    /// Returns the problems that make numbers from this data set wrong or training impossible, one line each.
     pub fn problems(&self) -> Vec<String> {
         let unreadable =
             self.unreadable.iter().map(|image| ("that cannot be read", format!("cannot be read: {}", image.what)));
@@ -185,7 +185,7 @@ impl DataReport {
         problems
     }
 
-    /// What is worth a look but may be intended, a line each.
+    /// Returns notes on what is worth a look but may be intended, one line each.
     pub fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         for pair in &self.near_duplicates {

@@ -11,12 +11,12 @@ use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::masks::MaskReading;
 
-/// What every data set is opened with, beside its own settings.
+/// The settings that every data set is opened with, besides its own.
 #[derive(Debug, Clone, Default)]
 pub struct OpenContext {
     /// `data.root`, where given.
     pub root: Option<PathBuf>,
-    /// Where data sets of the hub come from; `None`: as the environment says.
+    /// The source of data sets of the hub; `None` uses the settings of the environment.
     pub hub: Option<mga_hub::Hub>,
     /// `data.on_error`: leave out what cannot be used and say so in [`Dataset::warnings`], instead of stopping.
     pub skip_errors: bool,
@@ -81,7 +81,7 @@ pub trait RegisteredDataset: Send + Sync {
     }
 }
 
-/// What a data set does with `data.root`.
+/// The use that a data set makes of `data.root`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Root {
     /// Nothing: a root that is set is a mistake.
@@ -97,7 +97,7 @@ pub enum Root {
 pub struct OfferedMasks {
     /// The name in `data.masks.source`.
     pub name: &'static str,
-    /// One line about them, without the data set's name.
+    /// A description in one line, without the data set's name.
     pub about: &'static str,
     /// Whether they are read from mask files, as `[data.masks]` says.
     pub in_files: bool,

@@ -234,7 +234,7 @@ impl FileSet {
         })
     }
 
-    /// Where the mask of image `index` lies, if it has one in a file.
+    /// Returns the path of the mask of image `index`, if it is a file.
     pub fn mask_path(&self, index: usize) -> Option<&Path> {
         self.masks.get(index)?.as_deref()
     }

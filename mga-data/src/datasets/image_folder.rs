@@ -58,7 +58,7 @@ pub struct ImageFolderSettings {
     /// "tree": masks lie in sub-folders as the images; "flat": all in `mask_root` itself. Left out: "tree".
     #[schemars(extend("x-path" = "place"))]
     pub mask_layout: Option<MaskLayout>,
-    /// What stands behind transparent pixels: "white", "black", "grey", "clutter", or [red, green, blue] of 0 to 255.
+    /// The background of transparent pixels: "white", "black", "grey", "clutter", or [red, green, blue] of 0 to 255.
     pub background: Background,
     /// Seed of the cluttered backgrounds.
     pub background_seed: u64,

@@ -8,7 +8,7 @@ use crate::spelling::composed;
 use crate::summed_up::summed_up;
 use crate::text_table::TextTable;
 
-/// What a label belongs to.
+/// The key of a label in a table: the number or the name of a file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LabelKey {
     /// The number that the file name is without its extension: 12 for `0012.jpg`.
@@ -26,7 +26,7 @@ impl std::fmt::Display for LabelKey {
     }
 }
 
-/// The distinct labels in the order of the classes: by number where all are whole numbers, by text otherwise.
+/// Returns the distinct labels in the order of the classes: by number where all are whole numbers, by text otherwise.
 pub fn class_names<'a>(labels: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     let mut names: Vec<&str> = labels.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
     let numbers: Option<Vec<i64>> = names.iter().map(|name| name.parse().ok()).collect();

@@ -40,7 +40,7 @@ pub struct MgaNetSettings {
     /// File of the labels below the root, `.pkl` or `.csv`. Left out: `labels.pkl`, or else `labels.csv`.
     #[schemars(extend("x-path" = "place"))]
     pub labels: Option<PathBuf>,
-    /// What stands behind transparent pixels: "white", "black", "grey", "clutter", or [red, green, blue] of 0 to 255.
+    /// The background of transparent pixels: "white", "black", "grey", "clutter", or [red, green, blue] of 0 to 255.
     pub background: Background,
     /// Seed of the cluttered backgrounds.
     pub background_seed: u64,

@@ -59,7 +59,7 @@ pub struct TableSettings {
     /// Which fold to use, "R.F" in quotes, of a table written by `mga data split`: rows whose column `repeat_R` holds F are
     /// the test images, the others train. Rows with nothing in that column keep their `split`.
     pub fold: Option<String>,
-    /// What stands behind transparent pixels: "white", "black", "grey", "clutter", or [red, green, blue] of 0 to 255.
+    /// The background of transparent pixels: "white", "black", "grey", "clutter", or [red, green, blue] of 0 to 255.
     pub background: Background,
     /// Seed of the cluttered backgrounds.
     pub background_seed: u64,

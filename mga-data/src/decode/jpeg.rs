@@ -1,4 +1,4 @@
-//! What the JPEG decoder does not tell: whether the file is whole, and its size without reading all of it.
+//! Facts that the JPEG decoder does not report: whether the file is whole, and its size without reading all of it.
 
 use std::io::{Read, Seek, SeekFrom};
 

@@ -60,13 +60,13 @@ impl CachedMasks {
         Self { maker, folder, noticed: Mutex::default(), cleared: Cleared::default() }
     }
 
-    /// Where the masks of this maker lie.
+    /// Returns the folder of this maker's masks.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The mask of a picture: from the disk where it is there as it was written, else made and kept. Either way it is what
-    /// the file holds, 8 bits a pixel, so that the first run sees what later ones see.
+    /// Returns the mask of a picture: from the disk where it is there as it was written, else made and kept. Either way
+    /// it is what the file holds, 8 bits a pixel, so that the first run sees what later ones see.
     ///
     /// # Errors
     /// What the segmenter cannot do; a folder that cannot be written to.

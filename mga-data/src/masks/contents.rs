@@ -1,4 +1,4 @@
-//! What one mask file holds: its kind and its numbers.
+//! The contents of one mask file: its kind and its numbers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,7 @@ const SMALL: u16 = 32;
 /// A mask whose brightest number is a smaller share of its full scale is nearly black.
 const DIM: f32 = 0.25;
 
-/// What one mask file holds.
+/// The contents of one mask file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MaskContents {
     pub(super) width: usize,

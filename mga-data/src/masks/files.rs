@@ -13,8 +13,8 @@ use crate::error::{Error, Result};
 use crate::export::write_png;
 use crate::picture::Mask;
 
-/// Where the mask of the image called `id` lies, relative to the folder of masks: its id with `.png` for its extension.
-/// Never outside the folder.
+/// Returns the path of the mask of the image called `id`, relative to the folder of masks: its id with the extension
+/// `.png`. The path is never outside the folder.
 pub fn mask_place(id: &str) -> PathBuf {
     place(id, "png")
 }

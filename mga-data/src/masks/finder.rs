@@ -1,4 +1,5 @@
-//! Where the mask of an image lies: beside its place in a tree, or in one flat folder, by a pattern of its name.
+//! The search for the mask file of an image: beside its place in a tree, or in one flat folder, by a pattern of its
+//! name.
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};

@@ -1,4 +1,4 @@
-//! How the numbers in mask files are read: as brightness, or by lists that say what each number means.
+//! The meaning of the numbers in mask files: as brightness, or by lists that say what each number means.
 
 use std::path::Path;
 
@@ -48,8 +48,8 @@ pub struct MaskReading {
 }
 
 impl MaskReading {
-    /// Every setting, those that are left out too, for records and hashes of masks. What is in them must stay as it is:
-    /// hashes of data that was trained on hold this text.
+    /// Returns every setting, including those that are left out, for records and hashes of masks. This text must not
+    /// change, because hashes of data in existing runs include it.
     #[must_use]
     pub fn written_out(&self) -> serde_json::Value {
         let Self { foreground, background, ignore, orientation, stretch } = self;
@@ -62,7 +62,7 @@ impl MaskReading {
         })
     }
 
-    /// Whether a list says what numbers mean.
+    /// Returns whether a list says what numbers mean.
     pub fn lists_numbers(&self) -> bool {
         !(self.foreground.is_empty() && self.background.is_empty() && self.ignore.is_empty())
     }
@@ -78,7 +78,7 @@ impl MaskReading {
         self.stretch || same_aspect(expected, mask)
     }
 
-    /// A number that two lists name, with the lists.
+    /// Returns a number that two lists name, with the lists.
     pub fn named_twice(&self) -> Option<(u16, &'static str, &'static str)> {
         let lists = [("foreground", &self.foreground), ("background", &self.background), ("ignore", &self.ignore)];
         lists.iter().enumerate().find_map(|(at, (name, list))| {
@@ -87,7 +87,7 @@ impl MaskReading {
         })
     }
 
-    /// The mask in the file at `path`.
+    /// Returns the mask in the file at `path`.
     ///
     /// # Errors
     /// A file that cannot be decoded; numbers that no list names, or colours where there are lists.

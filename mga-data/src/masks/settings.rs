@@ -1,4 +1,4 @@
-//! Where masks come from, as `[data.masks]` and `[eval.reference_masks]` of an experiment say.
+//! The settings of masks, `[data.masks]` and `[eval.reference_masks]` of an experiment.
 
 use std::path::PathBuf;
 
@@ -25,9 +25,9 @@ pub struct MaskSettings {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub source: Option<String>,
-    /// What a mask that is zero everywhere means.
+    /// The meaning of a mask that is zero everywhere.
     pub empty: EmptyMask,
-    /// What an image without a mask means.
+    /// The treatment of an image without a mask.
     pub missing: MissingMask,
     /// The data set's source that a control is made from; left out: its first. `silhouette` is that of the data set where
     /// it offers one (`leaves`), else the convex hull of the mask.
@@ -59,7 +59,7 @@ pub struct MaskSettings {
 }
 
 impl MaskSettings {
-    /// The settings of one source, and nothing else said.
+    /// Creates the settings of one source, with defaults for the rest.
     #[must_use]
     pub fn of_source(source: impl Into<String>) -> Self {
         Self { source: Some(source.into()), ..Self::default() }
@@ -73,7 +73,7 @@ impl MaskSettings {
     }
 }
 
-/// What a mask that is zero everywhere means.
+/// The meaning of a mask that is zero everywhere.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum EmptyMask {
@@ -84,7 +84,7 @@ pub enum EmptyMask {
     Skip,
 }
 
-/// What an image without a mask means.
+/// The treatment of an image without a mask.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum MissingMask {

@@ -60,7 +60,7 @@ pub trait RegisteredMaskSource: Send + Sync {
     }
 }
 
-/// What masks are made of.
+/// The origin of masks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MadeOf {
     /// Nothing: no image has a mask.
@@ -76,14 +76,14 @@ pub enum MadeOf {
 }
 
 impl MadeOf {
-    /// Whether it is a control: a source that needs no masks of a data set, or changes them.
+    /// Returns whether it is a control: a source that needs no masks of a data set, or changes them.
     #[must_use]
     pub fn is_control(self) -> bool {
         matches!(self, Self::Rule | Self::Masks)
     }
 }
 
-/// How a control gives an image its mask.
+/// A control, which gives an image its mask.
 pub enum MaskControl {
     /// Not at all.
     Absent,

@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::masks::contents::MaskContents;
 use crate::picture::{Mask, Picture};
 
-/// Where the additional masks come from. Shared by the loader's threads.
+/// A source of additional masks. The threads of the loader share it.
 pub trait MaskSupply: Send + Sync {
     /// The source's name in `data.masks.source`.
     fn name(&self) -> &'static str;

@@ -1,4 +1,4 @@
-//! What mask files hold: kinds of file and numbers, counted over a data set, and what looks odd about them.
+//! A survey of mask files: kinds of file and numbers, counted over a data set, and what looks odd about them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +21,7 @@ use crate::summed_up::some_of;
 pub struct MaskKind {
     /// Format, depth and form: `PNG, 8-bit grey`.
     pub kind: String,
-    /// How many there are.
+    /// The number of files.
     pub files: usize,
     /// The different numbers in them, where each holds few; empty where they hold many.
     pub numbers: BTreeSet<u16>,
@@ -31,20 +31,20 @@ pub struct MaskKind {
     pub first: String,
 }
 
-/// What the mask files of a data set hold.
+/// A survey of the mask files of a data set.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct MaskSurvey {
-    /// How many files were looked at.
+    /// The number of files that were read.
     pub files: usize,
-    /// Of how many.
+    /// The number of all files.
     pub of: usize,
     /// Their kinds.
     pub kinds: Vec<MaskKind>,
-    /// What cannot be used, a line each, with the path.
+    /// The files that cannot be used, one line each, with the path.
     pub unreadable: Vec<String>,
-    /// What makes training on them wrong, a line each.
+    /// The problems that make training on them wrong, one line each.
     pub problems: Vec<String>,
-    /// What is worth a look, a line each.
+    /// The notes on what is worth a look, one line each.
     pub notes: Vec<String>,
 }
 
@@ -300,7 +300,7 @@ pub(crate) fn lines(kinds: &[MaskKind]) -> Vec<String> {
 }
 
 impl MaskSurvey {
-    /// One line for each kind of file.
+    /// Describes each kind of file in one line.
     pub fn lines(&self) -> Vec<String> {
         lines(&self.kinds)
     }

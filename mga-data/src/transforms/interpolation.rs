@@ -1,4 +1,4 @@
-//! How an image is resampled.
+//! The resampling of an image.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ pub enum Interpolation {
 /// What becomes of the values of a resized image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub enum Rounding {
-    /// They stay 32-bit numbers.
+    /// They remain 32-bit numbers.
     #[default]
     #[serde(rename = "none")]
     None,

@@ -1,4 +1,4 @@
-//! What a transform is, and the faults of its settings.
+//! The interface of a transform, and the checks of its settings.
 
 use mga_core::random::Generator;
 
@@ -7,14 +7,14 @@ use super::resample::{resize_bytes, resize_picture};
 use super::scene::Scene;
 use crate::picture::{Mask, Picture};
 
-/// What a transform is given beside image and mask.
+/// The context of a transform, besides image and mask.
 #[derive(Debug)]
 pub struct Context<'a> {
     /// The random numbers of this image in this epoch.
     pub generator: &'a mut Generator,
     /// The colour, in `0..=1`, that normalisation turns into zero: the mean.
     pub fill: [f32; 3],
-    /// What becomes of the values of a resized image.
+    /// The rounding of the values of resized images.
     pub rounding: Rounding,
 }
 
@@ -34,7 +34,7 @@ impl Context<'_> {
     }
 }
 
-/// What every transform can do.
+/// A transform of an image and its mask.
 pub trait Operation: std::fmt::Debug + Send + Sync {
     /// Transforms image and mask, which have one size, before and after.
     fn apply(&self, picture: Picture, mask: Option<Mask>, context: &mut Context<'_>) -> (Picture, Option<Mask>);

@@ -63,13 +63,13 @@ impl Pipeline {
         Ok((op.to_owned(), entry.item.build(&settings)?))
     }
 
-    /// Whether any transform resamples the image.
+    /// Returns whether any transform resamples the image.
     #[must_use]
     pub fn resamples(&self) -> bool {
         self.operations().any(Operation::resamples)
     }
 
-    /// The same with the values of resized images rounded.
+    /// Returns the pipeline with the values of resized images rounded.
     #[must_use]
     pub fn rounded(self, rounding: Rounding) -> Self {
         Self { rounding, ..self }
@@ -79,8 +79,8 @@ impl Pipeline {
         self.operations.iter().map(|(_, operation)| operation.as_ref())
     }
 
-    /// Runs every transform on an image and its mask alone. `fill` is the colour that normalisation turns into zero (the
-    /// mean, in `0..=1`). A mask of another size than the picture is first resized to it.
+    /// Runs every transform on an image and its mask. `fill` is the colour that normalisation turns into zero (the
+    /// mean, in `0..=1`). A mask that differs from the picture in size is first resized to it.
     pub fn apply(
         &self,
         mut picture: Picture,
@@ -96,7 +96,7 @@ impl Pipeline {
         (picture, mask)
     }
 
-    /// Runs every transform on an image and its mask; gives what else they made, too. Otherwise as [`Self::apply`].
+    /// Runs every transform on an image and its mask like [`Self::apply`], and also returns what else they made.
     pub fn transform(&self, picture: Picture, mask: Option<Mask>, generator: &mut Generator, fill: [f32; 3]) -> Scene {
         let mask = mask.map(|m| resize_mask(m, picture.height(), picture.width()));
         let mut context = Context { generator, fill, rounding: self.rounding };
@@ -104,19 +104,19 @@ impl Pipeline {
         self.operations().fold(scene, |scene, operation| operation.transform(scene, &mut context))
     }
 
-    /// `(height, width)` of everything that comes out, where a transform fixes it.
+    /// Returns the `(height, width)` of all results, if a transform fixes it.
     pub fn output_size(&self) -> Option<(usize, usize)> {
         self.operations().fold(None, |known, op| {
             op.fixed_size().or_else(|| known.map(|(height, width)| op.size_after(height, width)))
         })
     }
 
-    /// Height and width that come out where `height` and `width` go in.
+    /// Returns the height and width that result from `height` and `width`.
     pub fn size_after(&self, height: usize, width: usize) -> (usize, usize) {
         self.operations().fold((height.max(1), width.max(1)), |size, op| op.size_after(size.0, size.1))
     }
 
-    /// The least fraction, `0..=1`, of a picture of this size that is seen after all crops.
+    /// Returns the least fraction, `0..=1`, of a picture of this size that is seen after all crops.
     pub fn smallest_view(&self, height: usize, width: usize) -> f64 {
         let mut size = (height.max(1), width.max(1));
         let mut seen = 1.0;

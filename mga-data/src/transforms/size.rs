@@ -17,7 +17,7 @@ pub enum Size {
 }
 
 impl Size {
-    /// `(height, width)`.
+    /// Returns `(height, width)`.
     pub fn sides(self) -> (usize, usize) {
         match self {
             Self::Square(side) => (side, side),

@@ -58,14 +58,14 @@ pub struct Hmsa {
     flip: bool,
 }
 
-/// What the network says of images at one size, all of it at that size.
+/// The output of the network for images of one size, all of it at that size.
 #[derive(Debug, Clone)]
 pub struct ScalePrediction {
     /// Scores, `[N, K, H, W]`.
     pub logits: Value,
     /// The rough segmentation behind them, `[N, K, H, W]`.
     pub auxiliary: Value,
-    /// How far this size is to be trusted against larger ones, `[N, 1, H, W]` in 0..=1.
+    /// The confidence in this size relative to larger ones, `[N, 1, H, W]` in 0..=1.
     pub attention: Value,
 }
 
@@ -82,7 +82,7 @@ impl Hmsa {
         })
     }
 
-    /// One pass over `images` `[N, 3, H, W]` as they are.
+    /// Runs one pass over `images` `[N, 3, H, W]` at their own size.
     pub fn single_scale(&self, tape: &mut Tape, images: Value) -> Result<ScalePrediction> {
         let (_, _, h, w) = images.dims4()?;
         let features = self.trunk.forward(tape, images)?;

@@ -68,11 +68,11 @@ pub trait RegisteredNetwork: Send + Sync {
     }
 }
 
-/// Where in a segmentation network a registered backbone lies.
+/// The position of a registered backbone in a segmentation network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Trunk {
     /// The backbone's name in the registry.
     pub backbone: &'static str,
-    /// What stands before its entries' names.
+    /// The prefix of the names of its entries.
     pub prefix: &'static str,
 }

@@ -17,7 +17,7 @@ use crate::segmenter::{SegmentationNetwork, SegmentationOutput};
 use crate::settings::no_settings;
 use crate::weights::PublishedWeights;
 
-/// What tells the six sizes apart: table 6 of the paper.
+/// The settings that distinguish the six sizes, from table 6 of the paper.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SegFormerSizes {
     /// Channels of the stages.
@@ -157,7 +157,8 @@ impl SegFormer {
         Ok(Self { stages, decoder, classes })
     }
 
-    /// Scores at a quarter of the size of `images` `[N, 3, H, W]`: what the original puts out.
+    /// Computes scores at a quarter of the size of `images` `[N, 3, H, W]`, which is the output of the original
+    /// network.
     pub fn quarter_logits(&self, tape: &mut Tape, images: Value) -> Result<Value> {
         let mut maps = vec![];
         let mut x = images;

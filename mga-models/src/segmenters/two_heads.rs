@@ -1,5 +1,5 @@
-//! What torchvision's segmentation networks share: a trunk, a head on its last stage, and in training an auxiliary head
-//! on an earlier one. Entries `backbone.*`, `classifier.*`, `aux_classifier.*`.
+//! The common parts of torchvision's segmentation networks: a trunk, a head on its last stage, and in training an
+//! auxiliary head on an earlier one. Entries `backbone.*`, `classifier.*`, `aux_classifier.*`.
 
 use mga_core::tape::{Phase, Tape, Value};
 use mga_core::{Error, Result, ops};

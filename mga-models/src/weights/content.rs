@@ -36,8 +36,8 @@ pub(super) fn end(digest: Sha256) -> String {
     digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Whether the whole safetensors file `bytes` carries a hash over its content, which then agrees. Files of other programs
-/// carry none, and neither do those of mga 0.1.0: damage to them does not show.
+/// Returns whether the whole safetensors file `bytes` carries a hash over its content, which then agrees. Files of
+/// other programs carry none, and neither do those of mga 0.1.0: damage to them does not show.
 ///
 /// # Errors
 /// The content is not what was saved; no safetensors file. `path` is for messages.

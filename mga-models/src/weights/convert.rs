@@ -1,4 +1,4 @@
-//! From PyTorch's checkpoints to safetensors: unwrapped, under plain names.
+//! The conversion of PyTorch checkpoints to safetensors: unwrapped, under plain names.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -38,30 +38,30 @@ const LAYOUTS: [Layout; 2] = [
     },
 ];
 
-/// What a conversion did.
+/// The result of a conversion.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Converted {
     /// The tensors, by name.
     pub tensors: BTreeMap<String, StoredTensor>,
     /// The keys they lay below in the checkpoint, from the outside.
     pub below: Vec<String>,
-    /// What was in the checkpoint and is not in it now, with its kind.
+    /// The entries of the checkpoint that were left out, with their kind.
     pub left_out: Vec<String>,
-    /// What every name began with and was taken off, `model.backbone.`; empty: nothing.
+    /// The prefix that was removed from all names, such as `model.backbone.`; empty if there was none.
     pub wrapper: String,
-    /// What else might have been meant: other weights in the file, and how to take them.
+    /// Notes on other weights in the file, and how to select them.
     pub notes: Vec<String>,
-    /// Whose names were recognised and turned into ours.
+    /// The source whose names were recognised and renamed to ours.
     pub layout: Option<&'static str>,
 }
 
 impl Converted {
-    /// Numbers in all tensors, counters included.
+    /// Returns the count of numbers in all tensors, counters included.
     pub fn numbers(&self) -> usize {
         self.tensors.values().map(|tensor| tensor.shape.iter().product::<usize>()).sum()
     }
 
-    /// Number types and how many tensors have each, by name of the type.
+    /// Returns the number types and how many tensors have each, by name of the type.
     pub fn types(&self) -> BTreeMap<String, usize> {
         let mut types = BTreeMap::new();
         for tensor in self.tensors.values() {

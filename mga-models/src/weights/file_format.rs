@@ -1,4 +1,4 @@
-//! What a file is by its first bytes: weights come in many formats under the same few endings.
+//! The detection of a file's format by its first bytes: weights come in many formats under the same few endings.
 
 use std::io::Read;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! What a safetensors file says of itself, without reading its tensors.
+//! The header of a safetensors file, read without its tensors.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{BufReader, Read};
@@ -23,10 +23,10 @@ pub struct Header {
     pub tensors: BTreeMap<String, TensorHeader>,
 }
 
-/// What the header says of one tensor.
+/// The header's entry for one tensor.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct TensorHeader {
-    /// Its shape.
+    /// The shape.
     pub shape: Vec<usize>,
 }
 

@@ -20,15 +20,15 @@ const HEADS: [&str; 5] = ["classifier", "aux_classifier", "decode_head.classifie
 /// A tensor that did not find its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Misfit {
-    /// Its name: ours where the model has one, else the file's.
+    /// The name: ours if the model has one, else the file's.
     pub name: String,
-    /// Its shape in the file; `None`: the file lacks it.
+    /// The shape in the file; `None` if the file lacks the entry.
     pub file: Option<Vec<usize>>,
-    /// Its shape in the model; `None`: the model has none.
+    /// The shape in the model; `None` if the model lacks the entry.
     pub model: Option<Vec<usize>>,
 }
 
-/// What loading a file did.
+/// The result of loading a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LoadReport {
     /// Entries of the model that were set.
@@ -44,14 +44,14 @@ pub struct LoadReport {
     pub reinitialised: Vec<Misfit>,
     /// Entries that no model needs, such as `num_batches_tracked`.
     pub ignored: usize,
-    /// What stood before names of the file and was taken off, `model.backbone.`.
+    /// The prefixes that were removed from names of the file, such as `model.backbone.`.
     pub wrappers: BTreeSet<String>,
     /// Whether the file carries no hash over its content: damage would not show.
     pub unchecked: bool,
 }
 
 impl LoadReport {
-    /// Whether nothing is missing, unexpected or mis-shapen.
+    /// Returns whether nothing is missing, unexpected or mis-shapen.
     pub fn is_exact(&self) -> bool {
         self.missing.is_empty() && self.unexpected.is_empty() && self.misshapen.is_empty()
     }
@@ -112,10 +112,10 @@ pub(super) fn in_file(path: &Path, error: &Error) -> Error {
     Error::Weights(format!("{}: {error}", path.display()))
 }
 
-/// Sets the model's entries from named tensors. Nothing is set where `strict` and an entry is missing, unexpected or
-/// mis-shapen. A fresh attention is missing from every plain classifier's file, and that is no error; neither is a
-/// classifier of another width, nor a file of a whole backbone without any classifier. Weights for the mask as a further channel are missing too: they start at zero, so that
-/// the network begins as the one that was published, and looks at the mask as far as it learns to.
+/// Sets the model's entries from named tensors. Nothing is set if `strict` is true and an entry is missing, unexpected
+/// or mis-shaped. It is no error if a new attention, a classifier of another width, or the whole classifier next to a
+/// complete backbone is missing. Weights for the mask as a further channel may be missing too: they start at zero, so
+/// that the network begins as the published one and learns how far to use the mask.
 pub fn load_tensors(
     store: &ParameterStore,
     tensors: HashMap<String, Tensor>,

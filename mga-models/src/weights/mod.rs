@@ -26,7 +26,8 @@ pub use published::{PublishedWeights, Weights};
 pub use rename::{normalise, ours, rename, rename_back};
 pub use save::save_file;
 
-/// Why the file at `path`, which was to be safetensors, cannot be read, and what to do about it; `error` is the reader's.
+/// Explains why the file at `path`, which should be safetensors, cannot be read, and what to do about it. `error` is
+/// the reader's error.
 pub fn not_safetensors(path: &std::path::Path, error: &dyn std::fmt::Display) -> String {
     file_format::not_safetensors(path, error)
 }

@@ -36,7 +36,7 @@ pub struct PublishedWeights {
     pub std: [f64; 3],
     /// Side of the square images they were trained on, in pixels.
     pub size: usize,
-    /// How those were resized: `bilinear` or `bicubic`.
+    /// The interpolation of the resizing: `bilinear` or `bicubic`.
     pub interpolation: &'static str,
     /// The share of the resized image's shorter side that is cut out of its centre to evaluate, timm's `crop_pct`; 1: all
     /// of it.
@@ -55,7 +55,7 @@ pub struct PublishedWeights {
 pub const IMAGENET: ([f64; 3], [f64; 3]) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
 
 impl PublishedWeights {
-    /// What most classifiers of the hub's `timm` repositories share: start from it and set what is left.
+    /// The values that most classifiers in the hub's `timm` repositories share. Start from them and set the rest.
     pub const TIMM: Self = Self {
         name: "",
         component: "",
@@ -83,8 +83,8 @@ impl PublishedWeights {
     }
 }
 
-/// The shorter side that an image is resized to, so that a square of `size` pixels is the share `crop_pct` of it: timm
-/// rounds down.
+/// Returns the shorter side that an image is resized to, so that a square of `size` pixels is the share `crop_pct` of
+/// it: timm rounds down.
 pub fn resized_to(size: usize, crop_pct: f64) -> usize {
     (size as f64 / crop_pct).floor() as usize
 }

@@ -9,15 +9,15 @@ const WRAPPERS: [&str; 5] = ["model", "net", "network", "backbone", "encoder"];
 /// What they put between as well, and no network has: data parallel, `torch.compile`.
 const NO_PARTS: [&str; 2] = ["module", "_orig_mod"];
 
-/// Our name for an entry of a foreign file: `module.` (data parallel) is taken out, then the table applied. A `*` in a line
-/// of the table stands for one part of the name between dots, and keeps its place.
+/// Translates an entry's name in a foreign file to our name. `module.` (data parallel) is removed, then the table is
+/// applied. A `*` in a line of the table stands for one part of the name between dots, and keeps its place.
 pub fn rename(name: &str, table: &[(&str, &str)]) -> String {
     let name = normalise(name);
     let renamed = table.iter().find_map(|(from, to)| replaced(&name, from, to));
     renamed.unwrap_or_else(|| name.into_owned())
 }
 
-/// The name without what training wrappers put before it and between its parts.
+/// Returns the name without what training wrappers put before it and between its parts.
 pub fn normalise(name: &str) -> Cow<'_, str> {
     if name.split('.').any(|part| NO_PARTS.contains(&part)) {
         let parts: Vec<&str> = name.split('.').filter(|part| !NO_PARTS.contains(part)).collect();
@@ -26,8 +26,9 @@ pub fn normalise(name: &str) -> Cow<'_, str> {
     Cow::Borrowed(name)
 }
 
-/// The name that an entry of a foreign file has in a model, whose names `known` accepts, and what had to be taken off
-/// before it (`model.backbone.`). A name of ours is never renamed, and nothing is taken off that the model knows.
+/// Returns the name that an entry of a foreign file has in a model, whose names `known` accepts, and what had to be
+/// taken off before it (`model.backbone.`). A name of ours is never renamed, and nothing is taken off that the model
+/// knows.
 pub fn ours(name: &str, table: &[(&str, &str)], known: impl Fn(&str) -> bool) -> Option<(String, String)> {
     let name = normalise(name);
     unwrapped(&name).find_map(|inner| {
@@ -46,7 +47,7 @@ pub(super) fn wrapper(name: &str) -> Option<&str> {
     name.split_once('.').map(|(first, _)| first).filter(|first| WRAPPERS.contains(first))
 }
 
-/// The foreign name of ours, by the lines of the table that `uses` accepts (a table may serve several sources).
+/// Returns the foreign name of ours, by the lines of the table that `uses` accepts (a table may serve several sources).
 pub fn rename_back(name: &str, table: &[(&str, &str)], uses: impl Fn(&str) -> bool) -> String {
     let line = table.iter().filter(|(from, _)| uses(from)).find_map(|(from, to)| replaced(name, to, from));
     line.unwrap_or_else(|| name.to_owned())

@@ -1,4 +1,4 @@
-//! Whether confidence is the share of predictions that are right.
+//! The calibration of the arms: does confidence match the share of correct predictions?
 
 use mga_core::metrics::{CALIBRATION_BINS, Calibration};
 

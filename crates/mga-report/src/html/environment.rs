@@ -1,4 +1,4 @@
-//! What the runs were made with: program, machine, versions.
+//! The environment of the runs: program, machine, versions.
 
 use askama::Template;
 use serde_json::Value;

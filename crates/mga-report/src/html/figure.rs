@@ -12,7 +12,7 @@ pub struct Figure {
     pub name: String,
     /// The plot.
     pub plot: Plot,
-    /// How it is to be read, plain text.
+    /// The explanation of the figure, in plain text.
     pub caption: String,
     /// The arm that it is of alone.
     pub arm: Option<usize>,

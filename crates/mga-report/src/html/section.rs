@@ -1,4 +1,4 @@
-//! What a section of the page is: a title, a place, and what it shows.
+//! The interface of a section of the page: a title, a place, and what it shows.
 
 use askama::Template;
 use mga_registry::Kind;
@@ -24,12 +24,12 @@ pub trait ReportSection: Send + Sync {
     /// Returns the title on the page.
     fn title(&self) -> &str;
 
-    /// Returns where the section stands.
+    /// Returns the place of the section.
     fn place(&self) -> SectionPlace {
         SectionPlace::Last
     }
 
-    /// Returns what the section shows of these runs. Nothing: it is left out.
+    /// Returns the content of the section for these runs. A section without content is left out.
     ///
     /// What cannot be read in a run's folder is no error: say it with [`Content::note`], and show the rest.
     ///
@@ -38,7 +38,7 @@ pub trait ReportSection: Send + Sync {
     fn content(&self, seen: &Reported<'_>) -> anyhow::Result<Content>;
 }
 
-/// Where a section of another crate stands.
+/// The place of a section of another crate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SectionPlace {
     /// Right before the section of that name.
@@ -49,7 +49,7 @@ pub enum SectionPlace {
     Last,
 }
 
-/// What a section is made from.
+/// The data that a section is made from.
 #[derive(Debug, Clone, Copy)]
 pub struct Reported<'a> {
     /// The report.
@@ -58,7 +58,7 @@ pub struct Reported<'a> {
     pub records: &'a [Record],
 }
 
-/// What a section shows: paragraphs, tables and figures in their order. All text is escaped.
+/// The content of a section: paragraphs, tables and figures in their order. All text is escaped.
 ///
 /// Paragraphs and tables of a section go into `report.md` too, but for those of this workspace, which are written there in
 /// their own way.
@@ -118,7 +118,7 @@ impl Content {
         Ok(self)
     }
 
-    /// Notes what could not be read, in a sentence. The page lists it at its end.
+    /// Adds a note in a sentence on something that could not be read. The end of the page lists it.
     #[must_use]
     pub fn note(mut self, text: impl Into<String>) -> Self {
         self.notes.push(text.into());

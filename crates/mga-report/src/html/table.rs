@@ -48,15 +48,15 @@ pub struct Cell {
 #[derive(Debug, Clone, PartialEq, Template)]
 #[template(path = "html/table.html")]
 pub struct Table {
-    /// What it is, for those who cannot see where it stands.
+    /// The label of the table, for readers who cannot see its place.
     pub label: String,
-    /// Its id on the page, `arms`: letters and dashes. No other table and no section has it.
+    /// The id on the page, such as `arms`: letters and dashes. No other table or section has it.
     pub id: &'static str,
     /// The heads of the columns.
     pub heads: Vec<Head>,
     /// The rows: a cell for each column.
     pub rows: Vec<Vec<Cell>>,
-    /// What its rows are called: `arms`.
+    /// The name of the rows, such as `arms`.
     pub rows_are: &'static str,
 }
 

@@ -1,4 +1,4 @@
-//! What a reader has to know before the numbers are trusted.
+//! Warnings that a reader must know before trusting the numbers.
 
 use askama::Template;
 

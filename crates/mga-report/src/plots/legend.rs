@@ -1,4 +1,4 @@
-//! Which colour, dash and mark is whose.
+//! The colours, dashes and marks of series.
 
 use super::drawing::{Anchor, Drawing};
 use super::palette::classes;

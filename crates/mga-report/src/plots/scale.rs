@@ -1,4 +1,4 @@
-//! From values to places along an axis, and the ticks that people read them by.
+//! The scale of an axis, from values to positions, and its ticks.
 
 /// A place that an axis names.
 #[derive(Debug, Clone, PartialEq)]

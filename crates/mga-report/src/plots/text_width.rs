@@ -1,4 +1,4 @@
-//! How wide text is, without a font at hand: wide enough for the sans-serif fonts that readers have.
+//! The width of text, without a font: wide enough for the sans-serif fonts that readers have.
 
 /// An upper estimate of the width of text in pixels at a font size in pixels.
 pub(super) fn text_width(text: &str, size: f64) -> f64 {

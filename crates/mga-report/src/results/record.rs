@@ -1,4 +1,4 @@
-//! One run, as its folder tells it.
+//! The record of a run, read from its folder.
 
 use std::path::{Path, PathBuf};
 

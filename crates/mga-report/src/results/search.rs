@@ -1,4 +1,4 @@
-//! What a search drew from and how much it may run, as its sweep file says.
+//! The ranges and the budget of a search, from its sweep file.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! What a run's record says, as named single values, in groups that stand together in the table.
+//! The single values of a run's record, in groups that stand together in the table.
 
 use serde_json::{Map, Value, json};
 

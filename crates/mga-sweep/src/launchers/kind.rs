@@ -1,4 +1,4 @@
-//! Which launchers there are.
+//! The registered launchers.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ pub fn launchers(components: &Components) -> Vec<Entry<Launchers>> {
     registered.fold(builtin, |all, entry| all.with(entry)).all().to_vec()
 }
 
-/// What components say of launchers.
+/// The launchers of components.
 pub trait LauncherComponents: Sized {
     /// Returns the same components with one launcher more; one of the same name is replaced, built-in ones too.
     #[must_use]
@@ -40,7 +40,7 @@ pub trait LauncherComponents: Sized {
     fn launcher(&self, name: &str) -> Result<Arc<dyn Launcher>, UnknownLauncher>;
 }
 
-/// No launcher has this name.
+/// The error for an unknown launcher name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("--launcher {name}: there is no such launcher{meant} expected {known}")]
 pub struct UnknownLauncher {

@@ -1,4 +1,4 @@
-//! What a launcher is, and what it is given to start.
+//! The interface of a launcher, and the request that it receives.
 
 use std::collections::BTreeMap;
 
@@ -66,7 +66,7 @@ pub trait Launcher: Send + Sync {
     fn launch(&self, sweep: &mut Launch<'_>) -> anyhow::Result<()>;
 }
 
-/// How runs are to be started.
+/// The request to start runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Request {
     /// Start those again that failed.
@@ -84,17 +84,17 @@ pub struct Request {
 /// A run that waits or runs elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Queued {
-    /// Where it stands, in words: `job 71_3 is PENDING (Resources)`.
+    /// The state in the queue, in words: `job 71_3 is PENDING (Resources)`.
     pub told: String,
-    /// The same for machines.
+    /// The state in the queue, as JSON.
     pub record: Value,
     /// Whether a process may be on its way to the run's folder, whose name then has to stay.
     pub begun: bool,
 }
 
-/// Where the plan of a sweep comes from, as a launcher sees it.
+/// The source of a sweep's plan, as a launcher sees it.
 pub trait Rounds {
-    /// Returns how many runs there will be in the end, of which `planned` are known by now.
+    /// Returns the total number of runs, of which `planned` are already known.
     fn total(&self, planned: usize) -> usize;
 
     /// Writes down what the plan rests on. [`Launch::write_plan`] calls it before the plan is written.
@@ -118,11 +118,11 @@ pub trait Rounds {
 
 /// A sweep to be started.
 pub struct Launch<'a> {
-    /// Its runs, as far as they are known.
+    /// The runs that are known so far.
     pub plan: Plan,
-    /// Where further ones come from.
+    /// The source of further runs.
     pub rounds: &'a mut dyn Rounds,
-    /// How they are to be started.
+    /// The request to start them.
     pub request: Request,
     /// Raised by a signal.
     pub interrupt: &'a Interrupt,
@@ -144,7 +144,7 @@ impl Launch<'_> {
     }
 }
 
-/// Returns what is queued of a run, under whatever name it was handed over.
+/// Returns the queued task of a run, under whatever name it was submitted.
 #[must_use]
 pub fn queued_of<'a>(queued: &'a BTreeMap<String, Queued>, cell: &Cell) -> Option<&'a Queued> {
     queued.get(&cell.key).or_else(|| queued.iter().find(|(key, _)| cell.is_called(key)).map(|(_, queued)| queued))

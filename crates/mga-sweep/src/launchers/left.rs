@@ -1,4 +1,4 @@
-//! Which runs of a plan are left to start.
+//! The runs of a plan that are left to start.
 
 use std::collections::BTreeMap;
 
@@ -13,13 +13,14 @@ use crate::state::State;
 pub struct Left<'a> {
     /// Every run, and how far it is.
     pub all: Vec<(&'a Cell, State)>,
-    /// Those that are neither finished nor failed nor queued, in the order of the plan. Another process may work on some.
+    /// The runs that are neither finished nor failed nor queued, in the order of the plan. Another process may work on
+    /// some of them.
     pub cells: Vec<(&'a Cell, RunState)>,
-    /// How many are finished.
+    /// The number of finished runs.
     pub finished: usize,
-    /// How many failed and are not to be started again.
+    /// The number of runs that failed and are not started again.
     pub failed: usize,
-    /// How many are queued elsewhere.
+    /// The number of runs that are queued elsewhere.
     pub queued: usize,
 }
 

@@ -1,4 +1,4 @@
-//! Where the runs of a sweep are started: on this machine, by a cluster's queue, or by a launcher of a downstream crate.
+//! Launchers start the runs of a sweep: on this machine, by a cluster's queue, or by a launcher of a downstream crate.
 //!
 //! A launcher is a type that implements [`Launcher`], in a file of its own, and one line that registers it:
 //! `components.with_launcher(Arc::new(MyLauncher))`.

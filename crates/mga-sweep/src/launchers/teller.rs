@@ -1,4 +1,4 @@
-//! What launchers say, to people and machines.
+//! The messages of launchers for people and machines.
 
 use serde_json::Value;
 

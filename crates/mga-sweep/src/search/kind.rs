@@ -1,4 +1,4 @@
-//! Which searches there are.
+//! The registered searches.
 
 use mga_experiment::Components;
 use mga_registry::{Entry, Registry};

@@ -1,4 +1,4 @@
-//! How the runs of a sweep are found: all combinations, or draws from ranges besides.
+//! Searches find the runs of a sweep: all combinations, or draws from ranges besides.
 //!
 //! A search is a registered component, named by `search` of the sweep file: a type that implements [`RegisteredSearch`] and
 //! builds a [`SearchStrategy`], in a file of its own, and one line that registers it.

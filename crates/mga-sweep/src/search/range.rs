@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::settings::same;
 
-/// What a value is drawn from.
+/// The range that a value is drawn from.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Range {
     /// Evenly between two numbers.
@@ -23,7 +23,7 @@ pub enum Range {
 
 const KINDS: [&str; 4] = ["uniform", "log_uniform", "integer", "choice"];
 
-/// Whether a table is a range and not a table of settings.
+/// Returns whether a table is a range and not a table of settings.
 #[must_use]
 pub fn is_range(value: &Value) -> bool {
     value.as_object().is_some_and(|table| table.keys().any(|key| KINDS.contains(&key.as_str())))
@@ -99,7 +99,8 @@ impl Range {
         }
     }
 
-    /// Returns where a value lies on [`Range::line`]; `None`: it is not of this range, as a choice that is no more.
+    /// Returns the position of a value on [`Range::line`]; `None` if it is not in this range, such as a choice that was
+    /// removed.
     #[must_use]
     pub fn place(&self, value: &Value) -> Option<f64> {
         let (low, high) = self.line();

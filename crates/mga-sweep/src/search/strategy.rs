@@ -1,4 +1,4 @@
-//! What a search is: it proposes values from ranges, round by round, out of what came of those before.
+//! The interface of a search: it proposes values from ranges, round by round, out of what came of those before.
 
 use mga_experiment::KeyPath;
 use mga_registry::{Kind, OwnSettings, SettingFault};
@@ -17,7 +17,7 @@ impl Kind for Searches {
     const KEY: &'static str = "search, of a sweep";
 }
 
-/// When a search makes its draws.
+/// The time at which a search makes its draws.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Drawing {
     /// It makes none: all combinations of axes and variants are run.
@@ -33,7 +33,8 @@ pub trait RegisteredSearch: Send + Sync {
     /// Returns when the draws are made.
     fn drawing(&self) -> Drawing;
 
-    /// Returns which of `startup` and `parallel` in `[budget]` it goes by. The others are refused, as doing nothing.
+    /// Returns those of `startup` and `parallel` in `[budget]` that it uses. The others are refused, because they have
+    /// no effect.
     fn budget_keys(&self) -> &'static [&'static str] {
         &[]
     }
@@ -56,7 +57,7 @@ pub trait RegisteredSearch: Send + Sync {
 pub struct SearchDimension {
     /// The setting, such as `optimiser.learning_rate`.
     pub key: KeyPath,
-    /// What its values are drawn from.
+    /// The range that its values are drawn from.
     pub range: Range,
 }
 
@@ -76,13 +77,13 @@ pub trait SearchStrategy {
 /// A draw that was made.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trial {
-    /// Its values, in the order of the space.
+    /// The values, in the order of the space.
     pub values: Vec<Value>,
-    /// What came of it.
+    /// The outcome of the draw.
     pub outcome: Outcome,
 }
 
-/// What came of a draw.
+/// The outcome of a draw.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Outcome {
     /// The mean score of its runs on the validation images, higher better.

@@ -1,4 +1,4 @@
-//! What a method is, and what it does at work.
+//! The interface of a method.
 
 use std::sync::Arc;
 
@@ -55,7 +55,7 @@ pub trait Method: Send + Sync {
     fn begin(&self, opening: &MethodOpening<'_>) -> anyhow::Result<Box<dyn MethodAtWork>>;
 }
 
-/// What a method is given as it goes to work.
+/// The information that a method is opened with.
 pub struct MethodOpening<'a> {
     /// The experiment.
     pub loaded: &'a Loaded,
@@ -63,14 +63,14 @@ pub struct MethodOpening<'a> {
     pub settings: &'a serde_json::Value,
     /// The classifier, on its device.
     pub model: &'a MgaModel,
-    /// Its classes.
+    /// The classes.
     pub classes: &'a [String],
     /// The loss of class scores that `[objective]` names, with label smoothing and class weights. A method that does not use
     /// it refuses another than the cross entropy in [`Method::problems`].
     pub objective: Arc<ClassObjective>,
 }
 
-/// What a method predicts of a batch.
+/// The predictions of a method for a batch.
 #[derive(Debug, Clone)]
 pub struct Predicted {
     /// Class scores `[N, classes]` by their names, those of [`Method::outputs`].

@@ -14,7 +14,8 @@ const INFERNO: [[u8; 3]; 9] = [
     [0xfc, 0xff, 0xa4],
 ];
 
-/// The colour of `value`, RGB in `0..=1`. Values outside `0..=1` are clamped; one that is no number is taken as 0.
+/// Returns the colour of `value`, RGB in `0..=1`. Values outside `0..=1` are clamped; one that is no number is taken as
+/// 0.
 #[must_use]
 pub fn inferno(value: f32) -> [f32; 3] {
     let steps = INFERNO.len() - 1;

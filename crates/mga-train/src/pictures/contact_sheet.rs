@@ -21,7 +21,7 @@ impl ContactSheet {
         self.0.push(vec![small(picture), small(grey(mask))]);
     }
 
-    /// The sheet; `None`: nothing was put on it.
+    /// Returns the sheet; `None`: nothing was put on it.
     #[must_use]
     pub fn picture(&self) -> Option<Picture> {
         grid(&self.0.chunks(PAIRS_PER_ROW).map(<[_]>::concat).collect::<Vec<_>>())

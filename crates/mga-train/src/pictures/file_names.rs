@@ -9,13 +9,13 @@ pub struct FileNames {
 }
 
 impl FileNames {
-    /// Names that leave `reserved` alone.
+    /// Returns the names that leave `reserved` alone.
     #[must_use]
     pub fn without(reserved: &str) -> Self {
         Self { taken: BTreeSet::from([reserved.to_lowercase()]) }
     }
 
-    /// The name for the image `id`: in the folder, whatever the id.
+    /// Returns the name for the image `id`: in the folder, whatever the id.
     pub fn name(&mut self, id: &str) -> String {
         let safe = |c: char| if c.is_control() || r#"/\:*?"<>|"#.contains(c) { '_' } else { c };
         let safe: String = id.trim_start_matches(['.', '/', '\\']).chars().map(safe).collect();

@@ -2,7 +2,7 @@
 
 use mga_data::{Mask, Picture};
 
-/// A mask or an attention map in grey, 1 white.
+/// Returns a mask or an attention map in grey, 1 white.
 #[must_use]
 pub fn grey(mask: &Mask) -> Picture {
     let mut picture = Picture::filled(mask.width(), mask.height(), 0.0);

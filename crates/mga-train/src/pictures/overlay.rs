@@ -7,8 +7,9 @@ use super::colour_map::inferno;
 /// How much of the map's colour is seen where the attention is highest.
 const OPACITY: f32 = 0.7;
 
-/// The picture with the map's colours over it, opaque in proportion to the attention: where there is little, the picture
-/// shows. The map is stretched over its own range, so pictures tell where a network looks, not how strongly.
+/// Returns the picture with the map's colours over it, opaque in proportion to the attention: where there is little,
+/// the picture shows. The map is stretched over its own range, so pictures tell where a network looks, not how
+/// strongly.
 #[must_use]
 pub fn overlay(picture: &Picture, map: &Mask) -> Picture {
     let map = upsampled(&stretched(map), picture.width(), picture.height());
@@ -22,7 +23,7 @@ pub fn overlay(picture: &Picture, map: &Mask) -> Picture {
     result
 }
 
-/// The map with its smallest value at 0 and its largest at 1; zeros where all are equal or one is not finite.
+/// Returns the map with its smallest value at 0 and its largest at 1; zeros where all are equal or one is not finite.
 #[must_use]
 pub fn stretched(map: &Mask) -> Mask {
     let (low, high) = map.values().iter().fold((f32::MAX, f32::MIN), |(low, high), &v| (low.min(v), high.max(v)));
@@ -33,7 +34,7 @@ pub fn stretched(map: &Mask) -> Mask {
     result
 }
 
-/// The map at another size, bilinear between the centres of its cells (PyTorch's `align_corners = False`).
+/// Returns the map at another size, bilinear between the centres of its cells (PyTorch's `align_corners = False`).
 #[must_use]
 pub fn upsampled(map: &Mask, width: usize, height: usize) -> Mask {
     let (columns, rows) = (places(map.width(), width), places(map.height(), height));

@@ -13,8 +13,8 @@ pub fn panel(pictures: &[Picture]) -> Option<Picture> {
     grid(std::slice::from_ref(&pictures.to_vec()))
 }
 
-/// Rows of pictures below each other, all as high as the very first, their aspects kept; white where a row is shorter.
-/// Empty rows are left out; `None`: all are.
+/// Arranges rows of pictures below each other, all as high as the first picture, with their aspect ratios kept. Shorter
+/// rows are filled with white, and empty rows are left out. It returns `None` if all rows are empty.
 #[must_use]
 pub fn grid(rows: &[Vec<Picture>]) -> Option<Picture> {
     let height = rows.iter().flatten().next()?.height();

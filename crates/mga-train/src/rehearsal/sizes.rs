@@ -1,4 +1,4 @@
-//! How large images come out of their transforms, told by their headers where that is enough.
+//! The sizes of images after their transforms, taken from their headers if that is enough.
 
 use std::collections::BTreeMap;
 

@@ -6,7 +6,7 @@ use mga_data::Batch;
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::world::{Alone, World};
 
-/// What an evaluation has at hand.
+/// The context of an evaluation.
 pub struct EvaluationContext<'a> {
     interrupt: &'a Interrupt,
     seen: &'a mut dyn FnMut(usize),

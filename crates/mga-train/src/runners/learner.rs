@@ -1,4 +1,4 @@
-//! What a training run asks of the thing it trains, whatever the task.
+//! The interface of what a training run trains, whatever the task.
 
 use candle_core::Tensor;
 use mga_core::optim::OptimiserSettings;
@@ -84,11 +84,11 @@ pub struct ExtraStore<'a> {
     pub name: &'a str,
     /// The parameters.
     pub store: &'a ParameterStore,
-    /// How they are updated.
+    /// The optimiser that updates them.
     pub optimiser: &'a OptimiserSettings,
 }
 
-/// What a job keeps in a checkpoint beside its parameters.
+/// The state that a job keeps in a checkpoint, besides its parameters.
 #[derive(Debug, Clone, Default)]
 pub struct JobState {
     /// Tensors by name.
@@ -97,7 +97,7 @@ pub struct JobState {
     pub json: serde_json::Value,
 }
 
-/// What came of an evaluation.
+/// The result of an evaluation.
 pub trait Outcome {
     /// Its line in `metrics.jsonl` and `summary.json`.
     fn line(&self, split: &str, epoch: Option<usize>) -> serde_json::Value;

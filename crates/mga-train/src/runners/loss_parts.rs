@@ -8,11 +8,11 @@ use crate::world::{World, sums};
 /// A named part of a loss.
 #[derive(Debug, Clone)]
 pub struct LossPart {
-    /// Its key in `metrics.jsonl`.
+    /// The key in `metrics.jsonl`.
     pub name: &'static str,
-    /// Its value for the micro-batch, a scalar that nothing has read yet; `None`: 0.
+    /// The value for the micro-batch, a scalar that has not been read yet; `None` stands for 0.
     pub value: Option<Value>,
-    /// How many things it is the mean of, where that is not the images of the batch.
+    /// The number of things that it is the mean of, if these are not the images of the batch.
     pub count: Option<f64>,
 }
 

@@ -1,4 +1,4 @@
-//! What runs an experiment, whatever its task: checking it, training, evaluating a split, timing a few steps.
+//! The runners of an experiment, whatever its task: checking it, training, evaluating a split, timing a few steps.
 
 pub mod check;
 pub mod evaluate;

@@ -1,4 +1,4 @@
-//! What a job has at hand while it works on a batch: tapes, the way back, and updates of its parameters.
+//! The context of a job's step on a batch: tapes, the way back, and updates of its parameters.
 
 use std::collections::HashMap;
 
@@ -136,7 +136,7 @@ impl StepContext<'_> {
         self.ends
     }
 
-    /// Returns what the schedule multiplies every learning rate by at this step.
+    /// Returns the factor of the schedule for every learning rate at this step.
     #[must_use]
     pub fn factor(&self) -> f64 {
         self.factor

@@ -1,4 +1,4 @@
-//! What a loss that is not finite is likely owed to.
+//! The likely cause of a loss that is not finite.
 
 use mga_core::tape::Tape;
 use mga_data::Batch;

@@ -21,7 +21,7 @@ const WARM_UP: usize = 1;
 /// Batches that are evaluated.
 const EVALUATED: usize = 3;
 
-/// What some steps say of a run.
+/// The timing of some steps of a run.
 #[derive(Debug, Clone, Copy, serde::Serialize, serde::Deserialize)]
 pub struct Timed {
     /// About how long the run takes, without early stopping.

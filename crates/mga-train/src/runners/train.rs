@@ -28,9 +28,9 @@ use crate::world::{Alone, World};
 /// A run that was trained to its end.
 #[derive(Debug, Clone)]
 pub struct Trained {
-    /// Its folder.
+    /// The folder of the run.
     pub folder: RunFolder,
-    /// What came of it, for people.
+    /// The result, for people.
     pub text: String,
 }
 

@@ -26,13 +26,13 @@ use crate::run_folder::RunFolder;
 use crate::trackers::{TrackedRun, Tracking};
 use crate::world::{Reduction, World, any};
 
-/// Everything a training run works with.
+/// The parts that a training run works with.
 pub struct Training<'a> {
     /// The resolved experiment.
     pub experiment: &'a Experiment,
     /// The registered optimisers, and all else that it can name.
     pub kinds: &'a Registry,
-    /// What is trained: the model with its loss and evaluation.
+    /// The learner: the model with its loss and evaluation.
     pub learner: &'a dyn Learner,
     /// Training batches.
     pub train: Loader,
@@ -40,15 +40,15 @@ pub struct Training<'a> {
     pub select: Option<(&'static str, Loader)>,
     /// The masks, which note what is odd with them.
     pub masks: Arc<MaskSource>,
-    /// Where everything is written.
+    /// The folder that everything is written to.
     pub folder: RunFolder,
     /// Raised by a signal.
     pub interrupt: Interrupt,
-    /// What people see meanwhile.
+    /// The receiver of progress.
     pub report: Arc<dyn ProgressReport>,
-    /// How notes are said.
+    /// The receiver of notes.
     pub voice: &'a dyn Listener,
-    /// What hears of the numbers besides.
+    /// The trackers of the numbers.
     pub tracking: &'a Tracking<'a>,
     /// Hash of the experiment.
     pub identity: String,

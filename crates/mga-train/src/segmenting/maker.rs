@@ -161,7 +161,7 @@ impl Maker {
         })
     }
 
-    /// What it was made from.
+    /// Returns the origin of its masks.
     #[must_use]
     pub fn provenance(&self) -> &Provenance {
         &self.provenance
@@ -252,7 +252,7 @@ fn provenance(
     Provenance { segmenter: name.to_owned(), identity, weights, weights_name, weights_sha256, settings, trained_on }
 }
 
-/// Where masks are kept that an experiment had made.
+/// Returns the cache folder of the masks that an experiment needed.
 #[must_use]
 pub fn cache_folder(settings: &SegmenterSettings) -> PathBuf {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);

@@ -1,4 +1,4 @@
-//! Where masks come from: written beside them, and read again by those who use them.
+//! The origin of masks: written beside them, and read again by those who use them.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use super::weights;
 /// The record of a folder of masks, relative to it.
 pub const RECORD: &str = "about/record.json";
 
-/// What made masks.
+/// The origin of masks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
     /// The segmenter's name.
@@ -26,17 +26,17 @@ pub struct Provenance {
     /// Published weights: their name and commit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights_name: Option<String>,
-    /// Its SHA-256.
+    /// The SHA-256 of the weights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights_sha256: Option<String>,
     /// The settings, resolved.
     pub settings: serde_json::Value,
-    /// What the weights were trained on, where that is known.
+    /// The data that the weights were trained on, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trained_on: Option<TrainedOn>,
 }
 
-/// What a segmenter was trained on.
+/// The data that a segmenter was trained on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrainedOn {
     /// The run.
@@ -61,7 +61,7 @@ impl Provenance {
     }
 }
 
-/// The images that the segmenter behind an experiment's masks was trained on, where that is known.
+/// Returns the images that the segmenter behind an experiment's masks was trained on, where that is known.
 ///
 /// # Errors
 /// A record that cannot be read.

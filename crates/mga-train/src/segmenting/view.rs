@@ -1,4 +1,4 @@
-//! How a segmenter looks at a picture of any size: in tiles that overlap, at several scales, and mirrored.
+//! The application of a segmenter to a picture of any size: in tiles that overlap, at several scales, and mirrored.
 
 use candle_core::{DType, Device, Tensor};
 use mga_data::error::{Error, Result};
@@ -6,7 +6,7 @@ use mga_data::transforms::{Interpolation, resize_mask, resize_picture};
 use mga_data::{Mask, Picture};
 use mga_models::Segmenter;
 
-/// What is averaged into one mask.
+/// The variants of an image that are averaged into one mask.
 #[derive(Debug, Clone, PartialEq)]
 pub struct View {
     /// Side of the square tiles that larger pictures are cut into; 0: the whole picture.
@@ -20,13 +20,13 @@ pub struct View {
 }
 
 impl View {
-    /// The picture as it is.
+    /// Views the picture as it is.
     #[must_use]
     pub fn whole() -> Self {
         Self { tile: 0, overlap: 0, scales: vec![1.0], flip: false }
     }
 
-    /// The mean over scales and mirror images of the segmenter's masks, of the picture's size.
+    /// Returns the mean over scales and mirror images of the segmenter's masks, of the picture's size.
     ///
     /// # Errors
     /// What the segmenter refuses.

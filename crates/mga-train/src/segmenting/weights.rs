@@ -94,7 +94,8 @@ fn run_experiment(run: &Path, components: &Components) -> anyhow::Result<Experim
     }
 }
 
-/// The images a segmentation run was trained and selected on: hash to name. Empty where the run did not write them down.
+/// Returns the images a segmentation run was trained and selected on: hash to name. Empty where the run did not write
+/// them down.
 ///
 /// # Errors
 /// A file that cannot be read.

@@ -1,4 +1,4 @@
-//! What the classes weigh in the loss, in numbers (`objective.class_weights`).
+//! The weights of the classes in the loss (`objective.class_weights`).
 
 use mga_core::wording::counted;
 use mga_experiment::{ByCount, ClassWeights, Loaded};
@@ -47,7 +47,7 @@ fn balanced(counts: &[u64]) -> Result<Vec<f64>, usize> {
     counts.iter().enumerate().map(weight).collect()
 }
 
-/// How often each of `classes` stands among `labels`; images without a label count nowhere.
+/// Counts how often each of `classes` occurs among `labels`. Images without a label do not count.
 #[must_use]
 pub fn label_counts(labels: impl IntoIterator<Item = Option<usize>>, classes: usize) -> Vec<u64> {
     let mut counts = vec![0; classes];

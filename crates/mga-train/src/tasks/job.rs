@@ -1,4 +1,4 @@
-//! What a run asks of the model of its task, from the first look at it to the last picture.
+//! The interface of a task's model, from the first look at it to the last picture.
 
 use std::path::Path;
 
@@ -70,7 +70,7 @@ pub trait Job: Learner {
     }
 }
 
-/// What a task adds to the end of a run.
+/// The results that a task adds at the end of a run.
 #[derive(Debug, Default)]
 pub struct Closing {
     /// Warnings, a sentence each.

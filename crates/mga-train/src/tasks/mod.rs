@@ -22,7 +22,7 @@ pub use measured::{Measured, described};
 pub use registered::{TaskComponents, Tasks};
 pub use task::{Purpose, Task, TaskData};
 
-/// The tasks of this workspace.
+/// Returns the tasks of this workspace.
 #[must_use]
 pub fn builtin() -> Vec<Arc<dyn Task>> {
     vec![Arc::new(classification::Classification), Arc::new(segmentation::Segmentation)]

@@ -18,7 +18,7 @@ impl Kind for Tasks {
     const KEY: &'static str = "task";
 }
 
-/// What components say of tasks.
+/// The tasks of components.
 pub trait TaskComponents: Sized {
     /// The same components with one task more; one of the same name is replaced.
     #[must_use]

@@ -1,4 +1,4 @@
-//! What a task is, and what its open data are.
+//! The interface of a task, and of its open data.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ pub trait Task: TaskRules {
     }
 }
 
-/// What data are opened for.
+/// The purpose that data are opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// To train on them, or to look at what training would see.

@@ -1,4 +1,4 @@
-//! What a tracker is, and what it hears.
+//! The interface of a tracker.
 
 use mga_experiment::Experiment;
 use mga_registry::{Kind, OwnSettings, SettingFault};
@@ -72,7 +72,7 @@ impl<'a> TrackedRun<'a> {
     }
 }
 
-/// How a run ends.
+/// The end of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunEnd<'a> {
     /// It is trained and evaluated; `summary.json` is written.

@@ -1,4 +1,4 @@
-//! What came of `mga masks`: a summary, and a picture to look over.
+//! The result of `mga masks`: a summary, and a picture to look over.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What is odd with folders of results.
+//! Warnings about folders of results.
 
 use mga_report::results::Results;
 

@@ -1,4 +1,4 @@
-//! What columns mean: which one holds the images, and how labels become classes.
+//! The meaning of columns: which one holds the images, and how labels become classes.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! Which parquet files a data set consists of, and what is in one.
+//! The parquet files of a data set, and their contents.
 //!
 //! A file's own words are not trusted: the rows it claims are held against its length before anything is made room for,
 //! and what the parquet crate stumbles over in a damaged file, panics included, is an error that names the file.

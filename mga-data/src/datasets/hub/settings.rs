@@ -1,4 +1,4 @@
-//! What an experiment says of a data set of the hub.
+//! The settings of a data set of the hub.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

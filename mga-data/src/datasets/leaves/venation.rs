@@ -1,4 +1,4 @@
-//! What tells cultivars apart: the secondary veins' angle, number and curvature, and the branching between them.
+//! The differences between cultivars: the secondary veins' angle, number and curvature, and the branching between them.
 
 use mga_core::random::Generator;
 

@@ -1,4 +1,4 @@
-//! What a weight file says of the network in it, as safetensors metadata.
+//! The description of the network in a weight file, as safetensors metadata.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -15,11 +15,11 @@ const CLASSES: &str = "mga.classes";
 const PREPROCESSING: &str = "mga.preprocessing";
 const EXPERIMENT: &str = "mga.experiment";
 
-/// How the network attends.
+/// The description of a network's attention.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AttentionDescription {
-    /// `none`, `multiply`, `residual`, `concat` or `cbam-spatial`, as in `model.attention`.
+    /// The kind: `none`, `multiply`, `residual`, `concat` or `cbam-spatial`, as in `model.attention`.
     pub kind: String,
     /// The two weights of `residual`.
     pub residual_weights: [f64; 2],
@@ -27,7 +27,7 @@ pub struct AttentionDescription {
     pub map: bool,
 }
 
-/// What is done to an image before the network sees it.
+/// The preprocessing of an image before the network.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Preprocessing {
@@ -35,18 +35,18 @@ pub struct Preprocessing {
     pub mean: [f64; 3],
     /// Channel deviations.
     pub std: [f64; 3],
-    /// As in `data.eval.transforms`, each with its `op`.
+    /// The transforms, as in `data.eval.transforms`, each with its `op`.
     pub transforms: Vec<serde_json::Value>,
-    /// What transparent parts show, as in `data.background`.
+    /// The background of transparent parts, as in `data.background`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub background: Option<serde_json::Value>,
     /// Seed of a background that is drawn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub background_seed: Option<u64>,
-    /// What becomes of the values of resized images, as in `data.resize_rounding`.
+    /// The rounding of resized images, as in `data.resize_rounding`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resize_rounding: Option<serde_json::Value>,
-    /// What is white in images of 16 bits, as in `data.white_point`.
+    /// The value of white in 16-bit images, as in `data.white_point`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub white_point: Option<u16>,
 }
@@ -56,18 +56,18 @@ pub struct Preprocessing {
 pub struct ModelDescription {
     /// A registered backbone.
     pub backbone: String,
-    /// Its attention.
+    /// The attention.
     pub attention: AttentionDescription,
     /// Class names, in the order of the classifier's rows.
     pub classes: Vec<String>,
-    /// What is done to an image.
+    /// The preprocessing of an image.
     pub preprocessing: Preprocessing,
     /// Hash of the experiment it was trained by.
     pub experiment: String,
 }
 
 impl ModelDescription {
-    /// As safetensors metadata.
+    /// Writes the description as safetensors metadata.
     ///
     /// # Errors
     /// A number that JSON cannot hold.
@@ -83,7 +83,7 @@ impl ModelDescription {
         ]))
     }
 
-    /// From safetensors metadata; `None` where the file was not exported by mga.
+    /// Reads the description from safetensors metadata; `None` if the file was not exported by mga.
     ///
     /// # Errors
     /// Metadata that begins as ours and is incomplete or cannot be read.
@@ -102,7 +102,7 @@ impl ModelDescription {
         }))
     }
 
-    /// What a weight file says of itself; `None` where it was not exported by mga. Reads the header alone.
+    /// Reads the description in the header of a weight file; `None` if it was not exported by mga.
     ///
     /// # Errors
     /// No safetensors file; metadata of ours that cannot be read.

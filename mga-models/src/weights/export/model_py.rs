@@ -19,7 +19,7 @@ struct Family {
 
 const POOLED: &str = "x = F.adaptive_avg_pool2d(x, 1).flatten(1)\n        return ";
 
-/// timm's name of a backbone: the `architecture` of `config.json`.
+/// Returns timm's name of a backbone, the `architecture` of `config.json`.
 pub fn timm_name(backbone: &str) -> &str {
     match backbone {
         "mobilenet_v2" => "mobilenetv2_100",
@@ -77,7 +77,7 @@ fn family(backbone: &str) -> Option<Family> {
     })
 }
 
-/// The program for `model.safetensors` beside it; `None` for a backbone of another crate.
+/// Returns the program for `model.safetensors` beside it; `None` for a backbone of another crate.
 pub fn model_py(description: &ModelDescription) -> Option<String> {
     let backbone = description.backbone.as_str();
     let family = family(backbone)?;

@@ -1,4 +1,4 @@
-//! What a pickle calls, and what it refers to outside of itself: done here where tensors need it, and never run.
+//! The calls of a pickle, and its references to the outside: done here where tensors need it, and never run.
 
 use mga_core::Result;
 

@@ -1,4 +1,4 @@
-//! What a checkpoint holds, in words fit to be printed.
+//! The contents of a checkpoint, in words that can be printed.
 
 use super::object::{Heap, Id, Object};
 

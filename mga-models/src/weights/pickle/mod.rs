@@ -30,13 +30,13 @@ pub(super) use tensor::is_float;
 /// The state dict of a checkpoint.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Checkpoint {
-    /// Its tensors, in the order of the file.
+    /// The tensors, in the order of the file.
     pub tensors: Vec<(String, StoredTensor)>,
     /// The keys below which they lay, from the outside: `["net"]`.
     pub below: Vec<String>,
-    /// What lay beside them, with its kind: `epoch (an integer)`, `best_acc1 (a tensor)`.
+    /// The other entries of the checkpoint, with their kind: `epoch (an integer)`, `best_acc1 (a tensor)`.
     pub left_out: Vec<String>,
-    /// What else might have been meant: other weights in the file, and how to take them.
+    /// Notes on other weights in the file, and how to select them.
     pub notes: Vec<String>,
 }
 

@@ -1,5 +1,5 @@
-//! What a pickle builds: objects in one list, which name each other by their place in it. So deep nesting costs no
-//! stack, and an object inside itself no leak.
+//! The objects that a pickle builds: objects in one list, which name each other by their place in it. So deep nesting
+//! costs no stack, and an object inside itself no leak.
 
 use super::globals::{Element, Global};
 

@@ -1,4 +1,4 @@
-//! From views into storages to tensors of their own.
+//! The conversion of views into storages to tensors of their own.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ pub struct StoredTensor {
     pub dtype: Dtype,
     /// Shape; none for a single number.
     pub shape: Vec<usize>,
-    /// Its numbers.
+    /// The numbers of the tensor.
     pub data: Vec<u8>,
 }
 

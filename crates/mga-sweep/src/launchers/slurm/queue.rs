@@ -1,4 +1,4 @@
-//! What is asked of SLURM: to take a script, and which tasks it has.
+//! Queries to SLURM: to take a script, and which tasks it has.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -24,7 +24,7 @@ pub struct Task {
 /// Columns of squeue: name, job, place in the array, state, reason or nodes. A name has no `|`: see `job_name`.
 const FORMAT: &str = "%F|%K|%T|%j|%R";
 
-/// The caller's tasks, all jobs.
+/// Returns the caller's tasks, all jobs.
 ///
 /// # Errors
 /// No SLURM on this machine, or it does not answer.

@@ -6,7 +6,7 @@ use askama::Template;
 
 use super::settings::SlurmSettings;
 
-/// What a job array runs.
+/// A job array.
 #[derive(Debug, Clone)]
 pub struct Array<'a> {
     /// The job's name.
@@ -15,13 +15,13 @@ pub struct Array<'a> {
     pub folder: &'a Path,
     /// The file with the keys of the runs, one a line, from the root.
     pub keys: &'a Path,
-    /// How many there are.
+    /// The number of tasks.
     pub tasks: usize,
     /// The program, from the root.
     pub program: &'a Path,
-    /// Where it was started: paths in experiments count from there.
+    /// The folder it was started in; relative paths in experiments start there.
     pub started_in: &'a Path,
-    /// What a run may use.
+    /// The resources of a run.
     pub settings: &'a SlurmSettings,
 }
 

@@ -11,7 +11,7 @@ pub struct SlurmSettings {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub partition: Option<String>,
-    /// Whom the time is charged to.
+    /// The account that is charged.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub account: Option<String>,
@@ -37,7 +37,7 @@ pub struct SlurmSettings {
     /// seconds between two steps, and SLURM may ask up to a minute earlier.
     #[schemars(range(min = 1))]
     pub save_before: u32,
-    /// How often a run that came to its time limit is put back into the queue.
+    /// The number of times that a run is requeued at its time limit.
     pub requeues: u32,
     /// Make the masks that a segmenter makes before runs are submitted, on the machine that submits and its processor;
     /// otherwise the runs make them.

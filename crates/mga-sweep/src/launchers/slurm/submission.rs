@@ -27,11 +27,11 @@ pub const JOBS: &str = "jobs.json";
 pub struct Submitted {
     /// The job's number.
     pub job: u64,
-    /// Its script, beside this file.
+    /// The script, next to this file.
     pub script: String,
     /// Number of its tasks.
     pub tasks: usize,
-    /// When it was submitted, in seconds since 1970.
+    /// The time of submission, in seconds since 1970.
     pub unix_seconds: u64,
 }
 
@@ -53,7 +53,7 @@ pub struct Scripts {
 }
 
 impl Scripts {
-    /// Of the sweep called `name` in `folder`, which has to be there.
+    /// Reads the submissions of the sweep called `name` in `folder`, which must exist.
     ///
     /// # Errors
     /// The folder is not there.
@@ -100,7 +100,7 @@ impl Scripts {
         Ok(written)
     }
 
-    /// Which runs of this sweep are among `tasks`, whoever submitted their script: the key, and its task.
+    /// Returns the runs of this sweep among `tasks`, whoever submitted their script: each key with its task.
     ///
     /// # Errors
     /// The folder of the scripts cannot be read.
@@ -120,7 +120,7 @@ impl Scripts {
         Ok(tasks.iter().filter_map(|task| Some((key(task)?, task.clone()))).collect())
     }
 
-    /// Notes a job that was submitted.
+    /// Records a job that was submitted.
     ///
     /// # Errors
     /// The folder cannot be written to.

@@ -1,4 +1,5 @@
-//! How far attention agrees with the masks: those of `[data.masks]`, and those that the experiment names as reference.
+//! The agreement of attention with the masks: those of `[data.masks]`, and those that the experiment names as
+//! reference.
 
 use candle_core::{DType, Device, Tensor};
 use mga_core::loss::MaskTarget;
@@ -6,12 +7,12 @@ use mga_core::metrics::{MaskAgreement, MaskSummary, overlap_of_halves};
 use mga_data::{Batch, Mask};
 use serde_json::{Map, Value, json};
 
-/// What an evaluation found.
+/// The agreement of attention with masks in an evaluation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Agreement {
-    /// Of attention and the experiment's own masks.
+    /// The agreement with the experiment's own masks.
     pub own: MaskSummary,
-    /// Of attention and the reference masks; `None` where no image has one.
+    /// The agreement with the reference masks; `None` if no image has one.
     pub reference: Option<MaskSummary>,
     /// Mean over images of intersection over union of their own mask and their reference mask, each above half its own
     /// maximum; `None` where no image has both.
@@ -113,7 +114,7 @@ impl Targets {
 }
 
 impl Agreement {
-    /// Its keys in `metrics.jsonl` and `summary.json`.
+    /// Returns the keys for `metrics.jsonl` and `summary.json`.
     pub fn to_json(&self) -> Map<String, Value> {
         let own = &self.own;
         let mut line = json!({
@@ -135,7 +136,7 @@ impl Agreement {
         }
     }
 
-    /// The numbers for people, a line each; none where no image has a mask.
+    /// Returns the numbers for people, a line each; none where no image has a mask.
     pub fn lines(&self) -> String {
         let mut text = String::new();
         if let Some(mse) = self.own.mask_mse {
@@ -151,7 +152,7 @@ impl Agreement {
         text
     }
 
-    /// The one number behind an epoch's scores.
+    /// Returns the one number behind an epoch's scores.
     pub fn shown(&self) -> String {
         let auc = |summary: &MaskSummary, name: &str| {
             summary.mask_auc.map_or_else(String::new, |auc| format!("  {name} AUC {auc:.3}"))

@@ -1,4 +1,4 @@
-//! What `mga check` says of a classifier: its images, its masks, its layers, and what it will take of memory.
+//! The output of `mga check` for a classifier: its images, its masks, its layers, and what it will take of memory.
 
 use mga_core::parameter::Kind;
 use mga_core::tape::Tape;

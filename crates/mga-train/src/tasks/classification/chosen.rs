@@ -1,4 +1,4 @@
-//! Which method trains the classifier of an experiment.
+//! The method that trains the classifier of an experiment.
 
 use std::sync::Arc;
 

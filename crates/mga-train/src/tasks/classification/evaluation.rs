@@ -20,17 +20,17 @@ use crate::tasks::Measured;
 pub struct PredictionRow {
     /// The image.
     pub path: String,
-    /// Its class; empty where it has no label.
+    /// The true class; empty if the image has no label.
     pub label: String,
-    /// What the model says.
+    /// The predicted class.
     pub predicted: String,
-    /// With which softmax probability.
+    /// The softmax probability of the predicted class.
     pub confidence: f64,
     /// Whether they agree; empty where it has no label.
     pub correct: Option<bool>,
 }
 
-/// What came of evaluating a split.
+/// The result of evaluating a split.
 pub struct Evaluated {
     /// Accuracies and cross entropy.
     pub classes: ClassificationSummary,
@@ -49,7 +49,7 @@ pub struct Evaluated {
 }
 
 impl Evaluated {
-    /// Its line in `metrics.jsonl` and `summary.json`.
+    /// Returns the line for `metrics.jsonl` and `summary.json`.
     pub fn to_json(&self, split: &str, epoch: Option<usize>) -> serde_json::Value {
         let c = &self.classes;
         let mut line = serde_json::json!({ "kind": "eval", "split": split, "epoch": epoch });
@@ -65,7 +65,7 @@ impl Evaluated {
         line
     }
 
-    /// What people should know of the numbers, a sentence each.
+    /// Returns notes on the numbers for people, one sentence each.
     pub fn notes(&self, split: &str) -> Vec<String> {
         let note = format!(
             "{split}: the cross entropy of {} of {} images is NaN or infinite, so there is none of the whole",
@@ -145,7 +145,7 @@ impl Scoring {
         }
     }
 
-    /// What came of it.
+    /// Returns the result.
     #[must_use]
     pub fn done(self) -> Evaluated {
         let Self { classes, kinds, metrics, labels, agreement, rows, logits, unlabelled } = self;
@@ -157,7 +157,7 @@ impl Scoring {
         Evaluated { classes: summary, measured, masks: agreement.done(), rows, confusion, logits, unlabelled }
     }
 
-    /// The same as what an evaluation gives; `metric` is the name of the number that selects checkpoints.
+    /// Turns it into the result of an evaluation; `metric` is the name of the metric that selects checkpoints.
     #[must_use]
     pub fn outcome(self, metric: &str) -> Box<dyn Outcome> {
         let (classes, metric) = (self.classes.clone(), metric.to_owned());

@@ -1,5 +1,5 @@
-//! Whether guidance moved the attention: how far it is from the masks of some training images before the first step, and in
-//! the reported checkpoint.
+//! The effect of guidance on the attention: how far it is from the masks of some training images before the first step,
+//! and in the reported checkpoint.
 
 use mga_core::metrics::MaskSummary;
 use mga_core::parameter::Kind;
@@ -23,22 +23,22 @@ const HARDLY: f64 = 0.05;
 /// Attention against the masks of the same training images at both ends of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Guidance {
-    /// Before the first step.
+    /// The value before the first step.
     pub start: MaskSummary,
-    /// In the reported checkpoint.
+    /// The value with the reported checkpoint.
     pub end: MaskSummary,
 }
 
 impl Guidance {
-    /// Whether the mean squared error fell by so little that guidance did next to nothing, or rose; `None` where an end of
-    /// the run has no error to tell it by.
+    /// Returns whether the mean squared error fell by so little that guidance did next to nothing, or rose; `None`
+    /// where an end of the run has no error to tell it by.
     #[must_use]
     pub fn hardly_moved(&self) -> Option<bool> {
         let (start, end) = self.start.mask_mse.zip(self.end.mask_mse)?;
         Some(end > (1.0 - HARDLY) * start)
     }
 
-    /// What came of it, for people; `None` as of [`Self::hardly_moved`].
+    /// Describes the effect of guidance for people; `None` as in [`Self::hardly_moved`].
     #[must_use]
     pub fn sentence(&self) -> Option<String> {
         let (start, end) = self.start.mask_mse.zip(self.end.mask_mse)?;
@@ -48,9 +48,9 @@ impl Guidance {
     }
 }
 
-/// The agreement of attention and masks over the first training batches of the first epoch, as training sees them:
-/// augmented, and with the statistics of the batch, for the running ones of a network that begins are of no batch yet. The
-/// model is left as it is. `None` where nothing is guided.
+/// Returns the agreement of attention and masks over the first training batches of the first epoch, as training sees
+/// them: augmented, and with the statistics of the batch, for the running ones of a network that begins are of no batch
+/// yet. The model is left as it is. `None` where nothing is guided.
 ///
 /// # Errors
 /// Images that cannot be read; an interruption.

@@ -39,15 +39,15 @@ use crate::weights_source::WeightsFile;
 pub struct Classifier<'a> {
     /// The experiment.
     pub loaded: &'a Loaded,
-    /// What it is built from.
+    /// The components that the job is built from.
     pub components: &'a Components,
-    /// Its data.
+    /// The data.
     pub data: &'a OpenData,
     /// The model, on its device.
     pub model: MgaModel,
-    /// What each class weighs in the cross entropy; `None`: all the same.
+    /// The weight of each class in the cross entropy; `None` if all weigh the same.
     pub class_weights: Option<Vec<f64>>,
-    /// How it is trained.
+    /// The training method.
     pub method: Box<dyn MethodAtWork>,
     /// Transforms of the method's own.
     pub transforms: Vec<serde_json::Value>,
@@ -66,7 +66,7 @@ impl Classifier<'_> {
 }
 
 impl<'a> Classifier<'a> {
-    /// The classifier of an experiment, drawn from its seed, on its data.
+    /// Returns the classifier of an experiment, drawn from its seed, on its data.
     ///
     /// # Errors
     /// Settings that the model refuses, at the place where they were written; class weights that do not fit the classes.

@@ -1,4 +1,4 @@
-//! Everything a classifier's run will read, looked over before its first epoch.
+//! The check of everything that a classifier's run will read, before its first epoch.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

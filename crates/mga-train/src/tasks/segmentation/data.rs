@@ -14,26 +14,26 @@ use crate::tasks::Purpose;
 use crate::torn_groups::{TornGroups, torn_groups, torn_note};
 use crate::verification::decoding_settings;
 
-/// What segmentation trains on: images with label maps.
+/// The data of segmentation: images with label maps.
 pub struct AnnotatedData {
     /// The data set's images.
     pub dataset: Arc<dyn Dataset>,
-    /// Those of them that are annotated.
+    /// The images that are annotated.
     pub annotated: Arc<Annotated>,
-    /// Which annotated images train, select and test.
+    /// The annotated images that train, select and test.
     pub splits: Splits,
-    /// No masks: what the training loop notes of them is nothing.
+    /// An empty source of masks, because the training loop counts masks.
     pub masks: Arc<MaskSource>,
-    /// What was left out or decided while opening, a line each, for people.
+    /// Notes on what was left out or decided while opening, one line each, for people.
     pub notes: Vec<String>,
     /// Whether what cannot be read is left out (`data.on_error`).
     pub skips: bool,
-    /// What decoding depends on beside the files.
+    /// The settings that decoding depends on, besides the files.
     pub decoding: String,
 }
 
 impl AnnotatedData {
-    /// Image and label map of `index`; `None`: it cannot be read, and is left out.
+    /// Loads image and label map of `index`; `None` if it cannot be read and is left out.
     ///
     /// # Errors
     /// It cannot be read, and is not left out.

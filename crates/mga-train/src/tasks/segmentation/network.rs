@@ -18,20 +18,20 @@ pub(super) const IGNORE: u32 = Mask::IGNORE as u32;
 pub struct Segmenter<'a> {
     /// The experiment.
     pub loaded: &'a Loaded,
-    /// What it is built from.
+    /// The components that the job is built from.
     pub components: &'a Components,
-    /// Its data.
+    /// The data.
     pub data: &'a AnnotatedData,
     /// The network's parameters, on its device.
     pub store: ParameterStore,
     /// The network.
     pub network: Box<dyn SegmentationNetwork>,
-    /// What each class weighs in the cross entropy; `None`: all the same.
+    /// The weight of each class in the cross entropy; `None` if all weigh the same.
     pub class_weights: Option<Vec<f64>>,
 }
 
 impl<'a> Segmenter<'a> {
-    /// The network of an experiment, drawn from its seed, on its data.
+    /// Returns the network of an experiment, drawn from its seed, on its data.
     ///
     /// # Errors
     /// No such network; class weights that do not fit the classes.

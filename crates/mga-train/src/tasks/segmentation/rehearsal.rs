@@ -1,4 +1,4 @@
-//! What a segmentation network would come to only in the middle or at the end of its training, found before it begins.
+//! The search for errors that a segmentation network would meet only in the middle or at the end of its training.
 
 use candle_core::{DType, Tensor};
 use mga_core::tape::Tape;
