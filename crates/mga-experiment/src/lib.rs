@@ -36,7 +36,6 @@ mod validate;
 mod weight_file;
 mod wording;
 
-pub use mga_core::ops::Attention;
 pub use mga_core::optim::{
     AdamWSettings, OptimiserSettings, PolynomialSettings, ScheduleSettings, SgdSettings, Shape, StepSettings,
     UpdateRule,

@@ -69,6 +69,7 @@ impl Source for Settings {
     fn collect_to(&self, cache: &mut Value) -> Result<(), ConfigError> {
         if let (Some(leftovers), Some(weaker)) = (&self.leftovers, table_mut(cache, TOP)) {
             for (table, stronger) in &self.values {
+                drop_nested(weaker.get_mut(table), stronger);
                 let name = tag(table);
                 let new = text(stronger, name);
                 let Some(old) = weaker.get(table).and_then(|table| text(table, name)) else { continue };
@@ -82,6 +83,22 @@ impl Source for Settings {
         }
         // `Source::collect_to` as it would be without this override.
         vec![Box::new(Whole(self.collect()?)) as Box<dyn Source + Send + Sync>].collect_to(cache)
+    }
+}
+
+/// Drops a weaker layer's component within a table, `model.head` say, where the stronger layer names another: the settings of
+/// the old one mean nothing to the new.
+fn drop_nested(weaker: Option<&mut Value>, stronger: &Value) {
+    let (Some(ValueKind::Table(weaker)), ValueKind::Table(stronger)) =
+        (weaker.map(|value| &mut value.kind), &stronger.kind)
+    else {
+        return;
+    };
+    for (key, value) in stronger {
+        let (old, new) = (weaker.get(key).and_then(|old| text(old, "name")), text(value, "name"));
+        if old.is_some() && new.is_some() && old != new {
+            weaker.shift_remove(key);
+        }
     }
 }
 

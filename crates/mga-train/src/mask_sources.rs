@@ -6,7 +6,7 @@ use mga_data::dataset::Dataset;
 use mga_data::error::Error;
 use mga_data::masks::{self, CachedMasks, MaskFiles, MaskSupply, Supplied};
 use mga_data::{MaskSettings, MaskSource};
-use mga_experiment::{Components, Experiment, ExperimentError, Loaded, Masks};
+use mga_experiment::{Components, ExperimentError, Loaded, Masks};
 
 use crate::assemble;
 use crate::open_data::OpenData;
@@ -58,8 +58,9 @@ pub(crate) fn own_name(source: String) -> String {
 }
 
 /// Whether training needs masks: to learn from, or to look at.
-pub(crate) fn wants_masks(experiment: &Experiment) -> bool {
-    experiment.model.mask_guidance || experiment.model.input.needs_masks()
+pub(crate) fn wants_masks(loaded: &Loaded) -> bool {
+    let model = &loaded.experiment.model;
+    model.mask_guidance || model.needs_masks(&loaded.kinds)
 }
 
 pub(crate) fn open_masks(
@@ -73,10 +74,11 @@ pub(crate) fn open_masks(
     let dataset = &supplied(loaded, components, dataset, ("data.masks", masks))?;
     let source = match &masks.settings.source {
         Some(source) => own_name(source.clone()),
-        None if !wants_masks(experiment) => "none".to_owned(),
+        None if !wants_masks(loaded) => "none".to_owned(),
         None => {
             let first = dataset.mask_sources().first().map(|source| (*source).to_owned());
             first.ok_or_else(|| {
+                let needs = experiment.model.needs_masks(&loaded.kinds);
                 let controls = masks::CONTROLS.join("`, `");
                 let message = format!(
                     "data set `{}` as it is set here offers no masks, and {} them: name where they are, or take a \
@@ -84,10 +86,12 @@ pub(crate) fn open_masks(
                     experiment.data.dataset,
                     if experiment.model.input.needs_masks() {
                         "model.input shows the network"
+                    } else if needs {
+                        "model.attention shows the network"
                     } else {
                         "model.mask_guidance trains towards"
                     },
-                    if experiment.model.input.needs_masks() { "" } else { ", or set model.mask_guidance = false" },
+                    if needs { "" } else { ", or set model.mask_guidance = false" },
                 );
                 loaded.error(KEY, message)
             })?

@@ -3,7 +3,7 @@
 use mga_data::registry::Datasets;
 use mga_data::transforms::Transforms;
 use mga_experiment::{Components, experiment_schema};
-use mga_models::{Backbones, Segmenters};
+use mga_models::{Attentions, Backbones, Heads, Segmenters};
 use mga_registry::Kind;
 use mga_report::html::{ReportSections, builtin as builtin_sections, sections};
 use mga_sweep::launchers::{Launchers, launchers};
@@ -74,11 +74,7 @@ pub fn groups(components: &Components) -> Vec<Group> {
             "data.dataset",
             components.kinds.all::<Datasets>().iter().map(|entry| component(&entry.name, &entry.about)).collect(),
         ),
-        group(
-            "backbones",
-            "model.backbone",
-            components.kinds.all::<Backbones>().iter().map(|entry| component(&entry.name, &entry.about)).collect(),
-        ),
+        registered::<Backbones>(components),
         group(
             "segmentation networks, trained with task = \"segmentation\"",
             "model.backbone",
@@ -90,7 +86,8 @@ pub fn groups(components: &Components) -> Vec<Group> {
             segmenters(components).map(|(name, about)| component(name, about)).collect(),
         ),
         group("network inputs", "model.input", named(&schema, "Input", None)),
-        group("attention", "model.attention", named(&schema, "Attention", None)),
+        registered::<Attentions>(components),
+        registered::<Heads>(components),
         group(
             "mask sources",
             "data.masks.source",
@@ -121,6 +118,13 @@ pub fn groups(components: &Components) -> Vec<Group> {
         groups.push(group(kind.title, kind.key, known.collect()));
     }
     groups
+}
+
+/// The components of a kind.
+fn registered<K: Kind>(components: &Components) -> Group {
+    let known = components.kinds.all::<K>().iter();
+    let known = known.map(|entry| Component { name: entry.name.clone(), about: one_line(&entry.about) });
+    Group { title: K::TITLE, key: K::KEY, components: known.collect() }
 }
 
 /// Everything that gives images masks: files, rules, networks.
@@ -186,6 +190,7 @@ mod tests {
         let segmenters = names("segmenters");
         assert!(["file", "alpha", "otsu", "excess-green", "unet_small"].iter().all(|name| segmenters.contains(name)));
         assert_eq!(names("attention"), ["none", "multiply", "residual", "concat", "cbam-spatial"]);
+        assert_eq!(names("heads"), ["linear", "vgg", "cosine"]);
         assert_eq!(names("network inputs"), ["image", "image-and-mask", "masked-image"]);
         assert_eq!(names("optimisers"), ["sgd", "adamw"]);
         assert_eq!(names("schedules"), ["cosine", "step", "polynomial", "constant"]);

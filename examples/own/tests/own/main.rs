@@ -13,6 +13,8 @@ mod killed;
 #[cfg(test)]
 mod launcher;
 #[cfg(test)]
+mod network;
+#[cfg(test)]
 mod program;
 #[cfg(test)]
 mod search;

@@ -51,6 +51,7 @@ impl TaskRules for Classification {
             "model.residual_weights",
             "model.freeze_norm",
             "model.dropout",
+            "model.head",
             "objective.mask_weight",
             "objective.label_smoothing",
             "objective.weigh_classes",

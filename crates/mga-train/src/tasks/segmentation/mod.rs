@@ -15,7 +15,7 @@ pub use network::Segmenter;
 
 use super::{Purpose, Task, TaskData};
 use mga_experiment::{
-    Attention, Better, Check, ClassWeights, Components, Experiment, Known, Loaded, Metric, NetworkKind, TaskRules, Unit,
+    Better, Check, ClassWeights, Components, Experiment, Known, Loaded, Metric, NetworkKind, TaskRules, Unit,
 };
 
 /// The task: one class a pixel.
@@ -58,7 +58,7 @@ impl TaskRules for Segmentation {
             experiment.model.mask_guidance = false;
         }
         if !is_written("model.attention") {
-            experiment.model.attention = Attention::None;
+            experiment.model.attention = "none".into();
         }
     }
 
@@ -78,7 +78,7 @@ impl TaskRules for Segmentation {
         for (set, key) in [
             (experiment.model.mask_guidance, "model.mask_guidance"),
             (experiment.model.input.needs_masks(), "model.input"),
-            (experiment.model.attention != Attention::None, "model.attention"),
+            (experiment.model.attention.name != "none", "model.attention"),
             (experiment.model.freeze_through != "none", "model.freeze_through"),
         ] {
             if set {
