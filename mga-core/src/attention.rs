@@ -64,7 +64,7 @@ mod tests {
             let pooled = ops::channel_mean_max(tape, v[0].clone())?;
             let scores = ops::conv2d(tape, pooled, v[1].clone(), Conv2dSettings::default())?;
             let map = ops::sigmoid(tape, scores)?;
-            ops::attend(tape, v[0].clone(), map, ops::Attention::Residual, (0.5, 0.5))
+            ops::attend(tape, v[0].clone(), map, ops::Gate::Sum { plain: 0.5, gated: 0.5 })
         });
     }
 }

@@ -110,7 +110,7 @@ mod tests {
             let (gate, store) = gate_on(v[0].tensor().device());
             set(&store, "attention.bn.weight", &[0.7]);
             let map = gate.forward(tape, v[0].clone())?;
-            ops::attend(tape, v[0].clone(), map, ops::Attention::CbamSpatial, (0.5, 0.5))
+            ops::attend(tape, v[0].clone(), map, ops::Gate::MULTIPLY)
         });
         // Of the kernel and the norm, with the features fixed.
         check(&[&[2, 3, 4, 5], &[1, 2, 7, 7], &[1], &[1]], |tape, v| {

@@ -4,36 +4,27 @@ use mga_core::Result;
 use mga_core::nn::BatchNorm2d;
 use mga_core::parameter::Builder;
 use mga_core::tape::{Tape, Value};
-use mga_registry::{Kind, OwnSettings};
+use mga_registry::{Choice, Kind, OwnSettings};
 
-use crate::head::HeadKind;
-
-/// A named point of a network: freezing, feature taps and head sizes go by stages alone.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stage {
-    /// The name in `model.freeze_through`: `layer2`, `transition2`, `features.9`.
-    pub name: String,
-    /// The state-dict prefixes (matched at dots) whose parameters it owns; none for pools and activations.
-    pub prefixes: Vec<String>,
-    /// Channels of what comes out.
-    pub channels: usize,
-}
-
-/// Index into [`Backbone::stages`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct StageId(pub usize);
+use crate::features::Features;
+pub use crate::stage::{Stage, StageId};
 
 /// A trainable feature extractor, written against mga-core's layers only.
 pub trait Backbone: Send + Sync {
     /// Its stages, first to last.
     fn stages(&self) -> &[Stage];
 
-    /// `images` `[N, 3, H, W]` to the outputs of the stages `taps` (ascending), `[N, C, h, w]` each. Stages behind the
-    /// last tap are not run.
-    fn forward(&self, tape: &mut Tape, images: Value, taps: &[StageId]) -> Result<Vec<Value>>;
+    /// `images` `[N, 3, H, W]` to the outputs of the stages `taps` (ascending), `[N, C, h, w]` each, and what else it gives.
+    /// Stages behind the last tap are not run.
+    fn forward(&self, tape: &mut Tape, images: Value, taps: &[StageId]) -> Result<Features>;
 
     /// Every batch norm, in forward order.
     fn norms(&self) -> Vec<&BatchNorm2d>;
+
+    /// Channels of [`Features::pooled`], where it gives that.
+    fn pooled_channels(&self) -> Option<usize> {
+        None
+    }
 
     /// The last stage.
     fn last(&self) -> StageId {
@@ -47,17 +38,17 @@ pub fn run_stages(
     images: Value,
     taps: &[StageId],
     mut stage: impl FnMut(&mut Tape, usize, Value) -> Result<Value>,
-) -> Result<Vec<Value>> {
+) -> Result<Features> {
     let mut x = images;
-    let mut outputs = Vec::with_capacity(taps.len());
+    let mut maps = Vec::with_capacity(taps.len());
     let last = taps.last().map_or(0, |tap| tap.0 + 1);
     for index in 0..last {
         x = stage(tape, index, x)?;
         if taps.contains(&StageId(index)) {
-            outputs.push(x.clone());
+            maps.push((StageId(index), x.clone()));
         }
     }
-    Ok(outputs)
+    Ok(Features { maps, ..Features::default() })
 }
 
 /// The kind of component that `model.backbone` names.
@@ -78,9 +69,9 @@ pub trait RegisteredBackbone: Send + Sync {
     /// Settings that it does not have or cannot use.
     fn build(&self, builder: Builder<'_>, settings: OwnSettings<'_>) -> Result<Box<dyn Backbone>>;
 
-    /// The classifier it comes with, for which its published weights are. By default a linear layer called `classifier`.
-    fn head(&self) -> HeadKind {
-        HeadKind::Linear { relu: false, dropout: 0.0, name: "classifier" }
+    /// The head it comes with, for which its published weights are. By default a linear layer called `classifier`.
+    fn head(&self) -> Choice {
+        Choice::from("linear")
     }
 
     /// Prefixes of other sources' names and ours, matched at dots; `*` stands for one part between dots.

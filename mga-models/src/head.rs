@@ -1,94 +1,77 @@
-//! Classifiers on top of the attended features.
+//! What a head is: a classifier on top of the attended features.
 
 use mga_core::Result;
-use mga_core::nn::Linear;
-use mga_core::ops;
 use mga_core::parameter::Builder;
 use mga_core::tape::{Tape, Value};
+use mga_registry::{Kind, OwnSettings};
 
-/// The kind of a backbone's classifier.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum HeadKind {
-    /// Global average pool, dropout, one linear layer called `name`; `relu` rectifies before pooling (DenseNets).
-    Linear {
-        /// Rectify first.
-        relu: bool,
-        /// Dropout before the linear layer.
-        dropout: f64,
-        /// State-dict name of the linear layer.
-        name: &'static str,
-    },
-    /// 7 x 7 pool and `classifier.0`, `.3`, `.6` of 4096, 4096 and the classes, with dropout behind the first two.
-    Vgg {
-        /// Dropout.
-        dropout: f64,
-    },
+use crate::features::Features;
+use crate::stage::{Stage, StageId};
+
+/// The kind of component that `model.head` names.
+#[derive(Debug)]
+pub struct Heads;
+
+impl Kind for Heads {
+    type Item = dyn RegisteredHead;
+    const TITLE: &'static str = "heads";
+    const KEY: &'static str = "model.head";
 }
 
-/// Features `[N, C, h, w]` to scores `[N, classes]`.
+/// A head that is registered by its name; the schema of its settings, a table without `name`, is that of its entry.
+pub trait RegisteredHead: Send + Sync {
+    /// Builds it.
+    ///
+    /// # Errors
+    /// Settings that it does not have or cannot use.
+    fn build(&self, opening: HeadOpening<'_, '_>) -> Result<Box<dyn Head>>;
+
+    /// The parameter whose rows are the classes, below `classifier`: `weight`, `1.weight`.
+    ///
+    /// # Errors
+    /// As of [`Self::build`].
+    fn last_weight(&self, settings: OwnSettings<'_>) -> Result<String>;
+
+    /// Whether it has a dropout, which `model.dropout` sets.
+    fn has_dropout(&self) -> bool {
+        false
+    }
+}
+
+/// What a head is built from.
+pub struct HeadOpening<'b, 'a> {
+    /// Where its parameters go: below `classifier`. What a weight file has there for other classes is drawn anew.
+    pub builder: Builder<'b>,
+    /// Its own settings.
+    pub settings: OwnSettings<'a>,
+    /// The stages of the backbone, with the channels that the attention leaves.
+    pub stages: &'a [Stage],
+    /// Channels of the vector that the backbone pools by itself, where it does.
+    pub pooled: Option<usize>,
+    /// Classes.
+    pub classes: usize,
+    /// `model.dropout`, in place of the head's own.
+    pub dropout: Option<f64>,
+}
+
+impl HeadOpening<'_, '_> {
+    /// Returns the channels of the last stage's map.
+    #[must_use]
+    pub fn channels(&self) -> usize {
+        self.stages.last().map_or(0, |stage| stage.channels)
+    }
+}
+
+/// A head of one network.
 pub trait Head: Send + Sync {
-    /// The scores.
-    fn forward(&self, tape: &mut Tape, features: Value) -> Result<Value>;
-}
+    /// Features to scores `[N, classes]`.
+    ///
+    /// # Errors
+    /// Features of shapes that it cannot use.
+    fn forward(&self, tape: &mut Tape, features: Features) -> Result<Value>;
 
-impl HeadKind {
-    /// Builds it for `channels` features; `dropout` replaces the kind's own.
-    pub fn build(
-        self,
-        mut builder: Builder<'_>,
-        channels: usize,
-        classes: usize,
-        dropout: Option<f64>,
-    ) -> Result<Box<dyn Head>> {
-        Ok(match self {
-            Self::Linear { relu, dropout: own, name } => {
-                let mut builder = builder;
-                let layer = Linear::new(builder.pp(name), channels, classes)?;
-                Box::new(LinearHead { relu, dropout: dropout.unwrap_or(own), layer })
-            }
-            Self::Vgg { dropout: own } => {
-                let mut builder = builder.pp("classifier");
-                let layers = [
-                    Linear::new(builder.pp(0), channels * 49, 4096)?,
-                    Linear::new(builder.pp(3), 4096, 4096)?,
-                    Linear::new(builder.pp(6), 4096, classes)?,
-                ];
-                Box::new(VggHead { dropout: dropout.unwrap_or(own), layers })
-            }
-        })
-    }
-}
-
-struct LinearHead {
-    relu: bool,
-    dropout: f64,
-    layer: Linear,
-}
-
-impl Head for LinearHead {
-    fn forward(&self, tape: &mut Tape, features: Value) -> Result<Value> {
-        let x = if self.relu { ops::relu(tape, features)? } else { features };
-        let x = ops::adaptive_avg_pool2d(tape, x, (1, 1))?;
-        let x = ops::flatten(tape, x)?;
-        let x = ops::dropout(tape, x, self.dropout)?;
-        self.layer.forward(tape, x)
-    }
-}
-
-struct VggHead {
-    dropout: f64,
-    layers: [Linear; 3],
-}
-
-impl Head for VggHead {
-    fn forward(&self, tape: &mut Tape, features: Value) -> Result<Value> {
-        let x = ops::adaptive_avg_pool2d(tape, features, (7, 7))?;
-        let mut x = ops::flatten(tape, x)?;
-        for layer in &self.layers[..2] {
-            x = layer.forward(tape, x)?;
-            x = ops::relu(tape, x)?;
-            x = ops::dropout(tape, x, self.dropout)?;
-        }
-        self.layers[2].forward(tape, x)
+    /// The stages whose maps it sees beside the last.
+    fn stages(&self) -> Vec<StageId> {
+        Vec::new()
     }
 }

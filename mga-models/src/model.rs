@@ -1,19 +1,19 @@
 //! The classifier with mask guided attention: backbone, attention map, head.
 
-use mga_core::attention::SpatialAttention;
-use mga_core::cbam::SpatialGate;
-use mga_core::ops::{self, Attention};
+use candle_core::Tensor;
 use mga_core::parameter::{Kind, MASK_CHANNEL, ParameterStore, under};
 use mga_core::tape::{Tape, Value};
 use mga_core::{Error, Result};
 use mga_registry::{Choice, OwnSettings, Registry};
 
-use crate::backbone::{Backbone, StageId};
-use crate::head::Head;
+use crate::attention::{Attended, Attention, AttentionOpening};
+use crate::backbone::{Backbone, Stage, StageId};
+use crate::features::Features;
+use crate::head::{Head, HeadOpening};
 use crate::input::Input;
 use crate::networks::Networks;
 
-/// Settings that a model is built from, besides its backbone.
+/// Settings that a model is built from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelSettings {
     /// The registered backbone, with its own settings.
@@ -22,9 +22,9 @@ pub struct ModelSettings {
     pub classes: usize,
     /// The input of the network.
     pub input: Input,
-    /// The effect of the attention on the features.
-    pub attention: Attention,
-    /// The two weights of [`Attention::Residual`].
+    /// The registered attention, with its own settings.
+    pub attention: Choice,
+    /// Weights of the features and of the attended features, for attentions that add them.
     pub residual_weights: (f64, f64),
     /// Whether the map is computed even where `attention` is none: the mask supervises it all the same.
     pub mask_guidance: bool,
@@ -32,6 +32,8 @@ pub struct ModelSettings {
     pub freeze_through: Option<String>,
     /// Whether batch norms of frozen stages keep to their running statistics.
     pub freeze_norm: bool,
+    /// The registered head, with its own settings; `None`: the backbone's.
+    pub head: Option<Choice>,
     /// The dropout that replaces the head's own.
     pub dropout: Option<f64>,
 }
@@ -44,11 +46,12 @@ impl ModelSettings {
             backbone: backbone.into(),
             classes,
             input: Input::Image,
-            attention: Attention::None,
+            attention: Choice::from("none"),
             residual_weights: (0.5, 0.5),
             mask_guidance: false,
             freeze_through: None,
             freeze_norm: false,
+            head: None,
             dropout: None,
         }
     }
@@ -112,41 +115,26 @@ pub struct StageSummary {
 pub struct MgaModel {
     store: ParameterStore,
     backbone: Box<dyn Backbone>,
-    attention: Option<Map>,
+    attention: Option<Box<dyn Attention>>,
+    attention_needs_masks: bool,
+    gives_map: bool,
     head: Box<dyn Head>,
     settings: ModelSettings,
     frozen: usize,
-}
-
-/// Where the attention map comes from.
-enum Map {
-    /// MGA's 1 x 1 convolution.
-    Mga(SpatialAttention),
-    /// CBAM's 7 x 7 convolution and norm.
-    Cbam(SpatialGate),
-}
-
-impl Map {
-    fn forward(&self, tape: &mut Tape, features: Value) -> Result<Value> {
-        match self {
-            Self::Mga(attention) => attention.forward(tape, features),
-            Self::Cbam(gate) => gate.forward(tape, features),
-        }
-    }
+    /// The stages whose maps are wanted, ascending.
+    taps: Vec<StageId>,
 }
 
 impl MgaModel {
-    /// Builds it into `store`: backbone, `mask_channel.weight` (where the mask is a channel of the input),
-    /// `attention.weight` (where there is a map; CBAM's gate has `attention.conv` and `attention.bn`), `classifier`.
+    /// Builds it into `store`: backbone, `mask_channel.weight` (where the mask is a channel of the input), what the attention
+    /// has below `attention`, what the head has below `classifier`.
     ///
     /// # Errors
-    /// A backbone that `registry` does not have; settings that do not fit it; fewer than two classes.
+    /// A backbone, attention or head that `registry` does not have; settings that do not fit them; fewer than two classes.
     pub fn new(registry: &Registry, settings: ModelSettings, mut store: ParameterStore) -> Result<Self> {
+        let networks = Networks::of(registry);
         let name = settings.backbone.name.as_str();
-        let entry = Networks::of(registry).backbone(name).ok_or_else(|| {
-            let known: Vec<&str> = Networks::of(registry).backbone_names().collect();
-            Error::setting("model.backbone", format!("no backbone `{name}`; expected one of {}", known.join(", ")))
-        })?;
+        let entry = networks.known_backbone(name)?;
         if settings.classes < 2 {
             return Err(Error::settings(format!("a classifier needs at least two classes, got {}", settings.classes)));
         }
@@ -159,16 +147,29 @@ impl MgaModel {
                 "does not say which convolution takes the images (Builder::of_images), so none can take the mask";
             return Err(Error::setting("model.input", format!("{name} {what}")));
         }
-        let mut root = store.root();
-        let place = root.pp("attention");
-        let attention = match settings.attention {
-            Attention::None if !settings.mask_guidance => None,
-            Attention::CbamSpatial => Some(Map::Cbam(SpatialGate::new(place)?)),
-            _ => Some(Map::Mga(SpatialAttention::new(place)?)),
+        let kind = networks.known_attention(&settings.attention.name)?;
+        let attention = kind.build(AttentionOpening {
+            builder: store.root().pp("attention"),
+            settings: OwnSettings::new("model.attention", &settings.attention.settings),
+            stages: backbone.stages(),
+            guided: settings.mask_guidance,
+            residual_weights: settings.residual_weights,
+        })?;
+        let attended = |(index, stage): (usize, &Stage)| {
+            let channels =
+                attention.as_ref().map_or(stage.channels, |map| map.channels(StageId(index), stage.channels));
+            Stage { channels, ..stage.clone() }
         };
-        let channels = backbone.stages()[backbone.last().0].channels;
-        let channels = if settings.attention == Attention::Concat { 2 * channels } else { channels };
-        let head = entry.head().build(store.root(), channels, settings.classes, settings.dropout)?;
+        let stages: Vec<Stage> = backbone.stages().iter().enumerate().map(attended).collect();
+        let (choice, head) = networks.head_of(name, settings.head.as_ref())?;
+        let head = head.build(HeadOpening {
+            builder: store.root().pp("classifier"),
+            settings: OwnSettings::new("model.head", &choice.settings),
+            stages: &stages,
+            pooled: backbone.pooled_channels(),
+            classes: settings.classes,
+            dropout: settings.dropout,
+        })?;
         let frozen = match settings.freeze_through.as_deref() {
             None => 0,
             Some(name) => {
@@ -179,7 +180,13 @@ impl MgaModel {
                 })?
             }
         };
-        let model = Self { store, backbone, attention, head, settings, frozen };
+        let mut taps = vec![backbone.last()];
+        taps.extend(attention.as_ref().map(|attention| attention.stages()).unwrap_or_default());
+        taps.extend(head.stages());
+        taps.sort_unstable();
+        taps.dedup();
+        let (attention_needs_masks, gives_map) = (kind.needs_masks(), kind.gives_map());
+        let model = Self { store, backbone, attention, attention_needs_masks, gives_map, head, settings, frozen, taps };
         let prefixes = model.frozen_prefixes();
         model.store.freeze(&prefixes);
         if model.settings.freeze_norm {
@@ -196,34 +203,58 @@ impl MgaModel {
             .collect()
     }
 
-    /// Computes scores and attention from normalised `images` `[N, 3, H, W]`. A network that takes masks as input needs
-    /// what [`Input::tensor`] makes of images and masks.
+    /// Returns the network's input made of normalised images `[N, 3, H, W]` and masks `[N, 1, H, W]` in 0 to 1: what
+    /// [`Input::tensor`] makes of them, followed by the masks where the attention needs them.
+    ///
+    /// # Errors
+    /// Masks of another size than the images, where it needs masks.
+    pub fn input(&self, images: &Tensor, masks: &Tensor) -> Result<Tensor> {
+        let input = self.settings.input.tensor(images, masks)?;
+        if !self.attention_needs_masks {
+            return Ok(input);
+        }
+        let (n, _, h, w) = images.dims4()?;
+        if masks.dims() != [n, 1, h, w] {
+            return Err(Error::shape("input", format!("images {:?} with masks {:?}", images.dims(), masks.dims())));
+        }
+        Ok(Tensor::cat(&[&input, &masks.to_dtype(input.dtype())?], 1)?)
+    }
+
+    /// Returns whether it needs a mask with every image, to evaluate and predict too.
+    pub fn needs_masks(&self) -> bool {
+        self.settings.input.needs_masks() || self.attention_needs_masks
+    }
+
+    /// Computes scores and attention from normalised `images` `[N, 3, H, W]`. A network that needs masks takes what
+    /// [`Self::input`] makes of images and masks.
     pub fn forward(&self, tape: &mut Tape, images: Value) -> Result<Prediction> {
         let features = self.features(tape, images)?;
         self.classify(tape, features)
     }
 
-    /// Computes scores and attention from the last features of the backbone, `[N, C, h, w]`.
-    pub fn classify(&self, tape: &mut Tape, features: Value) -> Result<Prediction> {
+    /// Computes scores and attention from what the backbone gives.
+    pub fn classify(&self, tape: &mut Tape, features: Features) -> Result<Prediction> {
         let Some(attention) = &self.attention else {
             return Ok(Prediction { logits: self.head.forward(tape, features)?, attention: None });
         };
-        let map = attention.forward(tape, features.clone())?;
-        let attended =
-            ops::attend(tape, features, map.clone(), self.settings.attention, self.settings.residual_weights)?;
-        Ok(Prediction { logits: self.head.forward(tape, attended)?, attention: Some(map) })
+        let Attended { features, map } = attention.forward(tape, features)?;
+        Ok(Prediction { logits: self.head.forward(tape, features)?, attention: map })
     }
 
-    /// Returns the backbone's last features `[N, C, h, w]`, before attention, of the network's input.
-    pub fn features(&self, tape: &mut Tape, images: Value) -> Result<Value> {
-        let channels = self.settings.input.channels();
+    /// Returns what the backbone gives of the network's input, before attention. The last map is `[N, C, h, w]`.
+    pub fn features(&self, tape: &mut Tape, images: Value) -> Result<Features> {
+        let own = self.settings.input.channels();
+        let channels = own + usize::from(self.attention_needs_masks);
         if images.dims4()?.1 != channels {
             let what = format!("its input has {channels} channels, got {:?}", images.dims());
             return Err(Error::shape("model", what));
         }
-        let last: StageId = self.backbone.last();
-        let outputs = self.backbone.forward(tape, images, &[last])?;
-        outputs.into_iter().next().ok_or_else(|| Error::shape("backbone", "it has no stages"))
+        if !self.attention_needs_masks {
+            return self.backbone.forward(tape, images, &self.taps);
+        }
+        let masks = tape.constant(&images.tensor().narrow(1, own, 1)?.contiguous()?)?;
+        let images = tape.constant(&images.tensor().narrow(1, 0, own)?.contiguous()?)?;
+        Ok(Features { masks: Some(masks), ..self.backbone.forward(tape, images, &self.taps)? })
     }
 
     /// Returns the parameters.
@@ -238,7 +269,7 @@ impl MgaModel {
 
     /// Returns whether it has an attention map.
     pub fn has_attention(&self) -> bool {
-        self.attention.is_some()
+        self.attention.is_some() && self.gives_map
     }
 
     /// Returns the backbone.
@@ -266,7 +297,7 @@ impl MgaModel {
                 norms_on_running: on_running.len(),
             });
         }
-        let gate = usize::from(matches!(self.attention, Some(Map::Cbam(_))));
+        let gate = self.attention.as_ref().map_or(0, |attention| attention.norms().len());
         for (name, norms_on_batch) in [("mask_channel", 0), ("attention", gate), ("classifier", 0)] {
             let parameters = count(&[name.to_owned()]);
             if parameters > 0 {

@@ -1,11 +1,14 @@
 //! Networks by name, with the weights that somebody published for them, as a registry has them.
 
-use mga_registry::{Entry, Registry};
+use mga_core::{Error, Result};
+use mga_registry::{Choice, Entry, Kind, Registry};
 
+use crate::attention::{Attentions, RegisteredAttention};
 use crate::backbone::{Backbones, RegisteredBackbone};
-use crate::backbones;
+use crate::head::{Heads, RegisteredHead};
 use crate::segmenters::{self, RegisteredNetwork, RegisteredRule, RegisteredSegmenter, Segmenters, Trunk};
 use crate::weights::{PublishedWeights, Weights};
+use crate::{attentions, backbones, heads};
 
 /// Returns the components of this crate.
 #[must_use]
@@ -17,6 +20,8 @@ pub fn builtin() -> Registry {
 #[must_use]
 pub fn register(mut registry: Registry) -> Registry {
     backbones::builtin().into_iter().for_each(|entry| registry.add(entry));
+    attentions::builtin().into_iter().for_each(|entry| registry.add(entry));
+    heads::builtin().into_iter().for_each(|entry| registry.add(entry));
     segmenters::builtin().into_iter().for_each(|entry| registry.add(entry));
     backbones::weights().into_iter().chain(segmenters::weights()).for_each(|weights| registry.add(weights.entry()));
     registry
@@ -43,6 +48,54 @@ impl<'a> Networks<'a> {
     #[must_use]
     pub fn backbone(self, name: &str) -> Option<&'a dyn RegisteredBackbone> {
         Some(self.0.get::<Backbones>(name)?.item.as_ref())
+    }
+
+    /// Returns the attention called `name`.
+    #[must_use]
+    pub fn attention(self, name: &str) -> Option<&'a dyn RegisteredAttention> {
+        Some(self.0.get::<Attentions>(name)?.item.as_ref())
+    }
+
+    /// Returns the head called `name`.
+    #[must_use]
+    pub fn head(self, name: &str) -> Option<&'a dyn RegisteredHead> {
+        Some(self.0.get::<Heads>(name)?.item.as_ref())
+    }
+
+    /// Returns the head of a network: that of `backbone`, or the one that was chosen in its place. One of the same name has
+    /// the settings of the backbone's own where it does not set them.
+    ///
+    /// # Errors
+    /// No such backbone or head.
+    pub fn head_of(self, backbone: &str, chosen: Option<&Choice>) -> Result<(Choice, &'a dyn RegisteredHead)> {
+        let own = self.known_backbone(backbone)?.head();
+        let choice = match chosen {
+            None => own,
+            Some(chosen) if chosen.name == own.name => {
+                let mut settings = own.settings;
+                settings.extend(chosen.settings.clone());
+                Choice { name: own.name, settings }
+            }
+            Some(chosen) => chosen.clone(),
+        };
+        let head = self.head(&choice.name).ok_or_else(|| unknown::<Heads>(self.0, "head", &choice.name))?;
+        Ok((choice, head))
+    }
+
+    /// Returns the backbone called `name`.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn known_backbone(self, name: &str) -> Result<&'a dyn RegisteredBackbone> {
+        self.backbone(name).ok_or_else(|| unknown::<Backbones>(self.0, "backbone", name))
+    }
+
+    /// Returns the attention called `name`.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn known_attention(self, name: &str) -> Result<&'a dyn RegisteredAttention> {
+        self.attention(name).ok_or_else(|| unknown::<Attentions>(self.0, "attention", name))
     }
 
     /// Returns the names of the backbones.
@@ -153,6 +206,12 @@ impl<'a> Networks<'a> {
         }
         table
     }
+}
+
+/// Nobody registered a component of that name.
+fn unknown<K: Kind>(registry: &Registry, what: &str, name: &str) -> Error {
+    let known: Vec<&str> = registry.all::<K>().iter().map(|entry| entry.name.as_str()).collect();
+    Error::setting(K::KEY, format!("no {what} `{name}`; expected one of {}", known.join(", ")))
 }
 
 fn network(entry: &Entry<Segmenters>) -> Option<&dyn RegisteredNetwork> {

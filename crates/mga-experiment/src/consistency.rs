@@ -173,22 +173,34 @@ impl Check<'_> {
     /// A network that is shown masks needs one for every image.
     fn shown_masks(&mut self, experiment: &Experiment, components: &Components) {
         let masks = &experiment.data.masks.settings;
-        if !experiment.model.input.needs_masks() || !self.sound(&["data.masks", "model.input"]) {
+        if !experiment.model.needs_masks(&components.kinds)
+            || !self.sound(&["data.masks", "model.input", "model.attention"])
+        {
             return;
         }
+        // Which of the two shows it.
+        let (shows, without) = match experiment.model.input.needs_masks() {
+            true => ("model.input", "model.input = \"image\""),
+            false => ("model.attention", "another model.attention"),
+        };
         if has_no_masks(experiment, components) && !experiment.model.mask_guidance {
-            let message = "`none`, but `model.input` shows the network a mask with every image; \
-                           name a source, or set model.input = \"image\"";
+            let message = format!(
+                "`none`, but `{shows}` shows the network a mask with every image; name a source, or set {without}"
+            );
             self.error_at("data.masks.source", message);
         }
         if masks.missing == MissingMask::NoLoss {
-            let message = "`no-loss` lets images go without a mask, but `model.input` shows the network a mask with \
-                           every image; expected `error`";
+            let message = format!(
+                "`no-loss` lets images go without a mask, but `{shows}` shows the network a mask with every image; expected \
+                 `error`"
+            );
             self.error_at("data.masks.missing", message);
         }
         if masks.empty == EmptyMask::Skip {
-            let message = "`skip` takes blank masks away, but `model.input` shows the network a mask with every image; \
-                           expected `ones`, which shows them as they are";
+            let message = format!(
+                "`skip` takes blank masks away, but `{shows}` shows the network a mask with every image; expected `ones`, \
+                 which shows them as they are"
+            );
             self.error_at("data.masks.empty", message);
         }
     }
@@ -210,7 +222,14 @@ impl Check<'_> {
         if !self.sound(&["data.masks", "model.mask_guidance"]) || !experiment.model.mask_guidance {
             return;
         }
-        if has_no_masks(experiment, components) {
+        let attention = components.networks().attention(&experiment.model.attention.name);
+        if self.sound(&["model.attention"]) && attention.is_some_and(|attention| !attention.gives_map()) {
+            let message = format!(
+                "true, but model.attention = \"{}\" has no map that masks could guide; set it to false",
+                experiment.model.attention.name
+            );
+            self.error_at("model.mask_guidance", message);
+        } else if has_no_masks(experiment, components) {
             let message = "`none`, but `model.mask_guidance` trains the attention towards masks; \
                            name a source, or set model.mask_guidance = false";
             self.error_at("data.masks.source", message);

@@ -7,7 +7,6 @@
 //! A line holds for its key and, unless they have lines of their own, for all keys inside it.
 
 use mga_core::loss::ClassLoss;
-use mga_core::ops::Attention;
 use mga_core::optim::ScheduleShape;
 use mga_data::Pipeline;
 use mga_data::masks::{MadeOf, MaskSources};
@@ -50,7 +49,15 @@ const AUXILIARY_HEAD: Need = value(
     "a network that has an auxiliary head, such as deeplabv3_resnet50",
 );
 const RESIDUAL: Need =
-    value(|e, _| e.model.attention == Attention::Residual, &["model.attention"], "model.attention = \"residual\"");
+    value(residual, &["model.attention"], "model.attention = \"residual\" without weights of its own");
+const DROPOUT: Need = value(
+    |e, c| match c.networks().head_of(&e.model.backbone, e.model.head.as_ref()) {
+        Ok((_, head)) => head.has_dropout(),
+        Err(_) => true,
+    },
+    &["model.head", "model.backbone"],
+    "a head that has a dropout, such as \"linear\"",
+);
 const GUIDED: Need = value(|e, _| e.model.mask_guidance, &["model.mask_guidance"], "model.mask_guidance = true");
 const MASK_LOSS: Need = Need { holds: |e, _| e.model.mask_guidance || e.objective.mask_weight == 0.0, ..GUIDED };
 const SMOOTHED: Need = value(
@@ -186,6 +193,13 @@ const SELECTED: Need = Need {
     loss: Loss::Cost,
 };
 
+/// Whether `model.residual_weights` are used.
+fn residual(experiment: &Experiment, components: &Components) -> bool {
+    let attention = &experiment.model.attention;
+    let uses = components.networks().attention(&attention.name).is_some_and(|kind| kind.uses_residual_weights());
+    uses && !attention.settings.contains_key("weights")
+}
+
 /// Whether that holds for the loss of class scores; of settings that make none, what is wrong is told.
 fn objective(experiment: &Experiment, components: &Components, holds: impl Fn(&dyn ClassLoss) -> bool) -> bool {
     experiment.objective.loss(&components.kinds).map_or(true, |loss| holds(loss.as_ref()))
@@ -301,7 +315,8 @@ pub(super) const SETTINGS: &[(&str, &[Need])] = &[
     ("model.freeze_through", ALWAYS),
     ("model.residual_weights", &[RESIDUAL]),
     ("model.freeze_norm", &[FROZEN]),
-    ("model.dropout", ALWAYS),
+    ("model.head", ALWAYS),
+    ("model.dropout", &[DROPOUT]),
     ("objective.name", ALWAYS),
     ("objective.gamma", ALWAYS),
     ("objective.mask_weight", &[MASK_LOSS]),

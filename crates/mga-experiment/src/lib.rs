@@ -36,7 +36,6 @@ mod weight_file;
 mod wording;
 
 pub use mga_core::metrics::{Better, Metric, Metrics, Predictions, Unit};
-pub use mga_core::ops::Attention;
 pub use mga_core::optim::{
     AdamWSettings, OptimiserSettings, PolynomialSettings, ScheduleSettings, SgdSettings, StepSettings,
 };

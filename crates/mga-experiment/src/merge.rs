@@ -72,6 +72,7 @@ impl Source for Settings {
 
     fn collect_to(&self, cache: &mut Value) -> Result<(), ConfigError> {
         if let (Some(leftovers), Some(weaker)) = (&self.leftovers, table_mut(cache, TOP)) {
+            self.values.iter().for_each(|(table, stronger)| drop_nested(weaker.get_mut(table), stronger));
             drop_leftovers(weaker, &self.values, "", leftovers);
             for (outer, inner) in INNER {
                 let stronger = self.values.get(outer).and_then(|outer| inner_table(outer, inner));
@@ -83,6 +84,22 @@ impl Source for Settings {
         }
         // `Source::collect_to` as it would be without this override.
         vec![Box::new(Whole(self.collect()?)) as Box<dyn Source + Send + Sync>].collect_to(cache)
+    }
+}
+
+/// Drops a weaker layer's component within a table, `model.head` say, where the stronger layer names another: the settings of
+/// the old one mean nothing to the new.
+fn drop_nested(weaker: Option<&mut Value>, stronger: &Value) {
+    let (Some(ValueKind::Table(weaker)), ValueKind::Table(stronger)) =
+        (weaker.map(|value| &mut value.kind), &stronger.kind)
+    else {
+        return;
+    };
+    for (key, value) in stronger {
+        let (old, new) = (weaker.get(key).and_then(|old| text(old, "name")), text(value, "name"));
+        if old.is_some() && new.is_some() && old != new {
+            weaker.shift_remove(key);
+        }
     }
 }
 

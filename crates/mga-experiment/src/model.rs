@@ -1,8 +1,7 @@
 //! `[model]`: the network, the weights it starts from, and its attention.
 
-use mga_core::ops::Attention;
-use mga_models::Input;
-use mga_registry::Choice;
+use mga_models::{Input, Networks};
+use mga_registry::{Choice, Registry};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -26,8 +25,9 @@ pub struct Model {
     #[serde(default)]
     pub input: Input,
     /// How the attention map A acts on the features F.
-    #[serde(default)]
-    pub attention: Attention,
+    #[serde(default = "residual")]
+    #[schemars(schema_with = "crate::schema::attention")]
+    pub attention: Choice,
     /// The weights a and b of `residual`: a F + b A F.
     #[serde(default = "halves")]
     pub residual_weights: [f64; 2],
@@ -42,7 +42,11 @@ pub struct Model {
     /// Batch norms of frozen stages use their running statistics; false: those of the batch, as in the authors' code.
     #[serde(default)]
     pub freeze_norm: bool,
-    /// Dropout before the classifier; left out: the backbone's own.
+    /// The classifier on top of the features; left out: the backbone's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::schema::head", extend("x-older-releases" = null))]
+    pub head: Option<Choice>,
+    /// Dropout before the classifier; left out: the head's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
     pub dropout: Option<f64>,
@@ -57,10 +61,22 @@ impl Model {
     pub fn network(&self) -> Choice {
         Choice { name: self.backbone.clone(), settings: self.settings.clone() }
     }
+
+    /// Whether the network needs a mask with every image, to evaluate and predict too: its input shows it, or its attention
+    /// needs it.
+    #[must_use]
+    pub fn needs_masks(&self, kinds: &Registry) -> bool {
+        let attention = Networks::of(kinds).attention(&self.attention.name);
+        self.input.needs_masks() || attention.is_some_and(|attention| attention.needs_masks())
+    }
 }
 
 fn halves() -> [f64; 2] {
     [0.5, 0.5]
+}
+
+fn residual() -> Choice {
+    Choice::from("residual")
 }
 
 fn none() -> String {

@@ -10,6 +10,7 @@ use mga_core::optim::{Optimisers, Schedules};
 use mga_data::masks::MaskSources;
 use mga_data::registry::Datasets;
 use mga_data::transforms::Transforms;
+use mga_models::{Attentions, Heads};
 use mga_registry::{Entry, Kind};
 use schemars::generate::SchemaSettings;
 use schemars::transform::{RemoveRefSiblings, ReplacePrefixItems, ReplaceUnevaluatedProperties, Transform};
@@ -44,6 +45,16 @@ pub(super) fn task(_: &mut SchemaGenerator) -> Schema {
 /// Schema of `eval.metric`; which metrics there are comes from the components.
 pub(super) fn metric(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "$ref": "#/definitions/Metric" })
+}
+
+/// Schema of `model.attention`; which attentions there are comes from the components.
+pub(super) fn attention(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "$ref": "#/definitions/Attention" })
+}
+
+/// Schema of `model.head`; which heads there are comes from the components.
+pub(super) fn head(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "$ref": "#/definitions/Head" })
 }
 
 /// The schema of a text that names one of these; each is a name and what it is.
@@ -101,6 +112,13 @@ pub fn experiment_schema(components: &Components) -> Value {
         // Older releases, and programs without the kind, have no such table.
         let allof = json!([{ "$ref": reference }]);
         root["properties"][kind.table] = json!({ "description": kind.about, OLDER_RELEASES: null, "allOf": allof });
+    }
+    for (name, key, known) in [
+        ("Attention", "attention", alternatives::<Attentions>(&components.kinds)),
+        ("Head", "head", alternatives::<Heads>(&components.kinds)),
+    ] {
+        let choice = choice(key, known, &mut definitions);
+        definitions.insert(name.to_owned(), choice);
     }
     let tasks = components.tasks.iter().map(|task| (task.name(), task.about()));
     definitions.insert("Task".to_owned(), named("What a model learns.", tasks));

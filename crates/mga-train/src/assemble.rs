@@ -79,11 +79,12 @@ pub fn model_settings(experiment: &Experiment, classes: usize) -> ModelSettings 
         backbone: model.network(),
         classes,
         input: model.input,
-        attention: model.attention,
+        attention: model.attention.clone(),
         residual_weights: (model.residual_weights[0], model.residual_weights[1]),
         mask_guidance: model.mask_guidance,
         freeze_through: (model.freeze_through != "none").then(|| model.freeze_through.clone()),
         freeze_norm: model.freeze_norm,
+        head: model.head.clone(),
         dropout: model.dropout,
     }
 }
@@ -197,5 +198,9 @@ pub fn load_file(
     path: &Path,
 ) -> anyhow::Result<weights::LoadReport> {
     let renames = components.networks().renames(&loaded.experiment.model.backbone);
-    weights::load_file(model.store(), path, &renames, loaded.experiment.model.strict).context("loading weights")
+    let strict = loaded.experiment.model.strict;
+    let own = components.networks().known_backbone(&loaded.experiment.model.backbone)?.head();
+    let other = model.settings().head.as_ref().is_some_and(|head| head.name != own.name);
+    let load = if other { weights::load_file_for_other_head } else { weights::load_file };
+    load(model.store(), path, &renames, strict).context("loading weights")
 }

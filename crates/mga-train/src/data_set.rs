@@ -35,7 +35,7 @@ pub fn open(loaded: &Loaded, components: &Components, torn: TornGroups) -> anyho
     splits.notes.extend(torn_note(dataset.as_ref(), &splits));
     let masks = Arc::new(open_masks(loaded, components, &dataset)?);
     let reference = open_reference(loaded, components, &dataset)?;
-    Ok(OpenData { dataset, splits, masks, reference, guided: wants_masks(&loaded.experiment) })
+    Ok(OpenData { dataset, splits, masks, reference, guided: wants_masks(loaded) })
 }
 
 /// Opens what an experiment is evaluated on: as [`open`], but neither masks nor training or validation images are
@@ -48,7 +48,7 @@ pub fn open_to_evaluate(loaded: &Loaded, components: &Components) -> anyhow::Res
     let masks = match open_masks(loaded, components, &dataset) {
         Ok(masks) => masks,
         // A network that is shown masks can do nothing without.
-        Err(error) if loaded.experiment.model.input.needs_masks() => return Err(error.into()),
+        Err(error) if loaded.experiment.model.needs_masks(&loaded.kinds) => return Err(error.into()),
         Err(error) => {
             splits.notes.push(format!("evaluated without masks: {}", reason(&error)));
             MaskSource::none(Arc::clone(&dataset))

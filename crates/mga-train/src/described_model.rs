@@ -10,9 +10,9 @@ use mga_core::wording::counted;
 use mga_data::scratch::Scratch;
 use mga_experiment::{Components, Defaults, Loaded, MODEL, Overrides, load, nearest, resolved_header};
 use mga_hub::Repo;
-use mga_models::head::HeadKind;
 use mga_models::weights::{Header, ModelDescription, ours};
-use mga_models::{MgaModel, RegisteredBackbone, weights};
+use mga_models::{MgaModel, Networks, weights};
+use mga_registry::{Choice, OwnSettings};
 use serde_json::{Value, json};
 
 use crate::assemble;
@@ -41,7 +41,7 @@ impl DescribedModel {
             return Ok(None);
         }
         let Some(description) = ModelDescription::read(&file)? else { return Ok(None) };
-        let ModelDescription { backbone, attention, classes, preprocessing, .. } = description;
+        let ModelDescription { backbone, attention, settings, classes, preprocessing, .. } = description;
         let mut data = json!({
             "mean": preprocessing.mean,
             "std": preprocessing.std,
@@ -57,12 +57,18 @@ impl DescribedModel {
                 data[key] = value;
             }
         }
-        let model = json!({
+        let mut model = json!({
             "backbone": backbone,
-            "attention": attention.kind,
+            "attention": Choice { name: attention.kind, settings: settings.attention },
             "residual_weights": attention.residual_weights,
             "mask_guidance": attention.map,
         });
+        for (key, value) in settings.backbone {
+            model[key] = value;
+        }
+        if let Some(head) = settings.head {
+            model["head"] = json!(head);
+        }
         let said = || format!("{}: its description of the model", file.display());
         let loaded = experiment(data, model, set, components).with_context(said)?;
         Ok(Some(Self { loaded, classes, file }))
@@ -80,7 +86,7 @@ impl DescribedModel {
         components: &Components,
     ) -> anyhow::Result<Self> {
         let networks = components.networks();
-        let entry = networks.backbone(backbone).with_context(|| {
+        networks.backbone(backbone).with_context(|| {
             let near = nearest(backbone, networks.backbone_names());
             let near = near.map_or_else(String::new, |near| format!("did you mean `{near}`? "));
             format!("no backbone `{backbone}`; {near}`mga list` shows them")
@@ -90,7 +96,7 @@ impl DescribedModel {
         {
             log::info!("note: config.json says that {} is of {other}; it is taken for {backbone}", weights.label);
         }
-        let rows = classifier_rows(&weights.path, backbone, entry, &networks.renames(backbone))?;
+        let rows = classifier_rows(&weights.path, backbone, networks, &networks.renames(backbone))?;
         let default = networks.default_weights(backbone).map(Preprocessing::of_published);
         let data = match (&weights.preprocessing, default) {
             (Some(own), default) => shown_as(own, default.as_ref()),
@@ -231,13 +237,11 @@ fn experiment(mut data: Value, model: Value, set: &[String], components: &Compon
 fn classifier_rows(
     file: &Path,
     backbone: &str,
-    entry: &dyn RegisteredBackbone,
+    networks: Networks<'_>,
     renames: &[(&str, &str)],
 ) -> anyhow::Result<usize> {
-    let last = match entry.head() {
-        HeadKind::Linear { name, .. } => format!("{name}.weight"),
-        HeadKind::Vgg { .. } => "classifier.6.weight".to_owned(),
-    };
+    let (choice, head) = networks.head_of(backbone, None)?;
+    let last = format!("classifier.{}", head.last_weight(OwnSettings::new("model.head", &choice.settings))?);
     let is_last = |name: &str| ours(name, renames, |name| name == last).is_some();
     anyhow::ensure!(file.is_file(), "{}: no such file", file.display());
     let header = Header::read(file)?;

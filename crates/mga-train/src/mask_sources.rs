@@ -6,7 +6,7 @@ use mga_data::dataset::Dataset;
 use mga_data::error::Error;
 use mga_data::masks::{MaskSources, with_supplied_masks};
 use mga_data::{MaskSettings, MaskSource};
-use mga_experiment::{Components, Experiment, ExperimentError, Loaded, Masks};
+use mga_experiment::{Components, ExperimentError, Loaded, Masks};
 use mga_registry::Registry;
 
 use crate::open_data::OpenData;
@@ -39,8 +39,9 @@ fn is_segmenter(name: &str, components: &Components) -> bool {
 }
 
 /// Whether training needs masks: to learn from, or to look at.
-pub(crate) fn wants_masks(experiment: &Experiment) -> bool {
-    experiment.model.mask_guidance || experiment.model.input.needs_masks()
+pub(crate) fn wants_masks(loaded: &Loaded) -> bool {
+    let model = &loaded.experiment.model;
+    model.mask_guidance || model.needs_masks(&loaded.kinds)
 }
 
 pub(crate) fn open_masks(
@@ -54,10 +55,11 @@ pub(crate) fn open_masks(
     let (dataset, sources) = &supplied(loaded, components, dataset, ("data.masks", masks))?;
     let source = match masks.settings.source_name() {
         Some(source) => source.to_owned(),
-        None if !wants_masks(experiment) => "none".to_owned(),
+        None if !wants_masks(loaded) => "none".to_owned(),
         None => {
             let first = dataset.mask_sources().first().map(|source| (*source).to_owned());
             first.ok_or_else(|| {
+                let needs = experiment.model.needs_masks(&loaded.kinds);
                 let registered = components.kinds.all::<MaskSources>().iter();
                 let controls = registered.filter(|entry| entry.item.made_of().is_control());
                 let controls = controls.map(|entry| entry.name.as_str()).collect::<Vec<_>>().join("`, `");
@@ -67,10 +69,12 @@ pub(crate) fn open_masks(
                     experiment.data.dataset,
                     if experiment.model.input.needs_masks() {
                         "model.input shows the network"
+                    } else if needs {
+                        "model.attention shows the network"
                     } else {
                         "model.mask_guidance trains towards"
                     },
-                    if experiment.model.input.needs_masks() { "" } else { ", or set model.mask_guidance = false" },
+                    if needs { "" } else { ", or set model.mask_guidance = false" },
                 );
                 loaded.error(KEY, message)
             })?

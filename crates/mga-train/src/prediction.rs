@@ -4,7 +4,7 @@ use anyhow::Context;
 use candle_core::{DType, Device, Tensor};
 use mga_core::tape::Tape;
 use mga_data::{Batch, Mask, Picture};
-use mga_models::{MgaModel, grad_cam};
+use mga_models::{Features, MgaModel, grad_cam};
 
 use crate::network_input::network_input;
 use crate::pictures::{grey, overlay, panel};
@@ -125,7 +125,7 @@ pub fn explain(
 }
 
 /// What is said of a batch, and its last features.
-fn seen(model: &MgaModel, batch: &Batch, (mean, std): Normalisation) -> anyhow::Result<(Vec<Prediction>, Tensor)> {
+fn seen(model: &MgaModel, batch: &Batch, (mean, std): Normalisation) -> anyhow::Result<(Vec<Prediction>, Features)> {
     let mut tape = Tape::eval();
     let images = tape.constant(&network_input(model, batch)?)?;
     let features = model.features(&mut tape, images)?;
@@ -157,7 +157,7 @@ fn seen(model: &MgaModel, batch: &Batch, (mean, std): Normalisation) -> anyhow::
             grad_cam: None,
         });
     }
-    Ok((predictions, features.tensor().clone()))
+    Ok((predictions, features))
 }
 
 /// Computes the softmax.

@@ -8,7 +8,7 @@ use mga_core::ops::{Activation, Conv2dSettings};
 use mga_core::parameter::Builder;
 use mga_core::tape::{Tape, Value};
 use mga_models::backbone::run_stages;
-use mga_models::{Backbone, Backbones, RegisteredBackbone, Stage, StageId, read_settings};
+use mga_models::{Backbone, Backbones, Features, RegisteredBackbone, Stage, StageId, read_settings};
 use mga_registry::{Entry, OwnSettings};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -73,7 +73,7 @@ impl Backbone for Strided {
         &self.stages
     }
 
-    fn forward(&self, tape: &mut Tape, images: Value, taps: &[StageId]) -> Result<Vec<Value>> {
+    fn forward(&self, tape: &mut Tape, images: Value, taps: &[StageId]) -> Result<Features> {
         run_stages(tape, images, taps, |tape, stage, x| {
             let (conv, norm) = &self.layers[stage];
             let y = conv.forward(tape, x)?;

@@ -3,6 +3,9 @@
 //! | file | what it adds | an experiment names it by |
 //! | --- | --- | --- |
 //! | `backbone.rs` | a network | `model.backbone` |
+//! | `attention.rs` | features that count more inside the mask | `model.attention` |
+//! | `head.rs` | a classifier on several stages | `model.head` |
+//! | `segmenter.rs` | masks by a rule | `data.masks.source` |
 //! | `dataset.rs` | images drawn by a rule | `data.dataset` |
 //! | `mask_source.rs` | masks that are a disc in the middle | `data.masks.source` |
 //! | `transform.rs` | two more views of an image, and a record of how they were made | `op` |
@@ -26,9 +29,11 @@
 //! cargo run --release -p mga-own -- train examples/own/experiments/swapped-patches.toml
 //! ```
 
+pub mod attention;
 pub mod backbone;
 pub mod class_means;
 pub mod dataset;
+pub mod head;
 pub mod launcher;
 pub mod mask_source;
 pub mod method;
@@ -39,6 +44,7 @@ pub mod report_section;
 pub mod sampler;
 pub mod schedule;
 pub mod search;
+pub mod segmenter;
 pub mod task;
 pub mod teacher;
 pub mod tracker;
@@ -55,6 +61,9 @@ use mga_train::TaskComponents;
 pub fn components() -> Components {
     mga_cli::components()
         .with(backbone::entry())
+        .with(attention::entry())
+        .with(head::entry())
+        .with(segmenter::entry())
         .with(dataset::entry())
         .with(mask_source::entry())
         .with(transform::entry())

@@ -184,7 +184,7 @@ impl AtWork {
         let images = view(model, tape, batch, SWAPPED)?;
         let features = model.features(tape, images)?;
         let logits = model.classify(tape, features.clone())?.logits;
-        let pooled = ops::adaptive_avg_pool2d(tape, features, (1, 1))?;
+        let pooled = ops::adaptive_avg_pool2d(tape, features.into_last()?, (1, 1))?;
         let pooled = ops::flatten(tape, pooled)?;
         let told = self.head.forward(tape, pooled)?;
         let of_classes = self.objective.forward(tape, logits, targets(batch)?)?;

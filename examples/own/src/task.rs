@@ -10,7 +10,7 @@ use mga_core::ops;
 use mga_core::parameter::ParameterStore;
 use mga_core::tape::{Tape, Value};
 use mga_data::{Batch, Loader};
-use mga_experiment::{Attention, Check, Components, Experiment, Known, Loaded, NetworkKind, Predictions, TaskRules};
+use mga_experiment::{Check, Components, Experiment, Known, Loaded, NetworkKind, Predictions, TaskRules};
 use mga_models::MgaModel;
 use mga_models::weights::LoadReport;
 use mga_train::assemble;
@@ -63,7 +63,7 @@ impl TaskRules for NearestMean {
             experiment.model.mask_guidance = false;
         }
         if !is_written("model.attention") {
-            experiment.model.attention = Attention::None;
+            experiment.model.attention = "none".into();
         }
     }
 
@@ -108,7 +108,7 @@ impl<'a> Means<'a> {
         let mut tape = Tape::eval();
         let images = tape.constant(&network_input(&self.model, batch)?)?;
         let features = self.model.features(&mut tape, images)?;
-        let pooled = ops::adaptive_avg_pool2d(&mut tape, features, (1, 1))?;
+        let pooled = ops::adaptive_avg_pool2d(&mut tape, features.into_last()?, (1, 1))?;
         Ok(ops::flatten(&mut tape, pooled)?.tensor().to_dtype(DType::F32)?.to_vec2()?)
     }
 

@@ -5,7 +5,7 @@ use mga_data::masks::MaskSources;
 use mga_data::registry::Datasets;
 use mga_data::transforms::Transforms;
 use mga_experiment::{Components, experiment_schema};
-use mga_models::{Backbones, Segmenters};
+use mga_models::{Attentions, Backbones, Heads, Segmenters};
 use mga_registry::Kind;
 use mga_report::html::{ReportSections, builtin as builtin_sections, sections};
 use mga_sweep::launchers::{Launchers, launchers};
@@ -63,11 +63,7 @@ pub fn groups(components: &Components) -> Vec<Group> {
             "data.dataset",
             components.kinds.all::<Datasets>().iter().map(|entry| component(&entry.name, &entry.about)).collect(),
         ),
-        group(
-            "backbones",
-            "model.backbone",
-            components.kinds.all::<Backbones>().iter().map(|entry| component(&entry.name, &entry.about)).collect(),
-        ),
+        of_kind::<Backbones>(components),
         group(
             "segmentation networks, trained with task = \"segmentation\"",
             "model.backbone",
@@ -79,7 +75,8 @@ pub fn groups(components: &Components) -> Vec<Group> {
             segmenters(components).map(|(name, about)| component(name, about)).collect(),
         ),
         group("network inputs", "model.input", named(&schema, "Input")),
-        group("attention", "model.attention", named(&schema, "Attention")),
+        of_kind::<Attentions>(components),
+        of_kind::<Heads>(components),
         group(
             MaskSources::TITLE,
             MaskSources::KEY,
@@ -203,6 +200,7 @@ mod tests {
         let segmenters = names("segmenters");
         assert!(["file", "alpha", "otsu", "excess-green", "unet_small"].iter().all(|name| segmenters.contains(name)));
         assert_eq!(names("attention"), ["none", "multiply", "residual", "concat", "cbam-spatial"]);
+        assert_eq!(names("heads"), ["linear", "vgg", "cosine"]);
         assert_eq!(names("network inputs"), ["image", "image-and-mask", "masked-image"]);
         assert_eq!(names("optimisers"), ["sgd", "adamw"]);
         assert_eq!(names("schedules"), ["cosine", "step", "polynomial", "constant"]);

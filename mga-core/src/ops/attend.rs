@@ -1,65 +1,52 @@
 //! The effect of the attention map on the features.
 
 use candle_core::Tensor;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use super::precision::widened;
 use crate::error::{Error, Result};
 use crate::recorder::Operator;
 use crate::tape::{Gradient, Tape, Value};
 
-/// How the attention map A acts on the features F.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Attention {
-    /// F: not at all.
-    None,
-    /// A F.
-    Multiply,
-    /// a F + b A F, with `residual_weights`.
-    #[default]
-    Residual,
-    /// F and A F side by side: twice the channels for the classifier.
+/// How a map A acts on features F.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Gate {
+    /// `plain F + gated A F`.
+    Sum {
+        /// What the features weigh.
+        plain: f64,
+        /// What the features times the map weigh.
+        gated: f64,
+    },
+    /// F and A F side by side: twice the channels.
     Concat,
-    /// A F, with the map of CBAM's spatial gate (Woo et al. 2018): a 7 x 7 convolution and a batch norm.
-    CbamSpatial,
+}
+
+impl Gate {
+    /// `A F`.
+    pub const MULTIPLY: Self = Self::Sum { plain: 0.0, gated: 1.0 };
 }
 
 /// Applies the attention `A` `[N, 1, h, w]` to the features `F` `[N, C, h, w]`.
 ///
-/// `residual` are the weights `(a, b)` of [`Attention::Residual`], the paper's `(0.5, 0.5)`.
 /// `f16` and `bf16`: the attention's gradient, a sum over the channels, is taken in `f32`.
-pub fn attend(
-    tape: &mut Tape,
-    features: Value,
-    attention: Value,
-    kind: Attention,
-    residual: (f64, f64),
-) -> Result<Value> {
+pub fn attend(tape: &mut Tape, features: Value, attention: Value, gate: Gate) -> Result<Value> {
     let (n, c, h, w) = features.dims4()?;
     if attention.dims() != [n, 1, h, w] {
         let what = format!("features {:?} under an attention of {:?}", features.dims(), attention.dims());
         return Err(Error::shape("attend", what));
     }
     // F' = plain F + gated A F, one after the other where they are concatenated.
-    let (plain, gated) = match kind {
-        Attention::None => return Ok(features),
-        Attention::Multiply | Attention::CbamSpatial => (0.0, 1.0),
-        Attention::Residual => residual,
-        Attention::Concat => (1.0, 1.0),
+    let (concat, plain, gated) = match gate {
+        Gate::Sum { plain, gated } => (false, plain, gated),
+        Gate::Concat => (true, 1.0, 1.0),
     };
-    let attributes =
-        || vec![("concat", (kind == Attention::Concat).into()), ("plain", plain.into()), ("gated", gated.into())];
+    let attributes = || vec![("concat", concat.into()), ("plain", plain.into()), ("gated", gated.into())];
     let (f, a) = (features.tensor().clone(), attention.tensor().clone());
-    let y = if kind == Attention::Concat {
-        Tensor::cat(&[&f, &f.broadcast_mul(&a)?], 1)?
-    } else {
-        f.broadcast_mul(&a.affine(gated, plain)?)?
-    };
+    let y =
+        if concat { Tensor::cat(&[&f, &f.broadcast_mul(&a)?], 1)? } else { f.broadcast_mul(&a.affine(gated, plain)?)? };
     let (f_slot, a_slot) = (features.slot(), attention.slot());
     Ok(tape.record(Operator::with("attend", &attributes), &[&features, &attention], y, move |dy, gradients| {
-        let (direct, through) = if kind == Attention::Concat {
+        let (direct, through) = if concat {
             (Some(dy.tensor().narrow(1, 0, c)?.contiguous()?), dy.tensor().narrow(1, c, c)?.contiguous()?)
         } else {
             (None, dy.tensor().clone())
@@ -86,10 +73,8 @@ mod tests {
 
     #[test]
     fn gradients_are_right() {
-        for kind in
-            [Attention::None, Attention::Multiply, Attention::Residual, Attention::Concat, Attention::CbamSpatial]
-        {
-            let op = |tape: &mut Tape, v: &[Value]| attend(tape, v[0].clone(), v[1].clone(), kind, (0.3, 0.7));
+        for gate in [Gate::MULTIPLY, Gate::Sum { plain: 0.3, gated: 0.7 }, Gate::Concat] {
+            let op = |tape: &mut Tape, v: &[Value]| attend(tape, v[0].clone(), v[1].clone(), gate);
             check(&[&[2, 3, 2, 5], &[2, 1, 2, 5]], op);
             check_half(&[&[2, 3, 2, 5], &[2, 1, 2, 5]], op);
         }

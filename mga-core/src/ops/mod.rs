@@ -47,7 +47,7 @@ mod zero_pad2d;
 pub use adaptive_avg_pool2d::{adaptive_average, adaptive_avg_pool2d};
 pub use add::{add, add_relu, scaled_sum};
 pub use add_bias::add_bias;
-pub use attend::{Attention, attend};
+pub use attend::{Gate, attend};
 pub use avg_pool2d::avg_pool2d;
 pub use batch_matmul::batch_matmul;
 pub use batch_norm::{Activation, BatchNormInputs, Statistics, batch_norm};

@@ -4,7 +4,7 @@ use candle_core::{DType, Device, Tensor};
 use mga_core::attention::SpatialAttention;
 use mga_core::loss;
 use mga_core::nn::{BatchNorm2d, BatchNormSettings, Conv2d, ConvInit, DenseBlock, DenseBlockSettings, Linear};
-use mga_core::ops::{self, Activation, Attention, Conv2dSettings, Pool2dSettings};
+use mga_core::ops::{self, Activation, Conv2dSettings, Gate, Pool2dSettings};
 use mga_core::parameter::ParameterStore;
 use mga_core::tape::{Tape, Value};
 
@@ -65,7 +65,7 @@ impl Network {
         let x = ops::avg_pool2d(tape, x, Pool2dSettings { kernel: 2, stride: 1, padding: 0 }).unwrap();
         let x = self.block.forward(tape, x).unwrap();
         let map = self.attention.forward(tape, x.clone()).unwrap();
-        let x = ops::attend(tape, x, map.clone(), Attention::Concat, (0.5, 0.5)).unwrap();
+        let x = ops::attend(tape, x, map.clone(), Gate::Concat).unwrap();
         let x = ops::adaptive_avg_pool2d(tape, x, (1, 1)).unwrap();
         let x = ops::flatten(tape, x).unwrap();
         let x = ops::dropout(tape, x, 0.2).unwrap();

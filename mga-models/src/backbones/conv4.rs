@@ -10,6 +10,7 @@ use mga_core::tape::{Tape, Value};
 use mga_registry::{Entry, OwnSettings};
 
 use crate::backbone::{Backbone, Backbones, RegisteredBackbone, Stage, StageId, run_stages};
+use crate::features::Features;
 use crate::settings::no_settings;
 
 /// Four blocks of 64 channels. There are no published weights.
@@ -60,7 +61,7 @@ impl Backbone for Conv4 {
         &self.stages
     }
 
-    fn forward(&self, tape: &mut Tape, images: Value, taps: &[StageId]) -> Result<Vec<Value>> {
+    fn forward(&self, tape: &mut Tape, images: Value, taps: &[StageId]) -> Result<Features> {
         run_stages(tape, images, taps, |tape, stage, x| {
             let (conv, norm) = &self.blocks[stage];
             let y = conv.forward_normalised(tape, x, norm, Activation::Relu)?;

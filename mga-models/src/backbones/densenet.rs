@@ -7,10 +7,11 @@ use mga_core::nn::{BatchNorm2d, BatchNormSettings, Conv2d, ConvInit, DenseBlock,
 use mga_core::ops::{self, Activation, Conv2dSettings, Pool2dSettings};
 use mga_core::parameter::Builder;
 use mga_core::tape::{Tape, Value};
-use mga_registry::{Entry, OwnSettings};
+use mga_registry::{Choice, Entry, OwnSettings};
+use serde_json::json;
 
 use crate::backbone::{Backbone, Backbones, RegisteredBackbone, Stage, StageId, run_stages};
-use crate::head::HeadKind;
+use crate::features::Features;
 use crate::settings::no_settings;
 use crate::weights::PublishedWeights;
 
@@ -51,8 +52,8 @@ impl RegisteredBackbone for Member {
 
     /// The authors rectify after attention in densenet161 only; torchvision's classifier, and so its weights, expect it of
     /// every DenseNet.
-    fn head(&self) -> HeadKind {
-        HeadKind::Linear { relu: true, dropout: 0.0, name: "classifier" }
+    fn head(&self) -> Choice {
+        Choice::new("linear", json!({ "rectify": true }))
     }
 
     fn renames(&self) -> &'static [(&'static str, &'static str)] {
@@ -128,7 +129,7 @@ impl Backbone for DenseNet {
         &self.stages
     }
 
-    fn forward(&self, tape: &mut Tape, images: Value, taps: &[StageId]) -> Result<Vec<Value>> {
+    fn forward(&self, tape: &mut Tape, images: Value, taps: &[StageId]) -> Result<Features> {
         run_stages(tape, images, taps, |tape, stage, x| match stage {
             0 => {
                 let y = self.conv0.forward_normalised(tape, x, &self.norm0, Activation::Relu)?;

@@ -8,10 +8,11 @@ use mga_core::nn::{BatchNorm2d, BatchNormSettings, Conv2d, ConvInit};
 use mga_core::ops::{self, Activation, Conv2dSettings, Margins};
 use mga_core::parameter::Builder;
 use mga_core::tape::{Tape, Value};
-use mga_registry::{Entry, OwnSettings};
+use mga_registry::{Choice, Entry, OwnSettings};
+use serde_json::json;
 
 use crate::backbone::{Backbone, Backbones, RegisteredBackbone, Stage, StageId, run_stages};
-use crate::head::HeadKind;
+use crate::features::Features;
 use crate::settings::no_settings;
 use crate::weights::PublishedWeights;
 
@@ -29,8 +30,8 @@ impl RegisteredBackbone for Registered {
         Ok(Box::new(EfficientNetLite0::new(builder)?))
     }
 
-    fn head(&self) -> HeadKind {
-        HeadKind::Linear { relu: false, dropout: 0.2, name: "classifier" }
+    fn head(&self) -> Choice {
+        Choice::new("linear", json!({ "dropout": 0.2 }))
     }
 
     fn renames(&self) -> &'static [(&'static str, &'static str)] {
@@ -220,7 +221,7 @@ impl Backbone for EfficientNetLite0 {
         &self.stages
     }
 
-    fn forward(&self, tape: &mut Tape, images: Value, taps: &[StageId]) -> Result<Vec<Value>> {
+    fn forward(&self, tape: &mut Tape, images: Value, taps: &[StageId]) -> Result<Features> {
         run_stages(tape, images, taps, |tape, stage, x| {
             self.parts[stage].iter().try_fold(x, |x, block| block.forward(tape, x))
         })

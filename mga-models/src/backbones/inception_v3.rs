@@ -12,10 +12,11 @@ use mga_core::nn::{BatchNorm2d, BatchNormSettings, Conv2d, ConvInit};
 use mga_core::ops::{self, Activation, Conv2dSettings, Pool2dSettings};
 use mga_core::parameter::Builder;
 use mga_core::tape::{Tape, Value};
-use mga_registry::{Entry, OwnSettings};
+use mga_registry::{Choice, Entry, OwnSettings};
+use serde_json::json;
 
 use crate::backbone::{Backbone, Backbones, RegisteredBackbone, Stage, StageId, run_stages};
-use crate::head::HeadKind;
+use crate::features::Features;
 use crate::settings::no_settings;
 use crate::weights::PublishedWeights;
 
@@ -33,8 +34,8 @@ impl RegisteredBackbone for Registered {
         Ok(Box::new(InceptionV3::new(builder)?))
     }
 
-    fn head(&self) -> HeadKind {
-        HeadKind::Linear { relu: false, dropout: 0.5, name: "classifier" }
+    fn head(&self) -> Choice {
+        Choice::new("linear", json!({ "dropout": 0.5 }))
     }
 
     fn renames(&self) -> &'static [(&'static str, &'static str)] {
@@ -300,7 +301,7 @@ impl Backbone for InceptionV3 {
         &self.stages
     }
 
-    fn forward(&self, tape: &mut Tape, images: Value, taps: &[StageId]) -> Result<Vec<Value>> {
+    fn forward(&self, tape: &mut Tape, images: Value, taps: &[StageId]) -> Result<Features> {
         run_stages(tape, images, taps, |tape, stage, x| match &self.parts[stage] {
             Part::Conv(layer) => layer.forward(tape, x),
             Part::Pool => ops::max_pool2d(tape, x, HALVE),

@@ -7,10 +7,11 @@ use mga_core::nn::{BatchNorm2d, BatchNormSettings, Conv2d, ConvInit};
 use mga_core::ops::{self, Activation, Conv2dSettings};
 use mga_core::parameter::Builder;
 use mga_core::tape::{Tape, Value};
-use mga_registry::{Entry, OwnSettings};
+use mga_registry::{Choice, Entry, OwnSettings};
+use serde_json::json;
 
 use crate::backbone::{Backbone, Backbones, RegisteredBackbone, Stage, StageId, run_stages};
-use crate::head::HeadKind;
+use crate::features::Features;
 use crate::settings::no_settings;
 use crate::weights::PublishedWeights;
 
@@ -28,8 +29,8 @@ impl RegisteredBackbone for Registered {
         Ok(Box::new(MobileNetV2::new(builder)?))
     }
 
-    fn head(&self) -> HeadKind {
-        HeadKind::Linear { relu: false, dropout: 0.2, name: "classifier.1" }
+    fn head(&self) -> Choice {
+        Choice::new("linear", json!({ "dropout": 0.2, "layer": "1" }))
     }
 }
 
@@ -184,7 +185,7 @@ impl Backbone for MobileNetV2 {
         &self.stages
     }
 
-    fn forward(&self, tape: &mut Tape, images: Value, taps: &[StageId]) -> Result<Vec<Value>> {
+    fn forward(&self, tape: &mut Tape, images: Value, taps: &[StageId]) -> Result<Features> {
         run_stages(tape, images, taps, |tape, stage, x| self.blocks[stage].forward(tape, x))
     }
 

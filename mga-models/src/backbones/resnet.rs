@@ -10,6 +10,7 @@ use mga_core::tape::{Tape, Value};
 use mga_registry::{Entry, OwnSettings};
 
 use crate::backbone::{Backbone, Backbones, RegisteredBackbone, Stage, StageId, run_stages};
+use crate::features::Features;
 use crate::settings::no_settings;
 use crate::weights::PublishedWeights;
 
@@ -252,7 +253,7 @@ impl Backbone for ResNet {
         &self.stages
     }
 
-    fn forward(&self, tape: &mut Tape, images: Value, taps: &[StageId]) -> Result<Vec<Value>> {
+    fn forward(&self, tape: &mut Tape, images: Value, taps: &[StageId]) -> Result<Features> {
         run_stages(tape, images, taps, |tape, stage, x| match stage {
             0 => {
                 let y = self.stem.forward(tape, x, Activation::Relu)?;

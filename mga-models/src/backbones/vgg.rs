@@ -7,10 +7,10 @@ use mga_core::nn::{BatchNorm2d, BatchNormSettings, Conv2d, ConvInit};
 use mga_core::ops::{self, Activation, Conv2dSettings, Pool2dSettings};
 use mga_core::parameter::Builder;
 use mga_core::tape::{Tape, Value};
-use mga_registry::{Entry, OwnSettings};
+use mga_registry::{Choice, Entry, OwnSettings};
 
 use crate::backbone::{Backbone, Backbones, RegisteredBackbone, Stage, StageId, run_stages};
-use crate::head::HeadKind;
+use crate::features::Features;
 use crate::settings::no_settings;
 use crate::weights::PublishedWeights;
 
@@ -38,8 +38,8 @@ impl RegisteredBackbone for Member {
         Ok(Box::new(Vgg::new(builder, self.depths, self.normed)?))
     }
 
-    fn head(&self) -> HeadKind {
-        HeadKind::Vgg { dropout: 0.5 }
+    fn head(&self) -> Choice {
+        Choice::from("vgg")
     }
 }
 
@@ -114,7 +114,7 @@ impl Backbone for Vgg {
         &self.stages
     }
 
-    fn forward(&self, tape: &mut Tape, images: Value, taps: &[StageId]) -> Result<Vec<Value>> {
+    fn forward(&self, tape: &mut Tape, images: Value, taps: &[StageId]) -> Result<Features> {
         // A convolution that nobody taps waits for the activation behind it, and is computed with it.
         let last = taps.last().map_or(0, |tap| tap.0);
         let waits = |stage: usize| {

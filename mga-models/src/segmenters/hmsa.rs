@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use mga_core::nn::{Conv2d, ConvInit};
-use mga_core::ops::{self, Activation, Attention, Conv2dSettings};
+use mga_core::ops::{self, Activation, Conv2dSettings, Gate};
 use mga_core::parameter::Builder;
 use mga_core::tape::{Phase, Tape, Value};
 use mga_core::{Error, Result};
@@ -122,7 +122,7 @@ impl Hmsa {
 /// `a p + (1 - a) down(joint)`; below, the new ones go up, `up(a p) + (1 - up(a)) joint`.
 fn join(tape: &mut Tape, joint: Value, scores: Value, attention: Value, scale: f64) -> Result<Value> {
     let size = |value: &Value| value.dims4().map(|(_, _, h, w)| (h, w));
-    let trusted = ops::attend(tape, scores, attention.clone(), Attention::Multiply, (0.0, 1.0))?;
+    let trusted = ops::attend(tape, scores, attention.clone(), Gate::MULTIPLY)?;
     let (trusted, attention, joint) = if scale >= 1.0 {
         let size = size(&trusted)?;
         (trusted, attention, ops::resize_bilinear(tape, joint, size)?)
@@ -130,7 +130,7 @@ fn join(tape: &mut Tape, joint: Value, scores: Value, attention: Value, scale: f
         let size = size(&joint)?;
         (ops::resize_bilinear(tape, trusted, size)?, ops::resize_bilinear(tape, attention, size)?, joint)
     };
-    let rest = ops::attend(tape, joint, attention, Attention::Residual, (1.0, -1.0))?;
+    let rest = ops::attend(tape, joint, attention, Gate::Sum { plain: 1.0, gated: -1.0 })?;
     ops::add(tape, trusted, rest)
 }
 

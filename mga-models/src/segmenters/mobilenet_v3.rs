@@ -7,6 +7,7 @@ use mga_core::parameter::Builder;
 use mga_core::tape::{Tape, Value};
 
 use crate::backbone::{Backbone, Stage, StageId, run_stages};
+use crate::features::Features;
 
 /// One line of table 1 of the paper.
 struct Line {
@@ -202,7 +203,7 @@ impl Backbone for MobileNetV3 {
         &self.stages
     }
 
-    fn forward(&self, tape: &mut Tape, images: Value, taps: &[StageId]) -> Result<Vec<Value>> {
+    fn forward(&self, tape: &mut Tape, images: Value, taps: &[StageId]) -> Result<Features> {
         run_stages(tape, images, taps, |tape, stage, x| self.blocks[stage].forward(tape, x))
     }
 

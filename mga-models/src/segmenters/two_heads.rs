@@ -31,12 +31,12 @@ impl SegmentationNetwork for TwoHeads {
         let training = tape.phase() == Phase::Train;
         let taps = if training { &self.taps[..] } else { &self.taps[1..] };
         let mut features = self.trunk.forward(tape, images, taps)?;
-        let last = features.pop().ok_or_else(|| Error::shape("segmenter", "its trunk has no stages"))?;
+        let (_, last) = features.maps.pop().ok_or_else(|| Error::shape("segmenter", "its trunk has no stages"))?;
         let logits = self.head.forward(tape, last)?;
         let logits = ops::resize_bilinear(tape, logits, (h, w))?;
-        let auxiliary = match features.pop() {
+        let auxiliary = match features.maps.pop() {
             None => None,
-            Some(features) => {
+            Some((_, features)) => {
                 let auxiliary = self.auxiliary.forward(tape, features)?;
                 Some(ops::resize_bilinear(tape, auxiliary, (h, w))?)
             }

@@ -9,7 +9,7 @@ use mga_core::{Error, Result};
 
 use super::convert::AVERAGED;
 use super::read::read_tensors;
-use super::rename::{normalise, ours, unwrapped};
+use super::rename::{normalise, ours, rename, unwrapped};
 
 /// Prefixes of entries that files carry and that a model without them does not need.
 const NOT_NEEDED: [&str; 2] = ["AuxLogits", "aux_classifier"];
@@ -106,6 +106,30 @@ pub fn load_file(store: &ParameterStore, path: &Path, renames: &[(&str, &str)], 
     let (tensors, checked) = read_tensors(path, &known)?;
     let report = load_tensors(store, tensors, renames, strict).map_err(|e| in_file(path, &e))?;
     Ok(LoadReport { unchecked: !checked, ..report })
+}
+
+/// As [`load_file`], into a network whose head is another than the file's backbone comes with: what the file has below
+/// `classifier` and the network has not is passed over, and what the file lacks there keeps its fresh values.
+///
+/// # Errors
+/// As of [`load_file`].
+pub fn load_file_for_other_head(
+    store: &ParameterStore,
+    path: &Path,
+    renames: &[(&str, &str)],
+    strict: bool,
+) -> Result<LoadReport> {
+    let known = |name: &str| ours(name, renames, |place| store.get(place).is_some()).is_some();
+    let (mut tensors, checked) = read_tensors(path, &known)?;
+    let before = tensors.len();
+    tensors.retain(|name, _| {
+        let bare = unwrapped(name).last().map_or_else(|| name.clone(), |bare| rename(bare, renames));
+        known(name) || !under(&bare, HEADS[0])
+    });
+    let ignored = before - tensors.len();
+    let fresh = |name: &str| under(name, "attention") || under(name, HEADS[0]);
+    let report = load_where(store, tensors, renames, strict, &fresh).map_err(|e| in_file(path, &e))?;
+    Ok(LoadReport { ignored: report.ignored + ignored, unchecked: !checked, ..report })
 }
 
 pub(super) fn in_file(path: &Path, error: &Error) -> Error {
@@ -231,11 +255,10 @@ mod tests {
     use super::*;
     use crate::{MgaModel, ModelSettings, Networks, builtin};
     use candle_core::Device;
-    use mga_core::ops::Attention;
 
     fn model(classes: usize) -> MgaModel {
         let settings = ModelSettings {
-            attention: Attention::Residual,
+            attention: "residual".into(),
             mask_guidance: true,
             ..ModelSettings::new("resnet18", classes)
         };

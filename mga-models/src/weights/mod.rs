@@ -16,9 +16,9 @@ mod save;
 
 pub use content::check_content;
 pub use convert::{Converted, convert, write_converted};
-pub use export::{AttentionDescription, ModelDescription, Preprocessing, model_py, timm_name};
+pub use export::{AttentionDescription, ComponentSettings, ModelDescription, Preprocessing, model_py, timm_name};
 pub use header::{Header, TensorHeader};
-pub use load::{LoadReport, Misfit, load_file, load_tensors};
+pub use load::{LoadReport, Misfit, load_file, load_file_for_other_head, load_tensors};
 pub use network::load_network;
 pub use optimiser_state::is_optimiser_state;
 pub use pickle::{Checkpoint, StoredTensor, read_checkpoint};

@@ -79,7 +79,6 @@ mod tests {
     use crate::weights::{rename_back, save_file};
     use crate::{MgaModel, ModelSettings, builtin};
     use candle_core::{DType, Device};
-    use mga_core::ops::Attention;
     use mga_registry::OwnSettings;
     use mga_registry::Registry;
     use serde_json::Map;
@@ -100,7 +99,7 @@ mod tests {
         let (registry, folder) = (builtin(), tempfile::tempdir().unwrap());
         let networks = Networks::of(&registry);
         let settings =
-            ModelSettings { attention: Attention::Residual, mask_guidance: true, ..ModelSettings::new("resnet50", 10) };
+            ModelSettings { attention: "residual".into(), mask_guidance: true, ..ModelSettings::new("resnet50", 10) };
         let classifier = ParameterStore::new(1, DType::F32, &Device::Cpu);
         let classifier = MgaModel::new(&registry, settings, classifier).unwrap();
         let renames = networks.renames("resnet50");

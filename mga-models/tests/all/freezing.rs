@@ -2,14 +2,13 @@
 //! batch norms go on with batch statistics, as the authors' do.
 
 use candle_core::{DType, Device, Tensor};
-use mga_core::ops::Attention;
 use mga_core::parameter::{Kind, Parameter, ParameterStore};
 use mga_core::tape::{Phase, Tape};
 use mga_models::{MgaModel, ModelSettings, Result, builtin};
 
 fn model(freeze_through: Option<&str>, freeze_norm: bool) -> Result<MgaModel> {
     let settings = ModelSettings {
-        attention: Attention::Residual,
+        attention: "residual".into(),
         mask_guidance: true,
         freeze_through: freeze_through.map(str::to_owned),
         freeze_norm,

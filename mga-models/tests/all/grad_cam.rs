@@ -6,17 +6,18 @@ use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
 use mga_core::nn::{BatchNorm2d, Conv2d, ConvInit};
-use mga_core::ops::{Attention, Conv2dSettings};
+use mga_core::ops::Conv2dSettings;
 use mga_core::parameter::{Builder, ParameterStore};
 use mga_core::random::Generator;
 use mga_core::tape::{Tape, Value};
 use mga_models::backbone::run_stages;
-use mga_models::head::HeadKind;
 use mga_models::{
-    Backbone, Backbones, MgaModel, ModelSettings, RegisteredBackbone, Result, Stage, StageId, builtin, grad_cam,
+    Backbone, Backbones, Features, MgaModel, ModelSettings, RegisteredBackbone, Result, Stage, StageId, builtin,
+    grad_cam,
 };
-use mga_registry::{Entry, OwnSettings};
+use mga_registry::{Choice, Entry, OwnSettings};
 use serde::Deserialize;
+use serde_json::json;
 
 #[derive(Deserialize)]
 struct Fixture {
@@ -45,7 +46,7 @@ impl Backbone for OneConvolution {
         &self.0
     }
 
-    fn forward(&self, tape: &mut Tape, images: Value, taps: &[StageId]) -> Result<Vec<Value>> {
+    fn forward(&self, tape: &mut Tape, images: Value, taps: &[StageId]) -> Result<Features> {
         run_stages(tape, images, taps, |tape, _, x| self.1.forward(tape, x))
     }
 
@@ -65,15 +66,21 @@ impl RegisteredBackbone for One {
         Ok(Box::new(OneConvolution(vec![stage], conv)))
     }
 
-    fn head(&self) -> HeadKind {
-        HeadKind::Linear { relu: self.relu, dropout: 0.0, name: "classifier" }
+    fn head(&self) -> Choice {
+        Choice::new("linear", json!({ "rectify": self.relu }))
     }
 }
 
-fn model(attention: Attention, relu: bool, classes: usize) -> MgaModel {
+fn model(attention: &str, relu: bool, classes: usize) -> MgaModel {
     let registry = builtin().with(Entry::<Backbones>::new("one", "", Arc::new(One { relu })));
-    let settings = ModelSettings { attention, mask_guidance: true, ..ModelSettings::new("one", classes) };
+    let settings =
+        ModelSettings { attention: attention.into(), mask_guidance: true, ..ModelSettings::new("one", classes) };
     MgaModel::new(&registry, settings, ParameterStore::new(1, DType::F64, &Device::Cpu)).unwrap()
+}
+
+/// Features of one stage.
+fn constant(map: &Tensor) -> Features {
+    Features::of(StageId(0), Tape::eval().constant(map).unwrap())
 }
 
 fn numbers(tensor: &Tensor) -> Vec<f64> {
@@ -91,8 +98,7 @@ fn assert_close(found: &Tensor, expected: &[f64], what: &str) {
 fn it_is_pytorchs() {
     let fixture: Fixture = serde_json::from_str(include_str!("../data/grad_cam.json")).unwrap();
     for case in &fixture.cases {
-        let kind: Attention = serde_json::from_value(case.attention.clone().into()).unwrap();
-        let model = model(kind, case.relu, fixture.classes);
+        let model = model(&case.attention, case.relu, fixture.classes);
         for (name, values) in &case.parameters {
             let entry = model.store().get(name).unwrap();
             entry.set(Tensor::from_slice(values, entry.tensor().shape(), &Device::Cpu).unwrap()).unwrap();
@@ -100,11 +106,11 @@ fn it_is_pytorchs() {
         let features = Tensor::from_slice(&case.features, &fixture.shape, &Device::Cpu).unwrap();
         let mut tape = Tape::eval();
         let x = tape.constant(&features).unwrap();
-        let said = model.classify(&mut tape, x).unwrap();
+        let said = model.classify(&mut tape, Features::of(StageId(0), x)).unwrap();
         let what = format!("{} {}", case.attention, case.relu);
         assert_close(said.attention.unwrap().tensor(), &case.map, &format!("{what}, map"));
         assert_close(said.logits.tensor(), &case.logits, &format!("{what}, logits"));
-        let map = grad_cam(&model, &features, &case.classes).unwrap();
+        let map = grad_cam(&model, &constant(&features), &case.classes).unwrap();
         assert_eq!(map.dims(), [fixture.shape[0], 1, fixture.shape[2], fixture.shape[3]]);
         assert_close(&map, &case.grad_cam, &format!("{what}, Grad-CAM"));
     }
@@ -113,7 +119,7 @@ fn it_is_pytorchs() {
 #[test]
 fn without_attention_it_is_the_class_activation_map() {
     // Behind a global average pool the gradient is the classifier's weight over h w: CAM (Zhou et al. 2016).
-    let model = model(Attention::None, false, 2);
+    let model = model("none", false, 2);
     let set = |name: &str, values: &[f64]| {
         let entry = model.store().get(name).unwrap();
         entry.set(Tensor::from_slice(values, entry.tensor().shape(), &Device::Cpu).unwrap()).unwrap();
@@ -122,6 +128,7 @@ fn without_attention_it_is_the_class_activation_map() {
     let features = [[1.0, 2.0], [0.0, 3.0], [9.0, 9.0], [2.0, 8.0]].concat();
     let features = Tensor::from_vec(features, (1, 4, 1, 2), &Device::Cpu).unwrap();
     // Class 0: 1 - 0 + 1 = 2 and 2 - 6 + 4 = 0; class 1 is spoken for nowhere.
+    let features = constant(&features);
     assert_close(&grad_cam(&model, &features, &[0]).unwrap(), &[1.0, 0.0], "class 0");
     assert_close(&grad_cam(&model, &features, &[1]).unwrap(), &[0.0, 0.0], "class 1");
     assert!(grad_cam(&model, &features, &[2]).is_err() && grad_cam(&model, &features, &[0, 0]).is_err());
@@ -131,7 +138,7 @@ fn without_attention_it_is_the_class_activation_map() {
 fn every_backbone_has_one() {
     let registry = builtin();
     for name in ["resnet18", "densenet121", "vgg16", "mobilenet_v2", "conv4", "efficientnet_lite0"] {
-        let settings = ModelSettings { dropout: Some(0.0), ..model(Attention::None, false, 3).settings().clone() };
+        let settings = ModelSettings { dropout: Some(0.0), ..model("none", false, 3).settings().clone() };
         let settings = ModelSettings { mask_guidance: false, backbone: name.into(), ..settings };
         let store = ParameterStore::new(1, DType::F32, &Device::Cpu);
         let model = MgaModel::new(&registry, settings, store).unwrap();
@@ -140,7 +147,7 @@ fn every_backbone_has_one() {
         let mut tape = Tape::eval();
         let images = tape.constant(&Tensor::from_vec(images, (1, 3, 64, 64), &Device::Cpu).unwrap()).unwrap();
         let features = model.features(&mut tape, images).unwrap();
-        let map = numbers(&grad_cam(&model, features.tensor(), &[1]).unwrap());
+        let map = numbers(&grad_cam(&model, &features, &[1]).unwrap());
         assert!(map.iter().all(|v| (0.0..=1.0).contains(v)), "{name}: {map:?}");
     }
 }

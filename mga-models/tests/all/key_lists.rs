@@ -2,7 +2,6 @@
 //! model of tomorrow.
 
 use candle_core::{DType, Device};
-use mga_core::ops::Attention;
 use mga_core::parameter::{Kind, ParameterStore};
 use mga_models::{Backbones, MgaModel, ModelSettings, builtin};
 
@@ -10,7 +9,7 @@ use mga_models::{Backbones, MgaModel, ModelSettings, builtin};
 fn each_backbone_keeps_its_keys() {
     for entry in builtin().all::<Backbones>() {
         let settings = ModelSettings {
-            attention: Attention::Residual,
+            attention: "residual".into(),
             mask_guidance: true,
             ..ModelSettings::new(entry.name.as_str(), 10)
         };

@@ -11,7 +11,8 @@ use mga_core::parameter::{Builder, MASK_CHANNEL, ParameterStore};
 use mga_core::random::Generator;
 use mga_core::tape::{Engine, Tape, Value};
 use mga_models::{
-    Backbone, Backbones, Input, MgaModel, ModelSettings, Networks, RegisteredBackbone, Stage, StageId, builtin, weights,
+    Backbone, Backbones, Features, Input, MgaModel, ModelSettings, Networks, RegisteredBackbone, Stage, StageId,
+    builtin, weights,
 };
 use mga_registry::{Entry, OwnSettings, Registry};
 use serde_json::Map;
@@ -195,8 +196,8 @@ impl Backbone for Unmarked {
         &self.0
     }
 
-    fn forward(&self, tape: &mut Tape, images: Value, _: &[StageId]) -> mga_models::Result<Vec<Value>> {
-        Ok(vec![self.1.forward(tape, images)?])
+    fn forward(&self, tape: &mut Tape, images: Value, _: &[StageId]) -> mga_models::Result<Features> {
+        Ok(Features::of(StageId(0), self.1.forward(tape, images)?))
     }
 
     fn norms(&self) -> Vec<&BatchNorm2d> {

@@ -9,7 +9,7 @@ use mga_core::ops::{Activation, Conv2dSettings};
 use mga_core::parameter::Builder;
 use mga_core::tape::{Tape, Value};
 use mga_models::backbone::run_stages;
-use mga_models::{Backbone, Backbones, RegisteredBackbone, Stage, StageId};
+use mga_models::{Backbone, Backbones, Features, RegisteredBackbone, Stage, StageId};
 use mga_registry::{Entry, OwnSettings};
 
 use super::*;
@@ -138,7 +138,7 @@ impl Backbone for Plain {
         &self.stages
     }
 
-    fn forward(&self, tape: &mut Tape, images: Value, taps: &[StageId]) -> mga_core::Result<Vec<Value>> {
+    fn forward(&self, tape: &mut Tape, images: Value, taps: &[StageId]) -> mga_core::Result<Features> {
         run_stages(tape, images, taps, |tape, stage, x| self.layers[stage].forward_activated(tape, x, Activation::Relu))
     }
 

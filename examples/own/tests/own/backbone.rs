@@ -2,7 +2,6 @@
 
 use candle_core::{DType, Device, Tensor};
 use mga_core::loss::{Guidance, MaskGuidedLoss};
-use mga_core::ops::Attention;
 use mga_core::parameter::ParameterStore;
 use mga_core::random::Generator;
 use mga_core::tape::Tape;
@@ -15,7 +14,7 @@ use serde_json::json;
 fn train(width: usize, steps: u64) -> Result<Vec<f32>> {
     let registry = builtin().with(entry());
     let settings = ModelSettings {
-        attention: Attention::Residual,
+        attention: "residual".into(),
         mask_guidance: true,
         ..ModelSettings::new(Choice::new("strided", json!({ "width": width })), 4)
     };

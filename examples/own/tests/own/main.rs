@@ -15,6 +15,8 @@ mod launcher;
 #[cfg(test)]
 mod mask_source;
 #[cfg(test)]
+mod network;
+#[cfg(test)]
 mod program;
 #[cfg(test)]
 mod search;

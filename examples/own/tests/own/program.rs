@@ -9,6 +9,9 @@ fn every_component_is_listed() {
     let listed: Value = serde_json::from_str(&succeed(Folder::new().own(&["list", "--json"]))).unwrap();
     for (key, name) in [
         ("model.backbone", "strided"),
+        ("model.attention", "inside"),
+        ("model.head", "pyramid"),
+        ("data.masks.source, and mga masks --segmenter", "bright"),
         ("data.dataset", "gratings"),
         ("data.masks.source", "disc"),
         ("op, in data.train.transforms", "swap-patches"),

@@ -4,7 +4,6 @@ use std::time::Instant;
 
 use candle_core::{DType, Device, Tensor};
 use mga_core::loss::{Guidance, MaskGuidedLoss};
-use mga_core::ops::Attention;
 use mga_core::optim::{OptimiserSettings, SgdSettings};
 use mga_core::parameter::ParameterStore;
 use mga_core::random::Generator;
@@ -88,14 +87,10 @@ pub(super) fn model(
         let names: Vec<&str> = networks.backbone_names().collect();
         anyhow::bail!("--backbone {}: not known; there are {}", setting.backbone, names.join(", "));
     }
-    let attention = match setting.attention.as_deref() {
-        None => Attention::None,
-        Some(name) => {
-            serde_json::from_value(name.into()).map_err(|error| anyhow::anyhow!("--attention {name}: {error}"))?
-        }
-    };
+    let attention = setting.attention.as_deref().unwrap_or("none");
+    networks.known_attention(attention).map_err(|error| anyhow::anyhow!("--attention: {error}"))?;
     let settings = ModelSettings {
-        attention,
+        attention: attention.into(),
         mask_guidance: setting.attention.is_some(),
         freeze_through: setting.freeze_through.clone(),
         dropout,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use mga_core::wording::counted;
 use mga_data::check::{CheckSettings, DataReport, inspect, nearly_black};
 use mga_data::content_hash::content_hash;
-use mga_experiment::{Components, Experiment, MissingMask, NetworkKind};
+use mga_experiment::{Components, Experiment, Loaded, MissingMask, NetworkKind};
 use mga_train::TaskComponents;
 use mga_train::data_set::{self, OpenData};
 use mga_train::segmenting::training_images;
@@ -73,7 +73,7 @@ pub(super) fn run(args: Args, components: &Components) -> anyhow::Result<()> {
             say!("note: {note}");
         }
     }
-    let unmasked = unmasked(&loaded.experiment, &data, &report);
+    let unmasked = unmasked(&loaded, &data, &report);
     let seen = seen_by_the_segmenter(&loaded.experiment, &data)?;
     let added: Vec<String> = unmasked.into_iter().chain(seen).collect();
     let problems: Vec<String> = report.problems().into_iter().chain(added.clone()).collect();
@@ -93,8 +93,9 @@ pub(super) fn run(args: Args, components: &Components) -> anyhow::Result<()> {
 }
 
 /// Training would stop at these images, though each could be meant.
-fn unmasked(experiment: &Experiment, data: &OpenData, report: &DataReport) -> Option<String> {
-    let wanted = experiment.model.mask_guidance || experiment.model.input.needs_masks();
+fn unmasked(loaded: &Loaded, data: &OpenData, report: &DataReport) -> Option<String> {
+    let experiment = &loaded.experiment;
+    let wanted = experiment.model.mask_guidance || experiment.model.needs_masks(&loaded.kinds);
     if !wanted || experiment.data.masks.settings.missing != MissingMask::Error {
         return None;
     }

@@ -8,7 +8,8 @@ use mga_core::wording::counted;
 use mga_experiment::{Components, Loaded, MODEL, experiment_schema};
 use mga_models::MgaModel;
 use mga_models::weights::{
-    AttentionDescription, ModelDescription, Preprocessing, model_py, rename_back, save_file, timm_name,
+    AttentionDescription, ComponentSettings, ModelDescription, Preprocessing, model_py, rename_back, save_file,
+    timm_name,
 };
 use mga_train::assemble::normalisation_wide;
 use mga_train::identity::experiment_hash;
@@ -90,13 +91,18 @@ fn describe(
 ) -> anyhow::Result<ModelDescription> {
     let experiment = &loaded.experiment;
     let (mean, std) = normalisation_wide(experiment);
-    let kind = serde_json::to_value(experiment.model.attention)?;
+    let own = &experiment.model;
     Ok(ModelDescription {
         backbone: experiment.model.backbone.clone(),
         attention: AttentionDescription {
-            kind: kind.as_str().unwrap_or("none").to_owned(),
+            kind: own.attention.name.clone(),
             residual_weights: experiment.model.residual_weights,
             map: model.has_attention(),
+        },
+        settings: ComponentSettings {
+            backbone: own.settings.clone(),
+            attention: own.attention.settings.clone(),
+            head: own.head.clone(),
         },
         classes,
         preprocessing: Preprocessing {

@@ -1,6 +1,6 @@
 //! Which layer of an experiment wins, and that a resolved one runs again.
 
-use mga_experiment::{Attention, Defaults, Overrides};
+use mga_experiment::{Defaults, Overrides};
 use serde_json::json;
 
 use super::fixture::{SMALLEST, experiment, faults, folder, loaded, overrides};
@@ -9,7 +9,7 @@ use super::fixture::{SMALLEST, experiment, faults, folder, loaded, overrides};
 fn defaults_are_the_authors_settings() {
     let experiment = experiment(&[("x.toml", SMALLEST)], &Overrides::default());
     assert_eq!(experiment.device, "auto");
-    assert_eq!(experiment.model.attention, Attention::Residual);
+    assert_eq!(experiment.model.attention, "residual".into());
     assert_eq!(experiment.model.residual_weights, [0.5, 0.5]);
     assert_eq!(experiment.objective.mask_weight, 0.1);
     assert_eq!(experiment.schedule.name, "cosine");

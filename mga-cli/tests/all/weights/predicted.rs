@@ -36,6 +36,7 @@ fn a_name_is_all_that_known_and_described_weights_need() {
     let description = ModelDescription {
         backbone: "resnet18".to_owned(),
         attention: AttentionDescription { kind: "none".to_owned(), residual_weights: [0.5, 0.5], map: false },
+        settings: Default::default(),
         classes: ["ash", "birch", "oak"].map(str::to_owned).to_vec(),
         preprocessing: Preprocessing {
             mean: [0.5; 3],

@@ -4,13 +4,16 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use mga_core::{Error, Result};
+use mga_registry::Choice;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::weights::header::Header;
 
 /// Metadata keys.
 const BACKBONE: &str = "mga.backbone";
 const ATTENTION: &str = "mga.attention";
+const SETTINGS: &str = "mga.settings";
 const CLASSES: &str = "mga.classes";
 const PREPROCESSING: &str = "mga.preprocessing";
 const EXPERIMENT: &str = "mga.experiment";
@@ -25,6 +28,21 @@ pub struct AttentionDescription {
     pub residual_weights: [f64; 2],
     /// Whether there is a map at all: with `none` it may be there for the mask loss alone.
     pub map: bool,
+}
+
+/// The settings of a network's components, as `[model]` has them.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ComponentSettings {
+    /// Of the backbone.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub backbone: Map<String, Value>,
+    /// Of the attention.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub attention: Map<String, Value>,
+    /// The head that was chosen in place of the backbone's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub head: Option<Choice>,
 }
 
 /// The preprocessing of an image before the network.
@@ -58,6 +76,8 @@ pub struct ModelDescription {
     pub backbone: String,
     /// The attention.
     pub attention: AttentionDescription,
+    /// Settings of its components; most have none.
+    pub settings: ComponentSettings,
     /// Class names, in the order of the classifier's rows.
     pub classes: Vec<String>,
     /// The preprocessing of an image.
@@ -73,14 +93,18 @@ impl ModelDescription {
     /// A number that JSON cannot hold.
     pub fn to_metadata(&self) -> Result<HashMap<String, String>> {
         let json = |what: serde_json::Result<String>| what.map_err(|e| Error::Weights(format!("metadata: {e}")));
-        Ok(HashMap::from([
+        let mut metadata = HashMap::from([
             ("format".to_owned(), "pt".to_owned()),
             (BACKBONE.to_owned(), self.backbone.clone()),
             (ATTENTION.to_owned(), json(serde_json::to_string(&self.attention))?),
             (CLASSES.to_owned(), json(serde_json::to_string(&self.classes))?),
             (PREPROCESSING.to_owned(), json(serde_json::to_string(&self.preprocessing))?),
             (EXPERIMENT.to_owned(), self.experiment.clone()),
-        ]))
+        ]);
+        if self.settings != ComponentSettings::default() {
+            metadata.insert(SETTINGS.to_owned(), json(serde_json::to_string(&self.settings))?);
+        }
+        Ok(metadata)
     }
 
     /// Reads the description from safetensors metadata; `None` if the file was not exported by mga.
@@ -96,6 +120,10 @@ impl ModelDescription {
         Ok(Some(Self {
             backbone: backbone.clone(),
             attention: part(metadata, ATTENTION)?,
+            settings: match metadata.contains_key(SETTINGS) {
+                true => part(metadata, SETTINGS)?,
+                false => ComponentSettings::default(),
+            },
             classes: part(metadata, CLASSES)?,
             preprocessing: part(metadata, PREPROCESSING)?,
             experiment: metadata.get(EXPERIMENT).cloned().unwrap_or_default(),
@@ -120,6 +148,7 @@ mod tests {
         ModelDescription {
             backbone: "resnet18".to_owned(),
             attention: AttentionDescription { kind: "residual".to_owned(), residual_weights: [0.5, 0.5], map: true },
+            settings: ComponentSettings::default(),
             classes: vec!["a, \"b\"".to_owned(), "ü".to_owned()],
             preprocessing: Preprocessing {
                 mean: [0.485, 0.456, 0.406],
@@ -141,6 +170,10 @@ mod tests {
         let tensors = [("x".to_owned(), candle_core::Tensor::new(&[1f32], &candle_core::Device::Cpu)?)];
         crate::weights::save_file(&tensors, description().to_metadata()?, &path)?;
         assert_eq!(ModelDescription::read(&path)?, Some(description()));
+        let settings = ComponentSettings { head: Some("cosine".into()), ..ComponentSettings::default() };
+        let chosen = ModelDescription { settings, ..description() };
+        crate::weights::save_file(&tensors, chosen.to_metadata()?, &path)?;
+        assert_eq!(ModelDescription::read(&path)?, Some(chosen));
         crate::weights::save_file(&tensors, HashMap::new(), &path)?;
         assert_eq!(ModelDescription::read(&path)?, None);
         Ok(())

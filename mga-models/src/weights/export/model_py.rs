@@ -1,6 +1,6 @@
 //! A short Python program that rebuilds an exported network on torchvision, or on PyTorch alone where that lacks it.
 
-use super::description::ModelDescription;
+use super::description::{ComponentSettings, ModelDescription};
 
 /// What of the program depends on the family.
 struct Family {
@@ -77,9 +77,14 @@ fn family(backbone: &str) -> Option<Family> {
     })
 }
 
-/// Returns the program for `model.safetensors` beside it; `None` for a backbone of another crate.
+/// Returns the program for `model.safetensors` beside it; `None` for a backbone or attention of another crate, another head than
+/// the backbone's own, and settings of any of them.
 pub fn model_py(description: &ModelDescription) -> Option<String> {
     let backbone = description.backbone.as_str();
+    let known = ["none", "multiply", "residual", "concat", "cbam-spatial"];
+    if description.settings != ComponentSettings::default() || !known.contains(&description.attention.kind.as_str()) {
+        return None;
+    }
     let family = family(backbone)?;
     let classes = description.classes.len();
     let build = family.build.replace("{backbone}", backbone).replace("{classes}", &classes.to_string());
@@ -208,6 +213,7 @@ mod tests {
         ModelDescription {
             backbone: backbone.to_owned(),
             attention: AttentionDescription { kind: kind.to_owned(), residual_weights: [0.5, 0.5], map },
+            settings: ComponentSettings::default(),
             classes: (0..7).map(|class| class.to_string()).collect(),
             preprocessing: Preprocessing {
                 mean: [0.485, 0.456, 0.406],
@@ -230,6 +236,8 @@ mod tests {
     #[test]
     fn every_backbone_has_a_program_that_follows_its_attention() {
         assert_eq!(model_py(&description("tiny", "none", false)), None);
+        let settings = ComponentSettings { head: Some("cosine".into()), ..ComponentSettings::default() };
+        assert_eq!(model_py(&ModelDescription { settings, ..description("resnet18", "none", false) }), None);
         for name in Networks::of(&builtin()).backbone_names() {
             let program = model_py(&description(name, "none", false)).unwrap();
             assert!(program.contains("None") && !program.contains("self.attention"), "{program}");

@@ -55,6 +55,7 @@ impl TaskRules for Classification {
             "model.residual_weights",
             "model.freeze_norm",
             "model.dropout",
+            "model.head",
             "objective.name",
             "objective.gamma",
             "objective.mask_weight",

@@ -74,7 +74,7 @@ fn labels(found: &mut Rehearsal<'_>, data: &OpenData) {
 /// Every image has the mask that it cannot do without.
 fn masks(found: &mut Rehearsal<'_>, data: &OpenData) {
     let experiment = &found.loaded().experiment;
-    let shown = experiment.model.input.needs_masks();
+    let shown = experiment.model.needs_masks(&found.loaded().kinds);
     let guided = experiment.model.mask_guidance && experiment.data.masks.settings.missing == MissingMask::Error;
     if experiment.data.on_error == OnError::Skip || !(guided || shown) {
         return;

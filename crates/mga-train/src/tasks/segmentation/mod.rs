@@ -14,9 +14,7 @@ pub use data::AnnotatedData;
 pub use network::Segmenter;
 
 use super::{Purpose, Task, TaskData};
-use mga_experiment::{
-    Attention, Check, ClassWeights, Components, Experiment, Known, Loaded, NetworkKind, Predictions, TaskRules,
-};
+use mga_experiment::{Check, ClassWeights, Components, Experiment, Known, Loaded, NetworkKind, Predictions, TaskRules};
 
 /// The task: one class a pixel.
 #[derive(Debug, Clone, Copy)]
@@ -53,7 +51,7 @@ impl TaskRules for Segmentation {
             experiment.model.mask_guidance = false;
         }
         if !is_written("model.attention") {
-            experiment.model.attention = Attention::None;
+            experiment.model.attention = "none".into();
         }
     }
 
@@ -73,7 +71,7 @@ impl TaskRules for Segmentation {
         for (set, key) in [
             (experiment.model.mask_guidance, "model.mask_guidance"),
             (experiment.model.input.needs_masks(), "model.input"),
-            (experiment.model.attention != Attention::None, "model.attention"),
+            (experiment.model.attention.name != "none", "model.attention"),
             (experiment.model.freeze_through != "none", "model.freeze_through"),
         ] {
             if set {
