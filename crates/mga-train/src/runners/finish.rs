@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use mga_experiment::{Loaded, Metrics, SelectOn};
-use serde_json::json;
+use mga_experiment::{Loaded, Metrics, SelectOn, StageWork};
+use serde_json::{Value, json};
 
 use super::learner::Outcome;
 use crate::checkpoint::{self, Progress};
@@ -12,21 +12,30 @@ use crate::interrupt::Interrupt;
 use crate::loaders;
 use crate::progress::Listener;
 use crate::run_folder::RunFolder;
-use crate::tasks::{Job, TaskData, described};
+use crate::tasks::{Job, TaskData, described, extracted};
+
+/// A stage whose work is done, but for its last evaluation.
+pub(super) struct Finished<'a> {
+    pub(super) loaded: &'a Loaded,
+    pub(super) job: &'a dyn Job,
+    pub(super) data: &'a dyn TaskData,
+    pub(super) folder: &'a RunFolder,
+    pub(super) progress: &'a Progress,
+}
 
 /// Evaluates test on the last and on the selected checkpoint, writes everything, and gives what came of it in words.
+/// `before` is what is said of the stages before.
 ///
 /// # Errors
 /// Images that cannot be read; a folder that cannot be written to; a signal.
 pub(super) fn finish(
-    loaded: &Loaded,
-    job: &dyn Job,
-    data: &dyn TaskData,
-    folder: &RunFolder,
-    progress: &Progress,
+    run: &Finished<'_>,
+    before: Option<&[Value]>,
     voice: &dyn Listener,
     interrupt: &Interrupt,
 ) -> anyhow::Result<String> {
+    let Finished { loaded, job, data, folder, progress } = *run;
+    let fits = loaded.work == StageWork::Fit;
     let (experiment, splits) = (&loaded.experiment, data.splits());
     let mut skipped = progress.skipped.clone();
     let (split, indices) =
@@ -35,6 +44,9 @@ pub(super) fn finish(
     let mut result_of = |checkpoint: &Path| -> anyhow::Result<Option<Box<dyn Outcome>>> {
         // Of a run without images to evaluate too: what is looked at below is the reported checkpoint.
         checkpoint::load_job(checkpoint, job, None)?;
+        if let Some(tensors) = extracted(folder)? {
+            job.take_extracted(&tensors)?;
+        }
         if indices.is_empty() {
             return Ok(None);
         }
@@ -60,13 +72,13 @@ pub(super) fn finish(
     skipped.sort();
     skipped.dedup();
     let best_epoch = progress.best_epoch;
-    let last_epoch = Some(progress.epoch.saturating_sub(1));
+    let last_epoch = fits.then(|| progress.epoch.saturating_sub(1));
     let mut summary = json!({
         "status": "finished",
         "task": experiment.task,
         "split": split,
         "select_on": experiment.eval.select_on,
-        "selected_on_test": experiment.eval.select_on == SelectOn::Test,
+        "selected_on_test": fits && experiment.eval.select_on == SelectOn::Test,
         "epochs": progress.epoch,
         "steps": progress.step,
         "stopped_early": progress.stopped_early,
@@ -87,6 +99,13 @@ pub(super) fn finish(
     summary["skipped"] = json!(skipped);
     summary["training_seconds"] = json!(progress.seconds);
     summary["test_images_replaced"] = json!(Identity::was_evaluated_again(folder)?);
+    if let Some(stage) = experiment.stage() {
+        summary["stage"] = json!(stage);
+    }
+    if let Some(before) = before {
+        let own = stage_line(loaded, folder, &summary, Path::new("."))?;
+        summary["stages"] = before.iter().cloned().chain([own]).collect();
+    }
     folder.write_json("summary.json", &summary)?;
     let mut text = String::new();
     if !skipped.is_empty() {
@@ -96,6 +115,7 @@ pub(super) fn finish(
         let flatters = if experiment.eval.select_on == SelectOn::Test { "TEST, which flatters" } else { "validation" };
         let chosen = match best_epoch.filter(|_| has_best) {
             Some(epoch) => format!("epoch {} (best on {flatters})", epoch + 1),
+            None if !fits => "nothing was trained".to_owned(),
             None => "the last epoch".to_owned(),
         };
         if result.unlabelled() > 0 {
@@ -117,4 +137,18 @@ fn evaluates_others(job: &dyn Job) -> anyhow::Result<bool> {
         Ok(())
     })?;
     Ok(trained != evaluated)
+}
+
+/// What the summary of a run says of one of its stages, whose own summary is `summary`; `place` is its folder, from the run's.
+pub(super) fn stage_line(loaded: &Loaded, folder: &RunFolder, summary: &Value, place: &Path) -> anyhow::Result<Value> {
+    let id = Identity::of_run(folder.path())?.map(|identity| identity.id);
+    let reported = ["selected", "last"].into_iter().filter_map(|key| summary.get(key)).find(|line| !line.is_null());
+    Ok(json!({
+        "name": loaded.experiment.stage(),
+        "id": id,
+        "folder": place,
+        "split": summary.get("split"),
+        "reported": reported,
+        "training_seconds": summary.get("training_seconds"),
+    }))
 }

@@ -5,6 +5,8 @@ pub mod evaluate;
 mod finish;
 pub mod learner;
 pub mod loss_parts;
+mod stage;
+mod stages;
 pub mod step;
 mod suspect;
 pub mod timing;

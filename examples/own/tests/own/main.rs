@@ -18,3 +18,5 @@ mod mask_source;
 mod program;
 #[cfg(test)]
 mod search;
+#[cfg(test)]
+mod stages;
