@@ -59,9 +59,9 @@ impl Listener for Voice {
 
     fn run(&self, experiment: &Experiment, metric: Option<&Entry<Metrics>>) -> Arc<dyn ProgressReport> {
         if self.json {
-            Arc::new(JsonLines::new(experiment.schedule.epochs))
+            Arc::new(JsonLines::new(experiment.schedule.epochs).of_stage(experiment.stage()))
         } else {
-            Arc::new(Terminal::new(experiment.schedule.epochs, metric, self.quiet))
+            Arc::new(Terminal::new(experiment.schedule.epochs, metric, self.quiet).of_stage(experiment.stage()))
         }
     }
 }
@@ -89,6 +89,8 @@ pub struct Terminal {
     live: bool,
     quiet: bool,
     last: Mutex<Last>,
+    /// What stands before its lines: the stage, where the run has some.
+    stage: String,
 }
 
 /// What was last heard.
@@ -111,7 +113,14 @@ impl Terminal {
             bar.set_style(style.progress_chars("=> "));
         }
         let last = Mutex::new(Last { loss: None, scores: String::new(), started: false });
-        Self { bar, epochs, metric: metric.cloned(), live, quiet, last }
+        Self { bar, epochs, metric: metric.cloned(), live, quiet, last, stage: String::new() }
+    }
+
+    /// The same for a stage of a run.
+    #[must_use]
+    pub fn of_stage(mut self, stage: Option<&str>) -> Self {
+        self.stage = stage.map(|stage| format!("{stage}: ")).unwrap_or_default();
+        self
     }
 
     fn last(&self) -> std::sync::MutexGuard<'_, Last> {
@@ -127,7 +136,7 @@ impl ProgressReport for Terminal {
             last.scores =
                 format!("  best {}", score(self.metric.as_ref().map(|metric| metric.item.as_ref()), progress.best));
         }
-        self.bar.name(&format!("epoch {}/{}", progress.epoch + 1, self.epochs));
+        self.bar.name(&format!("{}epoch {}/{}", self.stage, progress.epoch + 1, self.epochs));
         self.bar.set_length((batches * self.epochs) as u64);
         self.bar.set_position((progress.epoch * batches + progress.batch) as u64);
         if !last.started {
@@ -158,7 +167,7 @@ impl ProgressReport for Terminal {
         if self.quiet {
             return;
         }
-        let mut line = format!("epoch {:>3}/{}", ended.epoch + 1, self.epochs);
+        let mut line = format!("{}epoch {:>3}/{}", self.stage, ended.epoch + 1, self.epochs);
         if let Some(loss) = last.loss {
             line += &format!("  loss {loss:.4}");
         }
@@ -182,16 +191,27 @@ pub struct JsonLines {
     epochs: usize,
     /// When the first step of this process was made, and how many batches were done by then.
     begun: Mutex<Option<(Instant, usize)>>,
+    /// The stage, where the run has some: `"stage"` of its lines.
+    stage: Option<String>,
 }
 
 impl JsonLines {
     /// Creates the progress of a run of `epochs` epochs.
     #[must_use]
     pub fn new(epochs: usize) -> Self {
-        Self { epochs, begun: Mutex::new(None) }
+        Self { epochs, begun: Mutex::new(None), stage: None }
     }
 
-    fn write(line: &Value) {
+    /// The same for a stage of a run.
+    #[must_use]
+    pub fn of_stage(self, stage: Option<&str>) -> Self {
+        Self { stage: stage.map(str::to_owned), ..self }
+    }
+
+    fn write(&self, mut line: Value) {
+        if let Some(stage) = &self.stage {
+            line["stage"] = json!(stage);
+        }
         // A run does not end because nobody listens any more.
         let _ = print(line.to_string() + "\n");
     }
@@ -204,7 +224,7 @@ impl ProgressReport for JsonLines {
         let (start, before) = *begun.get_or_insert((Instant::now(), done));
         let left = (batches * self.epochs).saturating_sub(done) as f64;
         let seconds_left = (done > before).then(|| start.elapsed().as_secs_f64() / (done - before) as f64 * left);
-        Self::write(&json!({
+        self.write(json!({
             "kind": "step", "step": progress.step, "epoch": progress.epoch, "epochs": self.epochs,
             "batch": progress.batch, "batches": batches, "loss": loss, "images_per_second": images_per_second,
             "seconds": progress.seconds, "seconds_left": seconds_left,
@@ -212,13 +232,13 @@ impl ProgressReport for JsonLines {
     }
 
     fn evaluating(&self, split: &str, images: usize) {
-        Self::write(&json!({ "kind": "evaluating", "split": split, "images": images }));
+        self.write(json!({ "kind": "evaluating", "split": split, "images": images }));
     }
 
     fn evaluated(&self, _images: usize) {}
 
     fn epoch(&self, ended: &EpochEnd<'_>) {
-        Self::write(&json!({
+        self.write(json!({
             "kind": "epoch", "epoch": ended.epoch, "epochs": self.epochs, "score": ended.score, "best": ended.best,
             "better": ended.better, "evaluation": ended.line,
         }));

@@ -60,7 +60,7 @@ pub(super) fn layer(assignments: &[Assignment]) -> Layer {
         for key in tables.iter().rev() {
             values = [((*key).clone(), Value::from(values))].into_iter().collect();
         }
-        parts.push(Layer { values, written, resolved: false });
+        parts.push(Layer { values, written, ..Layer::default() });
     }
     Layer::joined(parts)
 }

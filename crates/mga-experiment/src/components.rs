@@ -13,7 +13,7 @@ use schemars::{Schema, json_schema};
 use serde_json::{Map, Value};
 
 use crate::settings::Experiment;
-use crate::task::{Known, TaskRules};
+use crate::task::{Known, StageWork, TaskRules};
 
 /// A table of the experiment, such as `[method]`, whose `name` is that of a registered component, and whose other keys are
 /// the component's own settings; or a list, such as `trackers`, of names and such tables. An experiment without it has none
@@ -90,6 +90,14 @@ impl Components {
     pub fn metrics_of(&self, task: &dyn TaskRules) -> impl Iterator<Item = &Entry<Metrics>> {
         let predictions = task.predictions();
         self.kinds.all::<Metrics>().iter().filter(move |metric| metric.item.predictions() == predictions)
+    }
+
+    /// Returns what is done in the stage that this is the experiment of; without stages a model is fitted.
+    #[must_use]
+    pub fn work(&self, experiment: &Experiment) -> StageWork {
+        let stages = self.task(&experiment.task).map(TaskRules::stages).unwrap_or_default();
+        let stage = stages.iter().find(|stage| Some(stage.name) == experiment.stage());
+        stage.map_or(StageWork::Fit, |stage| stage.work)
     }
 
     /// Returns the components with a table of the experiment that names a component of kind `K`; see [`TableKind`].

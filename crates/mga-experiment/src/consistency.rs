@@ -17,20 +17,22 @@ use super::nearest::nearest;
 use super::problem::Problem;
 use super::settings::Experiment;
 use super::sources::Sources;
-use super::task::{NetworkKind, TaskRules};
+use super::task::{NetworkKind, StageWork, TaskRules};
 use super::training::Training;
-use super::weight_file::{default_name, weight_file};
+use super::weight_file::{PREVIOUS, default_name, weight_file};
 use super::wording::one_of;
 use crate::Components;
 
 /// Everything that is wrong with `experiment` as a whole. `unsound` are settings that were already found faulty;
-/// what depends on them is left alone. With `weights_read` it does not matter whether `model.weights` is there.
+/// what depends on them is left alone. With `weights_read` it does not matter whether `model.weights` is there. `follows`:
+/// another stage of the run comes before.
 pub(super) fn problems(
     experiment: &Experiment,
     sources: &Sources,
     components: &Components,
     unsound: &[KeyPath],
     weights_read: bool,
+    follows: bool,
 ) -> Vec<Problem> {
     let mut check = Check::new(sources, unsound);
     check.device(experiment);
@@ -38,9 +40,11 @@ pub(super) fn problems(
     check.task(experiment, components);
     check.masks(experiment, components);
     check.segmenter(experiment, components);
-    check.model(experiment, components, weights_read);
+    check.model(experiment, components, weights_read, follows);
     check.optimiser(experiment, components);
-    check.selection(experiment, components);
+    if components.work(experiment) == StageWork::Fit {
+        check.selection(experiment, components);
+    }
     check.transforms(experiment, components);
     check.found()
 }
@@ -241,10 +245,17 @@ impl Check<'_> {
         }
     }
 
-    fn model(&mut self, experiment: &Experiment, components: &Components, weights_read: bool) {
+    fn model(&mut self, experiment: &Experiment, components: &Components, weights_read: bool, follows: bool) {
         let model = &experiment.model;
         if self.sound(&["model.weights", "model.backbone"]) && !weights_read {
-            self.weights(&model.weights, &model.backbone, components);
+            match model.weights.as_str() {
+                PREVIOUS if follows => {}
+                PREVIOUS => self.error_at(
+                    "model.weights",
+                    "`previous` is the stage before, and none runs before this; name its weights, as \"file:RUN\"",
+                ),
+                weights => self.weights(weights, &model.backbone, components),
+            }
         }
     }
 

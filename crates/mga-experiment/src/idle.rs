@@ -4,11 +4,11 @@ use serde_json::Value;
 
 use super::effects::{Loss, Need, SETTINGS};
 use super::key_path::{KeyPath, Segment};
-use super::problem::{Problem, Severity};
+use super::problem::{Place, Problem, Severity};
 use super::schema_reading::fill_defaults;
 use super::settings::Experiment;
 use super::sources::{Author, Sources};
-use super::task::TaskRules;
+use super::task::{StageWork, TaskRules};
 use super::validate::About;
 use crate::Components;
 
@@ -33,6 +33,7 @@ pub(super) fn idle(
     schema: &Value,
 ) -> Vec<Idle> {
     let mut found: Vec<Idle> = Vec::new();
+    let work = components.work(experiment);
     for (key, unmet) in settings(experiment, components) {
         if at(merged, &key).is_none() || found.iter().any(|idle| key.is_within(&idle.key)) {
             continue;
@@ -44,6 +45,10 @@ pub(super) fn idle(
         let (words, by, costs_only) = match (of_other_tasks(&key, experiment, components), unmet) {
             // Whatever its value, something else was meant.
             (Some(tasks), _) => (tasks, vec!["task".to_owned()], false),
+            (None, _) if work != StageWork::Fit && trains(&key) => {
+                let stage = experiment.stage().unwrap_or_default();
+                (format!("a stage that fits a model: `{stage}` trains nothing"), Vec::new(), false)
+            }
             (None, Some(unmet)) if unmet.loss == Loss::Value && is_default(merged, &key, schema) => continue,
             (None, Some(unmet)) => (unmet.words.to_owned(), unmet.by, unmet.loss == Loss::Cost),
             (None, None) => continue,
@@ -87,10 +92,63 @@ fn settings(experiment: &Experiment, components: &Components) -> Vec<(KeyPath, O
     shared.chain(own).chain(tables).collect()
 }
 
+/// Whether the setting acts on training alone.
+fn trains(key: &KeyPath) -> bool {
+    ["optimiser", "schedule", "train"].iter().any(|table| key.is_within(&KeyPath::dotted(table)))
+}
+
+/// The settings at the top that this stage does not see: those that its own tables set otherwise, or drop as they name
+/// another component. `merged` is all that was written, without defaults.
+pub(super) fn overridden(sources: &Sources, merged: &Value, follows: bool) -> Vec<KeyPath> {
+    let weights = KeyPath::dotted("model.weights");
+    let mut found = Vec::new();
+    for layer in sources.layers.iter().filter(|layer| layer.stage.is_none() && !layer.resolved) {
+        let keys = layer.written.keys().filter(|key| key.segments().iter().all(|s| matches!(s, Segment::Key(_))));
+        let table = |key: &&KeyPath| layer.written.keys().any(|other| other != *key && other.is_within(key));
+        for key in keys.filter(|key| !table(key)) {
+            let by = sources.author(key).and_then(|(_, at)| sources.layers.get(at));
+            let replaced = by.is_some_and(|layer| layer.stage.is_some()) || at(merged, key).is_none();
+            if (replaced || follows && *key == weights) && !found.contains(key) {
+                found.push(key.clone());
+            }
+        }
+    }
+    found
+}
+
+/// What is said of settings at the top that act in no stage, since those that would use them have their own: `lost` are those
+/// that each stage does not see, `idle` what does nothing in each, and `sources` all that was read. Where not `all` stages
+/// run, a file may be meant for the others.
+pub(super) fn overridden_by_all(lost: &[Vec<KeyPath>], idle: &[Vec<Idle>], sources: &Sources, all: bool) -> Vec<Idle> {
+    let unused = |key: &KeyPath| {
+        lost.iter().zip(idle).all(|(lost, idle)| lost.contains(key) || idle.iter().any(|idle| idle.key == *key))
+    };
+    let mut keys: Vec<&KeyPath> = lost.iter().flatten().filter(|key| unused(key)).collect();
+    keys.sort();
+    keys.dedup();
+    let everywhere = keys.into_iter();
+    let idle = everywhere.filter_map(|key| {
+        let (author, _) = sources.author(key)?;
+        let place = sources.place(key, About::Key);
+        if !all && matches!(place, Some(Place::File(..))) {
+            return None;
+        }
+        let own = author == Author::Own;
+        let severity = if own { Severity::Error } else { Severity::Warning };
+        let message = format!(
+            "does nothing here: every stage that uses it has its own; set stages.NAME.{key}, or take those out of the stages"
+        );
+        Some(Idle { key: key.clone(), problem: Problem { severity, place, key: key.clone(), message }, own })
+    });
+    idle.collect()
+}
+
 /// The tasks that use the setting, in words, where the experiment's is none of them; `None`: it is, or every task does.
 fn of_other_tasks(key: &KeyPath, experiment: &Experiment, components: &Components) -> Option<String> {
     let uses = |task: &dyn TaskRules| {
-        task.own_settings().iter().chain(task.tables()).any(|own| key.is_within(&KeyPath::dotted(own)))
+        let tables = task.own_tables();
+        let tables = task.tables().iter().copied().chain(tables.iter().map(|own| own.table));
+        task.own_settings().iter().copied().chain(tables).any(|own| key.is_within(&KeyPath::dotted(own)))
     };
     let users: Vec<&str> = components.tasks.iter().filter(|task| uses(task.as_ref())).map(|task| task.name()).collect();
     if users.is_empty() || users.contains(&experiment.task.as_str()) {

@@ -25,7 +25,7 @@ pub(super) struct Written {
 }
 
 /// Settings from one source.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Layer {
     /// The settings as tables.
     pub(super) values: Map<String, Value>,
@@ -33,6 +33,10 @@ pub(super) struct Layer {
     pub(super) written: BTreeMap<KeyPath, Written>,
     /// Whether mga wrote it: a resolved experiment, which has every setting, whether it does anything or not.
     pub(super) resolved: bool,
+    /// Whether it is weaker than the experiment's own file: defaults, and what the file extends.
+    pub(super) extended: bool,
+    /// The stage whose table in the source this is; `None`: the top of the source.
+    pub(super) stage: Option<String>,
 }
 
 impl Layer {
@@ -54,7 +58,7 @@ impl Layer {
         };
         let values = reader.table(table.get_ref(), &KeyPath::default());
         let resolved = is_resolved(&file.text);
-        (Self { values, written: reader.written, resolved }, problems)
+        (Self { values, written: reader.written, resolved, ..Self::default() }, problems)
     }
 
     /// The layer of the environment variables among `variables` that begin with [`ENVIRONMENT_PREFIX`]:
@@ -124,7 +128,7 @@ impl Layer {
             }
             values = inner;
         }
-        Self { values, written, resolved: false }
+        Self { values, written, ..Self::default() }
     }
 
     /// Several layers as one, later ones over earlier ones.
@@ -134,7 +138,7 @@ impl Layer {
         for layer in layers {
             written.extend(layer.written);
         }
-        Self { values, written, resolved: false }
+        Self { values, written, ..Self::default() }
     }
 }
 

@@ -23,6 +23,7 @@ use super::objective::Objective;
 use super::older::OLDER_RELEASES;
 use super::schema_reading::{choices, resolve};
 use super::settings::Experiment;
+use super::stages_schema;
 use crate::Components;
 
 /// The tables that can go without the name of their component: table, its definition, and the name that is meant.
@@ -120,6 +121,13 @@ pub fn experiment_schema(components: &Components) -> Value {
         let choice = choice(key, known, &mut definitions);
         definitions.insert(name.to_owned(), choice);
     }
+    for own in components.tasks.iter().flat_map(|task| task.own_tables()) {
+        let table = embed(&own.schema, &format!("Table.{}", own.table), &mut definitions);
+        let definition = format!("Table.{}", own.table);
+        root["properties"][own.table] =
+            json!({ "description": own.about, "allOf": [{ "$ref": format!("#/definitions/{definition}") }] });
+        definitions.insert(definition, table);
+    }
     let tasks = components.tasks.iter().map(|task| (task.name(), task.about()));
     definitions.insert("Task".to_owned(), named("What a model learns.", tasks));
     let given: Vec<Predictions> = components.tasks.iter().map(|task| task.predictions()).collect();
@@ -142,6 +150,7 @@ pub fn experiment_schema(components: &Components) -> Value {
         inline_alternatives(definition, &referred);
         close(definition);
     }
+    stages_schema::add(&mut root, &mut definitions, components);
     close(&mut root);
     let mut schema = Map::new();
     for (key, value) in

@@ -3,17 +3,17 @@
 //!
 //! The keys are a contract with everybody who keeps experiment files: add to them, do not rename them.
 
+use anyhow::Context;
 use mga_core::optim::{OptimiserSettings, ScheduleSettings};
 use mga_registry::Choice;
 use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::data::Data;
-use super::defaults::{Defaults, base_header, resolved_header};
 use super::evaluation::Evaluation;
 use super::model::Model;
 use super::objective::Objective;
-use super::schema_reading::without_nulls;
 use super::training::Training;
 
 /// A complete experiment: what `mga train` runs.
@@ -29,6 +29,11 @@ pub struct Experiment {
     #[serde(default = "classification")]
     #[schemars(schema_with = "super::schema::task")]
     pub task: String,
+    /// Which stages of the task run, in the task's order. An experiment as it is loaded is that of one stage; it is empty where
+    /// the task has no stages.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(skip)]
+    pub run_stages: Vec<String>,
     /// The seed of everything random in the run, except what has a seed of its own.
     #[serde(default)]
     pub seed: u64,
@@ -86,34 +91,21 @@ impl Experiment {
         serde_json::from_value(self.tables.get(key)?.clone()).ok()
     }
 
-    /// Returns the experiment as TOML, every setting written out, defaults included: loading it gives an equal
-    /// experiment, whatever the defaults of a later version are.
-    ///
-    /// # Errors
-    /// Fails where a setting cannot be written as TOML; no experiment that came through [`super::load`] has one.
-    pub fn resolved_toml(&self) -> anyhow::Result<String> {
-        self.resolved_with(Defaults::New)
+    /// Returns the stage that this is the experiment of; `None`: its task has no stages.
+    #[must_use]
+    pub fn stage(&self) -> Option<&str> {
+        match self.run_stages.as_slice() {
+            [stage] => Some(stage),
+            _ => None,
+        }
     }
 
-    /// Writes the resolved experiment that was loaded with these defaults, as a run of a sweep.
+    /// Reads a table of a task's own ([`crate::TaskRules::own_tables`]); one that is not there is read as an empty one.
     ///
     /// # Errors
-    /// As [`Experiment::resolved_toml`].
-    pub fn resolved_with(&self, defaults: Defaults) -> anyhow::Result<String> {
-        self.written(&resolved_header(defaults))
-    }
-
-    /// Writes the resolved experiment as the base of a sweep, whose runs have these defaults.
-    ///
-    /// # Errors
-    /// As [`Experiment::resolved_toml`].
-    pub fn base_toml(&self, defaults: Defaults) -> anyhow::Result<String> {
-        self.written(&base_header(defaults))
-    }
-
-    fn written(&self, header: &str) -> anyhow::Result<String> {
-        // By way of JSON, whose maps keep the order of the fields.
-        let body = toml::to_string(&without_nulls(serde_json::to_value(self)?).unwrap_or_default())?;
-        Ok(format!("{header}\n{body}"))
+    /// The settings are of another type than the table's schema says.
+    pub fn own<T: DeserializeOwned>(&self, table: &str) -> anyhow::Result<T> {
+        let value = self.tables.get(table).cloned().unwrap_or_else(|| serde_json::json!({}));
+        serde_json::from_value(value).with_context(|| format!("the table [{table}] cannot be read"))
     }
 }

@@ -15,8 +15,6 @@ pub(super) struct Sources {
     pub(super) main: PathBuf,
     /// Weakest first.
     pub(super) layers: Vec<Layer>,
-    /// The place of the experiment file's own layer among them; those before it are defaults, and what it extends.
-    pub(super) own: usize,
 }
 
 /// Who wrote a setting.
@@ -36,7 +34,7 @@ impl Sources {
         let at = self.layers.iter().rposition(|layer| layer.written.contains_key(path))?;
         let author = match self.layers.get(at) {
             Some(layer) if layer.resolved => Author::Resolved,
-            _ if at < self.own => Author::Extended,
+            Some(layer) if layer.extended => Author::Extended,
             _ => Author::Own,
         };
         Some((author, at))
@@ -45,6 +43,21 @@ impl Sources {
     /// Where `path` was last written.
     pub(super) fn written(&self, path: &KeyPath) -> Option<&Written> {
         self.layers.iter().rev().find_map(|layer| layer.written.get(path))
+    }
+
+    /// The setting as the file has it: with the table of the stage before it where it, or the nearest table around it that
+    /// anybody wrote, was last written there.
+    pub(super) fn full_key(&self, path: &KeyPath) -> KeyPath {
+        let mut at = Some(path.clone());
+        while let Some(key) = at.filter(|key| !key.segments().is_empty()) {
+            if let Some(layer) = self.layers.iter().rev().find(|layer| layer.written.contains_key(&key)) {
+                let Some(stage) = &layer.stage else { break };
+                let table = KeyPath::dotted("stages").key(stage);
+                return path.segments().iter().fold(table, |table, segment| table.then(segment.clone()));
+            }
+            at = key.parent();
+        }
+        path.clone()
     }
 
     /// The place to point at for `path`: where it was last written, else the nearest table around it, else the file.

@@ -3,6 +3,8 @@
 
 use mga_core::metrics::Predictions;
 
+use schemars::Schema;
+
 use super::check::Check;
 use super::settings::Experiment;
 
@@ -34,6 +36,17 @@ pub trait TaskRules: Send + Sync {
         &["sampler"]
     }
 
+    /// The tables of the task's own, such as `episodes`, each with the schema of its settings. In an experiment of a task
+    /// without them they are mistakes. Tasks that name a table alike share its schema.
+    fn own_tables(&self) -> Vec<OwnTable> {
+        Vec::new()
+    }
+
+    /// The stages of a run of this task, in their order; none by default, which is a run of one stage without a name.
+    fn stages(&self) -> &'static [StageRules] {
+        &[]
+    }
+
     /// Sets what this task does otherwise than the schema's defaults say. `is_written` tells whether anybody wrote a setting.
     fn defaults(&self, _experiment: &mut Experiment, _is_written: &dyn Fn(&str) -> bool, _known: &Known<'_>) {}
 
@@ -41,7 +54,40 @@ pub trait TaskRules: Send + Sync {
     fn problems(&self, experiment: &Experiment, known: &Known<'_>, check: &mut Check<'_>);
 }
 
-/// The names that an experiment can use, as far as its task has to know them.
+/// A table of settings that a task defines, which is read by [`Experiment::own`].
+#[derive(Debug, Clone)]
+pub struct OwnTable {
+    /// The table in the experiment file.
+    pub table: &'static str,
+    /// One sentence for the schema.
+    pub about: &'static str,
+    /// JSON schema of the settings ([`crate::schema_of`]).
+    pub schema: Schema,
+}
+
+/// A stage of the runs of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StageRules {
+    /// The name in `[stages.NAME]` and `run_stages`.
+    pub name: &'static str,
+    /// One sentence for the schema and `mga list`.
+    pub about: &'static str,
+    /// What is done in it.
+    pub work: StageWork,
+}
+
+/// What is done in a stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StageWork {
+    /// The model is trained, and evaluated at the end.
+    Fit,
+    /// Nothing is trained: named tensors are computed with the model and kept in a file, and the model is evaluated.
+    Extract,
+    /// Nothing is trained: the model is evaluated.
+    Test,
+}
+
+/// What an experiment can name, as far as its task has to know it.
 #[derive(Clone, Copy)]
 pub struct Known<'a> {
     /// Components by their kind.

@@ -29,6 +29,9 @@ pub struct Running {
     asked_to_end: bool,
 }
 
+/// The folder of a sweep's folder in which the stages lie that its runs share, by their identities.
+const STAGES: &str = "stages";
+
 /// The file of a run's folder that holds what its process said.
 pub const LOG: &str = "log.txt";
 
@@ -53,6 +56,10 @@ impl Running {
             command.arg("--resume").arg(folder);
         } else {
             command.arg(cell.experiment_file()).arg("--out").arg(folder);
+            // Cells that share stages find them there; a run of one stage makes nothing in it.
+            if let Some(sweep) = folder.parent().and_then(Path::parent) {
+                command.arg("--stages").arg(sweep.join(STAGES));
+            }
         }
         share.apply(cell, &mut command);
         let mut state = State::of_run(folder);

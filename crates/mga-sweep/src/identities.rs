@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use mga_data::dataset::Dataset;
-use mga_experiment::{Components, Experiment, ExperimentError, Loaded};
+use mga_experiment::{Components, Experiment, ExperimentError, Loaded, PREVIOUS};
 use mga_train::TaskComponents;
 use mga_train::assemble;
 use mga_train::file_hashes::FileHashes;
@@ -18,9 +18,13 @@ use mga_train::weights_source::WeightsFile;
 use serde_json::{Value, json};
 
 /// All that decides which data an experiment is run on.
-fn memo(experiment: &Experiment) -> String {
+fn memo(experiment: &Experiment, components: &Components) -> String {
     let (model, reference) = (&experiment.model, &experiment.eval.reference_masks);
-    json!([experiment.task, experiment.data, model.mask_guidance, model.input, reference]).to_string()
+    // The stage, and the tables of the task's own, can have a say in which images train and test.
+    let own = components.task(&experiment.task).map(|task| task.own_tables()).unwrap_or_default();
+    let own: Vec<_> = own.iter().map(|own| experiment.tables.get(own.table)).collect();
+    let stage = (experiment.stage(), own);
+    json!([experiment.task, experiment.data, model.mask_guidance, model.input, reference, stage]).to_string()
 }
 
 /// A segmenter's name, and the data whose masks it makes.
@@ -54,11 +58,32 @@ impl<'a> Identities<'a> {
         }
     }
 
-    /// Settles the weights of an experiment, and gives its identity.
+    /// Settles the weights of an experiment, of all its stages, and gives the identity of its run: that of the last stage,
+    /// which contains those before it.
     pub(super) fn of(&mut self, loaded: &mut Loaded) -> anyhow::Result<Identity> {
+        let mut earlier = loaded.take_earlier();
+        let identity = self.of_stages(&mut earlier, loaded);
+        loaded.follow(earlier);
+        identity
+    }
+
+    fn of_stages(&mut self, earlier: &mut [Loaded], last: &mut Loaded) -> anyhow::Result<Identity> {
+        let mut before: Option<(String, Experiment)> = None;
+        for stage in earlier {
+            let identity = self.of_stage(stage, before.as_ref())?;
+            before = Some((identity.id, stage.experiment.clone()));
+        }
+        self.of_stage(last, before.as_ref())
+    }
+
+    /// The identity of one stage; `before` is the identity and the experiment of the one before.
+    fn of_stage(&mut self, loaded: &mut Loaded, before: Option<&(String, Experiment)>) -> anyhow::Result<Identity> {
+        if let Some((_, before)) = before {
+            assemble::normalise_as_previous(loaded, before);
+        }
         let weights = self.weights(loaded)?;
         let experiment = &loaded.experiment;
-        let memo = memo(experiment);
+        let memo = memo(experiment, self.components);
         if !self.fingerprints.contains_key(&memo) {
             // Masks' segmenters are opened to ask who they are; the machine that plans need not have the GPU.
             let device = std::mem::replace(&mut loaded.experiment.device, "cpu".to_owned());
@@ -68,7 +93,8 @@ impl<'a> Identities<'a> {
         }
         let fingerprint = self.fingerprints.get(&memo).cloned();
         let fingerprint = fingerprint.ok_or_else(|| anyhow::anyhow!("no fingerprint of the data"))?;
-        Identity::new(&loaded.experiment, &self.schema, &fingerprint, &weights)
+        let before = before.map(|(id, _)| id.as_str());
+        Identity::new(&loaded.experiment, &self.schema, &fingerprint, &weights, before)
     }
 
     /// The fingerprint of an experiment's data.
@@ -84,7 +110,7 @@ impl<'a> Identities<'a> {
     /// Why a run of the experiment, whose identity was given, is not to be begun: groups of its data are on both sides of
     /// the split.
     pub(super) fn torn_groups(&self, experiment: &Experiment) -> Option<&ExperimentError> {
-        self.torn.get(&memo(experiment))
+        self.torn.get(&memo(experiment, self.components))
     }
 
     /// From now on, data whose masks a segmenter makes stay open for [`Identities::make_masks`].
@@ -137,6 +163,9 @@ impl<'a> Identities<'a> {
     /// Finds the weights once for all cells that name them, and settles what follows from them in this one.
     fn weights(&mut self, loaded: &mut Loaded) -> anyhow::Result<String> {
         let model = &loaded.experiment.model;
+        if model.weights == PREVIOUS {
+            return weights_hash(&loaded.experiment, None, &self.hashes);
+        }
         let named = (model.weights.clone(), model.backbone.clone());
         if let Some((found, hash)) = self.weights.get(&named) {
             if let Some(found) = found {
@@ -146,7 +175,7 @@ impl<'a> Identities<'a> {
             return Ok(hash.clone());
         }
         let found = assemble::settle_weights(loaded, self.components)?;
-        let hash = weights_hash(found.as_ref(), &self.hashes)?;
+        let hash = weights_hash(&loaded.experiment, found.as_ref(), &self.hashes)?;
         self.weights.insert(named, (found, hash.clone()));
         Ok(hash)
     }

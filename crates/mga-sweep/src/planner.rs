@@ -232,7 +232,7 @@ impl<'a> Planner<'a> {
         let mut sweep: toml_edit::DocumentMut = self.document.text().parse()?;
         match &self.base_experiment {
             Some(base) => {
-                write_changed(&out.join("base.toml"), &base.experiment.base_toml(self.overrides.defaults)?)?;
+                write_changed(&out.join("base.toml"), &base.base_toml(self.overrides.defaults)?)?;
                 sweep["base"] = toml_edit::value("base.toml");
             }
             // A base that is no experiment by itself cannot be resolved.
@@ -243,7 +243,7 @@ impl<'a> Planner<'a> {
 
     fn resolve(&mut self, out: &Path, draws: Option<&[Vec<Value>]>) -> anyhow::Result<Resolved> {
         let mut problems = Vec::new();
-        let base = self.base_experiment.as_ref().map(|base| serde_json::to_value(&base.experiment)).transpose()?;
+        let base = self.base_experiment.as_ref().map(Loaded::value).transpose()?;
         let points = self.space.points(draws, &self.document, base.as_ref(), &mut problems);
         if points.is_empty() && draws.is_none_or(|draws| !draws.is_empty()) {
             problems.push(self.document.error(&KeyPath::dotted("exclude"), "nothing is left to run"));
@@ -309,11 +309,12 @@ impl<'a> Planner<'a> {
             };
             let experiment = &found.experiment;
             let mut cell = Cell::new(out, key, record, experiment.device.clone(), experiment.threads);
-            cell.experiment = Some(experiment.resolved_with(self.overrides.defaults)?);
+            cell.experiment = Some(found.resolved(self.overrides.defaults)?);
             cell.identity = Some(identity);
             // Runs that have trained already, before this was refused, stay what they are.
             if TornGroups::of_run(&RunFolder::at(cell.folder())) == TornGroups::Refused {
-                problems.extend(self.identities.torn_groups(experiment).into_iter().flat_map(|e| e.problems.clone()));
+                let torn = found.stages().filter_map(|stage| self.identities.torn_groups(&stage.experiment));
+                problems.extend(torn.flat_map(|e| e.problems.clone()));
             }
             cells.push(cell);
         }

@@ -1,6 +1,6 @@
 //! The search that a sweep file names, with its ranges and its budget.
 
-use mga_experiment::{Document, KeyPath, Loaded, Problem, SelectOn, setting_path};
+use mga_experiment::{Document, KeyPath, Loaded, Problem, SelectOn, StageWork, setting_path};
 use mga_registry::{Entry, OwnSettings, SettingFault};
 
 use super::expand::Space;
@@ -89,6 +89,11 @@ fn budget(
 /// Why a search that learns cannot score this experiment.
 pub(super) fn unsearchable(search: &str, loaded: &Loaded, document: &Document) -> Option<Problem> {
     let at = KeyPath::dotted("search");
+    if loaded.work != StageWork::Fit {
+        let message =
+            format!("{search} improves the score that selects, and the last stage trains nothing; use another search");
+        return Some(document.error(&at, message));
+    }
     let message = match loaded.experiment.eval.select_on {
         SelectOn::Validation => return None,
         SelectOn::Test => "would search on the test images",

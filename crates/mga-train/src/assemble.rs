@@ -6,7 +6,7 @@ use anyhow::Context;
 use candle_core::{DType, Device};
 use mga_core::parameter::ParameterStore;
 use mga_data::transforms::Rounding;
-use mga_experiment::{Components, Experiment, Loaded, Masks};
+use mga_experiment::{Components, Experiment, Loaded, Masks, PREVIOUS};
 use mga_models::weights::published::IMAGENET;
 use mga_models::{MgaModel, ModelSettings, weights};
 
@@ -106,12 +106,15 @@ pub fn fresh_model(
 
 /// Finds the weights that the experiment names, downloading them if need be, and settles what follows from them: the
 /// commit in place of a branch in `model.weights`, and their normalisation where the experiment sets none. So the resolved
-/// experiment says exactly what was used. `None`: it starts from fresh weights.
+/// experiment says exactly what was used. `None`: it starts from fresh weights, or from those of the stage before.
 ///
 /// # Errors
 /// No such weights, weights of another backbone, no network.
 pub fn settle_weights(loaded: &mut Loaded, components: &Components) -> anyhow::Result<Option<WeightsFile>> {
     let model = &loaded.experiment.model;
+    if model.weights == PREVIOUS {
+        return Ok(None);
+    }
     let found = weights_source::find(&model.weights, &model.backbone, components.networks(), &components.hub);
     let failed = |error| hub_error(loaded, "model.weights", &loaded.experiment.model.weights, error);
     let Some(found) = found.map_err(failed)? else { return Ok(None) };
@@ -163,6 +166,22 @@ pub fn normalise_as(loaded: &mut Loaded, weights: &WeightsFile) {
     }
     if rounds {
         data.resize_rounding = Some(own.rounding);
+    }
+}
+
+/// Normalises images as the stage before did, and rounds them as it did where they are resized, where this one starts from
+/// that one's weights and does not say how.
+pub fn normalise_as_previous(loaded: &mut Loaded, previous: &Experiment) {
+    if loaded.experiment.model.weights != PREVIOUS {
+        return;
+    }
+    let rounds = loaded.takes_new_default("data.resize_rounding");
+    let data = &mut loaded.experiment.data;
+    if let (None, None) = (data.mean, data.std) {
+        (data.mean, data.std) = (previous.data.mean, previous.data.std);
+    }
+    if rounds && data.resize_rounding.is_none() {
+        data.resize_rounding = previous.data.resize_rounding;
     }
 }
 

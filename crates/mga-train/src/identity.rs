@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use mga_data::registry::{Datasets, PATH_MARK};
-use mga_experiment::{Data, Experiment, SelectOn, marked_settings, without_later_settings};
+use mga_experiment::{Data, Experiment, PREVIOUS, SelectOn, marked_settings, without_later_settings};
 use mga_registry::Registry;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -57,7 +57,7 @@ pub(crate) fn paths<'a>(data: &Data, kinds: &'a Registry) -> Vec<&'a str> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// The first 16 hexadecimal digits of SHA-256 over `experiment`, `data`, `weights`, `numerics` and `classes`, and
-    /// `reference` where there is one.
+    /// `reference` and `previous` where there are such.
     pub id: String,
     /// Hash of the resolved experiment without name, description, paths, device, threads, workers, trackers, and without
     /// settings that were added later and have the value older releases behaved as.
@@ -80,8 +80,11 @@ pub struct Identity {
     /// Hash over the masks that attention is measured against besides, which no other number depends on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
-    /// Hash of the content of the weights that training starts from, or `"none"`.
+    /// Hash of the content of the weights that training starts from; `"none"`; or `"previous"`, those of the stage before.
     pub weights: String,
+    /// The [`id`](Self::id) of the stage before, in a run of several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<String>,
     /// [`mga_core::NUMERICS`].
     pub numerics: u32,
     /// Number of classes.
@@ -134,15 +137,24 @@ impl Resumed {
 
 impl Identity {
     /// Returns the identity of a run of `experiment`, whose weights are settled, on data of that fingerprint. `schema`
-    /// is [`mga_experiment::experiment_schema`] of the components.
+    /// is [`mga_experiment::experiment_schema`] of the components, and `previous` the identity of the stage before, if
+    /// there is one.
     ///
     /// # Errors
     /// An experiment that cannot be written as JSON: none that was loaded.
-    pub fn new(experiment: &Experiment, schema: &Value, data: &Fingerprint, weights: &str) -> anyhow::Result<Self> {
+    pub fn new(
+        experiment: &Experiment,
+        schema: &Value,
+        data: &Fingerprint,
+        weights: &str,
+        previous: Option<&str>,
+    ) -> anyhow::Result<Self> {
         let experiment = experiment_hash(experiment, schema)?;
         let mut parts = vec![json!(experiment), json!(data.data), json!(weights)];
         parts.extend([json!(mga_core::NUMERICS), json!(data.classes)]);
         parts.extend(data.reference.iter().map(|reference| json!(reference)));
+        // A stage is named in its experiment, so that none is mistaken for reference masks.
+        parts.extend(previous.map(|previous| json!({ "previous": previous })));
         let parts = Value::Array(parts);
         let id = hex(&Sha256::digest(parts.to_string().as_bytes())[..8]);
         Ok(Self {
@@ -155,6 +167,7 @@ impl Identity {
             trained: data.trained.clone(),
             reference: data.reference.clone(),
             weights: weights.to_owned(),
+            previous: previous.map(str::to_owned),
             numerics: mga_core::NUMERICS,
             classes: data.classes,
             replaced: Vec::new(),
@@ -188,6 +201,7 @@ impl Identity {
         data: &Fingerprint,
         weights: Option<&WeightsFile>,
         hashes: &FileHashes,
+        previous: Option<&str>,
     ) -> anyhow::Result<Resumed> {
         let Some(begun) = Self::of_run(folder.path())? else { return Ok(Resumed::AsBegun) };
         let folder_name = folder.path().display();
@@ -206,17 +220,25 @@ impl Identity {
             masks: known(&begun.masks, &data.masks),
             trained: known(&begun.trained, &data.trained),
             reference: data.reference.clone(),
-            weights: if folder.last().is_file() { begun.weights.clone() } else { weights_hash(weights, hashes)? },
+            weights: if folder.last().is_file() {
+                begun.weights.clone()
+            } else {
+                weights_hash(experiment, weights, hashes)?
+            },
+            previous: previous.map(str::to_owned),
             classes: data.classes,
             ..begun.clone()
         };
         if now == begun {
             return Ok(Resumed::AsBegun);
         }
-        let trained_on_same = !begun.trained.is_empty() && now.trained == begun.trained && now.weights == begun.weights;
+        let trained_on_same = !begun.trained.is_empty()
+            && now.trained == begun.trained
+            && now.weights == begun.weights
+            && now.previous == begun.previous;
         let selected_apart = experiment.eval.select_on != SelectOn::Test;
         if trained_on_same && selected_apart && now.classes == begun.classes && is_trained(folder, experiment)? {
-            let mut now = Self::new(experiment, schema, data, &begun.weights)?;
+            let mut now = Self::new(experiment, schema, data, &begun.weights, previous)?;
             let Self { id, data, test, mut replaced, .. } = begun;
             replaced.insert(0, Replaced { id, data, test });
             now.replaced = replaced;
@@ -246,6 +268,7 @@ impl Identity {
             (self.reference != other.reference, "reference masks"),
             (self.data != other.data && (&self.images, &self.masks) == (&other.images, &other.masks), "splits"),
             (self.weights != other.weights, "weights"),
+            (self.previous != other.previous, "stages before it"),
             (self.numerics != other.numerics, "numerics"),
             (self.classes != other.classes, "number of classes"),
         ]
@@ -264,12 +287,18 @@ fn is_trained(folder: &RunFolder, experiment: &Experiment) -> anyhow::Result<boo
     Ok(progress.stopped_early || progress.epoch >= experiment.schedule.epochs)
 }
 
-/// Returns the hash of the weights that a run starts from.
+/// Returns the hash of the weights that a run of `experiment` starts from.
 ///
 /// # Errors
 /// A file that cannot be read.
-pub fn weights_hash(weights: Option<&WeightsFile>, hashes: &FileHashes) -> anyhow::Result<String> {
+pub fn weights_hash(
+    experiment: &Experiment,
+    weights: Option<&WeightsFile>,
+    hashes: &FileHashes,
+) -> anyhow::Result<String> {
     match weights {
+        // Told by the identity of the stage that leaves them, which is known before they are.
+        _ if experiment.model.weights == PREVIOUS => Ok(PREVIOUS.to_owned()),
         None => Ok("none".to_owned()),
         Some(weights) => Ok(hashes.of(std::slice::from_ref(&weights.path))?.concat()),
     }

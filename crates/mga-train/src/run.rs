@@ -102,7 +102,7 @@ impl<'a> Run<'a> {
     /// No run there; data that changed; otherwise as of [`Self::train`].
     pub fn resume(&self, folder: impl AsRef<Path>) -> anyhow::Result<Trained> {
         let folder = RunFolder::at(folder.as_ref());
-        let overrides = Overrides { weights_read: folder.last().is_file(), ..Overrides::default() };
+        let overrides = Overrides { weights_read: folder.has_read_weights(), ..Overrides::default() };
         let mut experiment = mga_experiment::load(&folder.experiment(), &overrides, self.components)?;
         train_in(self.world, &mut experiment, self.components, &folder, true, self.listener, &self.interrupt)
     }

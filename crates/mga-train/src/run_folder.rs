@@ -16,12 +16,28 @@ const SWEEP: [&str; 3] = ["sweep.toml", "plan.json", "draws.json"];
 
 /// The folder of one run.
 #[derive(Debug, Clone)]
-pub struct RunFolder(PathBuf);
+pub struct RunFolder {
+    path: PathBuf,
+    /// Where stages lie that other runs share; `None`: they lie in the run's own folder.
+    shared_stages: Option<PathBuf>,
+}
 
 impl RunFolder {
     /// Returns the names the folder at `path`, which need not exist.
     pub fn at(path: impl Into<PathBuf>) -> Self {
-        Self(path.into())
+        Self { path: path.into(), shared_stages: None }
+    }
+
+    /// The same, whose stages before the last lie in `folder` under their identities: runs that have equal stages share them.
+    #[must_use]
+    pub fn with_shared_stages(self, folder: impl Into<PathBuf>) -> Self {
+        Self { shared_stages: Some(folder.into()), ..self }
+    }
+
+    /// Where stages lie that other runs share; `None`: they lie in the run's own folder.
+    #[must_use]
+    pub fn shared_stages(&self) -> Option<&Path> {
+        self.shared_stages.as_deref()
     }
 
     /// Makes it; refuses one that holds a run already, or a sweep.
@@ -29,16 +45,21 @@ impl RunFolder {
         if self.holds_run() {
             anyhow::bail!(
                 "{}: there is a run in this folder already; `mga train --resume {0}` goes on with it, `--out` takes another",
-                self.0.display()
+                self.path.display()
             );
         }
-        if let Some(file) = SWEEP.into_iter().find(|file| self.0.join(file).exists()) {
+        if let Some(file) = SWEEP.into_iter().find(|file| self.path.join(file).exists()) {
             anyhow::bail!(
                 "{}: there is a sweep in this folder ({file}), whose runs lie in its `runs`; `--out` takes another folder",
-                self.0.display()
+                self.path.display()
             );
         }
-        for folder in [self.0.clone(), self.0.join("checkpoints"), self.0.join("pictures")] {
+        self.make_all()
+    }
+
+    /// Makes it, with the folders in it, where they are not there yet.
+    pub(crate) fn make_all(&self) -> anyhow::Result<()> {
+        for folder in [self.path.clone(), self.path.join("checkpoints"), self.path.join("pictures")] {
             std::fs::create_dir_all(&folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
         }
         Ok(())
@@ -52,13 +73,13 @@ impl RunFolder {
 
     /// Keeps other processes from training into it, until the lock is dropped.
     pub fn lock(&self) -> anyhow::Result<FolderLock> {
-        FolderLock::take(&self.0, "trains")
+        FolderLock::take(&self.path, "trains")
     }
 
     /// Removes temporary files that a killed process could not rename any more. What another process writes meanwhile, such
     /// as a sweep its `state.json`, stays.
     pub fn remove_temporary(&self) -> anyhow::Result<()> {
-        for folder in [self.0.clone(), self.0.join("checkpoints"), self.0.join("pictures")] {
+        for folder in [self.path.clone(), self.path.join("checkpoints"), self.path.join("pictures")] {
             let failed = || format!("{}: cannot be tidied up", folder.display());
             // A copy of a run may lack an empty folder.
             std::fs::create_dir_all(&folder).with_context(failed)?;
@@ -69,53 +90,75 @@ impl RunFolder {
 
     /// Returns the folder itself.
     pub fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
 
     /// Returns the resolved experiment.
     pub fn experiment(&self) -> PathBuf {
-        self.0.join(EXPERIMENT)
+        self.path.join(EXPERIMENT)
     }
 
     /// Returns the log of steps and evaluations.
     pub fn metrics(&self) -> PathBuf {
-        self.0.join("metrics.jsonl")
+        self.path.join("metrics.jsonl")
     }
 
     /// Returns the state after the last finished step that was saved.
     pub fn last(&self) -> PathBuf {
-        self.0.join(LAST)
+        self.path.join(LAST)
+    }
+
+    /// The checkpoint that is reported: the selected epoch's, else the last; `None`: there is none.
+    pub fn reported(&self) -> Option<PathBuf> {
+        [self.best(), self.last()].into_iter().find(|path| path.is_file())
+    }
+
+    /// Whether the weights that its run started from were read long ago, and may be gone: it has a checkpoint, or stages that
+    /// have.
+    #[must_use]
+    pub fn has_read_weights(&self) -> bool {
+        self.reported().is_some() || self.stages().is_file()
+    }
+
+    /// Where the stages of a run of several lie.
+    pub fn stages(&self) -> PathBuf {
+        self.path.join("stages.json")
+    }
+
+    /// The tensors of a stage that extracts.
+    pub fn features(&self) -> PathBuf {
+        self.path.join("features.safetensors")
     }
 
     /// Returns the weights of the selected epoch.
     pub fn best(&self) -> PathBuf {
-        self.0.join(BEST)
+        self.path.join(BEST)
     }
 
     /// Returns the folder of pictures.
     pub fn pictures(&self) -> PathBuf {
-        self.0.join("pictures")
+        self.path.join("pictures")
     }
 
     /// Returns the result.
     pub fn summary(&self) -> PathBuf {
-        self.0.join("summary.json")
+        self.path.join("summary.json")
     }
 
     /// Makes the folder for the results of a command, where it is not there yet.
     pub fn make(&self) -> anyhow::Result<()> {
-        let shown = self.0.display();
+        let shown = self.path.display();
         anyhow::ensure!(
-            !self.0.exists() || self.0.is_dir(),
+            !self.path.exists() || self.path.is_dir(),
             "{shown}: is a file; --out names a folder for the results"
         );
-        std::fs::create_dir_all(&self.0).with_context(|| format!("{shown}: cannot be made"))
+        std::fs::create_dir_all(&self.path).with_context(|| format!("{shown}: cannot be made"))
     }
 
     /// Returns the class names, as a finished run wrote them down; `None`: it did not.
     pub fn classes(&self) -> Option<Vec<String>> {
         // The header of the confusion matrix.
-        let mut reader = csv::Reader::from_path(self.0.join("confusion.csv")).ok()?;
+        let mut reader = csv::Reader::from_path(self.path.join("confusion.csv")).ok()?;
         let classes: Vec<String> =
             reader.headers().ok()?.iter().skip(1).map(crate::csv_file::bared).map(str::to_owned).collect();
         (classes.len() > 1).then_some(classes)
@@ -133,7 +176,7 @@ impl RunFolder {
 
     /// Writes a file of the folder, by rename.
     pub fn write(&self, name: &str, contents: impl AsRef<[u8]>) -> anyhow::Result<()> {
-        let path = self.0.join(name);
+        let path = self.path.join(name);
         write_all(&path, contents.as_ref()).with_context(|| format!("{}: cannot be written", path.display()))
     }
 

@@ -29,11 +29,12 @@ pub fn of_folder(folder: &Path) -> anyhow::Result<WeightsFile> {
 
 /// How a run normalised and rounded its images; `None`: by ImageNet's colours and not at all, as where nothing is said.
 fn preprocessing(run: &RunFolder) -> Option<Preprocessing> {
-    let experiment: toml::Table = std::fs::read_to_string(run.experiment()).ok()?.parse().ok()?;
+    let experiment = toml::from_str(&std::fs::read_to_string(run.experiment()).ok()?).ok()?;
+    let experiment = mga_experiment::last_stage(experiment);
     let data = experiment.get("data")?;
-    let three = |key: &str| data.get(key)?.clone().try_into::<[f64; 3]>().ok();
+    let three = |key: &str| serde_json::from_value::<[f64; 3]>(data.get(key)?.clone()).ok();
     let normalisation = three("mean").zip(three("std"));
-    let rounding = data.get("resize_rounding").and_then(|value| value.clone().try_into::<Rounding>().ok());
+    let rounding = data.get("resize_rounding").and_then(|value| serde_json::from_value::<Rounding>(value.clone()).ok());
     if normalisation.is_none() && rounding.is_none() {
         return None;
     }

@@ -18,12 +18,13 @@
 //! | `method.rs` | two updates a batch, and a head with a learning rate of its own | `method.name` |
 //! | `class_means.rs` | classes told apart by the nearest mean | |
 //! | `task.rs` | a task that trains nothing | `task` |
+//! | `episodes_task.rs` | a task of two stages, with a table of its own | `task`, `[stages.NAME]`, `[episodes]` |
 //! | `tracker.rs` | the numbers of a run as a CSV file | `trackers` |
 //! | `search.rs` | draws in narrowing windows around the best one | `search`, of a sweep |
 //! | `report_section.rs` | the training time of each arm, in reports | |
 //! | `launcher.rs` | a shell script that starts the runs of a sweep | `launcher.name`, of a sweep |
 //!
-//! `experiments/` holds an experiment of the method, one of the task, and a sweep:
+//! `experiments/` holds an experiment of the method, one of each task, and sweeps:
 //!
 //! ```sh
 //! cargo run --release -p mga-own -- train examples/own/experiments/swapped-patches.toml
@@ -33,6 +34,7 @@ pub mod attention;
 pub mod backbone;
 pub mod class_means;
 pub mod dataset;
+pub mod episodes_task;
 pub mod head;
 pub mod launcher;
 pub mod mask_source;
@@ -74,6 +76,7 @@ pub fn components() -> Components {
         .with(objective::entry())
         .with(method::entry())
         .with_task(Arc::new(task::NearestMean))
+        .with_task(Arc::new(episodes_task::EpisodesTask))
         .with(tracker::entry())
         .with(search::entry())
         .with(report_section::entry())

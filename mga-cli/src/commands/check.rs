@@ -1,6 +1,6 @@
 //! `mga check`: everything that can be said of an experiment before it trains.
 
-use mga_experiment::Components;
+use mga_experiment::{Components, Defaults};
 use mga_train::assemble;
 use mga_train::interrupt::Interrupt;
 use mga_train::runners::check::check;
@@ -28,6 +28,6 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let mut loaded = args.experiment.load(components)?;
     assemble::use_threads(loaded.experiment.threads);
     let text = check(&mut loaded, components, &Voice::default(), &Interrupt::default())?;
-    let resolved = if args.resolved { loaded.experiment.resolved_toml()? + "\n" } else { String::new() };
+    let resolved = if args.resolved { loaded.resolved(Defaults::New)? + "\n" } else { String::new() };
     Ok(print(resolved + &text)?)
 }

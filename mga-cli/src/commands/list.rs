@@ -99,6 +99,12 @@ pub fn groups(components: &Components) -> Vec<Group> {
     let known = sections(components).unwrap_or_else(|_| builtin_sections());
     let known = known.iter().map(|entry| component(&entry.name, &entry.about)).collect();
     groups.push(group(ReportSections::TITLE, ReportSections::KEY, known));
+    let stages = components.tasks.iter().flat_map(|task| task.stages().iter().map(|stage| (task.name(), stage)));
+    let stages: Vec<Component> =
+        stages.map(|(task, stage)| component(stage.name, &format!("of task {task}: {}", stage.about))).collect();
+    if !stages.is_empty() {
+        groups.push(group("stages", "stages.NAME, and run_stages", stages));
+    }
     for kind in components.kinds.listing() {
         if groups.iter().any(|known| known.title == kind.title) {
             continue;

@@ -33,6 +33,10 @@ pub struct Args {
     /// The run's folder; left out: runs/NAME-TIME.
     #[arg(long, conflicts_with = "resume")]
     out: Option<PathBuf>,
+    /// Keep the stages before the last in this folder, under their identities, and take those that are finished there: runs
+    /// that have equal stages share them, as those of a sweep do. Left out: in the run's folder, in `stages`.
+    #[arg(long, value_name = "DIR", conflicts_with = "resume")]
+    stages: Option<PathBuf>,
     /// Start from these weights instead of the experiment's: a weight file, a run (its best checkpoint, else its last),
     /// a folder of `mga weights export`, or published weights.
     #[arg(long, value_name = "FILE|RUN|NAME", conflicts_with = "resume")]
@@ -65,7 +69,7 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
                 folder.path().display()
             );
             // The folder's experiment is complete: no environment variable may change a run half-way.
-            let overrides = Overrides { weights_read: folder.last().is_file(), ..Overrides::default() };
+            let overrides = Overrides { weights_read: folder.has_read_weights(), ..Overrides::default() };
             (load(&file, &overrides, components)?, folder, true)
         }
         (None, Some(experiment)) => {
@@ -75,7 +79,9 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
             }
             let loaded = ExperimentArgs { experiment: experiment.clone(), set }.load(components)?;
             let folder = args.out.clone().unwrap_or_else(|| default_folder(experiment));
-            (loaded, RunFolder::at(folder), false)
+            let folder = RunFolder::at(folder);
+            let folder = args.stages.iter().fold(folder, |folder, stages| folder.with_shared_stages(stages));
+            (loaded, folder, false)
         }
         (None, None) => anyhow::bail!("name an experiment file, or a run with --resume"),
     };
@@ -112,8 +118,7 @@ pub fn load_run(path: &Path, set: &[String], components: &Components) -> anyhow:
     }
     let overrides = if path.is_dir() {
         let folder = RunFolder::at(path);
-        let weights_read = folder.best().is_file() || folder.last().is_file();
-        Overrides { set: set.to_vec(), weights_read, ..Overrides::default() }
+        Overrides { set: set.to_vec(), weights_read: folder.has_read_weights(), ..Overrides::default() }
     } else {
         Overrides::from_process(set.to_vec())
     };

@@ -17,7 +17,7 @@ pub(super) fn read<T: DeserializeOwned>(folder: &Path, name: &str, notes: &mut V
     serde_json::from_str(&text).map_err(|error| notes.push(format!("{name} cannot be understood: {error}"))).ok()
 }
 
-/// Reads the resolved experiment as JSON values; as [`read`].
+/// Reads the resolved experiment as JSON values, of a run of several stages that of the last; as [`read`].
 pub(super) fn read_experiment(folder: &Path, notes: &mut Vec<String>) -> Option<serde_json::Value> {
     let name = "experiment.toml";
     let text = match std::fs::read_to_string(folder.join(name)) {
@@ -28,6 +28,6 @@ pub(super) fn read_experiment(folder: &Path, notes: &mut Vec<String>) -> Option<
             return None;
         }
     };
-    let experiment = toml::from_str(&text);
+    let experiment = toml::from_str(&text).map(mga_experiment::last_stage);
     experiment.map_err(|error| notes.push(format!("{name} cannot be understood: {}", error.message()))).ok()
 }

@@ -11,7 +11,8 @@ use crate::assemble;
 use crate::checkpoint;
 use crate::interrupt::Interrupt;
 use crate::loaders;
-use crate::tasks::Purpose;
+use crate::run_folder::RunFolder;
+use crate::tasks::{Purpose, extracted};
 use crate::weights_source;
 
 /// The weights that are evaluated.
@@ -66,6 +67,10 @@ pub fn evaluate(
     if let Weights::Checkpoint(path) = weights {
         let restored = checkpoint::load_job(path, job.as_ref(), None)?;
         restored.note.iter().for_each(|line| note(&format!("note: {line}")));
+        let run = path.parent().and_then(Path::parent).map(RunFolder::at);
+        if let Some(tensors) = run.map(|run| extracted(&run)).transpose()?.flatten() {
+            job.take_extracted(&tensors)?;
+        }
     }
     match (weights, &found) {
         (Weights::File(_), Some(found)) => {

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use mga_core::wording::counted;
-use mga_experiment::{Loaded, Metrics, SelectOn};
-use serde_json::json;
+use mga_experiment::{Loaded, Metrics, SelectOn, StageWork};
+use serde_json::{Value, json};
 
 use super::evaluation::EvaluationContext;
 use super::learner::Outcome;
@@ -14,7 +14,7 @@ use crate::interrupt::Interrupt;
 use crate::loaders;
 use crate::progress::Listener;
 use crate::run_folder::RunFolder;
-use crate::tasks::{Job, TaskData, described};
+use crate::tasks::{Job, TaskData, described, extracted};
 use crate::world::World;
 
 /// Whoever follows a run, and those it shares its work with.
@@ -25,20 +25,24 @@ pub(super) struct Around<'a> {
     pub(super) world: &'a dyn World,
 }
 
-/// Evaluates test on the last and on the selected checkpoint, writes everything, and gives what came of it in words. Ranks
-/// other than 0 take part in the evaluation alone.
+/// A stage whose work is done, but for its last evaluation.
+pub(super) struct Finished<'a> {
+    pub(super) loaded: &'a Loaded,
+    pub(super) job: &'a dyn Job,
+    pub(super) data: &'a dyn TaskData,
+    pub(super) folder: &'a RunFolder,
+    pub(super) progress: &'a Progress,
+}
+
+/// Evaluates test on the last and on the selected checkpoint, writes everything, and returns the result in words. Ranks
+/// other than 0 take part in the evaluation alone. `before` is the summary of the stages before.
 ///
 /// # Errors
 /// Images that cannot be read; a folder that cannot be written to; a signal.
-pub(super) fn finish(
-    loaded: &Loaded,
-    job: &dyn Job,
-    data: &dyn TaskData,
-    folder: &RunFolder,
-    progress: &Progress,
-    around: &Around<'_>,
-) -> anyhow::Result<String> {
+pub(super) fn finish(run: &Finished<'_>, before: Option<&[Value]>, around: &Around<'_>) -> anyhow::Result<String> {
     let Around { voice, interrupt, world } = *around;
+    let Finished { loaded, job, data, folder, progress } = *run;
+    let fits = loaded.work == StageWork::Fit;
     let (experiment, splits) = (&loaded.experiment, data.splits());
     let mut skipped = progress.skipped.clone();
     let (split, indices) =
@@ -47,6 +51,9 @@ pub(super) fn finish(
     let mut result_of = |checkpoint: &Path| -> anyhow::Result<Option<Box<dyn Outcome>>> {
         // Of a run without images to evaluate too: what is looked at below is the reported checkpoint.
         checkpoint::load_job(checkpoint, job, None)?;
+        if let Some(tensors) = extracted(folder)? {
+            job.take_extracted(&tensors)?;
+        }
         if indices.is_empty() {
             return Ok(None);
         }
@@ -76,13 +83,13 @@ pub(super) fn finish(
     skipped.sort();
     skipped.dedup();
     let best_epoch = progress.best_epoch;
-    let last_epoch = Some(progress.epoch.saturating_sub(1));
+    let last_epoch = fits.then(|| progress.epoch.saturating_sub(1));
     let mut summary = json!({
         "status": "finished",
         "task": experiment.task,
         "split": split,
         "select_on": experiment.eval.select_on,
-        "selected_on_test": experiment.eval.select_on == SelectOn::Test,
+        "selected_on_test": fits && experiment.eval.select_on == SelectOn::Test,
         "epochs": progress.epoch,
         "steps": progress.step,
         "stopped_early": progress.stopped_early,
@@ -103,6 +110,13 @@ pub(super) fn finish(
     summary["skipped"] = json!(skipped);
     summary["training_seconds"] = json!(progress.seconds);
     summary["test_images_replaced"] = json!(Identity::was_evaluated_again(folder)?);
+    if let Some(stage) = experiment.stage() {
+        summary["stage"] = json!(stage);
+    }
+    if let Some(before) = before {
+        let own = stage_line(loaded, folder, &summary, Path::new("."))?;
+        summary["stages"] = before.iter().cloned().chain([own]).collect();
+    }
     folder.write_json("summary.json", &summary)?;
     let mut text = String::new();
     if !skipped.is_empty() {
@@ -112,6 +126,7 @@ pub(super) fn finish(
         let flatters = if experiment.eval.select_on == SelectOn::Test { "TEST, which flatters" } else { "validation" };
         let chosen = match best_epoch.filter(|_| has_best) {
             Some(epoch) => format!("epoch {} (best on {flatters})", epoch + 1),
+            None if !fits => "nothing was trained".to_owned(),
             None => "the last epoch".to_owned(),
         };
         if result.unlabelled() > 0 {
@@ -134,4 +149,18 @@ fn evaluates_others(job: &dyn Job) -> anyhow::Result<bool> {
         Ok(())
     })?;
     Ok(trained != evaluated)
+}
+
+/// What the summary of a run says of one of its stages, whose own summary is `summary`; `place` is its folder, from the run's.
+pub(super) fn stage_line(loaded: &Loaded, folder: &RunFolder, summary: &Value, place: &Path) -> anyhow::Result<Value> {
+    let id = Identity::of_run(folder.path())?.map(|identity| identity.id);
+    let reported = ["selected", "last"].into_iter().filter_map(|key| summary.get(key)).find(|line| !line.is_null());
+    Ok(json!({
+        "name": loaded.experiment.stage(),
+        "id": id,
+        "folder": place,
+        "split": summary.get("split"),
+        "reported": reported,
+        "training_seconds": summary.get("training_seconds"),
+    }))
 }

@@ -8,6 +8,8 @@ pub mod finite;
 mod launched;
 pub mod learner;
 pub mod loss_parts;
+mod stage;
+mod stages;
 pub mod step;
 mod suspect;
 pub mod timing;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use mga_experiment::{Components, Loaded, SelectOn};
+use mga_experiment::{Components, Loaded, SelectOn, StageWork};
 
 use crate::TaskComponents;
 use crate::assemble;
@@ -30,11 +30,20 @@ pub struct Timed {
     pub steps: usize,
 }
 
-/// Times steps of a run for about `limit`, and some batches of its evaluation. Nothing is written.
+/// Times steps of each stage of a run for about `limit`, and some batches of its evaluation. Nothing is written.
 ///
 /// # Errors
 /// Wrong data; what the model refuses.
 pub fn time(loaded: &Loaded, components: &Components, limit: Duration) -> anyhow::Result<Timed> {
+    let mut all = Timed { seconds: 0.0, steps: 0 };
+    for stage in loaded.stages() {
+        let Timed { seconds, steps } = time_stage(stage, components, limit)?;
+        all = Timed { seconds: all.seconds + seconds, steps: all.steps + steps };
+    }
+    Ok(all)
+}
+
+fn time_stage(loaded: &Loaded, components: &Components, limit: Duration) -> anyhow::Result<Timed> {
     let experiment = &loaded.experiment;
     let begun = Instant::now();
     let device = assemble::device(loaded)?;
@@ -44,6 +53,10 @@ pub fn time(loaded: &Loaded, components: &Components, limit: Duration) -> anyhow
         loaders::of_source(loaded, data.source(train), indices.to_vec(), train)
     });
     let mut stores: Vec<Moved<'_>> = super::training::stores(experiment, &loaded.kinds, learner.as_ref())?;
+    // An evaluation may need tensors that are not extracted yet, so that of such a stage only its opening is known.
+    if loaded.work != StageWork::Fit {
+        return Ok(Timed { seconds: begun.elapsed().as_secs_f64(), steps: 0 });
+    }
     let train = loaders::to_train(loaded, learner.as_ref(), data.as_ref())?;
     let opened = begun.elapsed().as_secs_f64();
 

@@ -1,7 +1,10 @@
 //! The interface of a task's model, from the first look at it to the last picture.
 
-use std::path::Path;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 
+use anyhow::Context;
+use candle_core::{Device, Tensor};
 use mga_models::weights::LoadReport;
 use serde_json::{Map, Value};
 
@@ -18,6 +21,33 @@ pub trait Job: Learner {
     /// # Errors
     /// A file of another model, or damaged.
     fn load_weights(&self, path: &Path) -> anyhow::Result<LoadReport>;
+
+    /// Takes up what the stage before left. By default the weights of its checkpoint are loaded, as far as their names fit;
+    /// gives what people should know of it, a line each.
+    ///
+    /// # Errors
+    /// A checkpoint of another model, or damaged.
+    fn take_up(&self, previous: &Previous) -> anyhow::Result<Vec<String>> {
+        let report = self.load_weights(&previous.checkpoint()?)?;
+        Ok(vec![format!("stage `{}`: {report}", previous.stage)])
+    }
+
+    /// Computes the tensors of a stage that extracts ([`StageWork::Extract`](mga_experiment::StageWork)), by name. They are
+    /// written to `features.safetensors` in the stage's folder, whole or not at all.
+    ///
+    /// # Errors
+    /// A task without such a stage; images that cannot be read; a signal.
+    fn extract(&self, _interrupt: &Interrupt) -> anyhow::Result<Vec<(String, Tensor)>> {
+        anyhow::bail!("this task extracts no tensors")
+    }
+
+    /// Takes up the tensors that [`Self::extract`] gave in this stage, before it is evaluated; they may come from the file.
+    ///
+    /// # Errors
+    /// Tensors of something else.
+    fn take_extracted(&self, _tensors: &HashMap<String, Tensor>) -> anyhow::Result<()> {
+        Ok(())
+    }
 
     /// Transforms of training images that come after those of the experiment, as `data.train.transforms` has them.
     fn train_transforms(&self) -> Vec<Value> {
@@ -68,6 +98,48 @@ pub trait Job: Learner {
     fn close(&self, _folder: &RunFolder, _interrupt: &Interrupt) -> anyhow::Result<Closing> {
         Ok(Closing::default())
     }
+}
+
+/// What a stage of a run left for the next one.
+#[derive(Debug, Clone)]
+pub struct Previous {
+    /// The stage's name.
+    pub stage: String,
+    /// Its folder.
+    pub folder: RunFolder,
+    /// Its identity.
+    pub id: String,
+}
+
+impl Previous {
+    /// Returns the checkpoint of the selected epoch, else the last.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn checkpoint(&self) -> anyhow::Result<PathBuf> {
+        let folder = self.folder.path().display();
+        self.folder.reported().with_context(|| format!("{folder}: stage `{}` left no checkpoint", self.stage))
+    }
+
+    /// Returns the tensors that it extracted, by name; none of a stage that does not extract.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn tensors(&self) -> anyhow::Result<HashMap<String, Tensor>> {
+        extracted(&self.folder).map(Option::unwrap_or_default)
+    }
+}
+
+/// The tensors that were extracted into a folder; `None`: there are none.
+pub(crate) fn extracted(folder: &RunFolder) -> anyhow::Result<Option<HashMap<String, Tensor>>> {
+    let file = folder.features();
+    if !file.is_file() {
+        return Ok(None);
+    }
+    let unreadable = || format!("{}: cannot be read; remove it, and it is made again", file.display());
+    let bytes = std::fs::read(&file).with_context(unreadable)?;
+    mga_models::weights::check_content(&bytes, &file)?;
+    candle_core::safetensors::load_buffer(&bytes, &Device::Cpu).with_context(unreadable).map(Some)
 }
 
 /// The results that a task adds at the end of a run.

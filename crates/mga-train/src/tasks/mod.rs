@@ -16,7 +16,8 @@ mod task;
 use std::sync::Arc;
 
 pub use class_weights::label_counts;
-pub use job::{Closing, Job};
+pub(crate) use job::extracted;
+pub use job::{Closing, Job, Previous};
 pub use labelled::{BuildJob, Labelled};
 pub use measured::{Measured, described};
 pub use registered::{TaskComponents, Tasks};

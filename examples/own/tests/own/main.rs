@@ -20,3 +20,5 @@ mod network;
 mod program;
 #[cfg(test)]
 mod search;
+#[cfg(test)]
+mod stages;

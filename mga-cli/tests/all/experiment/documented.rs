@@ -44,6 +44,7 @@ const BLOCKS: &[(&str, &str, Way)] = &[
     ("docs/masks.md", "task = \"segmentation\"", Way::Train(&["model.backbone=unet_small", "model.weights=none"])),
     ("docs/sweeps.md", "search = \"tpe\"", Way::Plan("base = \"../mga/soybean_2_1.toml\"\n")),
     ("docs/slurm.md", "[launcher]", Way::Plan("base = \"../mga/soybean_2_1.toml\"\naxes.seed = [1]\n")),
+    ("docs/runs.md", "[stages.test.data]", Way::Not("no task here has stages; examples/own has one, with its tests")),
     ("docs/weights.md", "weights = \"imagenet\"", Way::Train(SMALL)),
     ("docs/weights.md", "dataset = \"hub\"", Way::Not("needs the hub; mga-data/src/datasets/hub has its tests")),
 ];
