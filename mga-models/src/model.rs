@@ -88,21 +88,11 @@ pub struct StageSummary {
 /// use mga_core::ops::Attention;
 /// use mga_core::parameter::ParameterStore;
 /// use mga_core::tape::Tape;
-/// use mga_models::{Input, MgaModel, ModelSettings, Registry};
+/// use mga_models::{MgaModel, ModelSettings, builtin};
 ///
-/// let settings = ModelSettings {
-///     classes: 10,
-///     input: Input::Image,
-///     attention: Attention::Residual,
-///     residual_weights: (0.5, 0.5),
-///     mask_guidance: true,
-///     freeze_through: None,
-///     freeze_norm: false,
-///     dropout: None,
-/// };
-/// let registry = Registry::builtin();
-/// let backbone = registry.backbone("conv4").expect("a built-in backbone");
-/// let model = MgaModel::new(backbone, settings, ParameterStore::new(1, DType::F32, &Device::Cpu))?;
+/// let settings = ModelSettings { attention: Attention::Residual, ..ModelSettings::new("conv4", 10) };
+/// let store = ParameterStore::new(1, DType::F32, &Device::Cpu);
+/// let model = MgaModel::new(&builtin(), settings, store)?;
 ///
 /// let mut tape = Tape::eval();
 /// let images = tape.constant(&Tensor::zeros((2, 3, 64, 64), DType::F32, &Device::Cpu)?)?;

@@ -296,7 +296,7 @@ mod tests {
         for part in ["4.png: cut short", "0.png", "`b`", "`elm`", "different classes"] {
             assert!(problems.contains(part), "`{part}` is not in:\n{problems}");
         }
-        for part in ["7.png", "no mask", "blank"] {
+        for part in ["7.png", "without a mask", "blank"] {
             assert!(notes.contains(part), "`{part}` is not in:\n{notes}");
         }
         let shown = report.to_string();

@@ -241,7 +241,11 @@ fn the_level_of_the_classes_is_told_and_a_setting() {
     let set = open(&ImageFolderSettings::default(), &context(&folder)).unwrap();
     assert_eq!(set.classes(), ["Acer", "Quercus"]);
     assert!(told(&set).contains("the class of `Acer/rubrum` is `Acer`"), "{}", told(&set));
-    assert!(told(&set).contains("hold 3 folders") && told(&set).contains("data.class_level = 2"), "{}", told(&set));
+    assert!(
+        told(&set).contains("hold 3 further folders") && told(&set).contains("data.class_level = 2"),
+        "{}",
+        told(&set)
+    );
     let first = open(&settings(serde_json::json!({ "class_level": 1 })), &context(&folder)).unwrap();
     assert_eq!((rows(&first), told(&first)), (rows(&set), String::new()));
     let second = open(&settings(serde_json::json!({ "class_level": 2 })), &context(&folder)).unwrap();
