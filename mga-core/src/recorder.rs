@@ -117,9 +117,9 @@ impl<'a> Operator<'a> {
 /// A value: its identity, shape and type.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Described {
-    /// Its identity.
+    /// The identity of the value.
     pub id: ValueId,
-    /// Its sizes.
+    /// The sizes of the value.
     pub dims: Vec<usize>,
     /// The type of its numbers.
     pub dtype: DType,

@@ -147,7 +147,7 @@ impl MaskSource {
         Ok(Self::of(settings, name, dataset, about))
     }
 
-    /// No image of the data set has a mask.
+    /// Creates a source without masks for any image.
     #[must_use]
     pub fn none(dataset: Arc<dyn Dataset>) -> Self {
         let kind = Kind::Control(MaskControl::Absent, None);

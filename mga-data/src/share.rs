@@ -12,7 +12,7 @@ pub struct Share {
 }
 
 impl Share {
-    /// Everything, of one rank.
+    /// The share of a single rank, which is everything.
     pub const ALL: Self = Self { rank: 0, size: 1 };
 
     /// Returns its part of `count` things in a row. The parts of all ranks, one behind the other, are the whole; they differ

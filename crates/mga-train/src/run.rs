@@ -87,7 +87,7 @@ impl<'a> Run<'a> {
         check(experiment, self.components, self.listener, &self.interrupt)
     }
 
-    /// [`train`](crate::train) into `folder`, in which no run may lie yet.
+    /// Trains with [`train`](crate::train) into `folder`, which must not hold a run yet.
     ///
     /// # Errors
     /// A wrong experiment, data or weights; a loss that is not finite; an interruption.

@@ -13,23 +13,23 @@ pub enum Reduction {
     Mean,
 }
 
-/// Those who train together. Each has a rank, and all ranks take the same steps: they call the same methods in the same
-/// order, and every call waits for the others.
+/// A group of ranks that train together. All ranks take the same steps: they call the same methods in the same order,
+/// and every call waits for the others.
 ///
 /// The training loop asks it to add up gradients, and the numbers that are logged; evaluations are shared out and gathered.
 /// Rank 0 alone writes. Parameters start equal, for they are drawn from the experiment's seed, and stay so to the bit: every
 /// rank gets the same numbers from [`Self::reduce`].
 ///
-/// How ranks find each other is the matter of whoever makes the world. [`Alone`] is the one of a single process.
+/// The creator of the world decides how ranks find each other. [`Alone`] is the world of a single process.
 pub trait World: Send + Sync {
-    /// Returns this one's number, from 0.
+    /// Returns this rank's number, from 0.
     fn rank(&self) -> usize;
 
-    /// Returns how many there are, at least 1.
+    /// Returns the number of ranks, at least 1.
     fn size(&self) -> usize;
 
-    /// Returns each tensor reduced with those that stand at the same place on the other ranks, the same bits on every rank.
-    /// Shapes and types are the same on all ranks, and stay.
+    /// Reduces each tensor with those at the same position on the other ranks. The result has the same bits on every
+    /// rank. Shapes and types are the same on all ranks, and stay.
     ///
     /// # Errors
     /// A rank that ended, or calls something else.

@@ -36,7 +36,7 @@ impl<'a> EvaluationContext<'a> {
         Ok(())
     }
 
-    /// Is told that `images` more were evaluated.
+    /// Reports that `images` more were evaluated.
     pub fn seen(&mut self, images: usize) {
         (self.seen)(images);
     }

@@ -14,7 +14,7 @@ pub struct NotFinite {
     pub value: f64,
 }
 
-/// When the host reads what a step computed.
+/// The time at which the host reads the results of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reading {
     /// As soon as it is there.

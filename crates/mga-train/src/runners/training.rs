@@ -52,9 +52,9 @@ pub struct Training<'a> {
     pub tracking: &'a Tracking<'a>,
     /// Hash of the experiment.
     pub identity: String,
-    /// When losses and gradient norms are read.
+    /// The time at which losses and gradient norms are read.
     pub reading: Reading,
-    /// Those it is trained with: `train` loads this rank's share of every batch.
+    /// The world that the run trains in: `train` loads this rank's share of every batch.
     pub world: &'a dyn World,
 }
 

@@ -104,7 +104,7 @@ pub struct Scoring {
 }
 
 impl Scoring {
-    /// Nothing is scored yet; the classes are in the order of the scores. `kinds` holds the registered metrics.
+    /// Creates an empty evaluation; the classes are in the order of the scores. `kinds` holds the registered metrics.
     #[must_use]
     pub fn new(classes: &[String], kinds: &Registry) -> Self {
         let metrics = ClassificationMetrics::new(classes.len());
