@@ -85,12 +85,11 @@ pub struct StageSummary {
 ///
 /// ```
 /// use candle_core::{DType, Device, Tensor};
-/// use mga_core::ops::Attention;
 /// use mga_core::parameter::ParameterStore;
 /// use mga_core::tape::Tape;
 /// use mga_models::{MgaModel, ModelSettings, builtin};
 ///
-/// let settings = ModelSettings { attention: Attention::Residual, ..ModelSettings::new("conv4", 10) };
+/// let settings = ModelSettings { attention: "residual".into(), ..ModelSettings::new("conv4", 10) };
 /// let store = ParameterStore::new(1, DType::F32, &Device::Cpu);
 /// let model = MgaModel::new(&builtin(), settings, store)?;
 ///
