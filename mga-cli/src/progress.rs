@@ -116,7 +116,7 @@ impl Terminal {
         Self { bar, epochs, metric: metric.cloned(), live, quiet, last, stage: String::new() }
     }
 
-    /// The same for a stage of a run.
+    /// Returns the same for a stage of a run.
     #[must_use]
     pub fn of_stage(mut self, stage: Option<&str>) -> Self {
         self.stage = stage.map(|stage| format!("{stage}: ")).unwrap_or_default();
@@ -202,7 +202,7 @@ impl JsonLines {
         Self { epochs, begun: Mutex::new(None), stage: None }
     }
 
-    /// The same for a stage of a run.
+    /// Returns the same for a stage of a run.
     #[must_use]
     pub fn of_stage(self, stage: Option<&str>) -> Self {
         Self { stage: stage.map(str::to_owned), ..self }

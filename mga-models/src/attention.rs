@@ -48,9 +48,9 @@ pub trait RegisteredAttention: Send + Sync {
     }
 }
 
-/// What an attention is built from.
+/// The parts that an attention is built from.
 pub struct AttentionOpening<'b, 'a> {
-    /// Where its parameters go: below `attention`.
+    /// The place of its parameters, below `attention`.
     pub builder: Builder<'b>,
     /// Its own settings.
     pub settings: OwnSettings<'a>,
@@ -86,7 +86,7 @@ pub trait Attention: Send + Sync {
     }
 }
 
-/// What an attention gives.
+/// The result of an attention.
 #[derive(Debug, Clone)]
 pub struct Attended {
     /// The features for the head.

@@ -42,7 +42,7 @@ impl Features {
         found.ok_or_else(|| Error::shape("backbone", format!("stage {} was not asked for", stage.0)))
     }
 
-    /// The same with another map in place of the last.
+    /// Returns the features with another map in place of the last.
     #[must_use]
     pub fn with_last(mut self, map: Value) -> Self {
         if let Some((_, last)) = self.maps.last_mut() {

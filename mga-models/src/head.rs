@@ -38,9 +38,10 @@ pub trait RegisteredHead: Send + Sync {
     }
 }
 
-/// What a head is built from.
+/// The parts that a head is built from.
 pub struct HeadOpening<'b, 'a> {
-    /// Where its parameters go: below `classifier`. What a weight file has there for other classes is drawn anew.
+    /// The place of its parameters, below `classifier`. Parameters that a weight file has there for other classes are
+    /// initialised anew.
     pub builder: Builder<'b>,
     /// Its own settings.
     pub settings: OwnSettings<'a>,

@@ -23,13 +23,13 @@ use super::validate::About;
 pub struct Loaded {
     /// The experiment.
     pub experiment: Experiment,
-    /// What runs, but perhaps not as meant.
+    /// Warnings about settings that run, but perhaps not as intended.
     pub warnings: Vec<Problem>,
-    /// Of a sweep's cell: settings that do nothing in it. They may do something in another cell, so the sweep judges.
+    /// The settings without effect in a sweep's cell. They may have an effect in another cell, so the sweep decides.
     pub idle: Vec<Idle>,
     /// Registered components of the kinds that other crates define.
     pub kinds: mga_registry::Registry,
-    /// What is done in the stage that this is the experiment of; without stages a model is fitted.
+    /// The work of the experiment's stage. Without stages a model is fitted.
     pub work: StageWork,
     pub(super) sources: Sources,
     pub(super) defaults: Defaults,
@@ -38,7 +38,8 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// An error about the setting `key` (`"model.freeze_through"`) that shows only later, once data or weights are open.
+    /// Returns an error about the setting `key` (`"model.freeze_through"`) that shows only later, once data or weights
+    /// are open.
     #[must_use]
     pub fn error(&self, key: &str, message: impl Into<String>) -> ExperimentError {
         self.problem(KeyPath::dotted(key), message).into()
@@ -48,7 +49,7 @@ impl Loaded {
         Problem::error(self.sources.place(&key, About::Value), self.sources.full_key(&key), message)
     }
 
-    /// An error of what was made from the settings of `table`: at the setting that it names, else at the table.
+    /// Returns an error of what was made from the settings of `table`: at the setting that it names, else at the table.
     #[must_use]
     pub fn error_in(&self, table: &str, error: impl Into<anyhow::Error>) -> ExperimentError {
         let error = error.into();
@@ -63,21 +64,22 @@ impl Loaded {
         }
     }
 
-    /// A warning about the setting `key`.
+    /// Returns a warning about the setting `key`.
     #[must_use]
     pub fn warning(&self, key: &str, message: impl Into<String>) -> Problem {
         let key = KeyPath::dotted(key);
         Problem::warning(self.sources.place(&key, About::Value), self.sources.full_key(&key), message)
     }
 
-    /// Whether anything but a default sets `key`.
+    /// Returns whether anything but a default sets `key`.
     #[must_use]
     pub fn is_set(&self, key: &str) -> bool {
         self.sources.written(&KeyPath::dotted(key)).is_some()
     }
 
-    /// Whether `key` is left out and what stands for it is the default of this release, where that differs from release
-    /// 0.1: in an experiment that was written by hand, and not in one that mga resolved, which records its settings.
+    /// Returns whether `key` is left out and what stands for it is the default of this release, where that differs from
+    /// release 0.1: in an experiment that was written by hand, and not in one that mga resolved, which records its
+    /// settings.
     #[must_use]
     pub fn takes_new_default(&self, key: &str) -> bool {
         self.defaults == Defaults::New && !self.is_set(key)
@@ -138,7 +140,7 @@ impl Loaded {
         resolved::resolved(&self.experiments(), defaults)
     }
 
-    /// The same as the base of a sweep, whose runs have these defaults.
+    /// Writes the resolved experiment as the base of a sweep, whose runs have these defaults.
     ///
     /// # Errors
     /// As [`Loaded::resolved`].

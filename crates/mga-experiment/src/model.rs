@@ -62,8 +62,8 @@ impl Model {
         Choice { name: self.backbone.clone(), settings: self.settings.clone() }
     }
 
-    /// Whether the network needs a mask with every image, to evaluate and predict too: its input shows it, or its attention
-    /// needs it.
+    /// Returns whether the network needs a mask with every image, to evaluate and predict too: its input shows it, or
+    /// its attention needs it.
     #[must_use]
     pub fn needs_masks(&self, kinds: &Registry) -> bool {
         let attention = Networks::of(kinds).attention(&self.attention.name);

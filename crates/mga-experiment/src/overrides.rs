@@ -18,7 +18,7 @@ pub struct Overrides {
 }
 
 impl Overrides {
-    /// The process's environment, and the given `--set` arguments.
+    /// Collects the environment of the process and the given `--set` arguments.
     #[must_use]
     pub fn from_process(set: Vec<String>) -> Self {
         let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();

@@ -9,8 +9,8 @@ use super::schema_reading::without_nulls;
 use super::settings::Experiment;
 
 impl Experiment {
-    /// The experiment as TOML, every setting written out, defaults included: loading it gives an equal experiment,
-    /// whatever the defaults of a later version are.
+    /// Returns the experiment as TOML, every setting written out, defaults included: loading it gives an equal
+    /// experiment, whatever the defaults of a later version are.
     ///
     /// # Errors
     /// Fails where a setting cannot be written as TOML; no experiment that came through [`crate::load`] has one.
@@ -24,7 +24,7 @@ pub(super) fn resolved(stages: &[&Experiment], defaults: Defaults) -> anyhow::Re
     written(stages, &resolved_header(defaults))
 }
 
-/// The same as the base of a sweep, whose runs have these defaults.
+/// Writes the resolved experiment as the base of a sweep, whose runs have these defaults.
 pub(super) fn base(stages: &[&Experiment], defaults: Defaults) -> anyhow::Result<String> {
     written(stages, &base_header(defaults))
 }

@@ -72,11 +72,11 @@ pub struct StageRules {
     pub name: &'static str,
     /// One sentence for the schema and `mga list`.
     pub about: &'static str,
-    /// What is done in it.
+    /// The work of the stage.
     pub work: StageWork,
 }
 
-/// What is done in a stage.
+/// The work of a stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StageWork {
     /// The model is trained, and evaluated at the end.
@@ -87,7 +87,7 @@ pub enum StageWork {
     Test,
 }
 
-/// What an experiment can name, as far as its task has to know it.
+/// The names that an experiment can use, as far as its task has to know them.
 #[derive(Clone, Copy)]
 pub struct Known<'a> {
     /// Components by their kind.

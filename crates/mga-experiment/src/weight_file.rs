@@ -13,7 +13,7 @@ pub const LAST: &str = "checkpoints/last.safetensors";
 /// The weights in a folder that `mga weights export` wrote.
 pub const MODEL: &str = "model.safetensors";
 
-/// What `model.weights` says in a stage that starts from the selected checkpoint of the stage before it.
+/// The value of `model.weights` in a stage that starts from the selected checkpoint of the previous stage.
 pub const PREVIOUS: &str = "previous";
 
 /// Returns the weight file that a path means: the file itself, a run's best checkpoint, else its last, or an exported

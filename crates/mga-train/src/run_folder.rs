@@ -18,7 +18,7 @@ const SWEEP: [&str; 3] = ["sweep.toml", "plan.json", "draws.json"];
 #[derive(Debug, Clone)]
 pub struct RunFolder {
     path: PathBuf,
-    /// Where stages lie that other runs share; `None`: they lie in the run's own folder.
+    /// Returns the folder of stages that runs share; `None` if they are in the run's own folder.
     shared_stages: Option<PathBuf>,
 }
 
@@ -28,13 +28,14 @@ impl RunFolder {
         Self { path: path.into(), shared_stages: None }
     }
 
-    /// The same, whose stages before the last lie in `folder` under their identities: runs that have equal stages share them.
+    /// Returns the run folder with its earlier stages in `folder`, under their identities. Runs with equal stages share
+    /// them.
     #[must_use]
     pub fn with_shared_stages(self, folder: impl Into<PathBuf>) -> Self {
         Self { shared_stages: Some(folder.into()), ..self }
     }
 
-    /// Where stages lie that other runs share; `None`: they lie in the run's own folder.
+    /// Returns the folder of stages that runs share; `None` if they are in the run's own folder.
     #[must_use]
     pub fn shared_stages(&self) -> Option<&Path> {
         self.shared_stages.as_deref()
@@ -108,24 +109,24 @@ impl RunFolder {
         self.path.join(LAST)
     }
 
-    /// The checkpoint that is reported: the selected epoch's, else the last; `None`: there is none.
+    /// Returns the reported checkpoint: that of the selected epoch, else the last; `None` if there is none.
     pub fn reported(&self) -> Option<PathBuf> {
         [self.best(), self.last()].into_iter().find(|path| path.is_file())
     }
 
-    /// Whether the weights that its run started from were read long ago, and may be gone: it has a checkpoint, or stages that
-    /// have.
+    /// Returns whether the weights that its run started from were read long ago, and may be gone: it has a checkpoint,
+    /// or stages that have.
     #[must_use]
     pub fn has_read_weights(&self) -> bool {
         self.reported().is_some() || self.stages().is_file()
     }
 
-    /// Where the stages of a run of several lie.
+    /// Returns the folder of the stages of a run.
     pub fn stages(&self) -> PathBuf {
         self.path.join("stages.json")
     }
 
-    /// The tensors of a stage that extracts.
+    /// Returns the file with the tensors of a stage that extracts.
     pub fn features(&self) -> PathBuf {
         self.path.join("features.safetensors")
     }

@@ -10,7 +10,8 @@ use mga_registry::Entry;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// What an experiment names: `model.attention = "inside"`, or `{ name = "inside", outside = 0.2 }`.
+/// Returns the attention that an experiment selects with `model.attention = "inside"`, or
+/// `{ name = "inside", outside = 0.2 }`.
 pub fn entry() -> Entry<Attentions> {
     let about = "features as they are inside the mask, and weaker outside; needs a mask with every image";
     Entry::<Attentions>::new("inside", about, Arc::new(Registered)).with_settings(schemars::schema_for!(InsideSettings))

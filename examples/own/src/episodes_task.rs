@@ -33,7 +33,7 @@ use serde::Deserialize;
 
 use crate::sampler::SUPPORT;
 
-/// What an experiment names: `task = "episodes"`.
+/// A task that an experiment selects with `task = "episodes"`.
 pub struct EpisodesTask;
 
 /// The stages, in their order.

@@ -10,7 +10,7 @@ use mga_registry::{Entry, OwnSettings};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// What an experiment names: `[model.head] name = "pyramid"`.
+/// Returns the head that an experiment selects with `[model.head] name = "pyramid"`.
 pub fn entry() -> Entry<Heads> {
     let about = "the last stages, each pooled for itself, and one linear layer";
     Entry::<Heads>::new("pyramid", about, Arc::new(Registered)).with_settings(schemars::schema_for!(PyramidSettings))

@@ -9,7 +9,7 @@ use mga_registry::{Entry, OwnSettings};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// What an experiment names: `data.masks.source = "bright"`.
+/// Returns the segmenter that an experiment selects with `data.masks.source = "bright"`.
 pub fn entry() -> Entry<Segmenters> {
     let rule = Arc::new(RegisteredSegmenter::Rule(Box::new(Registered)));
     let entry = Entry::<Segmenters>::new("bright", "what is brighter than a level; no weights", rule);

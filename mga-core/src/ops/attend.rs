@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::recorder::Operator;
 use crate::tape::{Gradient, Tape, Value};
 
-/// How a map A acts on features F.
+/// The effect of a map A on features F.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Gate {
     /// `plain F + gated A F`.

@@ -108,8 +108,9 @@ pub fn load_file(store: &ParameterStore, path: &Path, renames: &[(&str, &str)], 
     Ok(LoadReport { unchecked: !checked, ..report })
 }
 
-/// As [`load_file`], into a network whose head is another than the file's backbone comes with: what the file has below
-/// `classifier` and the network has not is passed over, and what the file lacks there keeps its fresh values.
+/// Loads a file like [`load_file`], into a network with another head than that of the file's backbone. Entries below
+/// `classifier` that the network does not have are passed over, and entries that the file lacks there keep their fresh
+/// values.
 ///
 /// # Errors
 /// As of [`load_file`].

@@ -100,7 +100,7 @@ pub trait Job: Learner {
     }
 }
 
-/// What a stage of a run left for the next one.
+/// The results of a stage for the next one.
 #[derive(Debug, Clone)]
 pub struct Previous {
     /// The stage's name.
