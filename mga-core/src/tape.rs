@@ -431,7 +431,7 @@ mod tests {
 
     /// Two linear layers of one weight, and a bias that is used once.
     fn twice(store: &ParameterStore, tape: &mut Tape) -> Result<Value> {
-        let [weight, first, second, _unused] = &store.entries()[..] else {
+        let [weight, first, second, _unused] = store.entries() else {
             return Err(Error::settings("four entries"));
         };
         let x = tape.constant(&Tensor::new(&[[0.3f32, -0.7], [1.1, 0.2]], &Device::Cpu)?)?;

@@ -139,8 +139,8 @@ fn with_kernels<T: Element>(
     })?;
     let mut values = vec![x.clone()];
     let (mut mean, mut variance) = (vec![], vec![]);
-    let (mut layers, mut statistics, mut settings): (Vec<Layer<T>>, Vec<_>, Vec<(f64, bool)>) =
-        (vec![], vec![], vec![]);
+    let (mut layers, mut statistics) = (Vec::<Layer<T>>::new(), vec![]);
+    let mut settings: Vec<(f64, bool)> = vec![];
     let shared = inputs.iter().any(|layer| layer.norm1.batch_statistics);
     let mut channels = c;
     for layer in inputs {

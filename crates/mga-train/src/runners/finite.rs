@@ -57,7 +57,7 @@ impl Guard {
             return finite(what, value.to_vec0()?);
         }
         // Only of finite numbers the difference to itself is 0.
-        let finite = (&value - &value)?.eq(0.0)?;
+        let finite = value.broadcast_sub(&value)?.eq(0.0)?;
         self.sound = Some(match self.sound.take() {
             None => finite,
             Some(sound) => (sound * finite)?,
