@@ -78,8 +78,9 @@ impl TaskRules for EpisodesTask {
         "top1"
     }
 
+    /// The classifier of the first stage has a head and an objective.
     fn own_settings(&self) -> &'static [&'static str] {
-        &[]
+        &["model.head", "objective.name"]
     }
 
     fn own_tables(&self) -> Vec<OwnTable> {

@@ -24,7 +24,8 @@
 //! | `report_section.rs` | the training time of each arm, in reports | |
 //! | `launcher.rs` | a shell script that starts the runs of a sweep | `launcher.name`, of a sweep |
 //!
-//! `experiments/` holds an experiment of the method, one of each task, and sweeps:
+//! `experiments/` holds an experiment of the method, one of each task, one that names a component of nearly each kind
+//! (`everything.toml`), and sweeps:
 //!
 //! ```sh
 //! cargo run --release -p mga-own -- train examples/own/experiments/swapped-patches.toml

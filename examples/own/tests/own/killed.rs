@@ -61,3 +61,8 @@ fn a_run_of_the_task_goes_on_to_the_bit() {
 fn a_run_of_two_stages_goes_on_in_the_first_to_the_bit() {
     killed_and_resumed("episodes.toml", "/stages/pretrain", &[]);
 }
+
+#[test]
+fn a_run_of_everything_goes_on_to_the_bit() {
+    killed_and_resumed("everything.toml", "/stages/pretrain", &["numbers.csv"]);
+}

@@ -7,6 +7,8 @@ mod backbone;
 #[cfg(test)]
 mod documented;
 #[cfg(test)]
+mod everything;
+#[cfg(test)]
 mod folder;
 #[cfg(test)]
 mod killed;
