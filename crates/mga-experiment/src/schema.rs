@@ -243,7 +243,9 @@ fn choice(key: &str, components: Vec<(Vec<String>, String, Schema)>, definitions
     let names: Vec<Value> =
         named.map(|(name, about)| json!({ "type": "string", "const": name, "description": about })).collect();
     let definition = format!("Choice.{key}");
-    let table = json!({ "type": "object", "properties": { "name": { "type": "string" } }, "required": ["name"] });
+    // Older releases knew the name alone, which is what a table without settings is written as.
+    let name = json!({ "type": "string", OLDER_RELEASES: null });
+    let table = json!({ "type": "object", "properties": { "name": name }, "required": ["name"] });
     definitions.insert(definition.clone(), table);
     name_alternatives(definitions, &definition, "name", components);
     json!({ "anyOf": [{ "oneOf": names }, { "$ref": format!("#/definitions/{definition}") }] })
