@@ -81,7 +81,7 @@ const TEXT: &str = r#"
     optimiser = { name = "adamw", learning_rate = 0.5 }
     schedule = { epochs = 3 }
     [stages.test]
-    data = { size = 32, validation = { per_class = 0 } }
+    data = { size = 32, validation = { per_class = 2 } }
     ways = { shots = 4 }
 "#;
 

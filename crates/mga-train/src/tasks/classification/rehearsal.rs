@@ -24,10 +24,10 @@ pub(super) fn classifier(
     found.optimiser(model.store());
     found.selection(splits.test.len());
     labels(&mut found, data);
-    masks(&mut found, data);
-    let channels = model.settings().input.channels();
+    masks(&mut found, data, model);
     let input = |n: usize, (height, width): (usize, usize)| -> anyhow::Result<Tensor> {
-        Ok(Tensor::zeros((n, channels, height, width), DType::F32, model.store().device())?)
+        let blank = |channels| Tensor::zeros((n, channels, height, width), DType::F32, model.store().device());
+        Ok(model.input(&blank(3)?, &blank(1)?)?)
     };
     let looks = |size| -> anyhow::Result<()> {
         let mut tape = Tape::eval();
@@ -72,7 +72,7 @@ fn labels(found: &mut Rehearsal<'_>, data: &OpenData) {
 }
 
 /// Every image has the mask that it cannot do without.
-fn masks(found: &mut Rehearsal<'_>, data: &OpenData) {
+fn masks(found: &mut Rehearsal<'_>, data: &OpenData, model: &MgaModel) {
     let experiment = &found.loaded().experiment;
     let shown = experiment.model.needs_masks(&found.loaded().kinds);
     let guided = experiment.model.mask_guidance && experiment.data.masks.settings.missing == MissingMask::Error;
@@ -90,10 +90,10 @@ fn masks(found: &mut Rehearsal<'_>, data: &OpenData) {
         if !without.is_empty() {
             let (lacking, all, named) = (without.len(), indices.len(), first(&without));
             let source = data.masks.source();
-            let way = if shown {
-                "model.input shows the network a mask with every image"
-            } else {
-                "add them, or set data.masks.missing = \"no-loss\""
+            let way = match (shown, model.settings().input.needs_masks()) {
+                (true, true) => "model.input shows the network a mask with every image",
+                (true, false) => "model.attention needs a mask with every image",
+                (false, _) => "add them, or set data.masks.missing = \"no-loss\"",
             };
             let message = format!("{lacking} of {all} {part} images have no mask from `{source}` ({named}); {way}");
             found.error("data.masks", message);
