@@ -247,8 +247,14 @@ impl Check<'_> {
 
     fn model(&mut self, experiment: &Experiment, components: &Components, weights_read: bool, follows: bool) {
         let model = &experiment.model;
+        let trains = components.work(experiment) == StageWork::Fit;
         if self.sound(&["model.weights", "model.backbone"]) && !weights_read {
             match model.weights.as_str() {
+                "none" if !trains => self.error_at(
+                    "model.weights",
+                    "`none`, but this stage trains nothing: its network would be drawn from the seed; name weights, such \
+                     as \"file:RUN\"",
+                ),
                 PREVIOUS if follows => {}
                 PREVIOUS => self.error_at(
                     "model.weights",

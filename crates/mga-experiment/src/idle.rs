@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::effects::{Loss, Need, SETTINGS};
 use super::key_path::{KeyPath, Segment};
+use super::merge::tag;
 use super::problem::{Place, Problem, Severity};
 use super::schema_reading::fill_defaults;
 use super::settings::Experiment;
@@ -101,13 +102,22 @@ fn trains(key: &KeyPath) -> bool {
 /// another component. `merged` is all that was written, without defaults.
 pub(super) fn overridden(sources: &Sources, merged: &Value, follows: bool) -> Vec<KeyPath> {
     let weights = KeyPath::dotted("model.weights");
+    let by_stage = |key: &KeyPath| {
+        let by = sources.author(key).and_then(|(_, at)| sources.layers.get(at));
+        by.is_some_and(|layer| layer.stage.is_some())
+    };
+    // Whether a stage names another component in a table around the key, which drops the settings of the one before.
+    let renamed = |key: &KeyPath| {
+        let above = std::iter::successors(key.parent(), KeyPath::parent);
+        let mut tables = above.take_while(|table| !table.segments().is_empty());
+        tables.any(|table| by_stage(&table.key(tag(&table.to_string()))))
+    };
     let mut found = Vec::new();
     for layer in sources.layers.iter().filter(|layer| layer.stage.is_none() && !layer.resolved) {
         let keys = layer.written.keys().filter(|key| key.segments().iter().all(|s| matches!(s, Segment::Key(_))));
         let table = |key: &&KeyPath| layer.written.keys().any(|other| other != *key && other.is_within(key));
         for key in keys.filter(|key| !table(key)) {
-            let by = sources.author(key).and_then(|(_, at)| sources.layers.get(at));
-            let replaced = by.is_some_and(|layer| layer.stage.is_some()) || at(merged, key).is_none();
+            let replaced = by_stage(key) || at(merged, key).is_none() && renamed(key);
             if (replaced || follows && *key == weights) && !found.contains(key) {
                 found.push(key.clone());
             }

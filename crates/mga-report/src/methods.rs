@@ -109,6 +109,14 @@ fn data(common: &Common<'_>) -> String {
 }
 
 fn training(common: &Common<'_>, report: &Report) -> String {
+    let stage = common.setting("run_stages").and_then(|stages| stages.as_array()?.last()?.as_str());
+    if let Some(stage) = stage {
+        // The settings are those of the last stage, and others were trained before it.
+        return format!(
+            "The runs have several stages, of which `{stage}` is the last; the recipe of each stands in the run's \
+             experiment.toml."
+        );
+    }
     let mut text = String::new();
     if let Some(backbone) = common.text("model.backbone") {
         let weights = match common.text("model.weights").as_deref() {

@@ -96,7 +96,14 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
 
 /// What is done with a run that is finished already, and how it is trained for longer.
 fn finished(folder: &RunFolder) -> String {
+    let staged = folder.stages().is_file();
     let folder = folder.path().display();
+    if staged {
+        return format!(
+            "{folder}: this run is finished; it is evaluated again. To train a stage for more epochs, start another run of \
+             {folder}/experiment.toml with stages.NAME.schedule.epochs and --out FOLDER"
+        );
+    }
     format!(
         "{folder}: this run is finished; it is evaluated again. To train it for more epochs, start another from it: mga train \
          {folder}/experiment.toml --weights {folder} --set schedule.epochs=N --out FOLDER"

@@ -175,8 +175,10 @@ impl Training<'_> {
             let epoch = progress.epoch;
             let name = |error, step, batch: &Batch| self.not_finite(error, epoch, step, batch, rate);
             if let Err(error) = self.learner.step(&batch, &mut context) {
-                // What was not finite before comes first: it may be why.
-                launched.read(self.world, name)?;
+                // What was not finite before comes first: it may be why. Other ranks would have to take part in the reading.
+                if self.world.size() == 1 {
+                    launched.read(self.world, name)?;
+                }
                 return Err(name(error, progress.step + 1, &batch));
             }
             seen += batch.len();
