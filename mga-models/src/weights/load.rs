@@ -8,6 +8,7 @@ use mga_core::parameter::{MASK_CHANNEL, ParameterStore, under};
 use mga_core::{Error, Result};
 
 use super::convert::AVERAGED;
+use super::optimiser_state::is_optimiser_state;
 use super::read::read_tensors;
 use super::rename::{normalise, ours, rename, unwrapped};
 
@@ -42,6 +43,8 @@ pub struct LoadReport {
     /// Entries that keep their fresh values: the classifier of another width or that the file lacks, an attention map that
     /// it lacks. Said, never an error.
     pub reinitialised: Vec<Misfit>,
+    /// Entries of the file's classifier, which is another than the model's. Said, never an error.
+    pub of_other_head: Vec<Misfit>,
     /// Entries that no model needs, such as `num_batches_tracked`.
     pub ignored: usize,
     /// The prefixes that were removed from names of the file, such as `model.backbone.`.
@@ -75,6 +78,7 @@ impl std::fmt::Display for LoadReport {
             ("not in the model", &self.unexpected),
             ("of another shape", &self.misshapen),
             ("drawn anew", &self.reinitialised),
+            ("of another head, left out", &self.of_other_head),
         ];
         let shape =
             |shape: &Option<Vec<usize>>| shape.as_ref().map_or_else(|| "-".to_owned(), |dims| format!("{dims:?}"));
@@ -108,9 +112,9 @@ pub fn load_file(store: &ParameterStore, path: &Path, renames: &[(&str, &str)], 
     Ok(LoadReport { unchecked: !checked, ..report })
 }
 
-/// Loads a file like [`load_file`], into a network with another head than that of the file's backbone. Entries below
-/// `classifier` that the network does not have are passed over, and entries that the file lacks there keep their fresh
-/// values.
+/// Loads a file like [`load_file`], into a network with another head than its backbone's own. Where the file holds exactly
+/// the network's entries below `classifier`, it is of the same head. Otherwise none of its entries there is taken up, be it
+/// of the same name, and the network's keep their fresh values; the report lists both.
 ///
 /// # Errors
 /// As of [`load_file`].
@@ -121,16 +125,42 @@ pub fn load_file_for_other_head(
     strict: bool,
 ) -> Result<LoadReport> {
     let known = |name: &str| ours(name, renames, |place| store.get(place).is_some()).is_some();
-    let (mut tensors, checked) = read_tensors(path, &known)?;
-    let before = tensors.len();
-    tensors.retain(|name, _| {
-        let bare = unwrapped(name).last().map_or_else(|| name.clone(), |bare| rename(bare, renames));
-        known(name) || !under(&bare, HEADS[0])
-    });
-    let ignored = before - tensors.len();
-    let fresh = |name: &str| under(name, "attention") || under(name, HEADS[0]);
-    let report = load_where(store, tensors, renames, strict, &fresh).map_err(|e| in_file(path, &e))?;
-    Ok(LoadReport { ignored: report.ignored + ignored, unchecked: !checked, ..report })
+    let (tensors, checked) = read_tensors(path, &known)?;
+    let report = load_for_other_head(store, tensors, renames, strict).map_err(|e| in_file(path, &e))?;
+    Ok(LoadReport { unchecked: !checked, ..report })
+}
+
+fn load_for_other_head(
+    store: &ParameterStore,
+    mut tensors: HashMap<String, Tensor>,
+    renames: &[(&str, &str)],
+    strict: bool,
+) -> Result<LoadReport> {
+    let of_head = |name: &str| under(name, HEADS[0]);
+    let place = |name: &str| {
+        let plain = normalise(name);
+        let bare = || unwrapped(&plain).last().map_or_else(|| name.to_owned(), |bare| rename(bare, renames));
+        ours(name, renames, |place| store.get(place).is_some()).map_or_else(bare, |(place, _)| place)
+    };
+    let theirs: BTreeMap<String, String> = tensors
+        .keys()
+        .filter(|name| !is_optimiser_state(name) && !name.ends_with("num_batches_tracked"))
+        .map(|name| (name.clone(), place(name)))
+        .filter(|(_, place)| of_head(place))
+        .collect();
+    let wanted: BTreeSet<&str> =
+        store.entries().iter().map(|entry| entry.name()).filter(|name| of_head(name)).collect();
+    if theirs.values().map(String::as_str).collect::<BTreeSet<_>>() == wanted {
+        return load_tensors(store, tensors, renames, strict);
+    }
+    let mut left = Vec::new();
+    for (name, place) in theirs {
+        let file = tensors.remove(&name).map(|tensor| tensor.dims().to_vec());
+        left.push(Misfit { name: place, file, model: None });
+    }
+    let fresh = |name: &str| under(name, "attention") || of_head(name);
+    let report = load_where(store, tensors, renames, strict, &fresh)?;
+    Ok(LoadReport { of_other_head: left, ..report })
 }
 
 pub(super) fn in_file(path: &Path, error: &Error) -> Error {
@@ -169,9 +199,7 @@ pub(super) fn load_where(
             unwrapped(&short).any(|inner| NOT_NEEDED.iter().any(|prefix| under(inner, prefix))) || short == AVERAGED
         };
         match place {
-            _ if super::optimiser_state::is_optimiser_state(&name) || name.ends_with("num_batches_tracked") => {
-                report.ignored += 1
-            }
+            _ if is_optimiser_state(&name) || name.ends_with("num_batches_tracked") => report.ignored += 1,
             None if not_needed() => report.ignored += 1,
             None => report.unexpected.push(Misfit { name, file: Some(tensor.dims().to_vec()), model: None }),
             Some((place, wrapper)) => {
@@ -256,6 +284,7 @@ mod tests {
     use super::*;
     use crate::{MgaModel, ModelSettings, Networks, builtin};
     use candle_core::Device;
+    use mga_registry::Choice;
 
     fn model(classes: usize) -> MgaModel {
         let settings = ModelSettings {
@@ -374,5 +403,29 @@ mod tests {
         file.remove("attention.weight");
         let report = load_tensors(model(4).store(), file, &[], true).unwrap();
         assert_eq!(report.reinitialised.len(), 3, "{report}");
+    }
+
+    #[test]
+    fn nothing_of_another_head_is_taken_up() {
+        let with_head = |head: &str| {
+            let head = Some(Choice::from(head));
+            let settings = ModelSettings { head, ..ModelSettings::new("conv4", 4) };
+            MgaModel::new(&builtin(), settings, ParameterStore::new(1, DType::F32, &Device::Cpu)).unwrap()
+        };
+        let (linear, cosine) = (with_head("linear"), with_head("cosine"));
+        let prototypes = || {
+            let entry = cosine.store().get("classifier.weight").unwrap();
+            entry.tensor().flatten_all().unwrap().to_vec1::<f32>().unwrap()
+        };
+        let fresh = prototypes();
+        let report = load_for_other_head(cosine.store(), tensors(&linear), &[], true).unwrap();
+        assert_eq!(prototypes(), fresh);
+        let names = |list: &[Misfit]| list.iter().map(|misfit| misfit.name.clone()).collect::<Vec<_>>();
+        assert_eq!(names(&report.of_other_head), ["classifier.bias", "classifier.weight"], "{report}");
+        assert!(names(&report.reinitialised).contains(&"classifier.weight".to_owned()), "{report}");
+        assert!(report.to_string().contains("classifier.bias"), "{report}");
+        // Of the same head, everything is.
+        let report = load_for_other_head(with_head("cosine").store(), tensors(&cosine), &[], true).unwrap();
+        assert_eq!((report.matched, report.of_other_head.len()), (cosine.store().entries().len(), 0), "{report}");
     }
 }
