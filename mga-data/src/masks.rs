@@ -118,8 +118,8 @@ impl MaskSource {
     /// against the sources that are registered. `dataset` is as [`with_supplied_masks`] gives it.
     ///
     /// # Errors
-    /// A source that is neither offered nor registered, no source at all, and `"shuffled"` where fewer than two images have
-    /// masks.
+    /// A source that is neither offered nor registered, no source at all, one that gives no masks though it is meant to, and
+    /// `"shuffled"` where fewer than two images have masks.
     pub fn new(settings: MaskSettings, dataset: Arc<dyn Dataset>, registry: &Registry) -> Result<Self> {
         let offered = dataset.mask_sources();
         let native = |key, name: &str| {
@@ -138,7 +138,15 @@ impl MaskSource {
             None => Kind::Native(native(SOURCE, &name)?),
             Some(entry) => {
                 let of = if entry.item.made_of() == MadeOf::Masks { Some(of()?) } else { None };
-                Kind::Control(entry.item.control(&settings, dataset.as_ref(), of.unwrap_or_default())?, of)
+                let control = entry.item.control(&settings, dataset.as_ref(), of.unwrap_or_default())?;
+                if matches!(control, MaskControl::Absent) && entry.item.made_of() != MadeOf::Nothing {
+                    let what = format!(
+                        "mask source `{name}` supplies no masks to this data set, and is no control; name another \
+                         source, or \"none\" to have no masks"
+                    );
+                    return Err(Error::setting(SOURCE, what));
+                }
+                Kind::Control(control, of)
             }
         };
         let own_settings = entry.map_or_else(String::new, |entry| own_settings(entry, &settings.own));

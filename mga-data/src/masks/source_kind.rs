@@ -32,7 +32,7 @@ pub trait RegisteredMaskSource: Send + Sync {
     /// Says what its masks are made of, which is known before the data set is open.
     fn made_of(&self) -> MadeOf;
 
-    /// Opens the masks that it supplies to a data set. `None`: it supplies none.
+    /// Opens the masks that it supplies to a data set. `None`: it supplies none, and is asked for its control.
     ///
     /// # Errors
     /// Settings that do not fit the data set; files that cannot be read.
@@ -41,7 +41,8 @@ pub trait RegisteredMaskSource: Send + Sync {
     }
 
     /// Opens the control that it is. `of` names the masks of the data set that a control is made from; it is empty where
-    /// [`MadeOf`] is not [`MadeOf::Masks`].
+    /// [`MadeOf`] is not [`MadeOf::Masks`]. [`MaskControl::Absent`] is an error unless the source is made of
+    /// [`MadeOf::Nothing`].
     ///
     /// # Errors
     /// Settings that do not fit the data set.

@@ -176,3 +176,22 @@ fn a_mask_alone_is_the_one_that_comes_with_the_image() {
         assert_eq!(alone.notes(), together.notes(), "{source}");
     }
 }
+
+#[test]
+fn a_source_that_gives_nothing_is_refused() {
+    struct Idle(MadeOf);
+    impl RegisteredMaskSource for Idle {
+        fn made_of(&self) -> MadeOf {
+            self.0
+        }
+    }
+    let open = |made_of| {
+        let entry = Entry::<MaskSources>::new("idle", "gives nothing", Arc::new(Idle(made_of)));
+        MaskSource::new(settings("idle"), Fixed::shared(vec![tagged(0.5)]), &builtin().with(entry))
+    };
+    for made_of in [MadeOf::Rule, MadeOf::Masks, MadeOf::Segmenter] {
+        let message = open(made_of).err().unwrap().to_string();
+        assert!(message.contains("`idle` supplies no masks to this data set"), "{message}");
+    }
+    assert!(open(MadeOf::Nothing).unwrap().is_none());
+}
