@@ -6,8 +6,8 @@ use mga_data::registry::Datasets;
 use mga_data::transforms::Transforms;
 use mga_experiment::{Components, experiment_schema};
 use mga_models::{Attentions, Backbones, Heads, Segmenters};
-use mga_registry::Kind;
-use mga_report::html::{ReportSections, builtin as builtin_sections, sections};
+use mga_registry::{Kind, Registry};
+use mga_report::html::{ReportSections, sections};
 use mga_sweep::launchers::{Launchers, launchers};
 use mga_sweep::search::{Searches, searches};
 use serde_json::{Value, json};
@@ -51,8 +51,10 @@ pub struct Component {
 }
 
 /// Returns every component, by kind.
-#[must_use]
-pub fn groups(components: &Components) -> Vec<Group> {
+///
+/// # Errors
+/// A section of reports is to stand beside one that is not there.
+pub fn groups(components: &Components) -> anyhow::Result<Vec<Group>> {
     // The descriptions of settings are in the schema, and nowhere twice.
     let schema = experiment_schema(components);
     let group = |title, key, components| Group { title, key, components };
@@ -96,7 +98,7 @@ pub fn groups(components: &Components) -> Vec<Group> {
     let known = searches(components);
     let known = known.iter().map(|entry| component(&entry.name, &entry.about)).collect();
     groups.push(group(Searches::TITLE, Searches::KEY, known));
-    let known = sections(components).unwrap_or_else(|_| builtin_sections());
+    let known = sections(components)?;
     let known = known.iter().map(|entry| component(&entry.name, &entry.about)).collect();
     groups.push(group(ReportSections::TITLE, ReportSections::KEY, known));
     let stages = components.tasks.iter().flat_map(|task| task.stages().iter().map(|stage| (task.name(), stage)));
@@ -105,14 +107,20 @@ pub fn groups(components: &Components) -> Vec<Group> {
     if !stages.is_empty() {
         groups.push(group("stages", "stages.NAME, and run_stages", stages));
     }
-    for kind in components.kinds.listing() {
-        if groups.iter().any(|known| known.title == kind.title) {
-            continue;
-        }
+    let listed = others(components).listing().into_iter().map(|kind| {
         let known = kind.components.iter().map(|known| component(&known.name, &known.about));
-        groups.push(group(kind.title, kind.key, known.collect()));
-    }
-    groups
+        group(kind.title, kind.key, known.collect())
+    });
+    groups.extend(listed);
+    Ok(groups)
+}
+
+/// The kinds that [`groups`] has no words of its own for, told by their types: two kinds may have one title.
+fn others(components: &Components) -> Registry {
+    let kinds = components.kinds.clone().without::<Datasets>().without::<MaskSources>().without::<Transforms>();
+    let kinds = kinds.without::<Backbones>().without::<Segmenters>().without::<Attentions>().without::<Heads>();
+    let kinds = kinds.without::<Optimisers>().without::<Schedules>();
+    kinds.without::<Launchers>().without::<Searches>().without::<ReportSections>()
 }
 
 /// What data sets bring, with the names of those that do, and then the registered sources.
@@ -172,9 +180,9 @@ fn one_line(text: &str) -> String {
 /// Runs the command.
 ///
 /// # Errors
-/// Standard output cannot be written.
+/// As of [`groups`]; standard output cannot be written.
 pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
-    let groups = groups(components);
+    let groups = groups(components)?;
     if args.json {
         return Ok(output::print(serde_json::to_string_pretty(&json!(groups))? + "\n")?);
     }
@@ -193,11 +201,16 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use mga_registry::Entry;
+    use mga_report::html::{Content, ReportSection, Reported, SectionPlace};
+
     use super::*;
 
     #[test]
     fn every_component_has_a_line() {
-        let groups = groups(&mga_train::builtin());
+        let groups = groups(&mga_train::builtin()).unwrap();
         let names = |title: &str| -> Vec<&str> {
             let group = groups.iter().find(|group| group.title == title).unwrap();
             group.components.iter().map(|component| component.name.as_str()).collect()
@@ -231,5 +244,38 @@ mod tests {
             Some("the exact outline, for leaves; otherwise control: the convex hull of the mask")
         );
         assert_eq!(about("shuffled"), Some("control: another image's mask"));
+    }
+
+    #[test]
+    fn a_kind_that_shares_a_title_is_listed_too() {
+        struct Others;
+        impl Kind for Others {
+            type Item = ();
+            const TITLE: &'static str = Optimisers::TITLE;
+            const KEY: &'static str = "other.name";
+        }
+        let entry = Entry::<Others>::new("other", "another", Arc::new(()));
+        let groups = groups(&mga_train::builtin().with(entry)).unwrap();
+        let titled = groups.iter().filter(|group| group.title == Optimisers::TITLE);
+        assert_eq!(titled.map(|group| group.key).collect::<Vec<_>>(), [Optimisers::KEY, "other.name"]);
+    }
+
+    #[test]
+    fn a_section_at_no_place_is_an_error() {
+        struct Lost;
+        impl ReportSection for Lost {
+            fn title(&self) -> &str {
+                "Lost"
+            }
+            fn place(&self) -> SectionPlace {
+                SectionPlace::After("nothing")
+            }
+            fn content(&self, _: &Reported<'_>) -> anyhow::Result<Content> {
+                Ok(Content::default())
+            }
+        }
+        let entry = Entry::<ReportSections>::new("lost", "lost", Arc::new(Lost));
+        let message = groups(&mga_train::builtin().with(entry)).unwrap_err().to_string();
+        assert!(message.contains("`lost` stands beside `nothing`"), "{message}");
     }
 }
