@@ -59,10 +59,13 @@ impl DescribedModel {
         }
         let mut model = json!({
             "backbone": backbone,
-            "attention": Choice { name: attention.kind, settings: settings.attention },
-            "residual_weights": attention.residual_weights,
             "mask_guidance": attention.map,
         });
+        // Where the attention has weights of its own, the description says these, and the model's would count for nothing.
+        if !settings.attention.contains_key("weights") {
+            model["residual_weights"] = json!(attention.residual_weights);
+        }
+        model["attention"] = json!(Choice { name: attention.kind, settings: settings.attention });
         for (key, value) in settings.backbone {
             model[key] = value;
         }

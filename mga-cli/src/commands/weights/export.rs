@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use mga_core::whole_file;
 use mga_core::wording::counted;
-use mga_experiment::{Components, Loaded, MODEL, experiment_schema};
+use mga_experiment::{Components, Experiment, Loaded, MODEL, experiment_schema};
 use mga_models::MgaModel;
 use mga_models::weights::{
     AttentionDescription, ComponentSettings, ModelDescription, Preprocessing, model_py, rename_back, save_file,
@@ -96,7 +96,7 @@ fn describe(
         backbone: experiment.model.backbone.clone(),
         attention: AttentionDescription {
             kind: own.attention.name.clone(),
-            residual_weights: experiment.model.residual_weights,
+            residual_weights: residual_weights(experiment, components),
             map: model.has_attention(),
         },
         settings: ComponentSettings {
@@ -116,6 +116,15 @@ fn describe(
         },
         experiment: experiment_hash(experiment, &experiment_schema(components))?,
     })
+}
+
+/// The weights of the sum: the attention's own, or else the model's.
+fn residual_weights(experiment: &Experiment, components: &Components) -> [f64; 2] {
+    let attention = &experiment.model.attention;
+    let weighs = components.networks().attention(&attention.name).is_some_and(|known| known.uses_residual_weights());
+    let own = attention.settings.get("weights").filter(|_| weighs);
+    let own = own.and_then(|weights| serde_json::from_value(weights.clone()).ok());
+    own.unwrap_or(experiment.model.residual_weights)
 }
 
 fn write(
@@ -153,7 +162,7 @@ fn config(description: &ModelDescription, model: &MgaModel, size: Option<(usize,
     let features = backbone.stages().get(backbone.last().0).map_or(0, |stage| stage.channels);
     let interpolation = transforms.iter().rev().find_map(|transform| transform.get("interpolation"));
     let (height, width) = size.unwrap_or((224, 224));
-    json!({
+    let mut config = json!({
         "architecture": timm_name(&description.backbone),
         "num_classes": description.classes.len(),
         "num_features": features,
@@ -174,7 +183,11 @@ fn config(description: &ModelDescription, model: &MgaModel, size: Option<(usize,
             "preprocessing": description.preprocessing,
             "experiment": description.experiment,
         },
-    })
+    });
+    if description.settings != ComponentSettings::default() {
+        config["mga"]["settings"] = json!(description.settings);
+    }
+    config
 }
 
 /// Removes what killed exports of version 0.1.0 left beside their folders. Theirs is what has such a name, and nothing in it
