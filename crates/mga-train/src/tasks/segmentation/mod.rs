@@ -55,7 +55,7 @@ impl TaskRules for Segmentation {
         }
     }
 
-    fn problems(&self, experiment: &Experiment, _: &Known<'_>, check: &mut Check<'_>) {
+    fn problems(&self, experiment: &Experiment, known: &Known<'_>, check: &mut Check<'_>) {
         let Some(annotations) = &experiment.data.annotations else {
             let message = "missing; segmentation learns from annotated images: [data.annotations] says where they are";
             check.error_at("data.annotations", message);
@@ -68,10 +68,11 @@ impl TaskRules for Segmentation {
             let message = format!("{} weights for the {classes} classes of data.annotations.classes", weights.len());
             check.error_at("objective.class_weights", message);
         }
+        let attention = known.networks().attention(&experiment.model.attention.name);
         for (set, key) in [
             (experiment.model.mask_guidance, "model.mask_guidance"),
             (experiment.model.input.needs_masks(), "model.input"),
-            (experiment.model.attention.name != "none", "model.attention"),
+            (attention.is_none_or(|attention| attention.changes_features()), "model.attention"),
             (experiment.model.freeze_through != "none", "model.freeze_through"),
         ] {
             if set {
