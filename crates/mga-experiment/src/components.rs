@@ -3,11 +3,13 @@
 
 use std::sync::Arc;
 
+use mga_core::loss::Objectives;
 use mga_core::metrics::Metrics;
+use mga_core::optim::{Optimisers, Schedules};
 use mga_data::masks::{MadeOf, MaskSources};
 use mga_data::registry::Datasets;
 use mga_hub::Hub;
-use mga_models::{Backbones, Networks, RegisteredNetwork, Segmenters};
+use mga_models::{Attentions, Backbones, Heads, Networks, RegisteredNetwork, Segmenters};
 use mga_registry::{Condition, Entry, Kind};
 use schemars::{Schema, json_schema};
 use serde_json::{Map, Value};
@@ -154,6 +156,19 @@ impl Components {
         let model = &experiment.model;
         let of_model = conditions::<Backbones>(&self.kinds, &model.backbone).into_iter();
         all.extend(of_model.map(|condition| ("model", &model.settings, condition)));
+        let of_attention = conditions::<Attentions>(&self.kinds, &model.attention.name).into_iter();
+        all.extend(of_attention.map(|condition| ("model.attention", &model.attention.settings, condition)));
+        if let Some(head) = &model.head {
+            let of_head = conditions::<Heads>(&self.kinds, &head.name).into_iter();
+            all.extend(of_head.map(|condition| ("model.head", &head.settings, condition)));
+        }
+        let Experiment { objective, optimiser, schedule, .. } = experiment;
+        let of_loss = conditions::<Objectives>(&self.kinds, &objective.name).into_iter();
+        all.extend(of_loss.map(|condition| ("objective", &objective.settings, condition)));
+        let of_optimiser = conditions::<Optimisers>(&self.kinds, &optimiser.name).into_iter();
+        all.extend(of_optimiser.map(|condition| ("optimiser", &optimiser.settings, condition)));
+        let of_schedule = conditions::<Schedules>(&self.kinds, &schedule.name).into_iter();
+        all.extend(of_schedule.map(|condition| ("schedule", &schedule.settings, condition)));
         let reference = experiment.eval.reference_masks.as_ref().map(|masks| ("eval.reference_masks", masks));
         for (at, masks) in [("data.masks", &data.masks)].into_iter().chain(reference) {
             let of_source = conditions::<MaskSources>(&self.kinds, masks.settings.source_name().unwrap_or_default());
@@ -246,5 +261,26 @@ mod tests {
         let names: Vec<String> = groups.iter().map(|(names, ..)| names.join(" ")).collect();
         assert_eq!(names[..2], ["a c", "b"]);
         assert!(names[2].split(' ').any(|name| name == "unet_small"), "{names:?}");
+    }
+
+    #[test]
+    fn conditions_of_every_component_that_is_named_are_asked() {
+        const NEVER: Condition = Condition { key: "own", holds: |_| false, by: "other", words: "another" };
+        fn conditional<K: Kind>(components: Components, name: &str) -> Components {
+            let entry = components.kinds.get::<K>(name).unwrap().clone().with_conditions(&[NEVER]);
+            components.with(entry)
+        }
+        let minimal = serde_json::json!({ "data": { "dataset": "leaves" }, "model": { "backbone": "conv4" } });
+        let mut experiment: Experiment = serde_json::from_value(minimal).unwrap();
+        experiment.model.attention = "residual".into();
+        experiment.model.head = Some("cosine".into());
+        let components = conditional::<Attentions>(bare(), "residual");
+        let components = conditional::<Heads>(components, "cosine");
+        let components = conditional::<Objectives>(components, &experiment.objective.name);
+        let components = conditional::<Optimisers>(components, &experiment.optimiser.name);
+        let components = conditional::<Schedules>(components, &experiment.schedule.name);
+        let asked = components.conditions(&experiment);
+        let asked: Vec<_> = asked.iter().filter(|(.., own)| own.key == "own").map(|(table, ..)| *table).collect();
+        assert_eq!(asked, ["model.attention", "model.head", "objective", "optimiser", "schedule"]);
     }
 }

@@ -50,6 +50,11 @@ const AUXILIARY_HEAD: Need = value(
 );
 const RESIDUAL: Need =
     value(residual, &["model.attention"], "model.attention = \"residual\" without weights of its own");
+const MAPPED: Need = value(
+    |e, _| e.model.mask_guidance || e.model.attention.name != "none",
+    &["model.attention", "model.mask_guidance"],
+    "an attention other than \"none\", or model.mask_guidance = true",
+);
 const DROPOUT: Need = value(
     |e, c| match c.networks().head_of(&e.model.backbone, e.model.head.as_ref()) {
         Ok((_, head)) => head.has_dropout(),
@@ -311,6 +316,7 @@ pub(super) const SETTINGS: &[(&str, &[Need])] = &[
     // Segmentation refuses what it cannot do of these.
     ("model.input", ALWAYS),
     ("model.attention", ALWAYS),
+    ("model.attention.map", &[MAPPED]),
     ("model.mask_guidance", ALWAYS),
     ("model.freeze_through", ALWAYS),
     ("model.residual_weights", &[RESIDUAL]),
