@@ -109,7 +109,7 @@ fn each_stage_has_the_settings_at_the_top_under_its_own() {
 
 #[test]
 fn the_resolved_file_gives_equal_stages() {
-    for set in [&[][..], &["stages.test.model.weights=none"], &["run_stages=[\"more\", \"test\"]"]] {
+    for set in [&[][..], &["stages.more.model.weights=none"], &["run_stages=[\"more\", \"test\"]"]] {
         let first = loaded(TEXT, set).unwrap();
         let text = first.resolved(Defaults::New).unwrap();
         let again = loaded(&text, &[]).unwrap_or_else(|error| panic!("{error}\n{text}"));
