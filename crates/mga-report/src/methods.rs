@@ -112,8 +112,9 @@ fn training(common: &Common<'_>, report: &Report) -> String {
     let stage = common.setting("run_stages").and_then(|stages| stages.as_array()?.last()?.as_str());
     if let Some(stage) = stage {
         // The settings are those of the last stage, and others were trained before it.
+        let network = common.text("model.backbone").map(|name| format!("The network is {name}. ")).unwrap_or_default();
         return format!(
-            "The runs have several stages, of which `{stage}` is the last; the recipe of each stands in the run's \
+            "{network}The runs have several stages, of which `{stage}` is the last; the recipe of each stands in the run's \
              experiment.toml."
         );
     }

@@ -160,7 +160,7 @@ impl RegisteredBackbone for Registered {
 const EXPERIMENT: &str = r#"
 task = "classification"
 device = "cpu"
-data = { dataset = "leaves", size = 16, cultivars = 5, train_per_class = 4, test_per_class = 1, batch_size = 5, workers = 1, validation = { per_class = 1 } }
+data = { dataset = "leaves", size = 16, cultivars = 10, train_per_class = 2, test_per_class = 1, batch_size = 5, workers = 1, validation = { per_class = 1 } }
 model = { backbone = "plain", attention = "residual" }
 schedule = { epochs = 2 }
 train = { log_every = 1, checkpoint_every = 2, clip_norm = 0.5, accumulate = 2 }

@@ -20,7 +20,6 @@ fn it_names_a_component_of_each_kind_but_the_method() {
         "worst_class",
         "episodes",
         "csv",
-        "coarse-to-fine",
         "shell-script",
     ] {
         assert!(text.contains(&format!("\"{name}\"")), "{name}");
