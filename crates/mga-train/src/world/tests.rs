@@ -198,11 +198,11 @@ fn two_ranks_train_the_model_that_one_trains() {
     let folder = tempfile::tempdir().unwrap();
     let (alone, together) = (folder.path().join("alone"), folder.path().join("together"));
     let said = train(1, EXPERIMENT, &alone);
-    assert!(said[0].as_ref().unwrap().contains("test: 5 images"), "{said:?}");
+    assert!(said[0].as_ref().unwrap().contains("test: 10 images"), "{said:?}");
     for ranks in [2, 3] {
         let _ = std::fs::remove_dir_all(&together);
         let said = train(ranks, EXPERIMENT, &together);
-        assert!(said[0].as_ref().unwrap().contains("test: 5 images"), "{said:?}");
+        assert!(said[0].as_ref().unwrap().contains("test: 10 images"), "{said:?}");
         assert!(said[1..].iter().all(|said| said == &Ok(String::new())), "{said:?}");
         let (expected, found) = (weights(&alone), weights(&together));
         assert_eq!(expected.len(), found.len());
