@@ -10,4 +10,5 @@ mod grad_cam;
 mod key_lists;
 mod masked_input;
 mod published;
+mod recorded;
 mod segmenters;
