@@ -49,7 +49,7 @@ def numbers(run):
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     for line in lines:
         line.pop("images_per_second", None)
-    with open(run / "last.safetensors", "rb") as file:
+    with open(run / "checkpoints/last.safetensors", "rb") as file:
         # The header holds times; the tensors come after it, at the offsets that it names.
         header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
         header.pop("__metadata__", None)
