@@ -53,8 +53,8 @@ use mga_core::wording::counted;
 pub use orientation::MaskOrientation;
 pub(crate) use orientation::turned_as;
 pub use reading::MaskReading;
-use settings::SOURCE;
 pub use settings::{EmptyMask, FOLDER, MaskSettings, MissingMask};
+use settings::{OF, SOURCE};
 pub use source_kind::{MadeOf, MaskControl, MaskSources, RegisteredMaskSource};
 pub use supplied::{MaskSupply, Supplied};
 pub use supplying::with_supplied_masks;
@@ -129,7 +129,7 @@ impl MaskSource {
         // Where nothing is offered either, the error says where masks in files are set.
         let name = settings.source_name().or(offered.first().copied()).unwrap_or(FOLDER).to_owned();
         let of = || match &settings.of {
-            Some(name) => native("data.masks.of", name),
+            Some(of) => native(OF, &of.name),
             None => offered.first().copied().ok_or_else(|| unknown_source(&name, offered, registry)),
         };
         let entry = registry.get::<MaskSources>(&name);

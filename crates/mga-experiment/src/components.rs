@@ -14,6 +14,8 @@ use mga_registry::{Condition, Entry, Kind};
 use schemars::{Schema, json_schema};
 use serde_json::{Map, Value};
 
+use crate::hidden::hidden_settings;
+use crate::problem::Problem;
 use crate::settings::Experiment;
 use crate::task::{Known, StageWork, TaskRules};
 
@@ -32,6 +34,8 @@ pub struct TableKind {
     pub(crate) alternatives: fn(&mga_registry::Registry) -> Vec<Alternative>,
     /// Which settings of the component of that name count.
     conditions: fn(&mga_registry::Registry, &str) -> Vec<Condition>,
+    /// What is wrong with the names of their settings.
+    pub(crate) hidden: fn(&mga_registry::Registry) -> Vec<Problem>,
 }
 
 /// Names that share their settings, one line about them, and the schema of the settings.
@@ -123,6 +127,7 @@ impl Components {
             about,
             alternatives: alternatives::<K>,
             conditions: conditions::<K>,
+            hidden: |kinds| hidden_settings(kinds.all::<K>(), &["name"]),
         });
         self
     }
@@ -170,9 +175,14 @@ impl Components {
         let of_schedule = conditions::<Schedules>(&self.kinds, &schedule.name).into_iter();
         all.extend(of_schedule.map(|condition| ("schedule", &schedule.settings, condition)));
         let reference = experiment.eval.reference_masks.as_ref().map(|masks| ("eval.reference_masks", masks));
-        for (at, masks) in [("data.masks", &data.masks)].into_iter().chain(reference) {
+        let reference = reference.map(|(at, masks)| (at, "eval.reference_masks.of", masks));
+        for (at, at_of, masks) in [("data.masks", "data.masks.of", &data.masks)].into_iter().chain(reference) {
             let of_source = conditions::<MaskSources>(&self.kinds, masks.settings.source_name().unwrap_or_default());
             all.extend(of_source.into_iter().map(|condition| (at, &masks.settings.own, condition)));
+            if let Some(of) = &masks.settings.of {
+                let of_source = conditions::<MaskSources>(&self.kinds, &of.name);
+                all.extend(of_source.into_iter().map(|condition| (at_of, &of.settings, condition)));
+            }
         }
         for kind in &self.tables {
             let Some((name, table)) = experiment.named(kind.table) else { continue };
@@ -231,24 +241,6 @@ pub(crate) fn bare() -> Components {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experiment_schema;
-
-    #[test]
-    fn no_setting_of_a_component_hides_behind_one_that_all_share() {
-        let components = bare();
-        let schema = experiment_schema(&components);
-        let shared = |table: &str| schema["definitions"][table]["properties"].as_object().unwrap().clone();
-        assert!(shared("Data").contains_key("batch_size") && shared("Model").contains_key("attention"));
-        let data_sets = components.kinds.all::<Datasets>().iter();
-        let data_sets = data_sets.filter_map(|entry| Some(("Data", entry.name.clone(), entry.schema.clone()?)));
-        let backbones = components.kinds.all::<Backbones>().iter();
-        let backbones = backbones.filter_map(|entry| Some(("Model", entry.name.clone(), entry.schema.clone()?)));
-        for (table, name, schema) in data_sets.chain(backbones) {
-            let own = schema.get("properties").and_then(|own| own.as_object()).cloned().unwrap_or_default();
-            let hidden: Vec<_> = own.keys().filter(|key| shared(table).contains_key(*key)).collect();
-            assert!(hidden.is_empty(), "{name}: {hidden:?}");
-        }
-    }
 
     #[test]
     fn backbones_of_equal_settings_share_an_alternative() {

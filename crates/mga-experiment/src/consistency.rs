@@ -13,7 +13,6 @@ use super::data::Masks;
 use super::data_in_advance::{may_have_validation, reads_root};
 use super::evaluation::SelectOn;
 use super::key_path::KeyPath;
-use super::nearest::nearest;
 use super::problem::Problem;
 use super::settings::Experiment;
 use super::sources::Sources;
@@ -22,6 +21,7 @@ use super::training::Training;
 use super::weight_file::{PREVIOUS, default_name, weight_file};
 use super::wording::one_of;
 use crate::Components;
+use mga_registry::nearest;
 
 /// Everything that is wrong with `experiment` as a whole. `unsound` are settings that were already found faulty;
 /// what depends on them is left alone. With `weights_read` it does not matter whether `model.weights` is there. `follows`:
@@ -211,12 +211,15 @@ impl Check<'_> {
 
     /// A number in mask files has one meaning.
     fn mask_files(&mut self, experiment: &Experiment) {
-        if !self.sound(&["data.masks"]) {
-            return;
-        }
-        if let Some((number, one, other)) = experiment.data.masks.settings.reading.named_twice() {
-            let message = format!("{number} stands in data.masks.{one} too; a number has one meaning");
-            self.error_at(&format!("data.masks.{other}"), message);
+        let reference = experiment.eval.reference_masks.as_ref().map(|masks| ("eval.reference_masks", masks));
+        for (table, masks) in [("data.masks", &experiment.data.masks)].into_iter().chain(reference) {
+            if !self.sound(&[table]) {
+                continue;
+            }
+            if let Some((number, one, other)) = masks.settings.reading.named_twice() {
+                let message = format!("{number} stands in {table}.{one} too; a number has one meaning");
+                self.error_at(&format!("{table}.{other}"), message);
+            }
         }
     }
 

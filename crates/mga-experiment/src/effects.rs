@@ -1,5 +1,5 @@
-//! The effect of each setting of the experiment file, one line per setting; a test fails for a setting that no line
-//! names. So what an experiment sets for nothing can be said ([`super::idle`]).
+//! The effect of each setting of the experiment file, one line per setting, those of tables of masks in
+//! [`super::mask_effects`]; a test fails for a setting that no line names. So what an experiment sets for nothing can be said ([`super::idle`]).
 //!
 //! A component tells itself which of its own settings act ([`mga_registry::Condition`]), and a task which settings it alone
 //! uses ([`super::TaskRules::own_settings`], [`super::TaskRules::tables`]).
@@ -9,9 +9,8 @@
 use mga_core::loss::ClassLoss;
 use mga_core::optim::ScheduleShape;
 use mga_data::Pipeline;
-use mga_data::masks::{MadeOf, MaskSources};
 
-use super::data_in_advance::{may_have_validation, offered_masks, reads_root, takes_validation};
+use super::data_in_advance::{may_have_validation, reads_root, takes_validation};
 use super::evaluation::SelectOn;
 use super::settings::Experiment;
 use crate::Components;
@@ -106,71 +105,6 @@ const HELD_OUT: Need = value(
     "data.validation.fraction or per_class",
 );
 const SPLIT: Need = value(|e, _| e.data.split.test.is_some(), &["data.split.test"], "data.split.test");
-const MASKS_OF_OTHERS: Need = value(
-    is_made_of_masks,
-    &["data.masks.source"],
-    "a control that is made from masks: \"shuffled\", \"inverted\" or \"silhouette\"",
-);
-const DRAWN: Need = value(
-    |e, c| {
-        let source = e.data.masks.settings.source_name().and_then(|name| c.kinds.get::<MaskSources>(name));
-        source.is_some_and(|entry| entry.item.draws())
-    },
-    &["data.masks.source"],
-    "data.masks.source = \"shuffled\"",
-);
-const MASK_FOLDER: Need = value(
-    |e, c| masks_of(e, c).any(|name| c.masks_made_of(name) == Some(MadeOf::Files)),
-    &["data.masks.source", "data.masks.of"],
-    "data.masks.source = \"folder\", or a control with data.masks.of = \"folder\"",
-);
-const FOLDER_NAMED: Need = value(
-    |e, _| e.data.masks.settings.folder.is_some(),
-    &["data.masks.folder"],
-    "data.masks.folder; beside mask_root it is a key of [data]",
-);
-const MASK_FILES: Need = value(
-    |e, c| {
-        let made = |name: &str| match offered_masks(e, c, name) {
-            Some(offered) => !offered.in_files,
-            None => matches!(c.masks_made_of(name), Some(MadeOf::Nothing | MadeOf::Rule | MadeOf::Segmenter)),
-        };
-        !masks_of(e, c).any(made)
-    },
-    &["data.masks.source", "data.masks.of"],
-    "masks in files; data.masks.source makes them, or reads none",
-);
-const SEGMENTER: Need = value(
-    |e, c| masks_of(e, c).any(|name| c.masks_made_of(name) == Some(MadeOf::Segmenter)),
-    &["data.masks.source", "data.masks.of"],
-    "a segmenter's name in data.masks.source, such as \"otsu\"; `mga list` shows them",
-);
-const NETWORK: Need = value(
-    |e, c| masks_of(e, c).any(|name| c.networks().network(name).is_some()),
-    &["data.masks.source", "data.masks.of"],
-    "a segmentation network in data.masks.source; this one is a rule",
-);
-const RULE: Need = value(
-    |e, c| masks_of(e, c).any(|name| c.networks().rule(name).is_some()),
-    &["data.masks.source", "data.masks.of"],
-    "a rule such as \"otsu\" in data.masks.source; this one is a network",
-);
-/// No experiment learns from its reference masks.
-const LEARNT: Need = value(
-    |_, _| false,
-    &["eval.reference_masks.source"],
-    "data.masks, which is learnt from; an image without a reference mask, or with a blank one, is not compared",
-);
-const REFERENCE_FOLDER: Need = value(
-    |e, c| reference(e).any(|name| c.masks_made_of(name) == Some(MadeOf::Files)),
-    &["eval.reference_masks.source"],
-    "eval.reference_masks.source = \"folder\"",
-);
-const REFERENCE_SEGMENTER: Need = value(
-    |e, c| reference(e).any(|name| c.masks_made_of(name) == Some(MadeOf::Segmenter)),
-    &["eval.reference_masks.source", "eval.reference_masks.of"],
-    "a segmenter's name in eval.reference_masks.source, such as \"otsu\"; `mga list` shows them",
-);
 const ANNOTATED_BY_FILES: Need = value(
     |e, _| annotations(e) != "masks",
     &["data.annotations.source"],
@@ -215,26 +149,6 @@ fn shape(experiment: &Experiment, components: &Components, holds: impl Fn(&dyn S
     experiment.schedule.shape(&components.kinds).map_or(true, |shape| holds(shape.as_ref()))
 }
 
-/// Whether the masks are those of a control that is made from masks. A data set that knows the outline itself gives that.
-fn is_made_of_masks(experiment: &Experiment, components: &Components) -> bool {
-    experiment.data.masks.settings.source_name().is_some_and(|name| {
-        offered_masks(experiment, components, name).is_none() && components.masks_made_of(name) == Some(MadeOf::Masks)
-    })
-}
-
-/// The names of the source, and of the masks that it is made from.
-fn masks_of<'a>(experiment: &'a Experiment, components: &Components) -> impl Iterator<Item = &'a str> {
-    let masks = &experiment.data.masks.settings;
-    let of = masks.of.as_deref().filter(|_| is_made_of_masks(experiment, components));
-    masks.source_name().into_iter().chain(of)
-}
-
-/// The names of the reference masks' source, and of the masks that it may be made from.
-fn reference(experiment: &Experiment) -> impl Iterator<Item = &str> {
-    let masks = experiment.eval.reference_masks.as_ref().map(|masks| &masks.settings);
-    masks.into_iter().flat_map(|masks| masks.source_name().into_iter().chain(masks.of.as_deref()))
-}
-
 fn annotations(experiment: &Experiment) -> &'static str {
     use mga_data::annotations::AnnotationKind;
     match experiment.data.annotations.as_ref().map(|annotations| annotations.source) {
@@ -271,33 +185,6 @@ pub(super) const SETTINGS: &[(&str, &[Need])] = &[
     ("data.split.test", ALWAYS),
     ("data.split.seed", &[SPLIT]),
     ("data.groups_may_leak", ALWAYS),
-    // Evaluation measures the attention against them, and pictures show them, without guidance too.
-    ("data.masks.source", ALWAYS),
-    ("data.masks.empty", &[GUIDED]),
-    ("data.masks.missing", &[GUIDED]),
-    ("data.masks.of", &[MASKS_OF_OTHERS]),
-    ("data.masks.seed", &[DRAWN]),
-    ("data.masks.folder", &[MASK_FOLDER]),
-    ("data.masks.mask_name", &[FOLDER_NAMED]),
-    ("data.masks.mask_layout", &[FOLDER_NAMED]),
-    ("data.masks.foreground", &[MASK_FILES]),
-    ("data.masks.background", &[MASK_FILES]),
-    ("data.masks.ignore", &[MASK_FILES]),
-    ("data.masks.orientation", &[MASK_FILES]),
-    ("data.masks.stretch", &[MASK_FILES]),
-    ("data.masks.segmenter", &[SEGMENTER]),
-    ("data.masks.segmenter.weights", &[NETWORK]),
-    ("data.masks.segmenter.classes", &[NETWORK]),
-    ("data.masks.segmenter.foreground", &[NETWORK]),
-    ("data.masks.segmenter.threshold", ALWAYS),
-    ("data.masks.segmenter.tile", &[NETWORK]),
-    ("data.masks.segmenter.overlap", &[NETWORK]),
-    ("data.masks.segmenter.scales", &[NETWORK]),
-    ("data.masks.segmenter.flip", &[NETWORK]),
-    ("data.masks.segmenter.mean", &[NETWORK]),
-    ("data.masks.segmenter.std", &[NETWORK]),
-    ("data.masks.segmenter.options", &[RULE]),
-    ("data.masks.segmenter.cache", ALWAYS),
     ("data.annotations", ALWAYS),
     ("data.annotations.source", ALWAYS),
     ("data.annotations.root", &[ANNOTATED_BY_FILES]),
@@ -361,8 +248,4 @@ pub(super) const SETTINGS: &[(&str, &[Need])] = &[
     ("eval.metric", &[SELECTED]),
     ("eval.output", ALWAYS),
     ("eval.reference_masks", ALWAYS),
-    ("eval.reference_masks.empty", &[LEARNT]),
-    ("eval.reference_masks.missing", &[LEARNT]),
-    ("eval.reference_masks.folder", &[REFERENCE_FOLDER]),
-    ("eval.reference_masks.segmenter", &[REFERENCE_SEGMENTER]),
 ];

@@ -9,8 +9,8 @@ use config::ValueKind;
 use super::defaults::Defaults;
 use super::key_path::KeyPath;
 use super::layer::Layer;
-use super::nearest::nearest;
 use super::problem::{Problem, SourceFile};
+use mga_registry::nearest;
 
 /// The layers of the experiment file `main`, weakest first, the file itself last, every problem on the way, and which
 /// defaults the file asks for.

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::effects::{Loss, Need, SETTINGS};
 use super::key_path::{KeyPath, Segment};
+use super::mask_effects;
 use super::merge::tag;
 use super::problem::{Place, Problem, Severity};
 use super::schema_reading::fill_defaults;
@@ -51,7 +52,7 @@ pub(super) fn idle(
                 (format!("a stage that fits a model: `{stage}` trains nothing"), Vec::new(), false)
             }
             (None, Some(unmet)) if unmet.loss == Loss::Value && is_default(merged, &key, schema) => continue,
-            (None, Some(unmet)) => (unmet.words.to_owned(), unmet.by, unmet.loss == Loss::Cost),
+            (None, Some(unmet)) => (unmet.words, unmet.by, unmet.loss == Loss::Cost),
             (None, None) => continue,
         };
         // Who turns a method off leaves the settings of the method as they are.
@@ -69,7 +70,7 @@ pub(super) fn idle(
 
 /// What a setting lacks to act.
 struct Unmet {
-    words: &'static str,
+    words: String,
     by: Vec<String>,
     loss: Loss,
 }
@@ -78,19 +79,29 @@ struct Unmet {
 fn settings(experiment: &Experiment, components: &Components) -> Vec<(KeyPath, Option<Unmet>)> {
     let unmet = |need: &&Need| !(need.holds)(experiment, components);
     let lacks = |need: &Need| Unmet {
-        words: need.words,
+        words: need.words.to_owned(),
         by: need.by.iter().map(|by| (*by).to_owned()).collect(),
         loss: need.loss,
     };
     let shared = SETTINGS.iter().map(|(key, needs)| (KeyPath::dotted(key), needs.iter().find(unmet).map(lacks)));
+    let masks = mask_effects::tables(experiment, components).flat_map(|table| {
+        mask_effects::SETTINGS.iter().map(move |(key, needs)| {
+            let unmet = needs.iter().find(|need| !(need.holds)(table)).map(|need| Unmet {
+                words: table.named(need.words),
+                by: need.by.iter().map(|by| table.named(by)).collect(),
+                loss: Loss::Value,
+            });
+            (KeyPath::dotted(&format!("{}.{key}", table.at)), unmet)
+        })
+    });
     let own = components.conditions(experiment).into_iter().map(|(table, settings, condition)| {
         let by = vec![format!("{table}.{}", condition.by)];
-        let unmet = Unmet { words: condition.words, by, loss: Loss::Value };
+        let unmet = Unmet { words: condition.words.to_owned(), by, loss: Loss::Value };
         let key = KeyPath::dotted(&format!("{table}.{}", condition.key));
         (key, (!(condition.holds)(settings)).then_some(unmet))
     });
     let tables = experiment.tables.keys().map(|table| (KeyPath::dotted(table), None));
-    shared.chain(own).chain(tables).collect()
+    shared.chain(masks).chain(own).chain(tables).collect()
 }
 
 /// Whether the setting acts on training alone.
@@ -234,14 +245,23 @@ mod tests {
         all.retain(|key| !own.iter().any(|own| KeyPath::dotted(key).is_within(own)));
         assert!(all.contains("data.masks.segmenter.tile") && all.contains("schedule.gamma"), "{all:?}");
         let within = |key: &str, other: &str| KeyPath::dotted(key).is_within(&KeyPath::dotted(other));
-        let missing: Vec<_> = all.iter().filter(|key| !SETTINGS.iter().any(|(line, _)| within(key, line))).collect();
-        assert!(missing.is_empty(), "say in experiment/effects.rs where these settings act: {missing:?}");
-        let gone: Vec<_> =
-            SETTINGS.iter().map(|(line, _)| line).filter(|line| !all.iter().any(|key| within(key, line))).collect();
+        let mut lines: Vec<String> = SETTINGS.iter().map(|(line, _)| (*line).to_owned()).collect();
+        let mut deciding: Vec<String> =
+            SETTINGS.iter().flat_map(|(_, needs)| *needs).flat_map(|need| need.by).map(|by| (*by).to_owned()).collect();
+        for table in [mask_effects::LEARNT, mask_effects::REFERENCE] {
+            lines.extend(mask_effects::SETTINGS.iter().map(|(line, _)| format!("{table}.{line}")));
+            let by = mask_effects::SETTINGS.iter().flat_map(|(_, needs)| *needs).flat_map(|need| need.by);
+            deciding.extend(by.map(|by| by.replace("{table}", table)));
+        }
+        // The line of the table of reference masks stands for none of its settings.
+        let own = || lines.iter().filter(|line| *line != mask_effects::REFERENCE);
+        let missing: Vec<_> = all.iter().filter(|key| !own().any(|line| within(key, line))).collect();
+        assert!(missing.is_empty(), "say in effects.rs or mask_effects.rs where these settings act: {missing:?}");
+        let gone: Vec<_> = lines.iter().filter(|line| !all.iter().any(|key| within(key, line))).collect();
         assert!(gone.is_empty(), "no such settings any more: {gone:?}");
-        let keys: BTreeSet<_> = SETTINGS.iter().map(|(line, _)| line).collect();
-        assert_eq!(keys.len(), SETTINGS.len(), "a setting has two lines");
-        for by in SETTINGS.iter().flat_map(|(_, needs)| needs.iter()).flat_map(|need| need.by) {
+        let keys: BTreeSet<_> = lines.iter().collect();
+        assert_eq!(keys.len(), lines.len(), "a setting has two lines");
+        for by in &deciding {
             assert!(all.iter().any(|key| within(key, by)), "{by} decides, and is no setting");
         }
     }

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::assigned::{self, Assignment};
 use super::defaults::Defaults;
 use super::extends::{chain_of, read_chain};
+use super::hidden;
 use super::key_path::KeyPath;
 use super::layer::Layer;
 use super::loaded::Loaded;
@@ -72,6 +73,10 @@ fn load_chain(
     components: &Components,
     schema: &Value,
 ) -> Result<Loaded, ExperimentError> {
+    let hidden = hidden::of_components(components);
+    if !hidden.is_empty() {
+        return Err(ExperimentError { problems: hidden });
+    }
     if overrides.defaults == Defaults::Old {
         left_out = Defaults::Old;
     }

@@ -78,6 +78,7 @@ impl Source for Settings {
                 let stronger = self.values.get(outer).and_then(|outer| inner_table(outer, inner));
                 let weaker = weaker.get_mut(outer).and_then(table_of);
                 if let (Some(stronger), Some(weaker)) = (stronger, weaker) {
+                    stronger.iter().for_each(|(table, stronger)| drop_nested(weaker.get_mut(table), stronger));
                     drop_leftovers(weaker, &stronger, outer, leftovers);
                 }
             }

@@ -4,6 +4,7 @@
 //! that is to leave it out. A run whose setting has that value is the run that it was before the setting came, so its
 //! identity is taken [`without_later_settings`].
 
+use mga_registry::same_value;
 use serde_json::Value;
 
 use super::schema_reading::{alternative, array, resolve};
@@ -36,7 +37,7 @@ fn remove_later(root: &Value, schema: &Value, value: &mut Value) {
                 let Some(inner) = table.get_mut(key) else { continue };
                 // What is in it first: a table that was added later may itself have grown since.
                 remove_later(root, schema, inner);
-                if schema.get(OLDER_RELEASES).is_some_and(|older| equal(older, inner)) {
+                if schema.get(OLDER_RELEASES).is_some_and(|older| same_value(older, inner)) {
                     table.shift_remove(key);
                 }
             }
@@ -53,11 +54,6 @@ fn remove_later(root: &Value, schema: &Value, value: &mut Value) {
         }
         _ => {}
     }
-}
-
-/// Whether the values are equal; 1 and 1.0 are.
-fn equal(a: &Value, b: &Value) -> bool {
-    a == b || a.is_number() && a.as_f64() == b.as_f64()
 }
 
 #[cfg(test)]

@@ -9,11 +9,13 @@ use super::defaults::Defaults;
 use super::idle::{Idle, overridden, overridden_by_all};
 use super::key_path::{KeyPath, Segment};
 use super::layer::Layer;
+use super::leftovers::leftovers;
 use super::loaded::Loaded;
 use super::merge::{merge, to_json};
+use super::one_form;
 use super::overrides::Overrides;
 use super::problem::{Place, Problem, SourceFile};
-use super::schema::{DEFAULT_NAMES, leftovers};
+use super::schema::DEFAULT_NAMES;
 use super::schema_reading::fill_defaults;
 use super::settings::Experiment;
 use super::sources::{Author, Sources};
@@ -128,6 +130,7 @@ impl Reading<'_> {
                 task.defaults(&mut experiment, &is_written, &components.known());
             }
             problems.extend(complete(&mut experiment, &components.kinds, &sources));
+            one_form::bring(&mut experiment, &components.kinds);
             problems.extend(weighing_default(&mut experiment, &sources, self.overrides.defaults, components));
             experiment
         });

@@ -44,7 +44,8 @@ pub struct SegmenterSettings {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("items" = { "type": "number", "exclusiveMinimum": 0.0 }))]
     pub std: Option<[f64; 3]>,
-    /// Options of a segmenter without weights: of `otsu` for example { of = "saturation", foreground = "below" }.
+    /// Settings of the segmenter itself, as its entry describes them: of `otsu` for example { of = "saturation",
+    /// foreground = "below" }.
     #[serde(skip_serializing_if = "serde_json::Map::is_empty")]
     #[schemars(extend("additionalProperties" = true))]
     pub options: serde_json::Map<String, serde_json::Value>,

@@ -7,7 +7,6 @@ use super::idle::Idle;
 use super::key_path::{KeyPath, Segment};
 use super::layer::Layer;
 use super::merge::{merge, to_json};
-use super::nearest::nearest;
 use super::problem::Problem;
 use super::sources::Sources;
 use super::task::{StageRules, TaskRules};
@@ -15,6 +14,7 @@ use super::validate::About;
 use super::weight_file::PREVIOUS;
 use super::wording::{one_of, quoted, unknown_name};
 use crate::Components;
+use mga_registry::nearest;
 
 /// The table of the stages' own settings.
 pub(super) const TABLE: &str = "stages";

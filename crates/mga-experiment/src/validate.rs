@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::key_path::KeyPath;
-use super::nearest::nearest;
 use super::schema_reading::{alternative, array, choices, fits_type, owners, resolve};
 use super::wording::{broken_range, describe, describe_value, hint, one_of, quoted, unknown_name};
+use mga_registry::nearest;
 
 /// Something about a setting that its schema does not allow.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +58,12 @@ impl<'a> Checker<'a> {
         for part in array(schema, "allOf") {
             self.check(part, value, path);
         }
+        // What a setting may be can depend on another beside it.
+        if let (Some(condition), Some(then)) = (schema.get("if"), schema.get("then"))
+            && self.fits(condition, value, path)
+        {
+            self.check(then, value, path);
+        }
         if let Some(choices) = choices(schema) {
             self.check_choice(&choices, value, path);
             return;
@@ -84,6 +90,12 @@ impl<'a> Checker<'a> {
             }
             _ => {}
         }
+    }
+
+    fn fits(&self, schema: &'a Value, value: &Value, path: &KeyPath) -> bool {
+        let mut checker = Checker { root: self.root, faults: Vec::new(), meant: BTreeSet::new() };
+        checker.check(schema, value, path);
+        checker.faults.is_empty()
     }
 
     fn check_choice(&mut self, choices: &[&str], value: &Value, path: &KeyPath) {
@@ -229,6 +241,7 @@ impl<'a> Checker<'a> {
                 format!("unknown key; `{key}` belongs at the top of the file, before the first [table]")
             }
             Some(table) => format!("unknown key; `{key}` belongs in [{table}]"),
+            None if keys.is_empty() => "unknown key; nothing can be set here".to_owned(),
             None => format!("unknown key; {known}"),
         }
     }

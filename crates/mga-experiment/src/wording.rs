@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::nearest::nearest;
 use super::schema_reading::{array, choices, resolve, types};
+use mga_registry::nearest;
 
 /// What the schema wants, in words.
 pub(super) fn describe(root: &Value, schema: &Value) -> String {

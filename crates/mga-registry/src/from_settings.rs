@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use crate::nearest::nearest;
 use crate::own_settings::{OwnSettings, SettingFault};
 
 /// Makes a `T` from settings whose type it alone knows: the item of a kind whose components are named by a table, such as
@@ -14,6 +15,8 @@ use crate::own_settings::{OwnSettings, SettingFault};
 /// One type of settings gives the schema with its bounds, the defaults, and what is read of a table.
 pub struct FromSettings<T: ?Sized> {
     make: Box<Make<T>>,
+    /// The keys of the settings; `None`: they take any.
+    keys: Option<Vec<String>>,
     complete: fn(OwnSettings<'_>) -> Result<Value, SettingFault>,
 }
 
@@ -23,32 +26,55 @@ impl<T: ?Sized + 'static> FromSettings<T> {
     /// Makes components by `make` from settings of type `S`.
     pub fn new<S>(make: impl Fn(S) -> Box<T> + Send + Sync + 'static) -> Self
     where
-        S: Serialize + DeserializeOwned,
+        S: Serialize + DeserializeOwned + JsonSchema,
     {
         let make = move |own: OwnSettings<'_>| Ok(make(own.read::<S>()?));
-        Self { make: Box::new(make), complete: complete::<S> }
+        Self { make: Box::new(make), keys: keys(&schema_of::<S>()), complete: complete::<S> }
     }
 
     /// Makes the component.
     ///
     /// # Errors
-    /// Settings that its type cannot be read from.
+    /// A key that it does not have; settings that its type cannot be read from.
     pub fn make(&self, own: OwnSettings<'_>) -> Result<Box<T>, SettingFault> {
+        self.check_keys(own)?;
         (self.make)(own)
     }
 
-    /// Returns all of the component's settings, in the order and of the types that it has them: defaults are filled in, and
-    /// what it does not know is left out.
+    /// Returns all of the component's settings, in the order and of the types that it has them: defaults are filled in.
     ///
     /// # Errors
     /// As [`Self::make`].
     pub fn complete(&self, own: OwnSettings<'_>) -> Result<Map<String, Value>, SettingFault> {
+        self.check_keys(own)?;
         match (self.complete)(own)? {
             Value::Object(settings) => Ok(settings),
             // The settings of a component without any.
             _ => Ok(Map::new()),
         }
     }
+}
+
+impl<T: ?Sized> FromSettings<T> {
+    /// Refuses a key that the settings do not have, which reading alone would drop.
+    fn check_keys(&self, own: OwnSettings<'_>) -> Result<(), SettingFault> {
+        let Some(keys) = &self.keys else { return Ok(()) };
+        let Some(unknown) = own.values().keys().find(|key| !keys.contains(key)) else { return Ok(()) };
+        let what = match nearest(unknown, keys.iter().map(String::as_str)) {
+            Some(meant) => format!("unknown key, did you mean `{meant}`?"),
+            None if keys.is_empty() => "unknown key; there are no settings here".to_owned(),
+            None => format!("unknown key; the settings are `{}`", keys.join("`, `")),
+        };
+        Err(SettingFault { key: own.key(unknown), what })
+    }
+}
+
+/// The keys that settings of this schema have; `None`: it says that others can stand beside them.
+fn keys(schema: &Schema) -> Option<Vec<String>> {
+    let open = schema.get("additionalProperties").is_some_and(|others| others != &Value::Bool(false));
+    let parts = ["allOf", "anyOf", "oneOf", "$ref"].iter().any(|part| schema.get(*part).is_some());
+    let keys = schema.get("properties").and_then(Value::as_object).map(|own| own.keys().cloned().collect());
+    (!open && !parts).then(|| keys.unwrap_or_default())
 }
 
 fn complete<S: Serialize + DeserializeOwned>(own: OwnSettings<'_>) -> Result<Value, SettingFault> {
@@ -119,7 +145,7 @@ mod tests {
 
     #[test]
     fn settings_are_completed_in_order_and_type() {
-        let given = settings(json!({ "height": 5, "radius": 1 }));
+        let given = settings(json!({ "height": 5 }));
         let complete = registry().complete::<Shapes, _>("rectangle", &given).unwrap();
         assert_eq!(serde_json::to_string(&complete).unwrap(), r#"{"width":1.0,"height":5.0}"#);
     }
@@ -131,5 +157,11 @@ mod tests {
         let what = "unknown name `circle`; registered shapes: `rectangle`";
         assert_eq!((unknown.key.as_str(), unknown.what.as_str()), ("shape.name", what));
         assert_eq!(fault("rectangle", json!({ "width": "wide", "height": 1 })).key, "shape.width");
+        for (wrong, what) in [("widht", "did you mean `width`?"), ("radius", "the settings are `width`, `height`")] {
+            let given = settings(json!({ wrong: 1 }));
+            let made = registry().make::<Shapes, _>("rectangle", &given).err().unwrap();
+            assert!(made.key == format!("shape.{wrong}") && made.what.contains(what), "{made:?}");
+            assert_eq!(registry().complete::<Shapes, _>("rectangle", &given).unwrap_err(), made);
+        }
     }
 }

@@ -6,6 +6,7 @@
 mod choice;
 mod condition;
 mod from_settings;
+mod nearest;
 mod own_settings;
 
 use std::any::{Any, TypeId};
@@ -19,6 +20,7 @@ use serde_json::{Map, Value};
 pub use choice::Choice;
 pub use condition::Condition;
 pub use from_settings::{FromSettings, schema_of};
+pub use nearest::nearest;
 pub use own_settings::{OwnSettings, SettingFault};
 
 /// A kind of component: what its components are, and which key of an experiment names one.
@@ -81,6 +83,16 @@ impl<K: Kind> Entry<K> {
         self
     }
 
+    /// Returns `settings` without those that have the component's default, which is what leaving them out gives. Equal
+    /// settings come out equal.
+    #[must_use]
+    pub fn without_defaults(&self, settings: &Map<String, Value>) -> Map<String, Value> {
+        let default = |key: &str| self.schema.as_ref()?.get("properties")?.get(key)?.get("default");
+        let given =
+            settings.iter().filter(|(key, value)| !default(key).is_some_and(|default| same_value(default, value)));
+        given.map(|(key, value)| (key.clone(), value.clone())).collect()
+    }
+
     /// Returns the settings whose schema carries the extension `mark`, such as `x-path`, each with the mark's value.
     #[must_use]
     pub fn marked(&self, mark: &str) -> Vec<(&str, &Value)> {
@@ -106,6 +118,12 @@ where
     {
         Self::new(name, about, Arc::new(FromSettings::new(make))).with_settings(schema_of::<S>())
     }
+}
+
+/// Returns whether two values of a setting are the same; 1 and 1.0 are.
+#[must_use]
+pub fn same_value(a: &Value, b: &Value) -> bool {
+    a == b || a.is_number() && a.as_f64() == b.as_f64()
 }
 
 /// The components of one kind, as they are listed.
@@ -301,6 +319,17 @@ mod tests {
         fn text(&self) -> String {
             self.0.to_owned()
         }
+    }
+
+    #[test]
+    fn settings_at_their_defaults_are_left_out() {
+        let schema =
+            serde_json::json!({ "properties": { "a": { "default": 1.0 }, "b": { "default": null }, "c": {} } });
+        let schema = Schema::try_from(schema).unwrap();
+        let entry = Entry::<Numbers>::new("seven", "", Arc::new(7)).with_settings(schema);
+        let without = |given: Value| Value::Object(entry.without_defaults(given.as_object().unwrap()));
+        assert_eq!(without(serde_json::json!({ "a": 1, "c": 1 })), serde_json::json!({ "c": 1 }));
+        assert_eq!(without(serde_json::json!({ "a": 2, "b": 1 })), serde_json::json!({ "a": 2, "b": 1 }));
     }
 
     #[test]

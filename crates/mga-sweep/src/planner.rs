@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use mga_experiment::{
     Better, Components, Defaults, Document, ExperimentError, KeyPath, Loaded, Metrics, Overrides, Problem, Severity,
-    experiment_schema, load_assigned,
+    experiment_schema, hidden_settings, load_assigned,
 };
 use mga_train::interrupt::Interrupt;
 use mga_train::run_folder::RunFolder;
@@ -86,7 +86,12 @@ impl<'a> Planner<'a> {
     pub fn read(file: &Path, overrides: Overrides, components: &'a Components) -> Result<Self, ExperimentError> {
         let document = Document::read(file)?;
         let searches = searches(components);
-        let schema = sweep_schema(&launchers(components), &searches);
+        let launchers = launchers(components);
+        let hidden = [hidden_settings(&launchers, &["name"]), hidden_settings(&searches, &["name"])].concat();
+        if !hidden.is_empty() {
+            return Err(ExperimentError { problems: hidden });
+        }
+        let schema = sweep_schema(&launchers, &searches);
         let problems = document.problems(&schema);
         if !problems.is_empty() {
             return Err(ExperimentError { problems });

@@ -132,8 +132,9 @@ pub fn settle_mask_weights(loaded: &mut Loaded, components: &Components) -> anyh
     let networks = components.networks();
     let found = |at: &str, masks: Option<&Masks>| -> anyhow::Result<Option<String>> {
         let Some(masks) = masks else { return Ok(None) };
-        let network =
-            masks.settings.source.iter().chain(&masks.settings.of).find(|name| networks.network(name).is_some());
+        let of = masks.settings.of.as_ref().map(|of| of.name.as_str());
+        let mut sources = masks.settings.source.as_deref().into_iter().chain(of);
+        let network = sources.find(|name| networks.network(name).is_some());
         let named = masks.segmenter.as_ref().and_then(|segmenter| segmenter.weights.as_deref());
         let (Some(network), Some(named)) = (network, named) else { return Ok(None) };
         if !weights_source::is_name(named) || Path::new(named).exists() {

@@ -119,7 +119,10 @@ fn mask_source(
 /// keys of `data.masks`; reference masks have the same in a table of their own.
 fn fault_of_masks<'a>(error: &'a Error, otherwise: &'a str) -> (&'a str, String) {
     match error.invalid_setting() {
-        Some(setting) => (setting.key.rsplit('.').next().unwrap_or(otherwise), setting.what.clone()),
+        Some(setting) => {
+            let within = setting.key.strip_prefix("data.masks.").or_else(|| setting.key.rsplit('.').next());
+            (within.unwrap_or(otherwise), setting.what.clone())
+        }
         None => (otherwise, error.to_string()),
     }
 }

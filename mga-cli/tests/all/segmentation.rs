@@ -186,6 +186,9 @@ fn rules_make_masks_of_folders_and_experiments() {
 
     let unknown = place.refused(&["masks", "leaves/train", "--segmenter", "otus", "--out", "none"]).0;
     assert!(unknown.contains("no segmenter is called `otus`") && !place.path("none").exists(), "{unknown}");
+    let option =
+        place.refused(&["masks", "leaves/train", "--segmenter", "otsu", "--option", "off=1", "--out", "none"]).0;
+    assert!(option.contains("--option off: "), "{option}");
     let weights = place.refused(&["masks", "leaves/train", "--segmenter", "unet_small", "--out", "none"]).0;
     assert!(weights.contains("needs weights"), "{weights}");
     let no_alpha = place.refused(&["masks", "leaves/train", "--segmenter", "alpha", "--out", "none"]).0;
@@ -246,7 +249,7 @@ fn settings_that_do_not_go_together_are_found_before_anything_runs() {
         let set: Vec<&str> = set.iter().flat_map(|set| ["--set", set]).collect();
         place.refused(&[&["check", file], &set[..]].concat()).0
     };
-    let cases: [(&str, &[&str], &str); 9] = [
+    let cases: [(&str, &[&str], &str); 11] = [
         ("segment.toml", &["model.backbone=conv4"], "classifies images"),
         ("segment.toml", &["model.attention=residual"], "belongs to task = \"classification\""),
         ("segment.toml", &["eval.metric=top1"], "mean_iou"),
@@ -259,7 +262,21 @@ fn settings_that_do_not_go_together_are_found_before_anything_runs() {
         ("classify.toml", &["model.backbone=unet_small"], "task = \"segmentation\""),
         ("classify.toml", &["data.masks.source=unet_small"], "needs its weights"),
         ("classify.toml", &["data.masks.folder=x"], "data.masks.source"),
-        ("classify.toml", &["data.masks.source=otsu", "data.masks.segmenter.options={ off = 1 }"], "off"),
+        (
+            "classify.toml",
+            &["data.masks.source=otsu", "data.masks.segmenter.options={ foregroud = \"below\" }"],
+            "data.masks.segmenter.options.foregroud: unknown key, did you mean `foreground`?",
+        ),
+        (
+            "classify.toml",
+            &["data.masks.source=inverted", "data.masks.of=otsu", "data.masks.segmenter.options={ of = \"hue\" }"],
+            "data.masks.segmenter.options.of: unknown name `hue`; expected `luminance` or `saturation`",
+        ),
+        (
+            "classify.toml",
+            &["eval.reference_masks={ source = \"excess-green\", segmenter = { options = { threshold = \"x\" } } }"],
+            "eval.reference_masks.segmenter.options.threshold: expected a number",
+        ),
     ];
     for (file, set, part) in cases {
         let message = refused(file, set);

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use schemars::JsonSchema;
+use mga_registry::Choice;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -11,6 +12,9 @@ use super::reading::MaskReading;
 
 /// The key of [`MaskSettings::source`].
 pub(super) const SOURCE: &str = "data.masks.source";
+
+/// The key of [`MaskSettings::of`].
+pub(super) const OF: &str = "data.masks.of";
 
 /// The name of the source of mask files.
 pub const FOLDER: &str = "folder";
@@ -29,11 +33,12 @@ pub struct MaskSettings {
     pub empty: EmptyMask,
     /// The treatment of an image without a mask.
     pub missing: MissingMask,
-    /// The data set's source that a control is made from; left out: its first. `silhouette` is that of the data set where
-    /// it offers one (`leaves`), else the convex hull of the mask.
+    /// The source of the masks that a control is made from: its name, or a table with `name` and settings of its own, such
+    /// as { name = "disc", radius = 0.3 }; left out: the data set's first. `silhouette` is that of the data set where it
+    /// offers one (`leaves`), else the convex hull of the mask.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1))]
-    pub of: Option<String>,
+    #[schemars(schema_with = "source_choice")]
+    pub of: Option<Choice>,
     /// Seed of the controls that draw.
     pub seed: u64,
     /// With source = "folder": a folder of masks that are named after the images, such as `mga masks` writes, in place of
@@ -56,6 +61,12 @@ pub struct MaskSettings {
     #[serde(flatten)]
     #[schemars(skip)]
     pub own: Map<String, Value>,
+}
+
+/// The name of a source, or a table with `name` and its settings.
+fn source_choice(_: &mut SchemaGenerator) -> Schema {
+    let name = serde_json::json!({ "type": "string", "minLength": 1 });
+    json_schema!({ "anyOf": [name, { "type": "object", "properties": { "name": name }, "required": ["name"] }] })
 }
 
 impl MaskSettings {

@@ -21,8 +21,8 @@ pub fn settings_schema<T: JsonSchema>() -> Option<Schema> {
     Schema::try_from(document_schema::<T>("launcher")).ok()
 }
 
-/// Reads a launcher's own settings from `[launcher]`. The keys of other launchers are passed over: the file was checked
-/// against the schema of all.
+/// Reads a launcher's own settings from `[launcher]`. Keys of other launchers, which a table without `name` may have, are
+/// passed over: the file was checked against the schemas of all.
 ///
 /// # Errors
 /// A value that the settings cannot hold.
@@ -34,6 +34,27 @@ pub fn settings<T: DeserializeOwned>(table: &Map<String, Value>) -> anyhow::Resu
 #[must_use]
 pub fn named(table: &Map<String, Value>) -> Option<&str> {
     table.get(NAME).and_then(Value::as_str)
+}
+
+/// The table that names this launcher: it has no settings of others.
+fn own(entry: &Entry<Launchers>, all: &Map<String, Value>) -> Value {
+    let keys = entry.schema.as_ref().and_then(|schema| schema.get("properties")?.as_object());
+    let known = keys.into_iter().flatten().filter_map(|(key, _)| Some((key.clone(), all.get(key)?.clone())));
+    let mut properties = Map::from_iter([(NAME.to_owned(), json!({ "type": "string", "enum": [entry.name] }))]);
+    properties.extend(known);
+    json!({
+        "type": "object", "description": entry.about, "properties": properties, "required": [NAME],
+        "additionalProperties": false,
+    })
+}
+
+/// The table that names no launcher, since the command line does: it may have the settings of any.
+fn unnamed(launchers: &[Entry<Launchers>], all: &Map<String, Value>) -> Value {
+    let names: Vec<&str> = launchers.iter().map(|entry| entry.name.as_str()).collect();
+    let mut properties = all.clone();
+    properties.insert(NAME.to_owned(), json!({ "type": "string", "not": { "enum": names } }));
+    let about = "The command line says which launcher starts the runs.";
+    json!({ "type": "object", "description": about, "properties": properties, "additionalProperties": false })
 }
 
 /// Writes the names and settings of these launchers into the schema of the sweep file. Of a key that two launchers share,
@@ -56,9 +77,13 @@ pub(crate) fn embed(schema: &mut Value, launchers: &[Entry<Launchers>]) {
             definitions.entry(name.clone()).or_insert_with(|| definition.clone());
         }
     }
+    let mut alternatives: Vec<Value> = launchers.iter().map(|entry| own(entry, &properties)).collect();
+    alternatives.push(unnamed(launchers, &properties));
+    let name = properties.shift_remove(NAME);
     let about = "What the launcher of a sweep may use. What is left out is the launcher's to say.";
-    let table =
-        json!({ "type": "object", "additionalProperties": false, "properties": properties, "description": about });
+    let table = json!({
+        "type": "object", "description": about, "properties": { (NAME): name }, "oneOf": alternatives,
+    });
     definitions.insert(DEFINITION.to_owned(), table);
     if let Some(known) = schema.get_mut("definitions").and_then(Value::as_object_mut) {
         known.extend(definitions);

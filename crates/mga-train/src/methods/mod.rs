@@ -20,10 +20,10 @@ pub use method::{Method, MethodAtWork, MethodOpening, Methods, Predicted};
 pub fn builtin() -> Vec<Entry<Methods>> {
     vec![
         Entry::<Methods>::new(
-            "mga",
+            mga::NAME,
             "mask guided attention (Wang et al. 2021): attention that is trained towards masks",
             Arc::new(mga::Mga),
         ),
-        Entry::<Methods>::new("plain", "cross entropy alone", Arc::new(plain::Plain)),
+        Entry::<Methods>::new(plain::NAME, "cross entropy alone", Arc::new(plain::Plain)),
     ]
 }

@@ -5,6 +5,9 @@ use mga_experiment::Experiment;
 use super::guided_loss::GuidedLoss;
 use super::{Method, MethodAtWork, MethodOpening};
 
+/// The name in `[method]`; it is meant where `model.mask_guidance` is false and there is no such table.
+pub const NAME: &str = "plain";
+
 /// The method.
 #[derive(Debug, Clone, Copy)]
 pub struct Plain;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 
 use candle_core::{DType, Device};
+use mga_core::error::InvalidSetting;
 use mga_core::parameter::ParameterStore;
 use mga_data::error::Result;
 use mga_data::masks::MaskMaker;
@@ -27,6 +28,9 @@ const VOC_CLASSES: usize = 21;
 
 /// Where an experiment has the settings of a segmenter itself; reference masks have them in a table of their own.
 const OPTIONS: &str = "data.masks.segmenter.options";
+const WEIGHTS: &str = "data.masks.segmenter.weights";
+const FOREGROUND: &str = "data.masks.segmenter.foreground";
+const CLASSES: &str = "data.masks.segmenter.classes";
 
 /// Raised where masks of the same settings come out otherwise than before: cached ones are then made anew.
 const VERSION: u32 = 1;
@@ -45,8 +49,8 @@ impl Maker {
     /// Opens the segmenter called `name`.
     ///
     /// # Errors
-    /// No segmenter of that name; options it does not have; weights that are not there or do not fit; classes that the
-    /// weights do not have.
+    /// No segmenter of that name. An [`InvalidSetting`] below `data.masks.segmenter`: options it does not have; weights that
+    /// are not there or do not fit; classes that the weights do not have.
     pub fn open(
         name: &str,
         settings: &SegmenterSettings,
@@ -63,8 +67,10 @@ impl Maker {
             }
             RegisteredSegmenter::Rule(rule) => rule,
         };
-        anyhow::ensure!(settings.weights.is_none(), "`{name}` has no weights to load; leave them out");
-        let segmenter = rule.build(OwnSettings::new(OPTIONS, &settings.options))?;
+        if settings.weights.is_some() {
+            return Err(fault(WEIGHTS, format!("`{name}` has no weights to load; leave them out")));
+        }
+        let segmenter = rule.build(OwnSettings::new(OPTIONS, &settings.options)).map_err(own_fault)?;
         // A rule with a threshold for each image must see the whole image, and sees the same in its mirror image.
         let resolved = json!({ "options": settings.options, "threshold": settings.threshold });
         let provenance = provenance(name, None, resolved, None);
@@ -84,12 +90,16 @@ impl Maker {
                 known if known.is_empty() => String::new(),
                 known => format!(", or by name: {}", known.join(", ")),
             };
-            anyhow::bail!("`{name}` needs weights: a safetensors file, the folder of a run that trained it{by_name}");
+            let what =
+                format!("`{name}` needs weights: a safetensors file, the folder of a run that trained it{by_name}");
+            return Err(fault(WEIGHTS, what));
         };
-        let found = weights::find(named, name, components)?;
+        let of_weights = |error: anyhow::Error| fault(WEIGHTS, format!("{error:#}"));
+        let found = weights::find(named, name, components).map_err(of_weights)?;
         let run = found.run.as_ref().map(|(_, experiment)| experiment);
         if let Some(trained) = run.map(|run| run.model.backbone.as_str()).filter(|trained| *trained != name) {
-            anyhow::bail!("{}: this run trained `{trained}`, not `{name}`", found.file.display());
+            let what = format!("{}: this run trained `{trained}`, not `{name}`", found.file.display());
+            return Err(fault(WEIGHTS, what));
         }
         let names = run.and_then(|run| run.data.annotations.as_ref()).map(|annotations| annotations.classes.as_slice());
         let about = found.about.as_ref();
@@ -99,29 +109,37 @@ impl Maker {
         // Published class lists may begin with a class like any other; all but the first would be nearly everything.
         let no_background = about.is_some_and(|about| about.classes.is_some())
             && !known.first().is_some_and(|first| first.to_lowercase().contains("background"));
-        anyhow::ensure!(
-            !settings.foreground.is_empty() || settings.classes.is_some() || !no_background,
-            "{}: none of its {classes} classes is a background, so it must be said which are foreground, by number{}",
-            found.label(),
-            if known.is_empty() { "" } else { " or name" }
-        );
+        if settings.foreground.is_empty() && settings.classes.is_none() && no_background {
+            let what = format!(
+                "{}: none of its {classes} classes is a background, so it must be said which are foreground, by number{}",
+                found.label(),
+                if known.is_empty() { "" } else { " or name" }
+            );
+            return Err(fault(FOREGROUND, what));
+        }
         let foreground = foreground(&settings.foreground, known, classes)?;
         let mut store = ParameterStore::new(0, DType::F32, device);
         let options = own_settings(name, &settings.options, run)?;
-        let mut network = entry.build(store.root(), classes, OwnSettings::new(OPTIONS, &options))?;
-        let report = load_network(&store, &found.file, components.networks(), name, true)?;
-        anyhow::ensure!(
-            report.reinitialised.iter().all(|fresh| fresh.file.is_some()),
-            "{}: these are weights of the classifier that {name} is built on, and know no masks; start training from them \
-             with task = \"segmentation\", and name that run",
-            found.label()
-        );
-        anyhow::ensure!(
-            report.reinitialised.is_empty(),
-            "{}: its classifier is not for {classes} classes: {}; set the number with classes",
-            found.file.display(),
-            report.reinitialised.iter().map(|misfit| misfit.name.as_str()).collect::<Vec<_>>().join(", ")
-        );
+        let network = entry.build(store.root(), classes, OwnSettings::new(OPTIONS, &options));
+        let mut network = network.map_err(own_fault)?;
+        let report = load_network(&store, &found.file, components.networks(), name, true);
+        let report = report.map_err(|error| of_weights(error.into()))?;
+        if report.reinitialised.iter().any(|fresh| fresh.file.is_none()) {
+            let what = format!(
+                "{}: these are weights of the classifier that {name} is built on, and know no masks; start training from \
+                 them with task = \"segmentation\", and name that run",
+                found.label()
+            );
+            return Err(fault(WEIGHTS, what));
+        }
+        if !report.reinitialised.is_empty() {
+            let what = format!(
+                "{}: its classifier is not for {classes} classes: {}; set their number",
+                found.file.display(),
+                report.reinitialised.iter().map(|misfit| misfit.name.as_str()).collect::<Vec<_>>().join(", ")
+            );
+            return Err(fault(CLASSES, what));
+        }
         let View { tile, overlap, mut scales, mut flip } = View {
             tile: settings.tile,
             overlap: settings.overlap,
@@ -198,6 +216,19 @@ fn lasting(name: &str) -> &'static str {
     kept
 }
 
+/// What is wrong with a setting of the segmenter.
+fn fault(key: impl Into<String>, what: impl Into<String>) -> anyhow::Error {
+    InvalidSetting { key: key.into(), what: what.into() }.into()
+}
+
+/// What a segmenter says of its own settings.
+fn own_fault(error: mga_core::Error) -> anyhow::Error {
+    match error.invalid_setting() {
+        Some(setting) => setting.clone().into(),
+        None => error.into(),
+    }
+}
+
 /// The settings of a network itself: those that it was trained with, where a run of ours says so, and over them `options`.
 fn own_settings(
     name: &str,
@@ -207,7 +238,8 @@ fn own_settings(
     let mut settings = run.map(|run| run.model.settings.clone()).unwrap_or_default();
     for (key, value) in options {
         if let Some(trained) = settings.get(key).filter(|trained| *trained != value) {
-            anyhow::bail!("{OPTIONS}.{key}: {value}, but `{name}` was trained with {trained}; leave it out");
+            let what = format!("{value}, but `{name}` was trained with {trained}; leave it out");
+            return Err(fault(format!("{OPTIONS}.{key}"), what));
         }
         settings.insert(key.clone(), value.clone());
     }
@@ -227,7 +259,7 @@ fn foreground(named: &[ClassName], names: &[String], classes: usize) -> anyhow::
                 Some(meant) => format!("did you mean `{meant}`?"),
                 None => names.join(", "),
             };
-            anyhow::anyhow!("foreground: no class is called `{name}`; {known}")
+            fault(FOREGROUND, format!("no class is called `{name}`; {known}"))
         }),
     };
     let mut numbers = named.iter().map(number).collect::<anyhow::Result<Vec<_>>>()?;
@@ -301,7 +333,7 @@ mod tests {
         assert!(refused("otsu", nowhere).contains("no weights to load"));
         let mut odd = default();
         odd.options.insert("hue".to_owned(), json!(1));
-        assert!(refused("otsu", odd).contains("hue"));
+        assert!(refused("otsu", odd).starts_with("data.masks.segmenter.options.hue: "));
     }
 
     #[test]

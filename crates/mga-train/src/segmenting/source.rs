@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use mga_core::error::InvalidSetting;
 use mga_data::dataset::Dataset;
 use mga_data::error::{Error, Result};
 use mga_data::masks::{CachedMasks, MadeOf, MaskSettings, MaskSources, MaskSupply, RegisteredMaskSource};
@@ -42,9 +43,12 @@ impl RegisteredMaskSource for SegmenterSource {
 
     fn supply(&self, _: &MaskSettings, _: &dyn Dataset) -> Result<Option<Arc<dyn MaskSupply>>> {
         let key = if self.settings.is_some() { "data.masks.segmenter" } else { "data.masks.source" };
-        let failed = |error: anyhow::Error| Error::setting(key, format!("{error:#}"));
+        let failed = |error: anyhow::Error| match error.downcast_ref::<InvalidSetting>() {
+            Some(fault) => fault.clone().into(),
+            None => Error::setting(key, format!("{error:#}")),
+        };
         let settings = self.settings.clone().unwrap_or_default();
-        let device = device_called(&self.device).map_err(|why| Error::setting(key, why))?;
+        let device = device_called(&self.device).map_err(|why| Error::setting("device", why))?;
         let maker = Maker::open(&self.name, &settings, &self.components, &device).map_err(failed)?;
         Ok(Some(Arc::new(CachedMasks::new(Arc::new(maker), &cache_folder(&settings)))))
     }

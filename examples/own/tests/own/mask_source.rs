@@ -38,6 +38,24 @@ fn a_control_is_made_of_the_masks() {
 }
 
 #[test]
+fn the_masks_that_a_control_is_made_of_have_settings() {
+    let folder = Folder::new();
+    let made_of = |out: &str, of: &str| {
+        let identity = identity(&folder, out, &["data.masks.source=inverted", of]);
+        let masks: Value = serde_json::from_str(&folder.read(out, "masks.json")).unwrap();
+        (identity, masks["coverage"]["mean"].as_f64().unwrap())
+    };
+    // What the disc of this radius does not cover.
+    let (small, covered) = made_of("small", "data.masks.of={ name = 'disc', radius = 0.2 }");
+    assert!((covered - (1.0 - 0.126)).abs() < 0.02, "{covered}");
+    let (bare, _) = made_of("bare", "data.masks.of=disc");
+    let (default, _) = made_of("default", "data.masks.of={ name = 'disc', radius = 0.35 }");
+    assert_eq!(bare["id"], default["id"]);
+    assert_ne!(bare["id"], small["id"]);
+    assert!(folder.read("default", "experiment.toml").contains("of = \"disc\""));
+}
+
+#[test]
 fn mistakes_are_told_at_their_key() {
     let folder = Folder::new();
     for (set, expected) in [
@@ -45,6 +63,10 @@ fn mistakes_are_told_at_their_key() {
         ("data.masks.radius=2.0", "data.masks.radius: expected at least 0 and at most 1"),
         ("data.masks.source=disk", "did you mean `disc`"),
         ("data.masks.seed=3", "does nothing here"),
+        ("data.masks={ source = 'inverted', of = { name = 'disc', radus = 0.2 } }", "data.masks.of.radus: unknown key"),
+        ("data.masks={ source = 'inverted', of = { name = 'disc', radius = 2 } }", "data.masks.of.radius: expected at"),
+        ("data.masks={ source = 'inverted', of = { name = 'otsu', radius = 1 } }", "`radius` goes with name = `disc`"),
+        ("data.masks={ source = 'inverted', of = { radius = 1 } }", "data.masks.of.name: missing"),
         ("eval.reference_masks={ source = 'ones', radius = 0.2 }", "`radius` goes with source = `disc`"),
     ] {
         let said = fail(folder.on("check", "disc.toml", &["--set", set]));

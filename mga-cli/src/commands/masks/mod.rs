@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, anyhow};
 use candle_core::Device;
+use mga_core::error::InvalidSetting;
 use mga_data::content_hash::content_hash;
 use mga_data::masks::write_mask;
 use mga_experiment::{ClassName, Components, Loaded, Overrides, SegmenterSettings, load};
@@ -111,7 +112,7 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
                 .map(|loaded| loaded.experiment.data.masks.settings.reading.clone())
                 .unwrap_or_default(),
         },
-        name => Origin::Made(Box::new(Maker::open(name, &settings, components, &device)?)),
+        name => Origin::Made(Box::new(Maker::open(name, &settings, components, &device).map_err(at_option)?)),
     };
     // On a processor images are worked on side by side; a GPU takes one at a time.
     let side_by_side = if device.is_cpu() { rayon::current_num_threads() } else { 1 };
@@ -249,6 +250,18 @@ fn settings(args: &Args, loaded: Option<&Loaded>) -> anyhow::Result<SegmenterSet
         settings.options.insert(key.trim().to_owned(), value);
     }
     Ok(settings)
+}
+
+/// What is wrong with a setting of the segmenter, at the option of this command that sets it.
+fn at_option(error: anyhow::Error) -> anyhow::Error {
+    let Some(InvalidSetting { key, what }) = error.downcast_ref::<InvalidSetting>() else { return error };
+    match key.strip_prefix("data.masks.segmenter.") {
+        Some(key) => match key.strip_prefix("options.") {
+            Some(own) => anyhow!("--option {own}: {what}"),
+            None => anyhow!("--{key}: {what}"),
+        },
+        None => error,
+    }
 }
 
 fn device(args: &Args, loaded: Option<&Loaded>) -> anyhow::Result<Device> {

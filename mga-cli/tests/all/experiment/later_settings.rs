@@ -13,6 +13,41 @@ use serde_json::{Value, json};
 /// The settings of release 0.1.0, as [`Walk`] writes them.
 const FROZEN: &str = include_str!("settings-0.1.0.txt");
 
+/// The hash of an experiment in its identity.
+fn hash_of(settings: &str) -> String {
+    let components = mga_train::builtin();
+    let text = format!(
+        "eval.select_on = 'last'\ndata.dataset = 'leaves'\nmodel.backbone = 'conv4'\nschedule.epochs = 1\n{settings}"
+    );
+    let loaded = load_text(&text, &Overrides::default(), &components).unwrap();
+    experiment_hash(&loaded.experiment, &experiment_schema(&components)).unwrap()
+}
+
+#[test]
+fn a_default_that_is_written_out_changes_no_identity() {
+    let none = hash_of("");
+    for written in [
+        "model.attention = 'residual'",
+        "model.attention = { name = 'residual' }",
+        "model.attention = { name = 'residual', map = 'mga' }",
+        "model.head = 'linear'",
+        "model.head = { name = 'linear' }",
+        "method.name = 'mga'",
+    ] {
+        assert_eq!(hash_of(written), none, "{written}");
+    }
+    let unguided = hash_of("model.mask_guidance = false");
+    for written in ["method.name = 'plain'", "method.name = 'plain'\nmodel.mask_guidance = false"] {
+        assert_eq!(hash_of(written), unguided, "{written}");
+    }
+    let cosine = hash_of("model.head = 'cosine'");
+    assert_eq!(hash_of("model.head = { name = 'cosine', scale = 10, learn_scale = false }"), cosine);
+    assert_ne!(hash_of("model.head = { name = 'cosine', scale = 20.0 }"), cosine);
+    for other in ["model.attention = { name = 'residual', map = 'cbam' }", "model.mask_guidance = false"] {
+        assert_ne!(hash_of(other), none, "{other}");
+    }
+}
+
 /// Goes through the settings of a schema. A setting is written as its keys, with the component that it belongs to in
 /// brackets: `data[dataset=table].columns.file`.
 struct Walk<'a> {

@@ -4,14 +4,27 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use mga_experiment::{Components, Experiment, Loaded};
-use serde_json::Value;
+use mga_registry::Registry;
+use serde_json::{Map, Value};
 
-use crate::methods::{Method, Methods};
+use crate::methods::{Method, Methods, mga, plain};
 
 /// The name of the method, and its table.
 pub(super) fn chosen(experiment: &Experiment) -> (&str, &Value) {
-    let unnamed = if experiment.model.mask_guidance { "mga" } else { "plain" };
-    experiment.named("method").unwrap_or((unnamed, &Value::Null))
+    experiment.named("method").unwrap_or((unnamed(experiment), &Value::Null))
+}
+
+/// The method of an experiment that names none.
+fn unnamed(experiment: &Experiment) -> &'static str {
+    if experiment.model.mask_guidance { mga::NAME } else { plain::NAME }
+}
+
+/// Whether the method that the table `[method]` names, with its settings, is that of the same experiment without the table.
+pub(super) fn is_default(experiment: &Experiment, (name, table): (&str, &Value), kinds: &Registry) -> bool {
+    let own: Map<String, Value> = table.as_object().cloned().unwrap_or_default();
+    let own = own.into_iter().filter(|(key, _)| key != "name").collect();
+    let entry = kinds.get::<Methods>(name);
+    name == unnamed(experiment) && entry.is_some_and(|entry| entry.without_defaults(&own).is_empty())
 }
 
 /// The method of an experiment that was loaded, and its table.

@@ -77,6 +77,10 @@ impl TaskRules for Classification {
         if let Some(method) = method {
             method.item.defaults(experiment, is_written);
         }
+        // The method that is meant without the table is the same with it, and so is the run's identity.
+        if experiment.named("method").is_some_and(|named| chosen::is_default(experiment, named, known.kinds)) {
+            experiment.tables.shift_remove("method");
+        }
         let model = &mut experiment.model;
         let own = known.networks().backbone(&model.backbone).and_then(|backbone| backbone.freeze_through());
         if let Some(stage) = own.filter(|_| model.weights != "none" && !is_written("model.freeze_through")) {
