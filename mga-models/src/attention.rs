@@ -8,6 +8,7 @@ use mga_registry::{Kind, OwnSettings};
 
 use crate::features::Features;
 use crate::stage::{Stage, StageId};
+use crate::torch_program::AttentionProgram;
 
 /// The kind of component that `model.attention` names.
 #[derive(Debug)]
@@ -45,6 +46,11 @@ pub trait RegisteredAttention: Send + Sync {
     /// Whether `model.residual_weights` count.
     fn uses_residual_weights(&self) -> bool {
         false
+    }
+
+    /// Itself in PyTorch, without settings of its own, for the program beside exported weights; `None`: none is written.
+    fn program(&self, _residual_weights: [f64; 2]) -> Option<AttentionProgram> {
+        None
     }
 }
 

@@ -8,6 +8,7 @@ use mga_registry::{Choice, Kind, OwnSettings};
 
 use crate::features::Features;
 pub use crate::stage::{Stage, StageId};
+use crate::torch_program::BackboneProgram;
 
 /// A trainable feature extractor, written against mga-core's layers only.
 pub trait Backbone: Send + Sync {
@@ -82,6 +83,22 @@ pub trait RegisteredBackbone: Send + Sync {
     /// The last stage that keeps its values where the network starts from weights and `model.freeze_through` is left out;
     /// `None`: all of it trains.
     fn freeze_through(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Whether it can drop what it computed in between and compute it again in the backward pass (`train.recompute`).
+    fn recomputes(&self) -> bool {
+        false
+    }
+
+    /// Its name at timm, the `architecture` of `config.json`, where that is another than ours.
+    fn timm_name(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Itself in PyTorch, without settings and with its own head, for the program beside exported weights; `None`: none is
+    /// written.
+    fn program(&self) -> Option<BackboneProgram> {
         None
     }
 }

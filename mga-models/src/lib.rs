@@ -15,6 +15,7 @@ pub mod segmenter;
 pub mod segmenters;
 pub mod settings;
 pub mod stage;
+pub mod torch_program;
 pub mod weights;
 
 pub use attention::{Attended, Attention, AttentionOpening, Attentions, RegisteredAttention};
@@ -29,3 +30,4 @@ pub use networks::{Networks, builtin, register};
 pub use segmenter::{ForegroundSettings, NetworkSegmenter, SegmentationNetwork, SegmentationOutput, Segmenter};
 pub use segmenters::{RegisteredNetwork, RegisteredRule, RegisteredSegmenter, Segmenters, Trunk};
 pub use settings::{no_settings, read_settings};
+pub use torch_program::{AttentionProgram, BackboneProgram};

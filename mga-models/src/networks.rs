@@ -151,6 +151,12 @@ impl<'a> Networks<'a> {
         Some(self.0.get::<Weights>(name)?.item.as_ref())
     }
 
+    /// Returns timm's name of the backbone called `name`, the `architecture` of `config.json`.
+    #[must_use]
+    pub fn timm_name(self, name: &str) -> &str {
+        self.backbone(name).and_then(|backbone| backbone.timm_name()).unwrap_or(name)
+    }
+
     /// Returns the component that timm calls `architecture`, as `config.json` of its repositories does: `mobilenetv2_100`
     /// is `mobilenet_v2`. `None`: it is none of ours.
     #[must_use]
@@ -249,7 +255,7 @@ mod tests {
         let ours = ["resnet50", "resnet50", "mobilenet_v2", "efficientnet_lite0", "conv4"];
         assert_eq!(known.map(|name| networks.architecture(name)), ours.map(Some));
         for name in networks.backbone_names() {
-            assert_eq!(networks.architecture(crate::weights::timm_name(name)), Some(name));
+            assert_eq!(networks.architecture(networks.timm_name(name)), Some(name));
         }
         assert_eq!(["convnext_tiny", "resnet50d", "tv_", ""].map(|name| networks.architecture(name)), [None; 4]);
     }

@@ -78,10 +78,10 @@ const WEIGHTS_OF_CLASSES: Need =
     value(|e, _| e.objective.class_weights.is_some(), &["objective.class_weights"], "objective.class_weights");
 const FROM_WEIGHTS: Need = value(|e, _| e.model.weights != "none", &["model.weights"], "model.weights");
 const FROZEN: Need = value(|e, _| e.model.freeze_through != "none", &["model.freeze_through"], "model.freeze_through");
-const DENSE: Need = Need {
-    holds: |e, _| e.model.backbone.starts_with("densenet"),
+const RECOMPUTES: Need = Need {
+    holds: |e, c| c.networks().backbone(&e.model.backbone).is_some_and(|backbone| backbone.recomputes()),
     by: &["model.backbone"],
-    words: "a DenseNet",
+    words: "a backbone that can compute again, such as a DenseNet",
     loss: Loss::Cost,
 };
 const FILES: Need = value(reads_root, &["data.dataset"], "a data set that reads files in a folder");
@@ -239,7 +239,7 @@ pub(super) const SETTINGS: &[(&str, &[Need])] = &[
     ("train.clip_norm", ALWAYS),
     // With select_on = "last" it is a contradiction, and refused as one.
     ("train.early_stopping", ALWAYS),
-    ("train.recompute", &[DENSE]),
+    ("train.recompute", &[RECOMPUTES]),
     ("train.checkpoint_every", ALWAYS),
     ("train.log_every", ALWAYS),
     // Scheduled for nothing where there is nothing to evaluate: no loss.

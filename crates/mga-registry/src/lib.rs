@@ -45,15 +45,20 @@ pub struct Entry<K: Kind> {
     pub schema: Option<Schema>,
     /// The settings of its own that count only beside certain values of others.
     pub conditions: Vec<Condition>,
+    /// What a paper calls it, given those of its settings that all runs share; `None`: its name.
+    pub words: Option<Words>,
     /// The component itself, or what builds it.
     pub item: Arc<K::Item>,
 }
 
+/// Gives the words for a component with these settings in a paper.
+pub type Words = fn(&Map<String, Value>) -> String;
+
 impl<K: Kind> Clone for Entry<K> {
     fn clone(&self) -> Self {
-        let Self { name, about, schema, conditions, item } = self;
+        let Self { name, about, schema, conditions, words, item } = self;
         let (name, about, schema, conditions) = (name.clone(), about.clone(), schema.clone(), conditions.clone());
-        Self { name, about, schema, conditions, item: Arc::clone(item) }
+        Self { name, about, schema, conditions, words: *words, item: Arc::clone(item) }
     }
 }
 
@@ -66,13 +71,20 @@ impl<K: Kind> std::fmt::Debug for Entry<K> {
 impl<K: Kind> Entry<K> {
     /// Creates a component without settings of its own.
     pub fn new(name: impl Into<String>, about: impl Into<String>, item: Arc<K::Item>) -> Self {
-        Self { name: name.into(), about: about.into(), schema: None, conditions: Vec::new(), item }
+        Self { name: name.into(), about: about.into(), schema: None, conditions: Vec::new(), words: None, item }
     }
 
     /// Returns the component with settings of this schema.
     #[must_use]
     pub fn with_settings(mut self, schema: Schema) -> Self {
         self.schema = Some(schema);
+        self
+    }
+
+    /// Returns the component with the words for it in a paper.
+    #[must_use]
+    pub fn with_words(mut self, words: Words) -> Self {
+        self.words = Some(words);
         self
     }
 

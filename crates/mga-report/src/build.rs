@@ -7,6 +7,7 @@ use mga_core::statistics::Resampling;
 use super::baseline::{baselines, nearest_baseline};
 use super::columns::{columns, first};
 use super::comparing::{adjust, compare};
+use super::component_words::ComponentWords;
 use super::flag_evidence::Seen;
 use super::flags::flags;
 use super::grouping::groups;
@@ -19,7 +20,7 @@ use super::search::{search, selection, validation};
 use crate::results::{NO_IDENTITY, Record, Results, SearchSpace};
 
 /// The request for a report.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Request {
     /// The arm that others are compared with: its name, its variant, or settings; left out: the one that the sweep marks.
     pub baseline: Option<String>,
@@ -29,6 +30,8 @@ pub struct Request {
     pub resampling: Resampling,
     /// The items that the confusion matrices of each task count, in the plural. Other tasks count test images.
     pub counted: BTreeMap<String, String>,
+    /// What a paper calls the components.
+    pub words: ComponentWords,
 }
 
 /// Chance of an interval to cover.
@@ -159,7 +162,7 @@ pub fn build(results: &Results, request: &Request) -> anyhow::Result<Report> {
         counted: of_confusions(records, request),
         search,
     };
-    report.methods = methods(&report, &finished, request.resampling.resamples);
+    report.methods = methods(&report, &finished, request.resampling.resamples, &request.words);
     Ok(report)
 }
 

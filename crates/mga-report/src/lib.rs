@@ -8,6 +8,7 @@ mod build;
 mod cells;
 mod columns;
 mod comparing;
+mod component_words;
 pub mod escape;
 mod flag_evidence;
 mod flags;
@@ -38,4 +39,5 @@ mod text_table;
 mod wording;
 
 pub use build::{Request, build};
+pub use component_words::ComponentWords;
 pub use model::Report;

@@ -2,9 +2,10 @@
 
 use mga_core::wording::counted;
 use mga_sweep::duration;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::columns;
+use super::component_words::ComponentWords;
 use super::legend::deviation_over;
 use super::model::{Report, TTestKind};
 use super::pairing::resamples_test;
@@ -13,15 +14,15 @@ use super::wording::{list, show};
 use crate::results::Record;
 
 /// The paragraphs: data, training, repetition and selection, statistics, software and hardware.
-pub(super) fn methods(report: &Report, records: &[&Record], resamples: usize) -> Vec<String> {
+pub(super) fn methods(report: &Report, records: &[&Record], resamples: usize, words: &ComponentWords) -> Vec<String> {
     if records.is_empty() {
         return vec!["No run is finished yet.".to_owned()];
     }
     let common = Common(records);
     [
         data(&common),
-        training(&common, report),
-        searched(report),
+        training(&common, report, words),
+        searched(report, words),
         repetition(&common, report),
         agreement(report),
         statistics(report, resamples),
@@ -51,6 +52,12 @@ impl<'a> Common<'a> {
     fn setting(&self, key: &str) -> Option<&'a Value> {
         let first = self.0.first()?.setting(key)?;
         self.0.iter().all(|record| record.setting(key) == Some(first)).then_some(first)
+    }
+
+    /// The settings of a table that all runs share.
+    fn table(&self, table: &str) -> Map<String, Value> {
+        let keys = self.0.first().and_then(|record| record.setting(table)?.as_object()).into_iter().flatten();
+        keys.filter_map(|(key, _)| Some((key.clone(), self.setting(&format!("{table}.{key}"))?.clone()))).collect()
     }
 
     fn text(&self, key: &str) -> Option<String> {
@@ -108,7 +115,7 @@ fn data(common: &Common<'_>) -> String {
     text
 }
 
-fn training(common: &Common<'_>, report: &Report) -> String {
+fn training(common: &Common<'_>, report: &Report, words: &ComponentWords) -> String {
     let stage = common.setting("run_stages").and_then(|stages| stages.as_array()?.last()?.as_str());
     if let Some(stage) = stage {
         // The settings are those of the last stage, and others were trained before it.
@@ -137,13 +144,7 @@ fn training(common: &Common<'_>, report: &Report) -> String {
     {
         text += &format!(" Attention is {attention}, guided by masks with weight {weight}.");
     }
-    let optimiser = common.text("optimiser.name").map(|name| match name.as_str() {
-        "sgd" => {
-            format!("SGD with momentum {}", common.text("optimiser.momentum").unwrap_or_else(|| "varied".to_owned()))
-        }
-        "adamw" => "AdamW".to_owned(),
-        other => other.to_owned(),
-    });
+    let optimiser = common.text("optimiser.name").map(|name| words.optimiser(&name, &common.table("optimiser")));
     let mut recipe = vec![];
     recipe.extend(optimiser);
     recipe.extend(common.text("optimiser.learning_rate").map(|rate| format!("learning rate {rate}")));

@@ -1,27 +1,21 @@
 //! The paragraph on a search for a paper: its space, its budget, and by what the best draw was chosen.
 
 use mga_core::wording::counted;
+use mga_sweep::Budget;
+use serde_json::{Map, Value};
 
+use super::component_words::ComponentWords;
 use super::model::Report;
 use super::search_cells;
 use super::wording::list;
 
 /// What was searched, how often, and by what the best was chosen.
-pub(super) fn searched(report: &Report) -> String {
+pub(super) fn searched(report: &Report, words: &ComponentWords) -> String {
     let Some(search) = &report.search else { return String::new() };
     let budget = &search.space.budget;
     let ranges: Vec<String> =
         search.space.ranges.iter().map(|(key, range)| format!("{key} ({})", search_cells::range(range))).collect();
-    let how = match search.space.kind() {
-        "tpe" => format!(
-            "a tree-structured Parzen estimator (TPE, Bergstra et al. 2011; one for each setting alone), the first {} by \
-             chance, {} at a time",
-            counted(budget.startup, "draw", "draws"),
-            budget.parallel
-        ),
-        "random" => "random draws".to_owned(),
-        other => format!("the search `{other}`"),
-    };
+    let how = words.search(search.space.kind(), &settings(budget));
     let runs = search.draws.iter().map(|draw| draw.runs).max().unwrap_or(0);
     let mut text = format!(
         "Settings were searched by {how} (seed {}): {}. The budget was {}; {} of {} each were made.",
@@ -42,4 +36,8 @@ pub(super) fn searched(report: &Report) -> String {
         text += &format!(" {}", search_cells::reading(search));
     }
     text
+}
+
+fn settings(budget: &Budget) -> Map<String, Value> {
+    serde_json::to_value(budget).ok().and_then(|budget| budget.as_object().cloned()).unwrap_or_default()
 }

@@ -6,7 +6,7 @@ use anyhow::Context;
 use mga_core::statistics::Resampling;
 use mga_experiment::Components;
 use mga_report::results;
-use mga_report::{Report, Request, build, html, latex, markdown, spreadsheet, terminal};
+use mga_report::{ComponentWords, Report, Request, build, html, latex, markdown, spreadsheet, terminal};
 use mga_train::TaskComponents;
 
 use crate::output::{print, write_file};
@@ -66,7 +66,13 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let resampling = Resampling { resamples: args.resamples, ..Resampling::default() };
     let counted =
         components.all_tasks().iter().map(|task| (task.name().to_owned(), task.counted().to_owned())).collect();
-    let request = Request { baseline: args.baseline, metric: args.metric, resampling, counted };
+    let request = Request {
+        baseline: args.baseline,
+        metric: args.metric,
+        resampling,
+        counted,
+        words: ComponentWords::of(components),
+    };
     let report = build(&results, &request)?;
     let mut text = if args.json { serde_json::to_string_pretty(&report)? + "\n" } else { terminal::text(&report) };
     if let Some(out) = &args.out {

@@ -16,10 +16,15 @@ pub fn optimisers() -> Vec<Entry<Optimisers>> {
             "sgd",
             "Stochastic gradient descent: v = momentum v + g + weight_decay p; p = p - learning_rate v.",
             |settings: SgdSettings| Box::new(settings) as Box<dyn UpdateRule>,
-        ),
+        )
+        .with_words(|shared| {
+            let momentum = shared.get("momentum").map_or_else(|| "varied".to_owned(), ToString::to_string);
+            format!("SGD with momentum {momentum}")
+        }),
         Entry::<Optimisers>::from_settings("adamw", "Adam with decoupled weight decay.", |settings: AdamWSettings| {
             Box::new(settings) as Box<dyn UpdateRule>
-        }),
+        })
+        .with_words(|_| "AdamW".to_owned()),
     ]
 }
 

@@ -20,6 +20,20 @@ pub enum MapKind {
     Cbam,
 }
 
+impl MapKind {
+    /// The statements that make the layer in PyTorch.
+    pub(super) fn program(self) -> &'static str {
+        match self {
+            Self::Mga => "        self.attention = torch.nn.Conv2d(2, 1, 1, bias=False)\n",
+            Self::Cbam => concat!(
+                "        self.attention = torch.nn.Sequential()\n",
+                "        self.attention.conv = torch.nn.Conv2d(2, 1, 7, padding=3, bias=False)\n",
+                "        self.attention.bn = torch.nn.BatchNorm2d(1, momentum=0.01)\n",
+            ),
+        }
+    }
+}
+
 /// The layer that computes it. Parameters: `weight`, or of CBAM's gate those below `conv` and `bn`.
 pub(super) enum Map {
     Mga(SpatialAttention),

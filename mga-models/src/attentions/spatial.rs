@@ -15,6 +15,7 @@ use crate::attention::{Attended, Attention, AttentionOpening, Attentions, Regist
 use crate::features::Features;
 use crate::settings::{no_settings, read_settings};
 use crate::stage::StageId;
+use crate::torch_program::AttentionProgram;
 
 /// The ways in which the map acts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,6 +100,17 @@ impl RegisteredAttention for Way {
 
     fn uses_residual_weights(&self) -> bool {
         *self == Self::Residual
+    }
+
+    fn program(&self, [plain, gated]: [f64; 2]) -> Option<AttentionProgram> {
+        let attended = match self {
+            Self::None => "f".to_owned(),
+            Self::Multiply | Self::CbamSpatial => "f * a".to_owned(),
+            Self::Residual => format!("{plain} * f + {gated} * f * a"),
+            Self::Concat => "torch.cat([f, f * a], 1)".to_owned(),
+        };
+        let map = if *self == Self::CbamSpatial { MapKind::Cbam } else { MapKind::Mga };
+        Some(AttentionProgram { map: map.program(), attended, doubles: *self == Self::Concat })
     }
 }
 

@@ -12,6 +12,7 @@ use mga_registry::{Entry, OwnSettings};
 use crate::backbone::{Backbone, Backbones, RegisteredBackbone, Stage, StageId, run_stages};
 use crate::features::Features;
 use crate::settings::no_settings;
+use crate::torch_program::BackboneProgram;
 
 /// Four blocks of 64 channels. There are no published weights.
 pub(super) fn entry() -> Entry<Backbones> {
@@ -25,6 +26,18 @@ impl RegisteredBackbone for Registered {
     fn build(&self, builder: Builder<'_>, settings: OwnSettings<'_>) -> Result<Box<dyn Backbone>> {
         no_settings(settings, "conv4")?;
         Ok(Box::new(Conv4::new(builder)?))
+    }
+
+    fn program(&self) -> Option<BackboneProgram> {
+        Some(BackboneProgram {
+            package: None,
+            definitions: include_str!("conv4.py"),
+            build: "Conv4({classes})".to_owned(),
+            features: "return net.block4(net.block3(net.block2(net.block1(x))))",
+            rectify: false,
+            pool: 1,
+            classifier: "classifier",
+        })
     }
 }
 

@@ -13,6 +13,7 @@ use serde_json::json;
 use crate::backbone::{Backbone, Backbones, RegisteredBackbone, Stage, StageId, run_stages};
 use crate::features::Features;
 use crate::settings::no_settings;
+use crate::torch_program::BackboneProgram;
 use crate::weights::PublishedWeights;
 
 /// The names in the files that torchvision publishes, which its own program mends as it reads them.
@@ -58,6 +59,15 @@ impl RegisteredBackbone for Member {
 
     fn renames(&self) -> &'static [(&'static str, &'static str)] {
         PUBLISHED
+    }
+
+    fn recomputes(&self) -> bool {
+        true
+    }
+
+    /// torchvision rectifies what its densely connected features give.
+    fn program(&self) -> Option<BackboneProgram> {
+        Some(BackboneProgram { rectify: true, ..BackboneProgram::torchvision(self.name, "classifier") })
     }
 }
 

@@ -14,6 +14,7 @@ use serde_json::json;
 use crate::backbone::{Backbone, Backbones, RegisteredBackbone, Stage, StageId, run_stages};
 use crate::features::Features;
 use crate::settings::no_settings;
+use crate::torch_program::BackboneProgram;
 use crate::weights::PublishedWeights;
 
 /// EfficientNet-Lite0.
@@ -36,6 +37,22 @@ impl RegisteredBackbone for Registered {
 
     fn renames(&self) -> &'static [(&'static str, &'static str)] {
         PORT
+    }
+
+    fn timm_name(&self) -> Option<&'static str> {
+        Some("tf_efficientnet_lite0")
+    }
+
+    fn program(&self) -> Option<BackboneProgram> {
+        Some(BackboneProgram {
+            package: None,
+            definitions: include_str!("efficientnet_lite0.py"),
+            build: "EfficientNetLite0({classes})".to_owned(),
+            features: "x = net.blocks(F.relu6(net.bn1(net.conv_stem(x))))\n        return F.relu6(net.bn2(net.conv_head(x)))",
+            rectify: false,
+            pool: 1,
+            classifier: "classifier",
+        })
     }
 }
 

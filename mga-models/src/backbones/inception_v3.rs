@@ -18,6 +18,7 @@ use serde_json::json;
 use crate::backbone::{Backbone, Backbones, RegisteredBackbone, Stage, StageId, run_stages};
 use crate::features::Features;
 use crate::settings::no_settings;
+use crate::torch_program::BackboneProgram;
 use crate::weights::PublishedWeights;
 
 /// Inception v3. Images of at least 75 x 75.
@@ -44,6 +45,14 @@ impl RegisteredBackbone for Registered {
 
     fn freeze_through(&self) -> Option<&'static str> {
         Some("Mixed_6c")
+    }
+
+    fn program(&self) -> Option<BackboneProgram> {
+        let features = "for name, child in net.named_children():\n            if name == \"avgpool\":\n                \
+                        return x\n            x = child(x)";
+        let build = "torchvision.models.inception_v3(weights=None, num_classes={classes}, aux_logits=False, init_weights=False)";
+        let program = BackboneProgram::torchvision("inception_v3", "fc");
+        Some(BackboneProgram { features, build: build.to_owned(), ..program })
     }
 }
 

@@ -13,6 +13,7 @@ use serde_json::json;
 use crate::backbone::{Backbone, Backbones, RegisteredBackbone, Stage, StageId, run_stages};
 use crate::features::Features;
 use crate::settings::no_settings;
+use crate::torch_program::BackboneProgram;
 use crate::weights::PublishedWeights;
 
 /// MobileNetV2 at width 1.
@@ -31,6 +32,14 @@ impl RegisteredBackbone for Registered {
 
     fn head(&self) -> Choice {
         Choice::new("linear", json!({ "dropout": 0.2, "layer": "1" }))
+    }
+
+    fn timm_name(&self) -> Option<&'static str> {
+        Some("mobilenetv2_100")
+    }
+
+    fn program(&self) -> Option<BackboneProgram> {
+        Some(BackboneProgram::torchvision("mobilenet_v2", "classifier.1"))
     }
 }
 

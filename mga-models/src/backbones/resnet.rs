@@ -12,6 +12,7 @@ use mga_registry::{Entry, OwnSettings};
 use crate::backbone::{Backbone, Backbones, RegisteredBackbone, Stage, StageId, run_stages};
 use crate::features::Features;
 use crate::settings::no_settings;
+use crate::torch_program::BackboneProgram;
 use crate::weights::PublishedWeights;
 
 /// torchvision's classifier and the authors' numbered children, to our names.
@@ -54,6 +55,12 @@ impl RegisteredBackbone for Member {
 
     fn renames(&self) -> &'static [(&'static str, &'static str)] {
         RENAMES
+    }
+
+    fn program(&self) -> Option<BackboneProgram> {
+        let features = "x = net.maxpool(net.relu(net.bn1(net.conv1(x))))\n        \
+                        return net.layer4(net.layer3(net.layer2(net.layer1(x))))";
+        Some(BackboneProgram { features, ..BackboneProgram::torchvision(self.name, "fc") })
     }
 }
 

@@ -12,6 +12,7 @@ use mga_registry::{Choice, Entry, OwnSettings};
 use crate::backbone::{Backbone, Backbones, RegisteredBackbone, Stage, StageId, run_stages};
 use crate::features::Features;
 use crate::settings::no_settings;
+use crate::torch_program::BackboneProgram;
 use crate::weights::PublishedWeights;
 
 /// Convolutions before each of the five pools.
@@ -40,6 +41,10 @@ impl RegisteredBackbone for Member {
 
     fn head(&self) -> Choice {
         Choice::from("vgg")
+    }
+
+    fn program(&self) -> Option<BackboneProgram> {
+        Some(BackboneProgram { pool: 7, ..BackboneProgram::torchvision(self.name, "classifier.0") })
     }
 }
 

@@ -16,7 +16,7 @@ mod save;
 
 pub use content::check_content;
 pub use convert::{Converted, convert, write_converted};
-pub use export::{AttentionDescription, ComponentSettings, ModelDescription, Preprocessing, model_py, timm_name};
+pub use export::{AttentionDescription, ComponentSettings, ModelDescription, Preprocessing, model_py};
 pub use header::{Header, TensorHeader};
 pub use load::{LoadReport, Misfit, load_file, load_file_for_other_head, load_tensors};
 pub use network::load_network;

@@ -12,7 +12,7 @@ struct Random;
 
 pub(super) fn entry() -> Entry<Searches> {
     let about = "Draws from `[ranges]`, each with all combinations of axes and variants.";
-    Entry::<Searches>::new("random", about, Arc::new(Random))
+    Entry::<Searches>::new("random", about, Arc::new(Random)).with_words(|_| "random draws".to_owned())
 }
 
 impl RegisteredSearch for Random {

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use mga_core::random::Generator;
+use mga_core::wording::counted;
 use mga_registry::{Entry, OwnSettings, SettingFault};
 use rand_core::TryRng;
 use serde_json::Value;
@@ -19,7 +20,15 @@ struct Tpe;
 pub(super) fn entry() -> Entry<Searches> {
     let about = "As `random`, but later draws go where earlier ones scored well on the validation images (tree-structured \
                  Parzen estimator). Test images are never looked at.";
-    Entry::<Searches>::new("tpe", about, Arc::new(Tpe))
+    Entry::<Searches>::new("tpe", about, Arc::new(Tpe)).with_words(|budget| {
+        let number = |key: &str| budget.get(key).and_then(Value::as_u64).unwrap_or_default();
+        format!(
+            "a tree-structured Parzen estimator (TPE, Bergstra et al. 2011; one for each setting alone), the first {} by \
+             chance, {} at a time",
+            counted(number("startup") as usize, "draw", "draws"),
+            number("parallel")
+        )
+    })
 }
 
 impl RegisteredSearch for Tpe {

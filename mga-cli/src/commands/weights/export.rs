@@ -9,7 +9,6 @@ use mga_experiment::{Components, Experiment, Loaded, MODEL, experiment_schema};
 use mga_models::MgaModel;
 use mga_models::weights::{
     AttentionDescription, ComponentSettings, ModelDescription, Preprocessing, model_py, rename_back, save_file,
-    timm_name,
 };
 use mga_train::assemble::normalisation_wide;
 use mga_train::identity::experiment_hash;
@@ -141,14 +140,16 @@ fn write(
     let tensors: Vec<_> = model.store().tensors().into_iter().map(|(name, tensor)| (named(name), tensor)).collect();
     save_file(&tensors, description.to_metadata()?, &folder.join(MODEL))?;
     let size = loaders::pipeline(loaded, "data.eval.transforms", &description.preprocessing.transforms)?.output_size();
-    let config = config(description, model, size);
+    let timm = components.networks().timm_name(&description.backbone);
+    let config = config(description, timm, model, size);
     let write = |name: &str, text: &str| {
         let path = folder.join(name);
         write_file(&path, text.as_bytes()).with_context(|| format!("{}: cannot be written", path.display()))
     };
     write("config.json", &(serde_json::to_string_pretty(&config)? + "\n"))?;
-    let program = model_py(description);
-    write("README.md", &model_card(loaded, description, summary, program.is_some()))?;
+    let networks = components.networks();
+    let program = model_py(description, networks);
+    write("README.md", &model_card(loaded, (description, timm), summary, program.is_some()))?;
     if let Some(program) = program {
         write("model.py", &program)?;
     }
@@ -156,14 +157,14 @@ fn write(
 }
 
 /// timm's fields, and `mga` with what timm has no field for.
-fn config(description: &ModelDescription, model: &MgaModel, size: Option<(usize, usize)>) -> Value {
+fn config(description: &ModelDescription, timm: &str, model: &MgaModel, size: Option<(usize, usize)>) -> Value {
     let Preprocessing { mean, std, transforms, .. } = &description.preprocessing;
     let backbone = model.backbone();
     let features = backbone.stages().get(backbone.last().0).map_or(0, |stage| stage.channels);
     let interpolation = transforms.iter().rev().find_map(|transform| transform.get("interpolation"));
     let (height, width) = size.unwrap_or((224, 224));
     let mut config = json!({
-        "architecture": timm_name(&description.backbone),
+        "architecture": timm,
         "num_classes": description.classes.len(),
         "num_features": features,
         "label_names": description.classes,

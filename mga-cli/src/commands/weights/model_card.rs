@@ -1,15 +1,19 @@
 //! The README.md of an exported folder: what the network is, what was measured, how it is used.
 
 use mga_experiment::Loaded;
-use mga_models::weights::{ModelDescription, timm_name};
+use mga_models::weights::ModelDescription;
 use mga_report::escape::markdown;
 use mga_train::progress::percent;
 use serde_json::Value;
 
-/// The card. Numbers are those of the run's `summary.json` alone.
-pub(super) fn model_card(loaded: &Loaded, description: &ModelDescription, summary: &Value, program: bool) -> String {
+/// The card. Numbers are those of the run's `summary.json` alone. `timm` is timm's name of the backbone.
+pub(super) fn model_card(
+    loaded: &Loaded,
+    (description, timm): (&ModelDescription, &str),
+    summary: &Value,
+    program: bool,
+) -> String {
     let experiment = &loaded.experiment;
-    let timm = timm_name(&description.backbone);
     let mut text = format!(
         "---\nlibrary_name: mga\npipeline_tag: image-classification\ntags:\n- image-classification\n- mask-guided-attention\n\
          ---\n\n# {} with attention \"{}\"\n\n",

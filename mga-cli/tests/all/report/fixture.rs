@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use mga_core::random::Generator;
 use mga_core::statistics::Resampling;
 use mga_report::results;
-use mga_report::{Report, Request, build};
+use mga_report::{ComponentWords, Report, Request, build};
 use mga_testing::place::Place;
 use serde_json::{Value, json};
 
@@ -160,7 +160,8 @@ impl Sweep {
     /// As asked for.
     pub(crate) fn report_as(&self, request: Request) -> anyhow::Result<Report> {
         let resampling = Resampling { resamples: 200, seed: 0 };
-        build(&results::read(&[self.folder()])?, &Request { resampling, ..request })
+        let words = ComponentWords::of(&mga_train::builtin());
+        build(&results::read(&[self.folder()])?, &Request { resampling, words, ..request })
     }
 }
 

@@ -5,4 +5,4 @@ mod description;
 mod model_py;
 
 pub use description::{AttentionDescription, ComponentSettings, ModelDescription, Preprocessing};
-pub use model_py::{model_py, timm_name};
+pub use model_py::model_py;

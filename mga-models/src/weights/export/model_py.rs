@@ -1,135 +1,26 @@
 //! A short Python program that rebuilds an exported network on torchvision, or on PyTorch alone where that lacks it.
 
 use super::description::{ComponentSettings, ModelDescription};
+use crate::networks::Networks;
+use crate::torch_program::BackboneProgram;
 
-/// What of the program depends on the family.
-struct Family {
-    /// Module that has the network; none where the program brings it along.
-    import: Option<&'static str>,
-    /// The classes of such a network.
-    classes: &'static str,
-    /// How it is made.
-    build: &'static str,
-    /// The statements of `features(self, x)` and of `head(self, x)`.
-    features: &'static str,
-    head: &'static str,
-    /// The last linear layer, for `concat` to widen.
-    last: &'static str,
-}
-
-const POOLED: &str = "x = F.adaptive_avg_pool2d(x, 1).flatten(1)\n        return ";
-
-/// Returns timm's name of a backbone, the `architecture` of `config.json`.
-pub fn timm_name(backbone: &str) -> &str {
-    match backbone {
-        "mobilenet_v2" => "mobilenetv2_100",
-        "efficientnet_lite0" => "tf_efficientnet_lite0",
-        other => other,
-    }
-}
-
-fn family(backbone: &str) -> Option<Family> {
-    let torchvision =
-        |build, features, head, last| Family { import: Some("torchvision"), classes: "", build, features, head, last };
-    let own = |classes, build, features| Family {
-        import: None,
-        classes,
-        build,
-        features,
-        head: "net.classifier(x)",
-        last: "classifier",
-    };
-    let plain = "torchvision.models.{backbone}(weights=None, num_classes={classes})";
-    let features = "return net.features(x)";
-    Some(match backbone {
-        "resnet18" | "resnet34" | "resnet50" | "resnet101" | "resnet152" => torchvision(
-            plain,
-            "x = net.maxpool(net.relu(net.bn1(net.conv1(x))))\n        \
-             return net.layer4(net.layer3(net.layer2(net.layer1(x))))",
-            "net.fc(x)",
-            "fc",
-        ),
-        "densenet121" | "densenet161" | "densenet169" | "densenet201" => {
-            torchvision(plain, features, "net.classifier(x)", "classifier")
-        }
-        "vgg16" | "vgg16_bn" | "vgg19" | "vgg19_bn" => {
-            torchvision(plain, features, "net.classifier(x)", "classifier.0")
-        }
-        "mobilenet_v2" => torchvision(plain, features, "net.classifier(x)", "classifier.1"),
-        "inception_v3" => torchvision(
-            "torchvision.models.inception_v3(weights=None, num_classes={classes}, aux_logits=False, init_weights=False)",
-            "for name, child in net.named_children():\n            if name == \"avgpool\":\n                \
-             return x\n            x = child(x)",
-            "net.fc(x)",
-            "fc",
-        ),
-        "efficientnet_lite0" => own(
-            include_str!("efficientnet_lite0.py"),
-            "EfficientNetLite0({classes})",
-            "x = net.blocks(F.relu6(net.bn1(net.conv_stem(x))))\n        return F.relu6(net.bn2(net.conv_head(x)))",
-        ),
-        "conv4" => own(
-            include_str!("conv4.py"),
-            "Conv4({classes})",
-            "return net.block4(net.block3(net.block2(net.block1(x))))",
-        ),
-        _ => return None,
-    })
-}
-
-/// Returns the program for `model.safetensors` beside it; `None` for a backbone or attention of another crate, another head than
-/// the backbone's own, and settings of any of them.
-pub fn model_py(description: &ModelDescription) -> Option<String> {
-    let backbone = description.backbone.as_str();
-    let known = ["none", "multiply", "residual", "concat", "cbam-spatial"];
-    if description.settings != ComponentSettings::default() || !known.contains(&description.attention.kind.as_str()) {
+/// Returns the program for `model.safetensors` beside it; `None` for a backbone or attention that does not say what it is in
+/// PyTorch, another head than the backbone's own, and settings of any of them.
+pub fn model_py(description: &ModelDescription, networks: Networks<'_>) -> Option<String> {
+    if description.settings != ComponentSettings::default() {
         return None;
     }
-    let family = family(backbone)?;
+    let (backbone, kind) = (description.backbone.as_str(), description.attention.kind.as_str());
+    let family = networks.backbone(backbone)?.program()?;
+    let attention = networks.attention(kind)?.program(description.attention.residual_weights)?;
     let classes = description.classes.len();
-    let build = family.build.replace("{backbone}", backbone).replace("{classes}", &classes.to_string());
-    let head = match backbone {
-        name if name.starts_with("vgg") => {
-            format!("x = F.adaptive_avg_pool2d(x, 7).flatten(1)\n        return {}", family.head)
-        }
-        // torchvision rectifies what its densely connected features give.
-        name if name.starts_with("densenet") => format!("x = F.relu(x)\n        {POOLED}{}", family.head),
-        _ => format!("{POOLED}{}", family.head),
-    };
-    let [a, b] = description.attention.residual_weights;
-    let kind = description.attention.kind.as_str();
-    let attended = match kind {
-        "multiply" | "cbam-spatial" => "f * a".to_owned(),
-        "residual" => format!("{a} * f + {b} * f * a"),
-        "concat" => "torch.cat([f, f * a], 1)".to_owned(),
-        _ => "f".to_owned(),
-    };
-    let widen = if kind == "concat" {
-        let (owner, name) = family
-            .last
-            .rsplit_once('.')
-            .map_or(("self.net".to_owned(), family.last), |(owner, name)| (format!("self.net.{owner}"), name));
-        // A child of a `Sequential` is set by its number.
-        let set = if name.chars().all(|c| c.is_ascii_digit()) {
-            format!("{owner}[{name}] = torch.nn.Linear(2 * {owner}[{name}].in_features, {owner}[{name}].out_features)")
-        } else {
-            format!("{owner}.{name} = torch.nn.Linear(2 * {owner}.{name}.in_features, {classes})")
-        };
-        format!("        {set}  # the features, and the attended features\n")
-    } else {
-        String::new()
-    };
+    let build = family.build.replace("{classes}", &classes.to_string());
+    let head = head(&family);
+    let widen = if attention.doubles { widened(family.classifier, classes) } else { String::new() };
     let (declare, forward, returns) = if description.attention.map {
-        let declare = match kind {
-            "cbam-spatial" => concat!(
-                "        self.attention = torch.nn.Sequential()\n",
-                "        self.attention.conv = torch.nn.Conv2d(2, 1, 7, padding=3, bias=False)\n",
-                "        self.attention.bn = torch.nn.BatchNorm2d(1, momentum=0.01)\n",
-            ),
-            _ => "        self.attention = torch.nn.Conv2d(2, 1, 1, bias=False)\n",
-        };
+        let attended = attention.attended;
         (
-            declare,
+            attention.map,
             format!(
                 "        f = self.features(self.net, x)\n        \
                  pooled = torch.stack([f.mean(1), f.amax(1)], 1)\n        \
@@ -147,11 +38,11 @@ pub fn model_py(description: &ModelDescription) -> Option<String> {
     };
     let mean = python_list(&description.preprocessing.mean);
     let std = python_list(&description.preprocessing.std);
-    let (on, packages, import) = match family.import {
+    let (on, packages, import) = match family.package {
         Some(module) => (module, format!("torch {module}"), format!("import {module}\n")),
         None => ("PyTorch", "torch".to_owned(), String::new()),
     };
-    let own = if family.classes.is_empty() { String::new() } else { format!("{}\n\n", family.classes) };
+    let own = if family.definitions.is_empty() { String::new() } else { format!("{}\n\n", family.definitions) };
     Some(format!(
         r#""""{backbone} with attention "{kind}", rebuilt on {on} from model.safetensors beside this file.
 
@@ -199,6 +90,27 @@ def load(folder=pathlib.Path(__file__).parent):
     ))
 }
 
+/// The statements of `head(self, net, x)`.
+fn head(family: &BackboneProgram) -> String {
+    let rectify = if family.rectify { "x = F.relu(x)\n        " } else { "" };
+    let (pool, layer) = (family.pool, family.classifier.split('.').next().unwrap_or_default());
+    format!("{rectify}x = F.adaptive_avg_pool2d(x, {pool}).flatten(1)\n        return net.{layer}(x)")
+}
+
+/// The statement that makes the classifier's first layer take twice the channels.
+fn widened(first: &str, classes: usize) -> String {
+    let (owner, name) = first
+        .rsplit_once('.')
+        .map_or(("self.net".to_owned(), first), |(owner, name)| (format!("self.net.{owner}"), name));
+    // A child of a `Sequential` is set by its number.
+    let set = if name.chars().all(|c| c.is_ascii_digit()) {
+        format!("{owner}[{name}] = torch.nn.Linear(2 * {owner}[{name}].in_features, {owner}[{name}].out_features)")
+    } else {
+        format!("{owner}.{name} = torch.nn.Linear(2 * {owner}.{name}.in_features, {classes})")
+    };
+    format!("        {set}  # the features, and the attended features\n")
+}
+
 fn python_list(values: &[f64; 3]) -> String {
     format!("[{}]", values.map(|value| value.to_string()).join(", "))
 }
@@ -207,7 +119,7 @@ fn python_list(values: &[f64; 3]) -> String {
 mod tests {
     use super::super::{AttentionDescription, Preprocessing};
     use super::*;
-    use crate::{Networks, builtin};
+    use crate::builtin;
 
     fn description(backbone: &str, kind: &str, map: bool) -> ModelDescription {
         ModelDescription {
@@ -226,6 +138,10 @@ mod tests {
             },
             experiment: String::new(),
         }
+    }
+
+    fn model_py(description: &ModelDescription) -> Option<String> {
+        super::model_py(description, Networks::of(&builtin()))
     }
 
     #[test]
