@@ -179,6 +179,17 @@ impl<'a> Networks<'a> {
         of(component).or_else(|| of(self.trunk(component)?.backbone))
     }
 
+    /// Returns what is wrong with starting this network, whose settings are complete, from the published weights called
+    /// `weights`: one of its settings, and a sentence. `None`: they fit, or no such weights are registered.
+    #[must_use]
+    pub fn misfit(self, weights: &str, network: &Choice) -> Option<(String, String)> {
+        let published = match weights {
+            "imagenet" => self.default_weights(&network.name),
+            name => self.published(name.split('@').next().unwrap_or(name)),
+        };
+        published?.misfit(network)
+    }
+
     /// Returns the names of published weights of the component called `component` itself.
     #[must_use]
     pub fn published_for(self, component: &str) -> Vec<&'static str> {

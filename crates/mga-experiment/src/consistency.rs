@@ -21,7 +21,7 @@ use super::training::Training;
 use super::weight_file::{PREVIOUS, default_name, weight_file};
 use super::wording::one_of;
 use crate::Components;
-use mga_registry::nearest;
+use mga_registry::{Choice, nearest};
 
 /// Everything that is wrong with `experiment` as a whole. `unsound` are settings that were already found faulty;
 /// what depends on them is left alone. With `weights_read` it does not matter whether `model.weights` is there. `follows`:
@@ -263,7 +263,10 @@ impl Check<'_> {
                     "model.weights",
                     "`previous` is the stage before, and none runs before this; name its weights, as \"file:RUN\"",
                 ),
-                weights => self.weights(weights, &model.backbone, components),
+                weights => {
+                    self.weights(weights, &model.backbone, components);
+                    self.settings_of_weights(weights, &model.network(), components);
+                }
             }
         }
     }
@@ -311,6 +314,13 @@ impl Check<'_> {
         };
         if let Some(message) = fault {
             self.error_at("model.weights", message);
+        }
+    }
+
+    /// Published weights can need settings of their backbone.
+    fn settings_of_weights(&mut self, weights: &str, network: &Choice, components: &Components) {
+        if let Some((key, message)) = components.networks().misfit(weights, network) {
+            self.error_at(&format!("model.{key}"), message);
         }
     }
 

@@ -115,6 +115,9 @@ pub fn settle_weights(loaded: &mut Loaded, components: &Components) -> anyhow::R
     if model.weights == PREVIOUS {
         return Ok(None);
     }
+    if let Some((key, message)) = components.networks().misfit(&model.weights, &model.network()) {
+        return Err(loaded.error(&format!("model.{key}"), message).into());
+    }
     let found = weights_source::find(&model.weights, &model.backbone, components.networks(), &components.hub);
     let failed = |error| hub_error(loaded, "model.weights", &loaded.experiment.model.weights, error);
     let Some(found) = found.map_err(failed)? else { return Ok(None) };

@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use mga_registry::{Entry, Kind};
+use mga_registry::{Choice, Entry, Kind, same_value};
+use serde_json::{Map, Value};
 
 /// The kind of component that `model.weights` names.
 #[derive(Debug)]
@@ -49,6 +50,9 @@ pub struct PublishedWeights {
     pub renames: &'static [(&'static str, &'static str)],
     /// Whether `weights = "imagenet"` means these; one entry a component at most.
     pub default: bool,
+    /// The component's own settings that they need, such as `("stem", "3")`: keys beside `model.backbone`, and values as in
+    /// JSON. They fit whatever the other settings are.
+    pub settings: &'static [(&'static str, &'static str)],
 }
 
 /// Channel means and deviations of ImageNet's training images, which most weights expect.
@@ -71,7 +75,33 @@ impl PublishedWeights {
         licence: "",
         renames: &[],
         default: true,
+        settings: &[],
     };
+
+    /// Returns the component's own settings that they need.
+    #[must_use]
+    pub fn needed(&self) -> Map<String, Value> {
+        let value = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()));
+        self.settings.iter().map(|(key, text)| ((*key).to_owned(), value(text))).collect()
+    }
+
+    /// Returns what is wrong with weights of a component whose own settings are these, defaults included: the setting, and a
+    /// sentence; `None`: they fit, or are of another component.
+    #[must_use]
+    pub fn misfit(&self, network: &Choice) -> Option<(String, String)> {
+        let needed = self.needed();
+        let mut differing = needed.iter().filter(|_| self.component == network.name).filter_map(|(key, needed)| {
+            let own = network.settings.get(key);
+            (!own.is_some_and(|own| same_value(own, needed))).then_some((key, needed, own))
+        });
+        let (key, needed, own) = differing.next()?;
+        let own = own.map_or_else(|| "not set".to_owned(), ToString::to_string);
+        let what = format!(
+            "{own}, but `{}` holds weights of {} with {key} = {needed}; set that, or take other weights",
+            self.name, self.component
+        );
+        Some((key.clone(), what))
+    }
 
     /// Returns them as they are registered.
     #[must_use]
@@ -126,6 +156,19 @@ mod tests {
             assert_eq!(&known, facts, "{}", weights.name);
             assert_eq!(networks.architecture(facts["architecture"].as_str().unwrap()), Some(weights.component));
         }
+    }
+
+    #[test]
+    fn weights_that_need_a_setting_fit_no_other() {
+        let settings: &[(&str, &str)] = &[("stem", "3"), ("act", "\"relu\"")];
+        let weights = PublishedWeights { name: "me/small", component: "resnet18", settings, ..PublishedWeights::TIMM };
+        let misfit = |name: &str, own: Value| weights.misfit(&Choice::new(name, own));
+        assert_eq!(misfit("resnet18", json!({ "stem": 3.0, "act": "relu", "other": 1 })), None);
+        assert_eq!(misfit("resnet34", json!({ "stem": 7 })), None);
+        let (key, what) = misfit("resnet18", json!({ "stem": 7, "act": "relu" })).unwrap();
+        assert_eq!(key, "stem");
+        assert_eq!(what, "7, but `me/small` holds weights of resnet18 with stem = 3; set that, or take other weights");
+        assert!(misfit("resnet18", json!({ "stem": 3 })).unwrap().1.starts_with("not set, but "));
     }
 
     #[test]

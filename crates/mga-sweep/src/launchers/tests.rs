@@ -23,6 +23,24 @@ fn an_unknown_launcher_is_answered_with_those_that_there_are() {
 }
 
 #[test]
+fn a_table_that_names_a_launcher_has_no_keys_of_another() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "base.toml", BASE);
+    let components = mga_train::builtin();
+    let read = |launcher: &str| {
+        write(folder.path(), "sweep.toml", &format!("base = \"base.toml\"\n[launcher]\n{launcher}\n"));
+        Planner::read(&folder.path().join("sweep.toml"), Overrides::default(), &components).map(|_| ())
+    };
+    let error = read("name = \"local\"\npartition = \"gpu\"").unwrap_err().to_string();
+    assert!(error.contains("launcher.partition: unknown key; `partition` goes with name = `slurm`"), "{error}");
+    let error = read("name = \"slrum\"").unwrap_err().to_string();
+    assert!(error.contains("launcher.name: unknown name `slrum`, did you mean `slurm`?"), "{error}");
+    read("name = \"slurm\"\npartition = \"gpu\"").unwrap();
+    // Without a name, the command line says which; the same file serves both.
+    read("partition = \"gpu\"").unwrap();
+}
+
+#[test]
 fn the_keys_of_an_unregistered_launcher_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "base.toml", BASE);

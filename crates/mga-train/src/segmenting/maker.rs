@@ -10,9 +10,9 @@ use mga_core::parameter::ParameterStore;
 use mga_data::error::Result;
 use mga_data::masks::MaskMaker;
 use mga_data::{Mask, Picture};
-use mga_experiment::{ClassName, Components, Experiment, SegmenterSettings, nearest};
+use mga_experiment::{ClassName, Components, SegmenterSettings, nearest};
 use mga_models::weights::load_network;
-use mga_models::weights::published::IMAGENET;
+use mga_models::weights::published::{IMAGENET, PublishedWeights};
 use mga_models::{ForegroundSettings, NetworkSegmenter, RegisteredNetwork, RegisteredSegmenter, Segmenter, Segmenters};
 use mga_registry::OwnSettings;
 use serde_json::{Map, Value, json};
@@ -119,7 +119,10 @@ impl Maker {
         }
         let foreground = foreground(&settings.foreground, known, classes)?;
         let mut store = ParameterStore::new(0, DType::F32, device);
-        let options = own_settings(name, &settings.options, run)?;
+        let published = components.networks().published(named.split('@').next().unwrap_or(named));
+        let published = published.filter(|weights| run.is_none() && weights.component == name);
+        let trained = run.map(|run| run.model.settings.clone()).or(published.map(PublishedWeights::needed));
+        let options = own_settings(name, &settings.options, trained.unwrap_or_default())?;
         let network = entry.build(store.root(), classes, OwnSettings::new(OPTIONS, &options));
         let mut network = network.map_err(own_fault)?;
         let report = load_network(&store, &found.file, components.networks(), name, true);
@@ -229,13 +232,13 @@ fn own_fault(error: mga_core::Error) -> anyhow::Error {
     }
 }
 
-/// The settings of a network itself: those that it was trained with, where a run of ours says so, and over them `options`.
+/// The settings of a network itself: those that it was `trained` with, as far as its weights say, and over them `options`.
 fn own_settings(
     name: &str,
     options: &Map<String, Value>,
-    run: Option<&Experiment>,
+    trained: Map<String, Value>,
 ) -> anyhow::Result<Map<String, Value>> {
-    let mut settings = run.map(|run| run.model.settings.clone()).unwrap_or_default();
+    let mut settings = trained;
     for (key, value) in options {
         if let Some(trained) = settings.get(key).filter(|trained| *trained != value) {
             let what = format!("{value}, but `{name}` was trained with {trained}; leave it out");

@@ -48,6 +48,18 @@ momentum = 0.5
 }
 
 #[test]
+fn published_weights_that_need_another_setting_are_refused_at_it() {
+    let with_growth = |growth: usize| {
+        let text = SMALLEST.replace("net18", "net50");
+        format!("{text}weights = \"me/net50-grown\"\ngrowth = {growth}\n")
+    };
+    let expected = "model.growth: 32, but `me/net50-grown` holds weights of net50 with growth = 48; set that";
+    assert!(of(&with_growth(32)).contains(expected), "{}", of(&with_growth(32)));
+    let folder = folder(&[("x.toml", &with_growth(48))]);
+    loaded(folder.path(), "x.toml", &Overrides::default());
+}
+
+#[test]
 fn a_misspelt_key_names_the_nearest_with_its_line() {
     assert_eq!(
         of(
