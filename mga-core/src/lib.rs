@@ -33,6 +33,7 @@ pub fn components() -> mga_registry::Registry {
 #[must_use]
 pub fn register(mut kinds: mga_registry::Registry) -> mga_registry::Registry {
     loss::objectives().into_iter().for_each(|objective| kinds.add(objective));
+    loss::pixel_objectives().into_iter().for_each(|objective| kinds.add(objective));
     metrics::metrics().into_iter().for_each(|metric| kinds.add(metric));
     optim::optimisers().into_iter().for_each(|optimiser| kinds.add(optimiser));
     optim::schedules().into_iter().for_each(|schedule| kinds.add(schedule));

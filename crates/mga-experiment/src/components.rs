@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use mga_core::loss::Objectives;
-use mga_core::metrics::Metrics;
+use mga_core::loss::{Objectives, PixelObjectives};
+use mga_core::metrics::{Metrics, Predictions};
 use mga_core::optim::{Optimisers, Schedules};
 use mga_data::masks::{MadeOf, MaskSources};
 use mga_data::registry::Datasets;
@@ -98,6 +98,12 @@ impl Components {
         self.kinds.all::<Metrics>().iter().filter(move |metric| metric.item.predictions() == predictions)
     }
 
+    /// Returns what the evaluations of the task of that name predict; of an unknown one, class scores.
+    #[must_use]
+    pub fn predictions(&self, task: &str) -> Predictions {
+        self.task(task).map_or(Predictions::Scores, TaskRules::predictions)
+    }
+
     /// Returns what is done in the stage that this is the experiment of; without stages a model is fitted.
     #[must_use]
     pub fn work(&self, experiment: &Experiment) -> StageWork {
@@ -168,8 +174,11 @@ impl Components {
             all.extend(of_head.map(|condition| ("model.head", &head.settings, condition)));
         }
         let Experiment { objective, optimiser, schedule, .. } = experiment;
-        let of_loss = conditions::<Objectives>(&self.kinds, &objective.name).into_iter();
-        all.extend(of_loss.map(|condition| ("objective", &objective.settings, condition)));
+        let of_loss = match self.predictions(&experiment.task) {
+            Predictions::LabelMaps => conditions::<PixelObjectives>(&self.kinds, &objective.name),
+            Predictions::Scores | Predictions::Task(_) => conditions::<Objectives>(&self.kinds, &objective.name),
+        };
+        all.extend(of_loss.into_iter().map(|condition| ("objective", &objective.settings, condition)));
         let of_optimiser = conditions::<Optimisers>(&self.kinds, &optimiser.name).into_iter();
         all.extend(of_optimiser.map(|condition| ("optimiser", &optimiser.settings, condition)));
         let of_schedule = conditions::<Schedules>(&self.kinds, &schedule.name).into_iter();
@@ -198,6 +207,27 @@ impl Components {
     pub fn offline(mut self) -> Self {
         self.hub = self.hub.offline();
         self
+    }
+
+    /// Losses that `objective.name` can name: those of class scores, and those of pixels. Two of one name are one alternative
+    /// with the settings of both; the task tells which is meant, and it refuses the settings of the other.
+    pub(crate) fn objectives(&self) -> Vec<Alternative> {
+        let mut all = alternatives::<Objectives>(&self.kinds);
+        for (names, about, schema) in alternatives::<PixelObjectives>(&self.kinds) {
+            let about = format!("Segmentation: {about}");
+            let Some((_, other_about, other)) = all.iter_mut().find(|(others, ..)| *others == names) else {
+                all.push((names, about, schema));
+                continue;
+            };
+            other_about.push(' ');
+            other_about.push_str(&about);
+            let more = schema.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
+            let own = other.ensure_object().entry("properties").or_insert_with(|| Value::Object(Map::new()));
+            if let Some(own) = own.as_object_mut().filter(|_| !more.is_empty()) {
+                more.into_iter().for_each(|(key, value)| drop(own.entry(key).or_insert(value)));
+            }
+        }
+        all
     }
 
     /// Networks that `model.backbone` can name, those that share their settings together: names, description, schema of the

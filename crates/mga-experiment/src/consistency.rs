@@ -325,7 +325,8 @@ impl Check<'_> {
     }
 
     fn optimiser(&mut self, experiment: &Experiment, components: &Components) {
-        if let Err(error) = experiment.objective.loss(&components.kinds)
+        let predictions = components.predictions(&experiment.task);
+        if let Err(error) = experiment.objective.check(predictions, &components.kinds)
             && self.sound(&["objective"])
         {
             self.refused("objective", &error);

@@ -6,7 +6,8 @@
 //!
 //! A line holds for its key and, unless they have lines of their own, for all keys inside it.
 
-use mga_core::loss::ClassLoss;
+use mga_core::loss::{ClassLoss, PixelObjectives};
+use mga_core::metrics::Predictions;
 use mga_core::optim::ScheduleShape;
 use mga_data::Pipeline;
 
@@ -70,9 +71,17 @@ const SMOOTHED: Need = value(
     "a loss that takes it, such as objective.name = \"cross-entropy\"",
 );
 const WEIGHED: Need = value(
-    |e, c| objective(e, c, |loss| loss.takes_class_weights()),
+    |e, c| match c.predictions(&e.task) {
+        Predictions::LabelMaps => e.objective.pixel_loss(&c.kinds).map_or(true, |loss| loss.takes_class_weights()),
+        Predictions::Scores | Predictions::Task(_) => objective(e, c, |loss| loss.takes_class_weights()),
+    },
     &["objective.name"],
     "a loss that takes them, such as objective.name = \"cross-entropy\"",
+);
+const BESIDE_DICE: Need = value(
+    |e, _| e.objective.name != PixelObjectives::DICE,
+    &["objective.name"],
+    "another objective.name: the Dice loss is the objective itself",
 );
 const WEIGHTS_OF_CLASSES: Need =
     value(|e, _| e.objective.class_weights.is_some(), &["objective.class_weights"], "objective.class_weights");
@@ -217,7 +226,7 @@ pub(super) const SETTINGS: &[(&str, &[Need])] = &[
     // Whether those of a classifier count is told where it is settled.
     ("objective.class_weights", &[WEIGHED]),
     ("objective.weigh_classes", &[WEIGHTS_OF_CLASSES]),
-    ("objective.dice_weight", ALWAYS),
+    ("objective.dice_weight", &[BESIDE_DICE]),
     ("objective.auxiliary_weight", &[AUXILIARY_HEAD]),
     ("optimiser.name", ALWAYS),
     ("optimiser.learning_rate", ALWAYS),

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use mga_core::loss::Objectives;
+use mga_core::loss::{Objectives, PixelObjectives};
 use mga_core::optim::{Optimisers, Schedules};
 use mga_data::masks::MaskSources;
 use mga_data::registry::Datasets;
@@ -54,6 +54,7 @@ pub(super) fn of_components(components: &Components) -> Vec<Problem> {
         hidden_settings(kinds.all::<Backbones>(), &model),
         hidden_settings(kinds.all::<MaskSources>(), &[shared("Masks"), name.to_vec()].concat()),
         hidden_settings(kinds.all::<Objectives>(), &shared("Objective")),
+        hidden_settings(kinds.all::<PixelObjectives>(), &shared("Objective")),
         hidden_settings(kinds.all::<Optimisers>(), &shared("Optimiser")),
         hidden_settings(kinds.all::<Schedules>(), &shared("Schedule")),
         hidden_settings(kinds.all::<Attentions>(), name),
@@ -94,12 +95,13 @@ mod tests {
 
     #[test]
     fn a_component_with_a_setting_that_its_table_has_is_refused() {
-        let cases: [(&str, Components); 10] = [
+        let cases: [(&str, Components); 11] = [
             ("data.dataset", with_setting::<Datasets>(bare(), "leaves", "batch_size")),
             ("model.backbone", with_setting::<Backbones>(bare(), "conv4", "weights")),
             ("data.masks.source", with_setting::<Segmenters>(bare(), "unet_small", "strict")),
             ("data.masks.source", with_setting::<MaskSources>(bare(), "ones", "seed")),
             ("objective.name", with_setting::<Objectives>(bare(), "cross-entropy", "mask_weight")),
+            ("objective.name", with_setting::<PixelObjectives>(bare(), "dice", "class_weights")),
             ("optimiser.name", with_setting::<Optimisers>(bare(), "sgd", "learning_rates")),
             ("schedule.name", with_setting::<Schedules>(bare(), "cosine", "epochs")),
             ("model.attention", with_setting::<Attentions>(bare(), "residual", "name")),

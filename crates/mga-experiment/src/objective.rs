@@ -1,17 +1,18 @@
 //! `[objective]`: the loss.
 
-use mga_core::loss::{ClassLoss, Objectives};
+use mga_core::loss::{ClassLoss, Objectives, PixelLoss, PixelObjectives};
+use mga_core::metrics::Predictions;
 use mga_registry::Registry;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// The loss: `name` of the classes + `mask_weight` times the mean squared error between attention and mask. Of segmentation:
-/// cross entropy of the pixels + `dice_weight` times the Dice loss.
+/// `name` of the pixels + `dice_weight` times the Dice loss.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Objective {
-    /// A registered loss of class scores; `mga list` shows them.
+    /// A registered loss of class scores, or with task = "segmentation" of pixels; `mga list` shows them.
     #[serde(skip_serializing_if = "is_cross_entropy")]
     #[schemars(extend("x-older-releases" = "cross-entropy"))]
     pub name: String,
@@ -34,11 +35,11 @@ pub struct Objective {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[schemars(extend("x-older-releases" = false))]
     pub weigh_classes: bool,
-    /// Segmentation: weight of the Dice loss beside the cross entropy, which weighs 1.
+    /// Segmentation: weight of the Dice loss beside the loss that `name` says, which weighs 1.
     #[serde(skip_serializing_if = "is_zero")]
     #[schemars(range(min = 0.0))]
     pub dice_weight: f64,
-    /// Segmentation: weight of the auxiliary head's cross entropy, where the network has one.
+    /// Segmentation: weight of the same loss of the auxiliary head, where the network has one.
     #[serde(skip_serializing_if = "is_half")]
     #[schemars(range(min = 0.0))]
     pub auxiliary_weight: f64,
@@ -66,13 +67,39 @@ impl Objective {
     /// The loss that is used where none is named.
     pub const CROSS_ENTROPY: &'static str = "cross-entropy";
 
-    /// Writes out every setting of the loss's own, defaults included, as the loss has them.
+    /// Writes out every setting of the loss's own, defaults included, as the loss of these predictions has them.
     ///
     /// # Errors
     /// No such loss; settings that it cannot read.
-    pub fn complete(&mut self, kinds: &Registry) -> mga_core::Result<()> {
-        self.settings = kinds.complete::<Objectives, _>(&self.name, &self.settings)?;
+    pub fn complete(&mut self, predictions: Predictions, kinds: &Registry) -> mga_core::Result<()> {
+        self.settings = match predictions {
+            Predictions::LabelMaps => kinds.complete::<PixelObjectives, _>(&self.name, &self.settings)?,
+            Predictions::Scores | Predictions::Task(_) => {
+                kinds.complete::<Objectives, _>(&self.name, &self.settings)?
+            }
+        };
         Ok(())
+    }
+
+    /// Checks that there is a loss of these predictions with these settings.
+    ///
+    /// # Errors
+    /// As [`Self::loss`] and [`Self::pixel_loss`].
+    pub fn check(&self, predictions: Predictions, kinds: &Registry) -> mga_core::Result<()> {
+        match predictions {
+            Predictions::LabelMaps => self.pixel_loss(kinds).map(drop),
+            Predictions::Scores | Predictions::Task(_) => self.loss(kinds).map(drop),
+        }
+    }
+
+    /// Returns the loss of a class for each pixel, with its settings.
+    ///
+    /// # Errors
+    /// No such loss; a setting out of range.
+    pub fn pixel_loss(&self, kinds: &Registry) -> mga_core::Result<Box<dyn PixelLoss>> {
+        let loss = kinds.make::<PixelObjectives, _>(&self.name, &self.settings)?;
+        loss.check()?;
+        Ok(loss)
     }
 
     /// Returns the loss of class scores, with its settings.

@@ -129,7 +129,7 @@ impl Reading<'_> {
                 }
                 task.defaults(&mut experiment, &is_written, &components.known());
             }
-            problems.extend(complete(&mut experiment, &components.kinds, &sources));
+            problems.extend(complete(&mut experiment, components, &sources));
             one_form::bring(&mut experiment, &components.kinds);
             problems.extend(weighing_default(&mut experiment, &sources, self.overrides.defaults, components));
             experiment
@@ -138,18 +138,14 @@ impl Reading<'_> {
         for Fault { path, about, message } in faults {
             problems.push(Problem::error(sources.place(&path, about), path, message));
         }
+        let refused: Vec<Problem> = problems.clone();
         match &experiment {
             // Of an experiment with holes, not everything can be asked.
             Ok(experiment) if !torn => {
                 let (weights_read, follows) = (self.overrides.weights_read, stage.is_some_and(|stage| stage.follows));
-                problems.extend(consistency::problems(
-                    experiment,
-                    &sources,
-                    components,
-                    &unsound,
-                    weights_read,
-                    follows,
-                ));
+                let more = consistency::problems(experiment, &sources, components, &unsound, weights_read, follows);
+                // What a component refuses shows where its settings are completed and where it is made.
+                problems.extend(more.into_iter().filter(|problem| !refused.contains(problem)));
                 // What decides may be what is faulty.
                 if unsound.is_empty() {
                     idle = super::idle::idle(experiment, &written, &sources, components, schema);
@@ -184,15 +180,22 @@ impl Reading<'_> {
 
 /// Writes out all settings of the components that have theirs in a map, defaults included. The schema has found what is wrong
 /// with them, unless it promises more than the settings keep.
-fn complete(experiment: &mut Experiment, kinds: &mga_registry::Registry, sources: &Sources) -> Vec<Problem> {
+fn complete(experiment: &mut Experiment, components: &Components, sources: &Sources) -> Vec<Problem> {
+    let kinds = &components.kinds;
+    let predictions = components.predictions(&experiment.task);
     let tables = [
-        ("objective", experiment.objective.complete(kinds)),
+        ("objective", experiment.objective.complete(predictions, kinds)),
         ("optimiser", experiment.optimiser.complete(kinds)),
         ("schedule", experiment.schedule.complete(kinds)),
     ];
     let problem = |(table, done): (&str, mga_core::Result<()>)| {
-        let key = KeyPath::dotted(table);
-        Some(Problem::error(sources.place(&key, About::Value), key, done.err()?.to_string()))
+        let error = done.err()?;
+        let (key, what) = match error.invalid_setting() {
+            Some(setting) => (setting.key.as_str(), setting.what.clone()),
+            None => (table, error.to_string()),
+        };
+        let key = KeyPath::dotted(key);
+        Some(Problem::error(sources.place(&key, About::Value), key, what))
     };
     tables.into_iter().filter_map(problem).collect()
 }

@@ -1,7 +1,6 @@
 //! The JSON schema (draft-07) of the experiment file: made from the settings structs and from the schemas of the
 //! registered components, for editors and for [`super::validate`].
 
-use mga_core::loss::Objectives;
 use mga_core::metrics::{Metrics, Predictions};
 use mga_core::optim::{Optimisers, Schedules};
 use mga_data::registry::Datasets;
@@ -81,7 +80,7 @@ pub fn experiment_schema(components: &Components) -> Value {
     name_alternatives(&mut definitions, "Data", "dataset", alternatives::<Datasets>(&components.kinds));
     name_alternatives(&mut definitions, "Model", "backbone", components.networks_by_settings());
     mask_schema::add(&mut definitions, components);
-    name_alternatives(&mut definitions, "Objective", "name", alternatives::<Objectives>(&components.kinds));
+    name_alternatives(&mut definitions, "Objective", "name", components.objectives());
     name_alternatives(&mut definitions, "Optimiser", "name", alternatives::<Optimisers>(&components.kinds));
     name_alternatives(&mut definitions, "Schedule", "name", alternatives::<Schedules>(&components.kinds));
     for (_, definition, name) in DEFAULT_NAMES {

@@ -14,6 +14,7 @@
 //! | `schedule.rs` | a shape of the learning rate over the epochs | `schedule.name` |
 //! | `metric.rs` | a number that evaluations give | `eval.metric` |
 //! | `objective.rs` | a loss of class scores | `objective.name` |
+//! | `pixel_objective.rs` | a loss of segmentation | `objective.name` |
 //! | `teacher.rs` | an average of the weights, which is evaluated in their place | |
 //! | `method.rs` | two updates a batch, and a head with a learning rate of its own | `method.name` |
 //! | `class_means.rs` | classes told apart by the nearest mean | |
@@ -43,6 +44,7 @@ pub mod method;
 pub mod metric;
 pub mod objective;
 pub mod optimiser;
+pub mod pixel_objective;
 pub mod report_section;
 pub mod sampler;
 pub mod schedule;
@@ -75,6 +77,7 @@ pub fn components() -> Components {
         .with(schedule::entry())
         .with(metric::entry())
         .with(objective::entry())
+        .with(pixel_objective::entry())
         .with(method::entry())
         .with_task(Arc::new(task::NearestMean))
         .with_task(Arc::new(episodes_task::EpisodesTask))

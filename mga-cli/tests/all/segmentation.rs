@@ -249,10 +249,26 @@ fn settings_that_do_not_go_together_are_found_before_anything_runs() {
         let set: Vec<&str> = set.iter().flat_map(|set| ["--set", set]).collect();
         place.refused(&[&["check", file], &set[..]].concat()).0
     };
-    let cases: [(&str, &[&str], &str); 11] = [
+    let cases: [(&str, &[&str], &str); 15] = [
         ("segment.toml", &["model.backbone=conv4"], "classifies images"),
         ("segment.toml", &["model.attention=residual"], "belongs to task = \"classification\""),
         ("segment.toml", &["eval.metric=top1"], "mean_iou"),
+        (
+            "segment.toml",
+            &["objective.name=focal"],
+            "objective.name: unknown name `focal`; registered objectives of seg",
+        ),
+        (
+            "segment.toml",
+            &["objective={ name = \"dice\", dice_weight = 0.5 }"],
+            "objective.dice_weight: does nothing here",
+        ),
+        (
+            "segment.toml",
+            &["objective={ name = \"dice\", class_weights = [1.0, 2.0] }"],
+            "objective.class_weights: does nothing here",
+        ),
+        ("classify.toml", &["objective.name=dice"], "objective.name: unknown name `dice`; registered objectives: "),
         ("segment.toml", &["objective.class_weights=[1.0]"], "1 weights for the 2 classes"),
         (
             "segment.toml",

@@ -12,6 +12,7 @@ mod mask_target;
 mod mean_squared_error;
 mod objective;
 mod pixel_cross_entropy;
+mod pixel_objective;
 mod scaled_by;
 mod targets;
 
@@ -24,4 +25,5 @@ pub use mask_target::MaskTarget;
 pub use mean_squared_error::{mean_squared_error, weighted_mean_squared_error};
 pub use objective::{ClassLoss, ClassObjective, CrossEntropy, FocalSettings, Objectives, Shared, objectives};
 pub use pixel_cross_entropy::pixel_cross_entropy;
+pub use pixel_objective::{Dice, PixelCrossEntropy, PixelLoss, PixelObjectives, pixel_objectives};
 pub use targets::Targets;

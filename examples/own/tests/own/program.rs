@@ -22,6 +22,7 @@ fn every_component_is_listed() {
         ("eval.metric", "worst_class"),
         ("objective.name", "brier"),
         ("objective.name", "focal"),
+        ("objective.name", "tversky"),
         ("method.name", "swapped-patches"),
         ("task", "nearest-mean"),
         ("trackers", "csv"),

@@ -1,8 +1,8 @@
-//! A segmentation network as an experiment trains it: a class for each pixel, by cross entropy and Dice loss.
+//! A segmentation network as an experiment trains it: a class for each pixel.
 
 use std::path::Path;
 
-use mga_core::loss::{self, LabelMaps};
+use mga_core::loss::LabelMaps;
 use mga_core::ops;
 use mga_core::parameter::{Kind, ParameterStore};
 use mga_core::tape::{Tape, Value};
@@ -35,12 +35,15 @@ impl Learner for Segmenter<'_> {
         let weights = self.class_weights.as_deref();
         let output = self.network.forward(tape, images)?;
         let mut terms = vec![];
-        if objective.dice_weight > 0.0 {
-            terms.push(("dice", loss::dice_loss(tape, output.logits.clone(), maps)?, objective.dice_weight));
+        // Gradients add up in the order of the tape, so that order stays.
+        if let Some(dice) = &self.losses.dice {
+            let loss = dice.loss(tape, output.logits.clone(), maps, weights)?;
+            terms.push((dice.key(), loss, objective.dice_weight));
         }
-        terms.insert(0, ("cross_entropy", loss::pixel_cross_entropy(tape, output.logits, maps, weights)?, 1.0));
+        let main = &self.losses.main;
+        terms.insert(0, (main.key(), main.loss(tape, output.logits, maps, weights)?, 1.0));
         if let Some(auxiliary) = output.auxiliary.filter(|_| objective.auxiliary_weight > 0.0) {
-            let loss = loss::pixel_cross_entropy(tape, auxiliary, maps, weights)?;
+            let loss = main.loss(tape, auxiliary, maps, weights)?;
             terms.push(("auxiliary", loss, objective.auxiliary_weight));
         }
         let part =

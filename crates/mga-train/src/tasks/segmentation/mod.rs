@@ -42,7 +42,7 @@ impl TaskRules for Segmentation {
     }
 
     fn own_settings(&self) -> &'static [&'static str] {
-        &["data.annotations", "objective.dice_weight", "objective.auxiliary_weight"]
+        &["data.annotations", "objective.name", "objective.dice_weight", "objective.auxiliary_weight"]
     }
 
     /// There is no attention, and nothing guides it.

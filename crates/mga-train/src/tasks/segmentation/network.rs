@@ -1,12 +1,14 @@
 //! A segmentation network on its data, and what it says of a batch.
 
 use candle_core::{DType, Device, Tensor};
+use mga_core::loss::{PixelLoss, PixelObjectives};
 use mga_core::parameter::ParameterStore;
 use mga_core::tape::Tape;
 use mga_data::{Batch, Mask};
 use mga_experiment::{Components, Loaded};
 use mga_models::SegmentationNetwork;
 use mga_registry::OwnSettings;
+use serde_json::Map;
 
 use super::data::AnnotatedData;
 use crate::tasks::class_weights::class_weights;
@@ -26,7 +28,9 @@ pub struct Segmenter<'a> {
     pub store: ParameterStore,
     /// The network.
     pub network: Box<dyn SegmentationNetwork>,
-    /// The weight of each class in the cross entropy; `None` if all weigh the same.
+    /// The losses that it learns by.
+    pub(super) losses: Losses,
+    /// The weight of each class in the loss; `None` if all weigh the same.
     pub class_weights: Option<Vec<f64>>,
 }
 
@@ -52,8 +56,27 @@ impl<'a> Segmenter<'a> {
         let own = OwnSettings::new("model", &experiment.model.settings);
         let network = entry.build(store.root(), classes.len(), own).map_err(|error| loaded.error_in("model", error))?;
         let counts = || Ok(data.annotated.count(&data.splits.train).classes);
-        let class_weights = class_weights(loaded, trains, classes, counts)?;
-        Ok(Self { loaded, components, data, store, network, class_weights })
+        let losses = Losses::of(loaded).map_err(|error| loaded.error_in("objective", error))?;
+        let weighed = trains && losses.main.takes_class_weights();
+        let class_weights = class_weights(loaded, weighed, classes, counts)?;
+        Ok(Self { loaded, components, data, store, network, losses, class_weights })
+    }
+}
+
+/// The losses that `[objective]` says.
+pub(super) struct Losses {
+    /// The one that is named, which weighs 1.
+    pub(super) main: Box<dyn PixelLoss>,
+    /// The Dice loss beside it, where it weighs anything.
+    pub(super) dice: Option<Box<dyn PixelLoss>>,
+}
+
+impl Losses {
+    fn of(loaded: &Loaded) -> mga_core::Result<Self> {
+        let objective = &loaded.experiment.objective;
+        let beside = objective.dice_weight > 0.0 && objective.name != PixelObjectives::DICE;
+        let dice = || loaded.kinds.make::<PixelObjectives, _>(PixelObjectives::DICE, &Map::new());
+        Ok(Self { main: objective.pixel_loss(&loaded.kinds)?, dice: beside.then(dice).transpose()? })
     }
 }
 
