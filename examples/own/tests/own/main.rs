@@ -23,4 +23,6 @@ mod program;
 #[cfg(test)]
 mod search;
 #[cfg(test)]
+mod segmentation;
+#[cfg(test)]
 mod stages;
