@@ -31,6 +31,7 @@ mod one_form;
 mod overrides;
 mod problem;
 mod reading;
+mod registration;
 mod resolved;
 mod schema;
 mod schema_closing;

@@ -7,13 +7,13 @@ use serde_json::Value;
 use super::assigned::{self, Assignment};
 use super::defaults::Defaults;
 use super::extends::{chain_of, read_chain};
-use super::hidden;
 use super::key_path::KeyPath;
 use super::layer::Layer;
 use super::loaded::Loaded;
 use super::overrides::Overrides;
 use super::problem::{ExperimentError, Problem, Severity};
 use super::reading::{Read, Reading};
+use super::registration;
 use super::schema::{DEFAULT_NAMES, experiment_schema};
 use super::sources::Sources;
 use super::stages;
@@ -73,7 +73,7 @@ fn load_chain(
     components: &Components,
     schema: &Value,
 ) -> Result<Loaded, ExperimentError> {
-    let hidden = hidden::of_components(components);
+    let hidden = registration::problems(components);
     if !hidden.is_empty() {
         return Err(ExperimentError { problems: hidden });
     }
