@@ -223,8 +223,8 @@ impl Components {
             other_about.push_str(&about);
             let more = schema.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
             let own = other.ensure_object().entry("properties").or_insert_with(|| Value::Object(Map::new()));
-            if let Some(own) = own.as_object_mut().filter(|_| !more.is_empty()) {
-                more.into_iter().for_each(|(key, value)| drop(own.entry(key).or_insert(value)));
+            for (key, value) in more {
+                own.as_object_mut().map(|own| own.entry(key).or_insert(value));
             }
         }
         all
