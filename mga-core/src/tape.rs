@@ -303,6 +303,12 @@ impl Tape {
         Value { tensor: output, slot: Some(slot), id }
     }
 
+    /// Returns the result of an operator that no gradient passes through, whatever its inputs need.
+    pub fn record_detached(&mut self, operator: Operator<'_>, inputs: &[&Value], output: Tensor) -> Value {
+        let id = self.tell(operator, inputs, &output);
+        Value { tensor: output, slot: None, id }
+    }
+
     /// Tells the recorder of an operator.
     fn tell(&self, operator: Operator<'_>, inputs: &[&Value], output: &Tensor) -> ValueId {
         let Some(recorder) = &self.recorder else { return ValueId::default() };

@@ -172,7 +172,13 @@ fn of_other_tasks(key: &KeyPath, experiment: &Experiment, components: &Component
         task.own_settings().iter().copied().chain(tables).any(|own| key.is_within(&KeyPath::dotted(own)))
     };
     let users: Vec<&str> = components.tasks.iter().filter(|task| uses(task.as_ref())).map(|task| task.name()).collect();
-    if users.is_empty() || users.contains(&experiment.task.as_str()) {
+    if users.is_empty() {
+        // A table of a registered kind that no task acts on is a mistake in each; lists are of every task.
+        let mut tables = components.tables.iter().filter(|kind| !kind.list);
+        let unused = tables.any(|kind| key.is_within(&KeyPath::dotted(kind.table)));
+        return unused.then(|| "a task that acts on it, and none is registered".to_owned());
+    }
+    if users.contains(&experiment.task.as_str()) {
         return None;
     }
     let named: Vec<String> = users.iter().map(|name| format!("\"{name}\"")).collect();

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use mga_core::transport::TransportSolvers;
 use mga_data::sampler::Samplers;
 use mga_experiment::Components;
 use mga_hub::{Hub, Settings, Silent};
@@ -24,6 +25,8 @@ pub fn components(hub: Hub) -> Components {
     let about = "How the classifier is trained; left out: by mask guided attention where model.mask_guidance says so.";
     components = components.with_table::<Methods>(about);
     components = components.with_table::<Samplers>("Which images make a batch; left out: each once an epoch.");
+    let about = "How optimal transport between the nodes of two images is solved; left out: exactly.";
+    components = components.with_table::<TransportSolvers>(about);
     trackers::builtin().into_iter().for_each(|tracker| components.kinds.add(tracker));
     let about = "What hears of the numbers beside metrics.jsonl, each a name or a table with settings; left out: tensorboard. \
                  They change no number.";

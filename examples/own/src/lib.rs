@@ -15,6 +15,7 @@
 //! | `metric.rs` | a number that evaluations give | `eval.metric` |
 //! | `objective.rs` | a loss of class scores | `objective.name` |
 //! | `pixel_objective.rs` | a loss of segmentation | `objective.name` |
+//! | `transport.rs` | a solver of optimal transport | `transport.name` |
 //! | `teacher.rs` | an average of the weights, which is evaluated in their place | |
 //! | `method.rs` | two updates a batch, and a head with a learning rate of its own | `method.name` |
 //! | `class_means.rs` | classes told apart by the nearest mean | |
@@ -54,6 +55,7 @@ pub mod task;
 pub mod teacher;
 pub mod tracker;
 pub mod transform;
+pub mod transport;
 
 use std::sync::Arc;
 
@@ -78,6 +80,7 @@ pub fn components() -> Components {
         .with(metric::entry())
         .with(objective::entry())
         .with(pixel_objective::entry())
+        .with(transport::entry())
         .with(method::entry())
         .with_task(Arc::new(task::NearestMean))
         .with_task(Arc::new(episodes_task::EpisodesTask))

@@ -19,6 +19,7 @@ pub(crate) mod product;
 pub(crate) mod scratch;
 pub(crate) mod shape;
 pub(crate) mod tile;
+pub(crate) mod transpose;
 pub(crate) mod unfold;
 pub(crate) mod winograd;
 

@@ -1,6 +1,10 @@
 //! Operators that only change the shape or the order of numbers. No arithmetic: every type in itself.
 
+use candle_core::Tensor;
+
+use crate::element::{read, tensor, with_element, zeros};
 use crate::error::{Error, Result};
+use crate::kernels::transpose::transpose;
 use crate::recorder::Operator;
 use crate::tape::{Gradient, Tape, Value};
 
@@ -29,11 +33,34 @@ pub fn permute(tape: &mut Tape, x: Value, order: &[usize]) -> Result<Value> {
         return Err(Error::shape("permute", format!("{:?} in the order {order:?}", x.dims())));
     }
     let slot = x.slot();
-    let y = x.tensor().permute(order)?.contiguous()?;
+    let kernels = tape.kernels(x.tensor());
+    let y = permuted(x.tensor(), order, kernels)?;
     let attributes = || vec![("order", order.into())];
     Ok(tape.record(Operator::with("permute", &attributes), &[&x], y, move |dy, gradients| {
-        gradients.add(slot, Gradient::new(dy.into_owned()?.permute(back)?.contiguous()?))
+        gradients.add(slot, Gradient::new(permuted(&dy.into_owned()?, &back, kernels)?))
     }))
+}
+
+/// A contiguous tensor in another order. Swapping the last two dimensions has a kernel: one by one, as candle copies them,
+/// numbers take ten times as long.
+fn permuted(x: &Tensor, order: &[usize], kernels: bool) -> Result<Tensor> {
+    let rank = order.len();
+    let swaps = rank >= 2
+        && order.iter().enumerate().all(|(to, &from)| match rank - to {
+            1 => from == rank - 2,
+            2 => from == rank - 1,
+            _ => from == to,
+        });
+    if !(kernels && swaps && x.is_contiguous()) {
+        return Ok(x.permute(order)?.contiguous()?);
+    }
+    let sizes = (x.dims()[rank - 2], x.dims()[rank - 1]);
+    let dims: Vec<usize> = order.iter().map(|&from| x.dims()[from]).collect();
+    with_element!(x, T => {
+        let mut y = zeros::<T>(x.elem_count());
+        read::<T, _>(x, |x| transpose(x, &mut y, sizes))?;
+        tensor(y, dims)
+    })
 }
 
 /// Mirrors `[N, C, H, W]` horizontally: the columns run from right to left.
@@ -49,12 +76,12 @@ pub fn mirror(tape: &mut Tape, x: Value) -> Result<Value> {
 mod tests {
     use super::*;
     use crate::gradient_check::{check, check_half};
-    use candle_core::{Device, Tensor};
+    use candle_core::Device;
 
     #[test]
     fn gradients_are_right() {
         check(&[&[2, 3, 4]], |tape, v| reshape(tape, v[0].clone(), &[6, 4]));
-        for order in [[0, 1, 2], [1, 2, 0], [2, 1, 0]] {
+        for order in [[0, 1, 2], [1, 2, 0], [2, 1, 0], [0, 2, 1]] {
             check(&[&[2, 3, 4]], |tape, v| permute(tape, v[0].clone(), &order));
         }
         check(&[&[2, 1, 3, 4]], |tape, v| mirror(tape, v[0].clone()));

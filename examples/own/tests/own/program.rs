@@ -23,6 +23,8 @@ fn every_component_is_listed() {
         ("objective.name", "brier"),
         ("objective.name", "focal"),
         ("objective.name", "tversky"),
+        ("transport.name", "one-sided"),
+        ("transport.name", "sinkhorn"),
         ("method.name", "swapped-patches"),
         ("task", "nearest-mean"),
         ("trackers", "csv"),
@@ -68,6 +70,9 @@ fn mistakes_are_told_before_anything_trains() {
         ("objective={ name = \"brier\", temprature = 2.0 }", "did you mean `temperature`"),
         ("objective={ name = \"brier\", temperature = 0.0 }", "objective.temperature"),
         ("objective={ name = \"brier\", label_smoothing = 0.1 }", "does nothing here"),
+        ("transport={ name = \"one-side\" }", "did you mean `one-sided`"),
+        ("transport={ name = \"one-sided\", softnes = 1.0 }", "did you mean `softness`"),
+        ("transport={ name = \"one-sided\" }", "does nothing here"),
         ("eval.output=logit", "predicts no scores `logit`"),
     ] {
         for command in ["check", "train"] {

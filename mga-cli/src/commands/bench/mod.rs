@@ -1,8 +1,9 @@
-//! `mga bench`: times steps of a network, to be held against other programs (see docs/performance.md).
+//! `mga bench`: times steps of a network, loading and transport, to be held against other programs (see docs/performance.md).
 
 mod gradients;
 mod load;
 mod steps;
+mod transport;
 
 use std::path::PathBuf;
 
@@ -14,7 +15,8 @@ use crate::output;
 const EXAMPLE: &str = "\
 Examples:
   mga bench train --backbone densenet161 --size 448 --batch 2 --freeze-through transition2 --attention residual
-  mga bench infer --backbone resnet50 --batch 8 --threads 2 --json";
+  mga bench infer --backbone resnet50 --batch 8 --threads 2 --json
+  mga bench transport --solver sinkhorn --nodes 25 --threads 1";
 
 /// Arguments of `mga bench`.
 #[derive(Debug, clap::Args)]
@@ -34,6 +36,8 @@ enum Bench {
     Infer(Network),
     /// Loading images: decode, random crop, flip, normalise.
     Load(load::Load),
+    /// Optimal transport between the nodes of images.
+    Transport(transport::Transport),
 }
 
 /// The network and its input.
@@ -96,6 +100,7 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
         }
         Bench::Infer(network) => (Work::Infer, network, None, None),
         Bench::Load(load) => return load::run(load),
+        Bench::Transport(args) => return transport::run(args, components),
     };
     mga_train::assemble::use_threads(network.threads);
     let json = network.json;
