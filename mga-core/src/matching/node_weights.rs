@@ -93,7 +93,8 @@ fn referred(tape: &mut Tape, rows: Value, mean: Value) -> Result<Value> {
     ops::candle_node(tape, &[positive], |t| &t[0] + LEAST_REFERENCE)
 }
 
-/// Balances weights `[…, L]`: `relu(weight) + 0.00001`, scaled so that those of an image add up to `total`.
+/// Balances weights `[…, L]`: `relu(weight) + 0.00001`, scaled so that those of an image add up to `total`. The authors add
+/// the 0.00001 before their exact solver alone; here it is added before every solver.
 ///
 /// # Errors
 /// Weights without dimensions.
