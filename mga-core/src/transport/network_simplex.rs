@@ -1,8 +1,9 @@
 //! The network simplex of the transportation problem, in `f64`.
 //!
-//! The first tree comes from the least costs; then arcs whose reduced cost is negative enter one after the other. Supplies
-//! are perturbed by a symbol that is smaller than any number, whose multiples are counted as whole numbers beside each
-//! flow: then no pivot moves nothing, and problems with ties end as any other (Charnes 1952; Orden 1956).
+//! The first tree comes from costs that are low beside the average of their target; then arcs whose reduced cost is negative
+//! enter one after the other. Supplies are perturbed by a symbol that is smaller than any number, whose multiples are counted
+//! as whole numbers beside each flow: then no pivot moves nothing, and problems with ties end as any other (Charnes 1952;
+//! Orden 1956).
 
 use super::perturbed::Flow;
 use super::problem::Problem;
@@ -35,10 +36,8 @@ pub struct Solved {
 #[derive(Debug, Default)]
 pub struct NetworkSimplex {
     tree: SpanningTree,
-    /// The arcs by their costs; see [`sort_key`].
-    order: Vec<u64>,
-    sources: Vec<bool>,
-    targets: Vec<bool>,
+    /// The average cost of each target that still needs something.
+    average: Vec<f64>,
     supply: Vec<Flow>,
     demand: Vec<Flow>,
     basis: Vec<(u32, u32, Flow)>,
@@ -70,7 +69,8 @@ impl NetworkSimplex {
         self.tree.potentials()
     }
 
-    /// Builds the first tree: the cheapest arcs carry what they can.
+    /// Builds the first tree: source after source sends what it has to the targets that are cheap for it, next to what they
+    /// cost the others on average.
     fn begin(&mut self, problem: &Problem<'_>, scale: f64) {
         let (cost, (n, m)) = (problem.cost, problem.nodes());
         self.supply.clear();
@@ -78,38 +78,28 @@ impl NetworkSimplex {
         self.demand.clear();
         self.demand.extend(problem.demand.iter().map(|&demand| Flow::new(demand * scale, 0)));
         self.demand[m - 1].symbols = n as i32;
-        self.order.clear();
-        self.order.extend(cost.iter().enumerate().map(|(arc, &cost)| sort_key(cost, arc)));
-        self.order.sort_unstable();
-        self.basis.clear();
-        for (left, count) in [(&mut self.sources, n), (&mut self.targets, m)] {
-            left.clear();
-            left.resize(count, true);
+        self.average.clear();
+        self.average.resize(m, 0.0);
+        for row in cost.chunks_exact(m) {
+            self.average.iter_mut().zip(row).for_each(|(average, cost)| *average += cost / n as f64);
         }
-        let (mut sources_left, mut targets_left) = (n, m);
-        for &arc in &self.order {
-            let arc = arc as u32 as usize;
-            let (source, target) = (arc / m, arc % m);
-            if !self.sources[source] || !self.targets[target] {
-                continue;
-            }
-            let (given, asked) = (self.supply[source], self.demand[target]);
-            // One end is done with; the last source serves all that is left, and the last target takes it.
-            let source_ends = if targets_left == 1 { sources_left > 1 } else { sources_left > 1 && given < asked };
-            let amount = if source_ends { given } else { asked };
-            let amount = if sources_left == 1 && targets_left == 1 { given } else { amount };
-            self.basis.push((source as u32, target as u32, amount));
-            if source_ends {
-                self.sources[source] = false;
-                sources_left -= 1;
-                self.demand[target] = asked.less(amount);
-            } else {
-                self.targets[target] = false;
+        self.basis.clear();
+        let mut targets_left = m;
+        for (source, row) in cost.chunks_exact(m).enumerate() {
+            let last_source = source + 1 == n;
+            while let Some(target) = cheapest(row, &self.average) {
+                let (given, asked) = (self.supply[source], self.demand[target]);
+                // Each arc is the last of one end. The last source serves all that is left, and the last target takes it.
+                let source_ends = !last_source && (targets_left == 1 || given < asked);
+                let amount = if source_ends || last_source && targets_left == 1 { given } else { asked };
+                self.basis.push((source as u32, target as u32, amount));
+                if source_ends {
+                    self.demand[target] = asked.less(amount);
+                    break;
+                }
+                self.average[target] = f64::NEG_INFINITY;
                 targets_left -= 1;
                 self.supply[source] = given.less(amount);
-            }
-            if targets_left == 0 || self.basis.len() == n + m - 1 {
-                break;
             }
         }
         self.tree.build(cost, (n, m), &self.basis);
@@ -120,7 +110,7 @@ impl NetworkSimplex {
         let largest = cost.iter().fold(0.0, |largest: f64, cost| largest.max(cost.abs()));
         let least = -ROUNDING * largest * (n + m) as f64;
         // Rows that are looked at before the best arc among them enters.
-        let block = n.isqrt().max(1);
+        let block = n.div_ceil(3);
         let (mut row, mut fresh) = (0, true);
         let mut pivots = 0;
         while pivots < 1000 * (n + m) + 100 * n * m {
@@ -167,12 +157,16 @@ impl NetworkSimplex {
     }
 }
 
-/// A number by which arcs are sorted: the cost, rounded to `f32`, and then the arc, so that the order is one.
-fn sort_key(cost: f64, arc: usize) -> u64 {
-    let bits = (cost as f32).to_bits();
-    // Bits of negative numbers run backwards.
-    let ordered = if bits >> 31 == 0 { bits | 1 << 31 } else { !bits };
-    u64::from(ordered) << 32 | arc as u64
+/// The target whose cost is the farthest below its average; `None` where every average is minus infinity, which marks the
+/// targets that need nothing more.
+fn cheapest(row: &[f64], average: &[f64]) -> Option<usize> {
+    let (mut least, mut found) = (f64::INFINITY, None);
+    for (target, (cost, average)) in row.iter().zip(average).enumerate() {
+        if cost - average < least {
+            (least, found) = (cost - average, Some(target));
+        }
+    }
+    found
 }
 
 /// The least `cost - v` of a row, in lanes.
