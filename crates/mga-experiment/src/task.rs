@@ -4,6 +4,7 @@
 use mga_core::metrics::Predictions;
 
 use schemars::Schema;
+use serde::Serialize;
 
 use super::check::Check;
 use super::settings::Experiment;
@@ -77,7 +78,8 @@ pub struct StageRules {
 }
 
 /// The work of a stage.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum StageWork {
     /// The model is trained, and evaluated at the end.
     Fit,

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use anyhow::Context;
 use mga_data::registry::{Datasets, PATH_MARK};
-use mga_experiment::{Data, Experiment, PREVIOUS, SelectOn, marked_settings, without_later_settings};
+use mga_experiment::{
+    Data, Experiment, Loaded, PREVIOUS, SelectOn, StageWork, marked_settings, without_later_settings,
+};
 use mga_registry::Registry;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -124,12 +126,12 @@ impl Resumed {
     pub fn write(&self, folder: &RunFolder, voice: &dyn Listener) -> anyhow::Result<()> {
         let Self::Evaluated(now) = self else { return Ok(()) };
         voice.say(
-            "note: images or masks that it tests on were replaced since the run began. Its training is done and read none of \
-             them: it is evaluated again, and identity.json and summary.json say so",
+            "note: images or masks that it tests on were replaced since the run began. What was trained read none of them: it \
+             is evaluated again, and identity.json and summary.json say so",
         );
-        let summary = folder.summary();
-        if summary.is_file() {
-            std::fs::remove_file(&summary).with_context(|| format!("{}: cannot be removed", summary.display()))?;
+        // What a stage extracted may be of those images too; it is computed again.
+        for file in [folder.summary(), folder.features()].into_iter().filter(|file| file.is_file()) {
+            std::fs::remove_file(&file).with_context(|| format!("{}: cannot be removed", file.display()))?;
         }
         folder.write_json(FILE, now)
     }
@@ -188,7 +190,7 @@ impl Identity {
         serde_json::from_str(&text).map(Some).with_context(unreadable)
     }
 
-    /// Refuses to go on with the run of `experiment` in `folder` on other data than it began with, from other weights where
+    /// Refuses to go on with the run of `loaded` in `folder` on other data than it began with, from other weights where
     /// it has no checkpoint yet, or with other numerics. The data's fingerprint now is `data`. A run whose training is done
     /// may have other test images, or masks of them: one that could not be read may have been repaired.
     ///
@@ -196,13 +198,14 @@ impl Identity {
     /// Other images, labels, splits, masks, weights or numerics; an identity or weights that cannot be read.
     pub fn check_resumed(
         folder: &RunFolder,
-        experiment: &Experiment,
+        loaded: &Loaded,
         schema: &Value,
         data: &Fingerprint,
         weights: Option<&WeightsFile>,
         hashes: &FileHashes,
         previous: Option<&str>,
     ) -> anyhow::Result<Resumed> {
+        let experiment = &loaded.experiment;
         let Some(begun) = Self::of_run(folder.path())? else { return Ok(Resumed::AsBegun) };
         let folder_name = folder.path().display();
         anyhow::ensure!(
@@ -236,8 +239,8 @@ impl Identity {
             && now.trained == begun.trained
             && now.weights == begun.weights
             && now.previous == begun.previous;
-        let selected_apart = experiment.eval.select_on != SelectOn::Test;
-        if trained_on_same && selected_apart && now.classes == begun.classes && is_trained(folder, experiment)? {
+        let selected_apart = loaded.work != StageWork::Fit || experiment.eval.select_on != SelectOn::Test;
+        if trained_on_same && selected_apart && now.classes == begun.classes && is_trained(folder, loaded)? {
             let mut now = Self::new(experiment, schema, data, &begun.weights, previous)?;
             let Self { id, data, test, mut replaced, .. } = begun;
             replaced.insert(0, Replaced { id, data, test });
@@ -278,13 +281,16 @@ impl Identity {
     }
 }
 
-/// Whether all epochs of a run are done.
-fn is_trained(folder: &RunFolder, experiment: &Experiment) -> anyhow::Result<bool> {
+/// Whether all epochs of a run are done, or there are none to do.
+fn is_trained(folder: &RunFolder, loaded: &Loaded) -> anyhow::Result<bool> {
     if !folder.last().is_file() {
         return Ok(false);
     }
+    if loaded.work != StageWork::Fit {
+        return Ok(true);
+    }
     let progress = checkpoint::progress(&folder.last())?;
-    Ok(progress.stopped_early || progress.epoch >= experiment.schedule.epochs)
+    Ok(progress.stopped_early || progress.epoch >= loaded.experiment.schedule.epochs)
 }
 
 /// Returns the hash of the weights that a run of `experiment` starts from.

@@ -44,6 +44,7 @@ mod run;
 pub mod run_folder;
 pub mod runners;
 pub mod segmenting;
+pub mod stage_place;
 pub mod tasks;
 pub mod torn_groups;
 pub mod trackers;

@@ -103,3 +103,5 @@ pub(crate) fn any(world: &dyn World, here: bool) -> anyhow::Result<bool> {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) mod threads;

@@ -26,7 +26,7 @@ use mga_train::runners::evaluation::EvaluationContext;
 use mga_train::runners::learner::{Learner, Outcome};
 use mga_train::runners::loss_parts::LossPart;
 use mga_train::tasks::classification::{Classifier, Scoring};
-use mga_train::tasks::{Job, Labelled, Purpose, Task, TaskData};
+use mga_train::tasks::{Extracted, Job, Labelled, Purpose, Task, TaskData};
 use mga_train::{assemble, loaders};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -233,8 +233,8 @@ impl Job for Episodes<'_> {
         self.sampler().map(drop)
     }
 
-    /// Features `[N, D]`, soft labels `[N, K]` and indices `[N]` of the training images.
-    fn extract(&self, interrupt: &Interrupt) -> anyhow::Result<Vec<(String, Tensor)>> {
+    /// Features `[N, D]`, soft labels `[N, K]` and indices `[N]` of the training images, and those that were skipped.
+    fn extract(&self, interrupt: &Interrupt) -> anyhow::Result<Extracted> {
         let loader = loaders::evaluation(self.loaded, self.data, &self.data.splits.train)?;
         let (mut features, mut labels, mut indices) = (Vec::new(), Vec::new(), Vec::new());
         for batch in loader.epoch(0, 0) {
@@ -247,11 +247,12 @@ impl Job for Episodes<'_> {
             indices.extend(batch.indices.iter().map(|&index| index as u32));
         }
         let named = |name: &str, tensor| (name.to_owned(), tensor);
-        Ok(vec![
+        let tensors = vec![
             named("features", Tensor::cat(&features, 0)?),
             named("soft_labels", Tensor::cat(&labels, 0)?),
             named("indices", Tensor::new(indices, &Device::Cpu)?),
-        ])
+        ];
+        Ok(Extracted { tensors, skipped: loader.skipped() })
     }
 
     fn take_extracted(&self, tensors: &HashMap<String, Tensor>) -> anyhow::Result<()> {

@@ -12,7 +12,7 @@ use crate::checkpoint;
 use crate::interrupt::Interrupt;
 use crate::loaders;
 use crate::run_folder::RunFolder;
-use crate::tasks::{Purpose, extracted};
+use crate::tasks::{Previous, Purpose, read_extracted};
 use crate::weights_source;
 
 /// The weights that are evaluated.
@@ -65,10 +65,17 @@ pub fn evaluate(
     let loaded = &*loaded;
     let job = data.build(loaded, components, &device, false)?;
     if let Weights::Checkpoint(path) = weights {
+        let run = path.parent().and_then(Path::parent).map(RunFolder::at);
+        match run.as_ref().map(Previous::of_run).transpose()?.flatten() {
+            Some((_, Some(previous))) => drop(job.take_up(&previous)?),
+            Some((id, None)) => note(&format!(
+                "note: the stage before, {id}, is not beside it: it is evaluated without what that left but weights"
+            )),
+            None => {}
+        }
         let restored = checkpoint::load_job(path, job.as_ref(), None)?;
         restored.note.iter().for_each(|line| note(&format!("note: {line}")));
-        let run = path.parent().and_then(Path::parent).map(RunFolder::at);
-        if let Some(tensors) = run.map(|run| extracted(&run)).transpose()?.flatten() {
+        if let Some((tensors, _)) = run.as_ref().map(read_extracted).transpose()?.flatten() {
             job.take_extracted(&tensors)?;
         }
     }

@@ -12,9 +12,11 @@ use crate::checkpoint::{self, Progress};
 use crate::identity::Identity;
 use crate::interrupt::Interrupt;
 use crate::loaders;
+use crate::metrics_log::MetricsLog;
 use crate::progress::Listener;
 use crate::run_folder::RunFolder;
-use crate::tasks::{Job, TaskData, described, extracted};
+use crate::tasks::{Job, TaskData, described, read_extracted};
+use crate::trackers::Tracking;
 use crate::world::World;
 
 /// Whoever follows a run, and those it shares its work with.
@@ -23,6 +25,7 @@ pub(super) struct Around<'a> {
     pub(super) voice: &'a dyn Listener,
     pub(super) interrupt: &'a Interrupt,
     pub(super) world: &'a dyn World,
+    pub(super) tracking: &'a Tracking<'a>,
 }
 
 /// A stage whose work is done, but for its last evaluation.
@@ -35,12 +38,18 @@ pub(super) struct Finished<'a> {
 }
 
 /// Evaluates test on the last and on the selected checkpoint, writes everything, and returns the result in words. Ranks
-/// other than 0 take part in the evaluation alone. `before` is the summary of the stages before.
+/// other than 0 take part in the evaluation alone. `before` is the summary of the stages before, and `log` that of a stage
+/// that trains nothing, in which this evaluation is the only line.
 ///
 /// # Errors
 /// Images that cannot be read; a folder that cannot be written to; a signal.
-pub(super) fn finish(run: &Finished<'_>, before: Option<&[Value]>, around: &Around<'_>) -> anyhow::Result<String> {
-    let Around { voice, interrupt, world } = *around;
+pub(super) fn finish(
+    run: &Finished<'_>,
+    before: Option<&[Value]>,
+    around: &Around<'_>,
+    log: &mut Option<MetricsLog>,
+) -> anyhow::Result<String> {
+    let Around { voice, interrupt, world, tracking } = *around;
     let Finished { loaded, job, data, folder, progress } = *run;
     let fits = loaded.work == StageWork::Fit;
     let (experiment, splits) = (&loaded.experiment, data.splits());
@@ -51,7 +60,8 @@ pub(super) fn finish(run: &Finished<'_>, before: Option<&[Value]>, around: &Arou
     let mut result_of = |checkpoint: &Path| -> anyhow::Result<Option<Box<dyn Outcome>>> {
         // Of a run without images to evaluate too: what is looked at below is the reported checkpoint.
         checkpoint::load_job(checkpoint, job, None)?;
-        if let Some(tensors) = extracted(folder)? {
+        if let Some((tensors, left_out)) = read_extracted(folder)? {
+            skipped.extend(left_out);
             job.take_extracted(&tensors)?;
         }
         if indices.is_empty() {
@@ -73,6 +83,12 @@ pub(super) fn finish(run: &Finished<'_>, before: Option<&[Value]>, around: &Arou
         return Ok(String::new());
     }
     let reported = selected.as_ref().or(last.as_ref());
+    if let (Some(result), Some(log)) = (reported, log) {
+        let line = result.line(split, None);
+        log.append(&line)?;
+        log.sync()?;
+        tracking.line(&line);
+    }
     if let Some(result) = reported {
         result.notes(split).iter().for_each(|note| voice.say(&format!("warning: {note}")));
         result.write(folder)?;
@@ -112,6 +128,7 @@ pub(super) fn finish(run: &Finished<'_>, before: Option<&[Value]>, around: &Arou
     summary["test_images_replaced"] = json!(Identity::was_evaluated_again(folder)?);
     if let Some(stage) = experiment.stage() {
         summary["stage"] = json!(stage);
+        summary["work"] = json!(loaded.work);
     }
     if let Some(before) = before {
         let own = stage_line(loaded, folder, &summary, Path::new("."))?;
@@ -157,10 +174,14 @@ pub(super) fn stage_line(loaded: &Loaded, folder: &RunFolder, summary: &Value, p
     let reported = ["selected", "last"].into_iter().filter_map(|key| summary.get(key)).find(|line| !line.is_null());
     Ok(json!({
         "name": loaded.experiment.stage(),
+        "work": loaded.work,
         "id": id,
         "folder": place,
         "split": summary.get("split"),
         "reported": reported,
         "training_seconds": summary.get("training_seconds"),
+        "train_images": summary.get("train_images"),
+        "validation_images": summary.get("validation_images"),
+        "test_images": summary.get("test_images"),
     }))
 }

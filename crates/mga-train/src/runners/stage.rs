@@ -1,6 +1,5 @@
 //! Training one stage into its folder, from the start or from where it stopped. A run without stages is one.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -24,11 +23,12 @@ use crate::interrupt::{Interrupt, Interrupted};
 use crate::loaders;
 use crate::looked::Looked;
 use crate::mask_files::LOOKED_AT;
+use crate::metrics_log::MetricsLog;
 use crate::progress::Listener;
 use crate::run_folder::RunFolder;
 use crate::tasks::{Job, Previous, Purpose};
 use crate::torn_groups::TornGroups;
-use crate::trackers::Tracking;
+use crate::trackers::{TrackedRun, Tracking};
 use crate::world::World;
 
 /// A run that was trained to its end.
@@ -93,18 +93,22 @@ pub(super) fn train_stage(loaded: &mut Loaded, at: At<'_>, begun: Begun<'_>) -> 
     let fits = loaded.work == StageWork::Fit;
     let job = data.build(loaded, components, &device, true)?;
     let say = |line: &str| voice.say(line);
+    // Before any weights: what is taken depends on the stage before alone, whether this one begins or goes on.
+    if let Some(previous) = previous {
+        job.take_up(previous)?.iter().for_each(|note| say(note));
+    }
     if let Some(weights) = &weights {
         say(&assemble::load_weights(loaded, job.as_ref(), weights)?);
         job.weights_notes(weights).iter().for_each(|note| say(note));
     }
-    if let Some(previous) = previous.filter(|_| takes_up(experiment, folder, resume)) {
-        job.take_up(previous)?.iter().for_each(|note| say(note));
+    if let Some(previous) = previous.filter(|_| takes_weights(experiment, folder, resume)) {
+        job.take_weights(previous)?.iter().for_each(|note| say(note));
     }
     let before = previous.map(|previous| previous.id.as_str());
     let (hashes, schema) = (FileHashes::of_user(), experiment_schema(components));
     let (fingerprint, contents) = data.fingerprint(&hashes, voice)?;
     let resumed = match resume {
-        true => Identity::check_resumed(folder, experiment, &schema, &fingerprint, weights.as_ref(), &hashes, before)?,
+        true => Identity::check_resumed(folder, loaded, &schema, &fingerprint, weights.as_ref(), &hashes, before)?,
         false => Resumed::AsBegun,
     };
     if !resume {
@@ -191,13 +195,13 @@ pub(super) fn train_stage(loaded: &mut Loaded, at: At<'_>, begun: Begun<'_>) -> 
                 reading: Reading::on(&device, world),
                 world,
             };
-            training.run(resume)
+            training.run(resume).map(|progress| (progress, None))
         }
-        None => apply(loaded, job.as_ref(), at, folder, identity),
+        None => apply(loaded, job.as_ref(), at, folder, identity, &tracking),
     };
-    let outcome = outcome.and_then(|progress| {
+    let outcome = outcome.and_then(|(progress, mut log)| {
         let run = Finished { loaded, job: job.as_ref(), data: data.as_ref(), folder, progress: &progress };
-        closed(&run, whole, &Around { voice, interrupt, world })
+        closed(&run, whole, &Around { voice, interrupt, world, tracking: &tracking }, &mut log)
     });
     tracking.ends(&outcome);
     drop(lock);
@@ -205,9 +209,14 @@ pub(super) fn train_stage(loaded: &mut Loaded, at: At<'_>, begun: Begun<'_>) -> 
 }
 
 /// Evaluates what was trained, and says what came of it.
-fn closed(run: &Finished<'_>, whole: Option<Whole<'_>>, around: &Around<'_>) -> anyhow::Result<String> {
+fn closed(
+    run: &Finished<'_>,
+    whole: Option<Whole<'_>>,
+    around: &Around<'_>,
+    log: &mut Option<MetricsLog>,
+) -> anyhow::Result<String> {
     run.data.masks().warnings().iter().for_each(|warning| around.voice.say(&format!("warning: {warning}")));
-    finish(run, whole.map(|whole| whole.stages), around).map_err(|error| {
+    finish(run, whole.map(|whole| whole.stages), around, log).map_err(|error| {
         if !error.is::<Interrupted>() {
             return error;
         }
@@ -219,20 +228,21 @@ fn closed(run: &Finished<'_>, whole: Option<Whole<'_>>, around: &Around<'_>) -> 
     })
 }
 
-/// Whether a stage takes up what the one before left: its weights, unless it has a checkpoint or names others.
-fn takes_up(experiment: &Experiment, folder: &RunFolder, resume: bool) -> bool {
+/// Whether a stage starts from the weights that the one before left: unless it has a checkpoint or names others.
+fn takes_weights(experiment: &Experiment, folder: &RunFolder, resume: bool) -> bool {
     experiment.model.weights == PREVIOUS && !(resume && folder.last().is_file())
 }
 
 /// What is done in a stage that trains nothing: its model is kept as a checkpoint, so that it can be evaluated again, and
-/// what it extracts is computed and written, unless that was done.
+/// what it extracts is computed and written, unless that was done. Gives its log, which has no line yet.
 fn apply(
     loaded: &Loaded,
     job: &dyn Job,
     at: At<'_>,
     folder: &RunFolder,
     experiment: String,
-) -> anyhow::Result<Progress> {
+    tracking: &Tracking<'_>,
+) -> anyhow::Result<(Progress, Option<MetricsLog>)> {
     let progress = Progress { experiment, ..Progress::default() };
     if folder.last().is_file() {
         let kept = checkpoint::load_job(&folder.last(), job, None)?.progress;
@@ -244,10 +254,12 @@ fn apply(
     } else {
         checkpoint::save_job(&folder.last(), job, None, &progress).context("saving the model")?;
     }
+    let (log, text) = MetricsLog::open(&folder.metrics(), 0)?;
+    tracking.begins(&TrackedRun { experiment: &loaded.experiment, folder, log: &text });
     if loaded.work == StageWork::Extract && !folder.features().is_file() {
-        let tensors = job.extract(at.interrupt)?;
-        mga_models::weights::save_file(&tensors, HashMap::new(), &folder.features())?;
-        at.voice.say(&format!("{} tensors are in {}", tensors.len(), folder.features().display()));
+        let extracted = job.extract(at.interrupt)?;
+        extracted.write(folder)?;
+        at.voice.say(&format!("{} tensors are in {}", extracted.tensors.len(), folder.features().display()));
     }
-    Ok(progress)
+    Ok((progress, Some(log)))
 }

@@ -3,11 +3,10 @@
 
 use std::path::{Component, Path, PathBuf};
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use mga_experiment::{Components, Defaults, EXPERIMENT, Loaded, StageWork, experiment_schema};
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::finish::stage_line;
@@ -22,23 +21,13 @@ use crate::interrupt::{Interrupt, Interrupted};
 use crate::loaders;
 use crate::progress::Listener;
 use crate::run_folder::RunFolder;
+use crate::stage_place::{Spent, StagePlace};
 use crate::tasks::{Previous, Purpose};
 use crate::torn_groups::TornGroups;
 use crate::trackers::Tracking;
 
 /// How often a stage that another process trains is looked at.
 const LOOK: Duration = Duration::from_millis(300);
-
-/// A stage of a run before the last, in `stages.json`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct StagePlace {
-    /// The stage's name.
-    name: String,
-    /// Its identity.
-    id: String,
-    /// Its folder, from the run's.
-    folder: PathBuf,
-}
 
 /// Trains the stages of a run into its folder, or goes on with them.
 pub(super) fn train(loaded: &mut Loaded, at: At<'_>, folder: &RunFolder, resume: bool) -> anyhow::Result<Trained> {
@@ -55,7 +44,7 @@ fn train_all(
     folder: &RunFolder,
     resume: bool,
 ) -> anyhow::Result<Trained> {
-    let (places, lock, experiment) = if resume {
+    let (mut places, lock, experiment) = if resume {
         let lock = folder.lock()?;
         let text = std::fs::read_to_string(folder.experiment());
         let text = text.with_context(|| format!("{}: cannot be read", folder.experiment().display()))?;
@@ -88,9 +77,16 @@ fn train_all(
         }
     }
     let (mut previous, mut told): (Option<Previous>, Vec<Value>) = (None, Vec::new());
-    for (stage, place) in earlier.iter_mut().zip(&places) {
+    for (number, stage) in earlier.iter_mut().enumerate() {
+        let Some(place) = places.get_mut(number) else { continue };
         let own = RunFolder::at(folder.path().join(&place.folder));
-        train_earlier(stage, at, &own, place, previous.as_ref()).map_err(|error| resumed_by(error, place, folder))?;
+        let before = place.spent;
+        let trained = train_earlier(stage, at, &own, place, previous.as_ref());
+        if place.spent != before {
+            folder.write_json("stages.json", &places)?;
+        }
+        let Some(place) = places.get(number) else { continue };
+        trained.map_err(|error| resumed_by(error, place, folder))?;
         let summary =
             std::fs::read(own.summary()).with_context(|| format!("{}: not there", own.summary().display()))?;
         told.push(stage_line(stage, &own, &serde_json::from_slice(&summary)?, &place.folder)?);
@@ -101,23 +97,25 @@ fn train_all(
     train_stage(last, at, Begun { folder, resume, lock: Some(lock), previous: previous.as_ref(), whole })
 }
 
-/// Trains a stage before the last, or goes on with it, unless it is finished.
+/// Trains a stage before the last, or goes on with it, unless it is finished. Notes the time in its place.
 fn train_earlier(
     stage: &mut Loaded,
     at: At<'_>,
     folder: &RunFolder,
-    place: &StagePlace,
+    place: &mut StagePlace,
     previous: Option<&Previous>,
 ) -> anyhow::Result<()> {
     let shown = folder.path().display();
     std::fs::create_dir_all(folder.path()).with_context(|| format!("{shown}: cannot be made"))?;
-    let lock = wait(folder, &place.name, at.voice, at.interrupt)?;
+    let lock = wait(folder, place, at.voice, at.interrupt)?;
     if folder.summary().is_file() {
         at.voice.say(&format!("stage {}: is finished, in {shown}", place.name));
     } else {
         let resume = folder.experiment().is_file();
-        let trained = train_stage(stage, at, Begun { folder, resume, lock: Some(lock), previous, whole: None })?;
-        trained.text.lines().for_each(|line| at.voice.say(line));
+        let begun = Instant::now();
+        let trained = train_stage(stage, at, Begun { folder, resume, lock: Some(lock), previous, whole: None });
+        place.spent.trained += begun.elapsed().as_secs_f64();
+        trained?.text.lines().for_each(|line| at.voice.say(line));
     }
     let identity = Identity::of_run(folder.path())?;
     let found = identity.as_ref().map(|identity| identity.id.clone()).unwrap_or_default();
@@ -135,21 +133,29 @@ fn train_earlier(
 }
 
 /// The lock of a stage's folder. One that another process trains in is waited for: runs may share the stage.
-fn wait(folder: &RunFolder, name: &str, voice: &dyn Listener, interrupt: &Interrupt) -> anyhow::Result<FolderLock> {
-    let mut told = false;
-    loop {
+fn wait(
+    folder: &RunFolder,
+    place: &mut StagePlace,
+    voice: &dyn Listener,
+    interrupt: &Interrupt,
+) -> anyhow::Result<FolderLock> {
+    let (name, mut since) = (&place.name, None::<Instant>);
+    let locked = loop {
         match FolderLock::ask(folder.path())? {
-            Asked::Held(lock) => return Ok(lock),
-            Asked::Taken(holder) if !std::mem::replace(&mut told, true) => {
+            Asked::Held(lock) => break Ok(lock),
+            Asked::Taken(holder) if since.is_none() => {
                 voice.say(&format!("stage {name}: {holder} trains it in {}; waiting for it", folder.path().display()));
+                since = Some(Instant::now());
             }
             Asked::Taken(_) => {}
         }
         if interrupt.is_raised() {
-            return Err(Interrupted(format!("interrupted while stage `{name}` was waited for")).into());
+            break Err(Interrupted(format!("interrupted while stage `{name}` was waited for")).into());
         }
         sleep(LOOK);
-    }
+    };
+    place.spent.waited += since.map_or(0.0, |since| since.elapsed().as_secs_f64());
+    locked
 }
 
 /// An interruption is resumed in the run's folder, not in the stage's.
@@ -219,7 +225,7 @@ fn places(folder: &RunFolder, stages: &[Loaded], ids: &[String]) -> anyhow::Resu
             Some(shared) => shared.join(id),
             None => Path::new("stages").join(&name),
         };
-        StagePlace { name, id: id.clone(), folder }
+        StagePlace { name, id: id.clone(), folder, spent: Spent::default() }
     };
     Ok(stages.iter().zip(ids).map(place).collect())
 }
@@ -241,24 +247,13 @@ fn between(from: &Path, to: &Path) -> anyhow::Result<PathBuf> {
 
 /// The places of a run that goes on, which has to have been begun with the same stages.
 fn read_places(folder: &RunFolder, stages: &[Loaded]) -> anyhow::Result<Vec<StagePlace>> {
-    let file = folder.stages();
-    let unreadable = || format!("{}: cannot be read as the stages of a run", file.display());
-    let places: Vec<StagePlace> =
-        serde_json::from_slice(&std::fs::read(&file).with_context(unreadable)?).with_context(unreadable)?;
+    anyhow::ensure!(folder.stages().is_file(), "{}: not there; the run has several stages", folder.stages().display());
+    let places = StagePlace::read(folder)?;
     let same =
         places.iter().map(|place| Some(place.name.as_str())).eq(stages.iter().map(|stage| stage.experiment.stage()));
-    anyhow::ensure!(same, "{}: lists other stages than the experiment beside it", file.display());
+    anyhow::ensure!(same, "{}: lists other stages than the experiment beside it", folder.stages().display());
     Ok(places)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_way_to_shared_stages_goes_by_the_folder_of_the_sweep() {
-        let sweep = tempfile::tempdir().unwrap();
-        let way = between(&sweep.path().join("runs/a"), &sweep.path().join("stages")).unwrap();
-        assert_eq!(way, Path::new("../../stages"));
-    }
-}
+mod tests;

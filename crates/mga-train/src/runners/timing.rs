@@ -22,12 +22,15 @@ const WARM_UP: usize = 1;
 const EVALUATED: usize = 3;
 
 /// The timing of some steps of a run.
-#[derive(Debug, Clone, Copy, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
 pub struct Timed {
     /// About how long the run takes, without early stopping.
     pub seconds: f64,
     /// Training steps that were timed.
     pub steps: usize,
+    /// The part of `seconds` of each stage before the last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<f64>,
 }
 
 /// Times steps of each stage of a run for about `limit`, and some batches of its evaluation. Nothing is written.
@@ -35,15 +38,19 @@ pub struct Timed {
 /// # Errors
 /// Wrong data; what the model refuses.
 pub fn time(loaded: &Loaded, components: &Components, limit: Duration) -> anyhow::Result<Timed> {
-    let mut all = Timed { seconds: 0.0, steps: 0 };
+    let mut all = Timed::default();
     for stage in loaded.stages() {
-        let Timed { seconds, steps } = time_stage(stage, components, limit)?;
-        all = Timed { seconds: all.seconds + seconds, steps: all.steps + steps };
+        let (seconds, steps) = time_stage(stage, components, limit)?;
+        all.seconds += seconds;
+        all.steps += steps;
+        all.earlier.push(seconds);
     }
+    all.earlier.pop();
     Ok(all)
 }
 
-fn time_stage(loaded: &Loaded, components: &Components, limit: Duration) -> anyhow::Result<Timed> {
+/// The seconds of a stage, and the steps that were timed.
+fn time_stage(loaded: &Loaded, components: &Components, limit: Duration) -> anyhow::Result<(f64, usize)> {
     let experiment = &loaded.experiment;
     let begun = Instant::now();
     let device = assemble::device(loaded)?;
@@ -55,7 +62,7 @@ fn time_stage(loaded: &Loaded, components: &Components, limit: Duration) -> anyh
     let mut stores: Vec<Moved<'_>> = super::training::stores(experiment, &loaded.kinds, learner.as_ref())?;
     // An evaluation may need tensors that are not extracted yet, so that of such a stage only its opening is known.
     if loaded.work != StageWork::Fit {
-        return Ok(Timed { seconds: begun.elapsed().as_secs_f64(), steps: 0 });
+        return Ok((begun.elapsed().as_secs_f64(), 0));
     }
     let train = loaders::to_train(loaded, learner.as_ref(), data.as_ref())?;
     let opened = begun.elapsed().as_secs_f64();
@@ -110,5 +117,5 @@ fn time_stage(loaded: &Loaded, components: &Components, limit: Duration) -> anyh
     let at_the_end = test * if experiment.eval.select_on == SelectOn::Last { 1 } else { 2 };
     let training = step * (epochs * train.batches_per_epoch()) as f64;
     let seconds = opened + training + image * (evaluated + at_the_end) as f64;
-    Ok(Timed { seconds, steps })
+    Ok((seconds, steps))
 }

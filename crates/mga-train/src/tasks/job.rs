@@ -1,13 +1,13 @@
 //! The interface of a task's model, from the first look at it to the last picture.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::Context;
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 use mga_models::weights::LoadReport;
 use serde_json::{Map, Value};
 
+use super::{Extracted, Previous};
 use crate::interrupt::Interrupt;
 use crate::looked::Looked;
 use crate::run_folder::RunFolder;
@@ -22,22 +22,35 @@ pub trait Job: Learner {
     /// A file of another model, or damaged.
     fn load_weights(&self, path: &Path) -> anyhow::Result<LoadReport>;
 
-    /// Takes up what the stage before left. By default the weights of its checkpoint are loaded, as far as their names fit;
-    /// gives what people should know of it, a line each.
+    /// Takes up what the stage before left beside its weights; gives what people should know of it, a line each. By default
+    /// nothing is taken.
+    ///
+    /// It is asked whenever the stage begins, goes on or is evaluated, whatever weights it starts from. The model has no
+    /// weights yet but those drawn from the seed, so that what is taken depends on `previous` alone; the weights, and in a
+    /// stage that goes on the state of its checkpoint, are put over it.
+    ///
+    /// # Errors
+    /// Results of something else.
+    fn take_up(&self, _previous: &Previous) -> anyhow::Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
+    /// Puts the weights that the stage before left into the model, as the stage begins, unless it names others; gives what
+    /// people should know of it, a line each. By default they are those of its checkpoint, as far as their names fit.
     ///
     /// # Errors
     /// A checkpoint of another model, or damaged.
-    fn take_up(&self, previous: &Previous) -> anyhow::Result<Vec<String>> {
+    fn take_weights(&self, previous: &Previous) -> anyhow::Result<Vec<String>> {
         let report = self.load_weights(&previous.checkpoint()?)?;
         Ok(vec![format!("stage `{}`: {report}", previous.stage)])
     }
 
-    /// Computes the tensors of a stage that extracts ([`StageWork::Extract`](mga_experiment::StageWork)), by name. They are
-    /// written to `features.safetensors` in the stage's folder, whole or not at all.
+    /// Computes the tensors of a stage that extracts ([`StageWork::Extract`](mga_experiment::StageWork)). They are written to
+    /// `features.safetensors` in the stage's folder, whole or not at all.
     ///
     /// # Errors
     /// A task without such a stage; images that cannot be read; a signal.
-    fn extract(&self, _interrupt: &Interrupt) -> anyhow::Result<Vec<(String, Tensor)>> {
+    fn extract(&self, _interrupt: &Interrupt) -> anyhow::Result<Extracted> {
         anyhow::bail!("this task extracts no tensors")
     }
 
@@ -98,48 +111,6 @@ pub trait Job: Learner {
     fn close(&self, _folder: &RunFolder, _interrupt: &Interrupt) -> anyhow::Result<Closing> {
         Ok(Closing::default())
     }
-}
-
-/// The results of a stage for the next one.
-#[derive(Debug, Clone)]
-pub struct Previous {
-    /// The stage's name.
-    pub stage: String,
-    /// Its folder.
-    pub folder: RunFolder,
-    /// Its identity.
-    pub id: String,
-}
-
-impl Previous {
-    /// Returns the checkpoint of the selected epoch, else the last.
-    ///
-    /// # Errors
-    /// There is none.
-    pub fn checkpoint(&self) -> anyhow::Result<PathBuf> {
-        let folder = self.folder.path().display();
-        self.folder.reported().with_context(|| format!("{folder}: stage `{}` left no checkpoint", self.stage))
-    }
-
-    /// Returns the tensors that it extracted, by name; none of a stage that does not extract.
-    ///
-    /// # Errors
-    /// A file that cannot be read.
-    pub fn tensors(&self) -> anyhow::Result<HashMap<String, Tensor>> {
-        extracted(&self.folder).map(Option::unwrap_or_default)
-    }
-}
-
-/// The tensors that were extracted into a folder; `None`: there are none.
-pub(crate) fn extracted(folder: &RunFolder) -> anyhow::Result<Option<HashMap<String, Tensor>>> {
-    let file = folder.features();
-    if !file.is_file() {
-        return Ok(None);
-    }
-    let unreadable = || format!("{}: cannot be read; remove it, and it is made again", file.display());
-    let bytes = std::fs::read(&file).with_context(unreadable)?;
-    mga_models::weights::check_content(&bytes, &file)?;
-    candle_core::safetensors::load_buffer(&bytes, &Device::Cpu).with_context(unreadable).map(Some)
 }
 
 /// The results that a task adds at the end of a run.

@@ -6,9 +6,11 @@
 
 mod class_weights;
 pub mod classification;
+mod extracted;
 mod job;
 mod labelled;
 mod measured;
+mod previous;
 mod registered;
 pub mod segmentation;
 mod task;
@@ -16,10 +18,12 @@ mod task;
 use std::sync::Arc;
 
 pub use class_weights::label_counts;
-pub(crate) use job::extracted;
-pub use job::{Closing, Job, Previous};
+pub use extracted::Extracted;
+pub(crate) use extracted::read_extracted;
+pub use job::{Closing, Job};
 pub use labelled::{BuildJob, Labelled};
 pub use measured::{Measured, described};
+pub use previous::Previous;
 pub use registered::{TaskComponents, Tasks};
 pub use task::{Purpose, Task, TaskData};
 

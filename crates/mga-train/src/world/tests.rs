@@ -2,115 +2,24 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::Arc;
 
 use mga_core::nn::{BatchNorm2d, Conv2d, ConvInit};
 use mga_core::ops::{Activation, Conv2dSettings};
 use mga_core::parameter::Builder;
 use mga_core::tape::{Tape, Value};
+use mga_experiment::{Components, Experiment, Metrics};
 use mga_models::backbone::run_stages;
 use mga_models::{Backbone, Backbones, Features, RegisteredBackbone, Stage, StageId};
 use mga_registry::{Entry, OwnSettings};
 
+use super::threads::Threads;
 use super::*;
-use crate::Run;
+use crate::checkpoint::Progress;
+use crate::interrupt::Interrupt;
+use crate::progress::{Counter, EpochEnd, Listener, ProgressReport, Silent};
 use crate::run_folder::RunFolder;
-
-/// A rank of a world of threads.
-struct Threads {
-    rank: usize,
-    shared: Arc<Shared>,
-}
-
-struct Shared {
-    size: usize,
-    state: Mutex<State>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct State {
-    /// What each rank brought to the call that is under way.
-    brought: HashMap<usize, Vec<Tensor>>,
-    /// What all brought to the last call, and how many ranks have not fetched it.
-    exchanged: Option<(Vec<Vec<Tensor>>, usize)>,
-    failed: Option<String>,
-}
-
-impl Threads {
-    fn world(size: usize) -> Vec<Self> {
-        let shared = Arc::new(Shared { size, state: Mutex::default(), changed: Condvar::new() });
-        (0..size).map(|rank| Self { rank, shared: Arc::clone(&shared) }).collect()
-    }
-
-    fn wait<'a>(
-        &'a self,
-        state: MutexGuard<'a, State>,
-        until: impl Fn(&State) -> bool,
-    ) -> anyhow::Result<MutexGuard<'a, State>> {
-        let on = |state: &mut State| state.failed.is_none() && !until(state);
-        let state = self.shared.changed.wait_while(state, on).unwrap();
-        match &state.failed {
-            Some(why) => Err(anyhow::anyhow!(why.clone())),
-            None => Ok(state),
-        }
-    }
-
-    fn exchange(&self, tensors: Vec<Tensor>) -> anyhow::Result<Vec<Vec<Tensor>>> {
-        // The last call is over where nobody has to fetch anything from it.
-        let mut state = self.wait(self.shared.state.lock().unwrap(), |state| state.exchanged.is_none())?;
-        state.brought.insert(self.rank, tensors);
-        if state.brought.len() == self.shared.size {
-            let mut brought = std::mem::take(&mut state.brought);
-            let all = (0..self.shared.size).map(|rank| brought.remove(&rank).unwrap()).collect();
-            state.exchanged = Some((all, self.shared.size));
-            self.shared.changed.notify_all();
-        }
-        let mut state = self.wait(state, |state| state.exchanged.is_some())?;
-        let (all, left) = state.exchanged.take().unwrap();
-        if left > 1 {
-            state.exchanged = Some((all.clone(), left - 1));
-        }
-        self.shared.changed.notify_all();
-        Ok(all)
-    }
-}
-
-impl World for Threads {
-    fn rank(&self) -> usize {
-        self.rank
-    }
-
-    fn size(&self) -> usize {
-        self.shared.size
-    }
-
-    fn reduce(&self, tensors: Vec<Tensor>, reduction: Reduction) -> anyhow::Result<Vec<Tensor>> {
-        let all = self.exchange(tensors)?;
-        let reduced = |at: usize| -> anyhow::Result<Tensor> {
-            let mut sum = all[0][at].clone();
-            for other in &all[1..] {
-                sum = (sum + &other[at])?;
-            }
-            Ok(if reduction == Reduction::Mean { (sum / self.size() as f64)? } else { sum })
-        };
-        anyhow::ensure!(all.iter().all(|tensors| tensors.len() == all[0].len()), "the ranks call different things");
-        (0..all[0].len()).map(reduced).collect()
-    }
-
-    fn gather(&self, tensor: &Tensor) -> anyhow::Result<Vec<Tensor>> {
-        Ok(self.exchange(vec![tensor.clone()])?.into_iter().flatten().collect())
-    }
-
-    fn barrier(&self) -> anyhow::Result<()> {
-        self.exchange(vec![]).map(drop)
-    }
-
-    fn abort(&self, why: &str) {
-        self.shared.state.lock().unwrap().failed.get_or_insert(why.to_owned());
-        self.shared.changed.notify_all();
-    }
-}
+use crate::{Run, Trained};
 
 /// Two convolutions without norms: what a rank computes of an image depends on no other image.
 struct Plain {
@@ -166,20 +75,28 @@ schedule = { epochs = 2 }
 train = { log_every = 1, checkpoint_every = 2, clip_norm = 0.5, accumulate = 2 }
 "#;
 
-/// Trains on as many ranks, all into one folder; what each says of how it ended.
-fn train(ranks: usize, text: &str, folder: &Path) -> Vec<Result<String, String>> {
+/// Does something on as many ranks; what each says of how it ended.
+fn together(
+    ranks: usize,
+    work: impl Fn(&Components, &dyn World) -> anyhow::Result<Trained> + Sync,
+) -> Vec<Result<String, String>> {
     let worlds = Threads::world(ranks);
-    let rank = |world: &dyn World| -> Result<String, String> {
+    let rank = |world: &dyn World| {
         let plain = Entry::<Backbones>::new("plain", "two convolutions without norms", Arc::new(Registered));
-        let components = crate::builtin().with(plain);
-        let run = Run::new(&components).with_world(world);
-        let mut experiment = run.text(text).map_err(|error| format!("{error:#}"))?;
-        let trained = run.train(&mut experiment, folder).map_err(|error| format!("{error:#}"))?;
+        let trained = work(&crate::builtin().with(plain), world).map_err(|error| format!("{error:#}"))?;
         Ok(trained.text)
     };
     std::thread::scope(|scope| {
-        let threads: Vec<_> = worlds.iter().map(|world| scope.spawn(move || rank(world))).collect();
+        let threads: Vec<_> = worlds.iter().map(|world| scope.spawn(|| rank(world))).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    })
+}
+
+/// Trains on as many ranks, all into one folder.
+fn train(ranks: usize, text: &str, folder: &Path) -> Vec<Result<String, String>> {
+    together(ranks, |components, world| {
+        let run = Run::new(components).with_world(world);
+        run.train(&mut run.text(text)?, folder)
     })
 }
 
@@ -250,6 +167,83 @@ fn what_ranks_cannot_do_together_is_refused_by_all() {
         let said = train(2, &text, &folder.path().join(number.to_string()));
         assert!(said.iter().all(|said| said.as_ref().is_err_and(|error| error.contains(expected))), "{said:?}");
     }
+}
+
+/// Raises an interruption after the third step.
+struct AfterThree(Interrupt);
+
+impl Listener for AfterThree {
+    fn say(&self, _: &str) {}
+
+    fn images(&self, images: usize) -> Box<dyn Counter> {
+        Silent.images(images)
+    }
+
+    fn run(&self, _: &Experiment, _: Option<&Entry<Metrics>>) -> Arc<dyn ProgressReport> {
+        Arc::new(Self(self.0.clone()))
+    }
+}
+
+impl ProgressReport for AfterThree {
+    fn step(&self, progress: &Progress, _: usize, _: f64, _: f64) {
+        if progress.step == 3 {
+            self.0.raise();
+        }
+    }
+
+    fn evaluating(&self, _: &str, _: usize) {}
+
+    fn evaluated(&self, _: usize) {}
+
+    fn epoch(&self, _: &EpochEnd<'_>) {}
+}
+
+#[test]
+fn a_signal_to_one_rank_ends_all_and_they_go_on_to_the_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    let (peace, cut) = (folder.path().join("peace"), folder.path().join("cut"));
+    // Six steps an epoch.
+    let text =
+        EXPERIMENT.replace("accumulate = 2", "accumulate = 1").replace("train_per_class = 2", "train_per_class = 4");
+    assert!(train(2, &text, &peace)[0].is_ok());
+    // Rank 0 alone hears of steps, and rank 1 alone of the signal.
+    let (second, silent) = (Interrupt::default(), Interrupt::default());
+    let listener = AfterThree(second.clone());
+    let said = together(2, |components, world| {
+        let interrupt = if world.rank() == 0 { &silent } else { &second };
+        let run = Run::new(components).with_world(world).with_listener(&listener).with_interrupt(interrupt);
+        run.train(&mut run.text(&text)?, &cut)
+    });
+    assert!(said.iter().all(|said| said.as_ref().is_err_and(|error| error.contains("and saved; go on"))), "{said:?}");
+    let last = crate::checkpoint::progress(&RunFolder::at(&cut).last()).unwrap();
+    assert_eq!((last.epoch, last.batch), (0, 4), "{last:?}");
+    let said = together(2, |components, world| Run::new(components).with_world(world).resume(&cut));
+    assert!(said[0].as_ref().unwrap().contains("test: 10 images") && said[1] == Ok(String::new()), "{said:?}");
+    assert!(weights(&cut) == weights(&peace));
+    let numbers = |folder: &Path| -> Vec<serde_json::Value> {
+        let mut lines = lines(folder);
+        lines
+            .iter_mut()
+            .filter_map(|line| line.as_object_mut())
+            .for_each(|line| drop(line.remove("images_per_second")));
+        lines
+    };
+    assert_eq!(numbers(&cut), numbers(&peace));
+}
+
+#[test]
+fn a_loss_that_is_not_finite_ends_all_ranks_and_keeps_the_last_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let text =
+        EXPERIMENT.replace("accumulate = 2", "accumulate = 1").replace("checkpoint_every = 2", "checkpoint_every = 1");
+    let text = text + "optimiser = { name = \"sgd\", learning_rate = 1e30, momentum = 0.0 }\n";
+    let run = folder.path().join("run");
+    let said = train(2, &text, &run);
+    let told = |said: &Result<String, String>| {
+        said.as_ref().is_err_and(|error| error.contains(" at step 2 in epoch 0") && error.contains("is kept"))
+    };
+    assert!(said.iter().all(told), "{said:?}");
+    assert!(weights(&run).values().flatten().all(|weight| weight.is_finite()));
 }
 
 #[test]
