@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use mga_sweep::launchers::Teller;
-use mga_sweep::{Cell, Follower, Plan, RunState, Scores, State, TakenOver, duration};
+use mga_sweep::{Cell, Follower, Plan, RunState, Scores, State, TakenOver, duration, own_seconds};
 use serde_json::{Value, json};
 
 use crate::output::print;
@@ -195,7 +195,8 @@ impl Follower for Report {
             RunState::Finished => {
                 self.finished += 1;
                 let (mean, runs) = self.seconds;
-                self.seconds = ((mean * runs as f64 + state.seconds) / (runs + 1) as f64, runs + 1);
+                let own = own_seconds(cell, state).unwrap_or(state.seconds);
+                self.seconds = ((mean * runs as f64 + own) / (runs + 1) as f64, runs + 1);
                 self.scores.take(cell)
             }
             RunState::Failed => {

@@ -14,6 +14,8 @@ const RESOLVED: &str = "# Resolved by mga ";
 /// What the first line says of a sweep's base. What follows from the weights of each run is left to the runs, so that it
 /// counts as written by hand.
 const AS_BASE: &str = " as the base of a sweep";
+/// How the first line of a base begins that was collected from what its sources say.
+const COLLECTED: &str = "# Collected by mga ";
 /// What the first line says where a sweep that release 0.1 began keeps its defaults.
 const OF_0_1: &str = " with the defaults of 0.1";
 
@@ -39,7 +41,7 @@ impl Defaults {
     #[must_use]
     pub fn of_sweep(text: &str) -> Self {
         let first = text.lines().next().unwrap_or_default();
-        match first.strip_prefix(RESOLVED) {
+        match first.strip_prefix(RESOLVED).or_else(|| first.strip_prefix(COLLECTED)) {
             Some(by) if by.starts_with("0.1.") || by.contains(OF_0_1) => Self::Old,
             _ => Self::New,
         }
@@ -49,6 +51,11 @@ impl Defaults {
 /// Whether mga wrote the experiment with this text: every setting is in it, whoever set it.
 pub(super) fn is_resolved(text: &str) -> bool {
     text.starts_with(RESOLVED)
+}
+
+/// Whether mga collected the base with this text from what its sources say.
+pub(super) fn is_collected(text: &str) -> bool {
+    text.starts_with(COLLECTED)
 }
 
 /// Returns the first lines of an experiment that was resolved with these defaults.
@@ -74,6 +81,16 @@ pub(super) fn base_header(defaults: Defaults) -> String {
     }
 }
 
+/// The first lines of a sweep's base that was collected.
+pub(super) fn collected_header(defaults: Defaults) -> String {
+    let with = if defaults == Defaults::Old { OF_0_1 } else { "" };
+    format!(
+        "{COLLECTED}{}{with}{AS_BASE}: what its file, `extends`, the environment and `--set` say.\n\
+         # Its runs lay theirs over it, and stages their own.\n",
+        env!("CARGO_PKG_VERSION")
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,6 +101,7 @@ mod tests {
         assert_eq!(Defaults::of_file("# Resolved by mga 0.1.0: every setting"), Defaults::Old);
         assert_eq!(Defaults::of_file(&base_header(Defaults::Old)), Defaults::Old);
         assert_eq!(Defaults::of_file(&base_header(Defaults::New)), Defaults::New);
+        assert!(!is_resolved(&collected_header(Defaults::New)) && is_collected(&collected_header(Defaults::New)));
         assert!(is_resolved(&base_header(Defaults::New)) && is_resolved(&resolved_header(Defaults::Old)));
         assert_eq!(Defaults::of_file("[data]\n# Resolved by mga 0.1.0"), Defaults::New);
     }
@@ -93,8 +111,9 @@ mod tests {
         assert_eq!(Defaults::of_sweep("# Resolved by mga 0.1.0: every setting, ...\n"), Defaults::Old);
         // Written anew by a later release, time and again.
         assert_eq!(Defaults::of_sweep(&base_header(Defaults::Old)), Defaults::Old);
+        assert_eq!(Defaults::of_sweep(&collected_header(Defaults::Old)), Defaults::Old);
         for since in
-            [base_header(Defaults::New), resolved_header(Defaults::New), "# Resolved by mga 0.10.0:".to_owned()]
+            [base_header(Defaults::New), collected_header(Defaults::New), "# Resolved by mga 0.10.0:".to_owned()]
         {
             assert_eq!(Defaults::of_sweep(&since), Defaults::New, "{since}");
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use config::{Map, Value, ValueKind};
 use toml::de::{DeTable, DeValue};
 
-use super::defaults::is_resolved;
+use super::defaults::{is_collected, is_resolved};
 use super::key_path::KeyPath;
 use super::merge::merge;
 use super::problem::{Place, Problem, SourceFile};
@@ -33,7 +33,8 @@ pub(super) struct Layer {
     pub(super) written: BTreeMap<KeyPath, Written>,
     /// Whether mga wrote it: a resolved experiment, which has every setting, whether it does anything or not.
     pub(super) resolved: bool,
-    /// Whether it is weaker than the experiment's own file: defaults, and what the file extends.
+    /// Whether it is weaker than the experiment's own file: defaults, what the file extends, and a collected base, in which
+    /// both are.
     pub(super) extended: bool,
     /// The stage whose table in the source this is; `None`: the top of the source.
     pub(super) stage: Option<String>,
@@ -57,8 +58,8 @@ impl Layer {
             problems: &mut problems,
         };
         let values = reader.table(table.get_ref(), &KeyPath::default());
-        let resolved = is_resolved(&file.text);
-        (Self { values, written: reader.written, resolved, ..Self::default() }, problems)
+        let (resolved, extended) = (is_resolved(&file.text), is_collected(&file.text));
+        (Self { values, written: reader.written, resolved, extended, ..Self::default() }, problems)
     }
 
     /// The layer of the environment variables among `variables` that begin with [`ENVIRONMENT_PREFIX`]:

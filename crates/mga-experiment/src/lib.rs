@@ -4,6 +4,7 @@
 
 mod assigned;
 mod check;
+mod collected;
 mod components;
 mod consistency;
 mod data;
@@ -60,6 +61,7 @@ pub use mga_registry::{nearest, schema_of};
 
 pub use assigned::{Assignment, setting_path};
 pub use check::Check;
+pub use collected::collected_base;
 pub use components::{Components, TableKind};
 pub use data::{Data, EvalData, Masks, TrainData, Verify};
 pub use defaults::{Defaults, resolved_header};
@@ -77,7 +79,7 @@ pub use objective::{ByCount, ClassWeights, Objective};
 pub use older::{OLDER_RELEASES, without_later_settings};
 pub use overrides::Overrides;
 pub use problem::{ExperimentError, Place, Problem, Severity, SourceFile};
-pub use resolved::last_stage;
+pub use resolved::{last_stage, stage_experiments};
 pub use schema::{document_schema, experiment_schema};
 pub use schema_tables::embed_choice;
 pub use segmenter::{ClassName, SegmenterSettings};

@@ -82,7 +82,9 @@ fn load_chain(
     }
     let Some(own) = files.len().checked_sub(1) else { return Err(ExperimentError { problems }) };
     let mut layers = vec![defaults()];
-    layers.extend(files.into_iter().enumerate().map(|(at, layer)| Layer { extended: at < own, ..layer }));
+    layers.extend(
+        files.into_iter().enumerate().map(|(at, layer)| Layer { extended: layer.extended || at < own, ..layer }),
+    );
     for (mut layer, more) in [Layer::from_environment(&overrides.environment), Layer::from_flags(&overrides.set)] {
         problems.extend(more);
         if layer.values.shift_remove("extends").is_some() {
@@ -99,7 +101,7 @@ fn load_chain(
     let chosen = stages::chosen(&sources, components, &mut problems);
     let reading = Reading { file, overrides, components, schema, read: &problems, defaults: left_out };
     let Read { loaded, problems: mut found, mut idle, .. } = match chosen.stages.as_slice() {
-        [] => reading.experiment(stages::without_stages(&sources.layers), None),
+        [] => reading.experiment(stages::without_stages(&sources.layers, &stages::OF_STAGES), None),
         _ => reading.stages(&sources, &chosen),
     };
     if assignments.is_empty() {

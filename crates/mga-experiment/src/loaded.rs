@@ -140,11 +140,12 @@ impl Loaded {
         resolved::resolved(&self.experiments(), defaults)
     }
 
-    /// Writes the resolved experiment as the base of a sweep, whose runs have these defaults.
+    /// Writes the resolved experiment, which is of one stage, as the base of a sweep, whose runs have these defaults. Of a
+    /// task with stages [`collected_base`](crate::collected_base) is the base.
     ///
     /// # Errors
     /// As [`Loaded::resolved`].
     pub fn base_toml(&self, defaults: Defaults) -> anyhow::Result<String> {
-        resolved::base(&self.experiments(), defaults)
+        resolved::base(&self.experiment, defaults)
     }
 }

@@ -25,8 +25,8 @@ pub(super) fn resolved(stages: &[&Experiment], defaults: Defaults) -> anyhow::Re
 }
 
 /// Writes the resolved experiment as the base of a sweep, whose runs have these defaults.
-pub(super) fn base(stages: &[&Experiment], defaults: Defaults) -> anyhow::Result<String> {
-    written(stages, &base_header(defaults))
+pub(super) fn base(experiment: &Experiment, defaults: Defaults) -> anyhow::Result<String> {
+    written(&[experiment], &base_header(defaults))
 }
 
 fn written(stages: &[&Experiment], header: &str) -> anyhow::Result<String> {
@@ -75,6 +75,21 @@ pub fn last_stage(mut experiment: Value) -> Value {
         lay_over(&mut experiment, own);
     }
     experiment
+}
+
+/// Returns the stages of a run, each by its name with its whole experiment, where `experiment` is a file that
+/// [`crate::Loaded::resolved`] wrote; of a task without stages none.
+#[must_use]
+pub fn stage_experiments(experiment: &Value) -> Vec<(String, Value)> {
+    let names = experiment.get("run_stages").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    let mut shared = experiment.clone();
+    let tables = shared.as_object_mut().and_then(|shared| shared.shift_remove("stages")).unwrap_or_default();
+    let whole = |name: &str| {
+        let mut stage = shared.clone();
+        tables.get(name).cloned().into_iter().for_each(|own| lay_over(&mut stage, own));
+        (name.to_owned(), stage)
+    };
+    names.map(whole).collect()
 }
 
 fn lay_over(value: &mut Value, own: Value) {

@@ -20,6 +20,8 @@ use mga_registry::nearest;
 pub(super) const TABLE: &str = "stages";
 /// The key that says which stages run.
 pub(super) const CHOICE: &str = "run_stages";
+/// What is said of stages.
+pub(super) const OF_STAGES: [&str; 2] = [TABLE, CHOICE];
 /// Settings that hold for all stages.
 const OF_ALL: [&str; 8] = ["name", "description", "task", "seed", "device", "threads", "extends", CHOICE];
 
@@ -129,11 +131,11 @@ fn check_tables(tables: Option<&Value>, names: &[&str], error: &mut impl FnMut(K
     }
 }
 
-/// The layers without what is said of stages.
-pub(super) fn without_stages(layers: &[Layer]) -> Vec<Layer> {
+/// The layers without these keys, which are said of stages.
+pub(super) fn without_stages(layers: &[Layer], keys: &[&str]) -> Vec<Layer> {
     let mut layers = layers.to_vec();
     for layer in &mut layers {
-        for key in [TABLE, CHOICE] {
+        for &key in keys {
             if layer.values.shift_remove(key).is_some() {
                 let key = KeyPath::dotted(key);
                 layer.written.retain(|path, _| !path.is_within(&key));
@@ -147,11 +149,11 @@ pub(super) fn without_stages(layers: &[Layer]) -> Vec<Layer> {
 /// setting counts whatever the top of another source says.
 pub(super) fn view(layers: &[Layer], stage: &str) -> Vec<Layer> {
     let own = layers.iter().filter_map(|layer| of_stage(layer, stage));
-    without_stages(layers).into_iter().chain(own).collect()
+    without_stages(layers, &OF_STAGES).into_iter().chain(own).collect()
 }
 
 /// What a layer says of a stage, as a layer.
-fn of_stage(layer: &Layer, stage: &str) -> Option<Layer> {
+pub(super) fn of_stage(layer: &Layer, stage: &str) -> Option<Layer> {
     let ValueKind::Table(stages) = &layer.values.get(TABLE)?.kind else { return None };
     let ValueKind::Table(tables) = &stages.get(stage)?.kind else { return None };
     let tables = tables.iter().filter(|(_, value)| matches!(value.kind, ValueKind::Table(_)));

@@ -30,7 +30,7 @@ pub struct Running {
 }
 
 /// The folder of a sweep's folder in which the stages lie that its runs share, by their identities.
-const STAGES: &str = "stages";
+pub(super) const STAGES: &str = "stages";
 
 /// The file of a run's folder that holds what its process said.
 pub const LOG: &str = "log.txt";

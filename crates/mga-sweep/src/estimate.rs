@@ -1,10 +1,13 @@
 //! About how long a sweep will take, and what that rests on.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Command, Stdio};
 
 use mga_train::run_folder::RunFolder;
 use mga_train::runners::timing::Timed;
+use mga_train::stage_place::StagePlace;
 
+use super::child::STAGES;
 use super::follower::duration;
 use super::plan::Cell;
 use super::run_state::RunState;
@@ -14,59 +17,131 @@ use super::state::State;
 /// An estimate of the time of a run, and its source.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Estimate {
-    /// Seconds of one run.
+    /// Seconds of one run, without stages that runs share.
     pub run_seconds: f64,
     /// Finished runs it is the mean of; 0: it was measured on steps.
     pub runs: usize,
     /// The source of the estimate, in words.
     pub from: String,
+    /// Seconds of each stage that runs share and that is still to be trained, which is done once.
+    pub stages: Vec<f64>,
 }
 
 impl Estimate {
-    /// Returns the mean of the finished runs of a sweep; `None` if there are none.
+    /// Returns the mean of the finished runs of a sweep, with the stages that the others still need; `None` if there are
+    /// none.
     #[must_use]
-    pub fn of_finished<'a>(cells: impl Iterator<Item = (&'a Cell, &'a State)>) -> Option<Self> {
-        let seconds: Vec<f64> = cells
-            .filter(|(_, state)| state.state == RunState::Finished)
-            .filter_map(|(cell, state)| if state.seconds > 0.0 { Some(state.seconds) } else { trained(cell) })
-            .collect();
+    pub fn of_finished<'a>(cells: impl Iterator<Item = (&'a Cell, &'a State)> + Clone) -> Option<Self> {
+        let finished = cells.clone().filter(|(_, state)| state.state == RunState::Finished);
+        let seconds: Vec<f64> = finished.clone().filter_map(|(cell, state)| own_seconds(cell, state)).collect();
         let runs = seconds.len();
+        // Of the stages at each place in the order, by their identities.
+        let mut trained: BTreeMap<usize, BTreeMap<String, f64>> = BTreeMap::new();
+        for (cell, _) in finished {
+            let places = StagePlace::read(&RunFolder::at(cell.folder())).unwrap_or_default();
+            for (at, place) in places.into_iter().enumerate() {
+                *trained.entry(at).or_default().entry(place.id).or_default() += place.spent.trained;
+            }
+        }
+        let known: Vec<f64> = trained.values().map(|stages| mean(stages.values().copied().collect())).collect();
         (runs > 0).then(|| Self {
-            run_seconds: seconds.iter().sum::<f64>() / runs as f64,
+            run_seconds: mean(seconds),
             runs,
             from: format!("the mean of {runs} finished run{}", if runs == 1 { "" } else { "s" }),
+            stages: to_train(cells.map(|(cell, _)| cell), &known),
         })
     }
 
-    /// Estimates the time from some steps of a planned run, in a process of its own. Returns `None` if they cannot be
-    /// timed, whatever the reason: the run itself will report it.
+    /// Estimates the time from some steps of the first of these planned runs, in a process of its own. Returns `None` if
+    /// they cannot be timed, whatever the reason: the run itself will report it.
     #[must_use]
-    pub fn of_steps(cell: &Cell, share: &Share) -> Option<Self> {
+    pub fn of_steps<'a>(mut cells: impl Iterator<Item = &'a Cell> + Clone, share: &Share) -> Option<Self> {
+        let all = cells.clone();
+        let cell = cells.next()?;
         let sweep = cell.folder().parent()?.parent()?;
         let mut command = Command::new(std::env::current_exe().ok()?);
         command.arg("--offline").arg("sweep-task").arg(sweep).arg(&cell.key).arg("--time");
         share.apply(cell, &mut command);
         let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
         let timed: Timed = serde_json::from_slice(&output.stdout).ok().filter(|_| output.status.success())?;
-        Some(Self { run_seconds: timed.seconds, runs: 0, from: format!("{} steps of the first run", timed.steps) })
+        Some(Self {
+            run_seconds: timed.seconds - timed.earlier.iter().sum::<f64>(),
+            runs: 0,
+            from: format!("{} steps of the first run", timed.steps),
+            stages: to_train(all, &timed.earlier),
+        })
     }
 
-    /// Returns the time for `runs` runs, `jobs` at a time.
+    /// Returns the time for `runs` runs and the stages that they share, `jobs` at a time.
     #[must_use]
     pub fn seconds(&self, runs: usize, jobs: usize) -> f64 {
-        self.run_seconds * runs.div_ceil(jobs.max(1)) as f64
+        let jobs = jobs.max(1);
+        let stages = self.stages.len().div_ceil(jobs) as f64 * mean(self.stages.clone());
+        self.run_seconds * runs.div_ceil(jobs) as f64 + if runs > 0 { stages } else { 0.0 }
     }
 
     /// Describes the estimate for `runs` runs, `jobs` at a time.
     #[must_use]
     pub fn told(&self, runs: usize, jobs: usize) -> String {
         let (all, one) = (duration(self.seconds(runs, jobs)), duration(self.run_seconds));
-        format!("about {all}: {one} a run, from {}", self.from)
+        let stages = match (self.stages.len(), duration(self.stages.iter().sum())) {
+            (0, _) => String::new(),
+            (1, time) => format!(" and {time} for the stage that they share"),
+            (stages, time) => format!(" and {time} for {stages} stages that they share"),
+        };
+        format!("about {all}: {one} a run{stages}, from {}", self.from)
     }
+}
+
+/// Returns the seconds that a finished run took, without those that it spent on stages that runs share; `None`: nobody timed
+/// it.
+#[must_use]
+pub fn own_seconds(cell: &Cell, state: &State) -> Option<f64> {
+    if state.seconds <= 0.0 {
+        return trained(cell);
+    }
+    let places = StagePlace::read(&RunFolder::at(cell.folder())).unwrap_or_default();
+    let shared = places.iter().filter(|place| place.is_shared());
+    let spent: f64 = shared.map(|place| place.spent.trained + place.spent.waited).sum();
+    Some((state.seconds - spent).max(0.0))
+}
+
+/// The seconds of the stages that these runs need and that are not finished, each once; `known` are those of a stage at each
+/// place in the order.
+fn to_train<'a>(cells: impl Iterator<Item = &'a Cell>, known: &[f64]) -> Vec<f64> {
+    let mut stages: BTreeSet<(usize, &str)> = BTreeSet::new();
+    for cell in cells.filter(|cell| !RunFolder::at(cell.folder()).summary().is_file()) {
+        let Some(shared) = cell.folder().parent().and_then(|runs| runs.parent()).map(|sweep| sweep.join(STAGES)) else {
+            continue;
+        };
+        let open = |id: &str| !RunFolder::at(shared.join(id)).summary().is_file();
+        stages.extend(cell.stages.iter().map(String::as_str).enumerate().filter(|(_, id)| open(id)));
+    }
+    stages.into_iter().filter_map(|(at, _)| known.get(at).copied()).collect()
+}
+
+fn mean(values: Vec<f64>) -> f64 {
+    values.iter().sum::<f64>() / values.len().max(1) as f64
 }
 
 /// Seconds of training as the run itself counted them.
 fn trained(cell: &Cell) -> Option<f64> {
     let text = std::fs::read(RunFolder::at(cell.folder()).summary()).ok()?;
     serde_json::from_slice::<serde_json::Value>(&text).ok()?.get("training_seconds")?.as_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stage_that_runs_share_is_counted_once() {
+        let mut estimate = Estimate { run_seconds: 10.0, runs: 1, from: "somewhere".to_owned(), stages: vec![60.0] };
+        assert_eq!([estimate.seconds(4, 1), estimate.seconds(4, 2), estimate.seconds(0, 1)], [100.0, 80.0, 0.0]);
+        let told = estimate.told(4, 1);
+        assert!(told.contains("10 s a run and 60 s for the stage that they share"), "{told}");
+        // One a seed, say, each trained by another run.
+        estimate.stages = vec![60.0, 60.0, 60.0];
+        assert_eq!(estimate.seconds(4, 2), 140.0);
+    }
 }

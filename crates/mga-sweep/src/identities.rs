@@ -59,21 +59,22 @@ impl<'a> Identities<'a> {
     }
 
     /// Settles the weights of an experiment, of all its stages, and gives the identity of its run: that of the last stage,
-    /// which contains those before it.
-    pub(super) fn of(&mut self, loaded: &mut Loaded) -> anyhow::Result<Identity> {
+    /// which contains those before it. Gives the identities of those, too.
+    pub(super) fn of(&mut self, loaded: &mut Loaded) -> anyhow::Result<(Identity, Vec<String>)> {
         let mut earlier = loaded.take_earlier();
         let identity = self.of_stages(&mut earlier, loaded);
         loaded.follow(earlier);
         identity
     }
 
-    fn of_stages(&mut self, earlier: &mut [Loaded], last: &mut Loaded) -> anyhow::Result<Identity> {
-        let mut before: Option<(String, Experiment)> = None;
+    fn of_stages(&mut self, earlier: &mut [Loaded], last: &mut Loaded) -> anyhow::Result<(Identity, Vec<String>)> {
+        let (mut before, mut ids) = (None::<(String, Experiment)>, Vec::new());
         for stage in earlier {
             let identity = self.of_stage(stage, before.as_ref())?;
+            ids.push(identity.id.clone());
             before = Some((identity.id, stage.experiment.clone()));
         }
-        self.of_stage(last, before.as_ref())
+        Ok((self.of_stage(last, before.as_ref())?, ids))
     }
 
     /// The identity of one stage; `before` is the identity and the experiment of the one before.

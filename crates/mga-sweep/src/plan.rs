@@ -55,6 +55,8 @@ pub struct Cell {
     pub device: String,
     /// The experiment's `threads`; 0: not said.
     pub threads: usize,
+    /// The identities of its stages before the last, in their order: runs that have one in common train it once.
+    pub stages: Vec<String>,
     /// The experiment, where it was just made; of a folder that was opened it lies in `cell.toml`.
     pub(super) experiment: Option<String>,
     /// Its identity, where it was just made.
@@ -71,6 +73,8 @@ struct Line {
     id: String,
     device: String,
     threads: usize,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    stages: Vec<String>,
 }
 
 /// `plan.json`.
@@ -110,7 +114,7 @@ impl Cell {
     /// A cell of the sweep in the folder `sweep`.
     pub(super) fn new(sweep: &Path, key: String, record: CellRecord, device: String, threads: usize) -> Self {
         let folder = sweep.join("runs").join(&key);
-        Self { key, record, device, threads, experiment: None, identity: None, from: None, folder }
+        Self { key, record, device, threads, stages: Vec::new(), experiment: None, identity: None, from: None, folder }
     }
 
     /// The run lies under another name in the sweep's folder.
@@ -245,10 +249,10 @@ impl Plan {
         );
         let listed: Listed = read_json(&path)?;
         let cells = listed.cells.into_iter().map(|line| {
-            let Line { key, id, device, threads } = line;
+            let Line { key, id, device, threads, stages } = line;
             let record: CellRecord = read_json(&folder.join("runs").join(&key).join(CELL))?;
             let record = CellRecord { id, ..record };
-            Ok(Cell::new(folder, key, record, device, threads))
+            Ok(Cell { stages, ..Cell::new(folder, key, record, device, threads) })
         });
         Ok(Self {
             name: listed.sweep,
@@ -274,6 +278,7 @@ impl Plan {
             id: cell.record.id.clone(),
             device: cell.device.clone(),
             threads: cell.threads,
+            stages: cell.stages.clone(),
         };
         let listed = Listed {
             sweep: self.name.clone(),

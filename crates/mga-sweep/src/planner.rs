@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use mga_experiment::{
     Better, Components, Defaults, Document, ExperimentError, KeyPath, Loaded, Metrics, Overrides, Problem, Severity,
-    experiment_schema, hidden_settings, load_assigned,
+    collected_base, experiment_schema, hidden_settings, load_assigned,
 };
 use mga_train::interrupt::Interrupt;
 use mga_train::run_folder::RunFolder;
@@ -235,9 +235,15 @@ impl<'a> Planner<'a> {
         let runs = out.join("runs");
         std::fs::create_dir_all(&runs).with_context(|| format!("{}: cannot be made", runs.display()))?;
         let mut sweep: toml_edit::DocumentMut = self.document.text().parse()?;
-        match &self.base_experiment {
+        let collected = collected_base(&self.base, &self.overrides, self.components, &self.schema)?;
+        let base = match (collected, &self.base_experiment) {
+            (Some(collected), _) => Some(collected),
+            (None, Some(base)) => Some(base.base_toml(self.overrides.defaults)?),
+            (None, None) => None,
+        };
+        match base {
             Some(base) => {
-                write_changed(&out.join("base.toml"), &base.base_toml(self.overrides.defaults)?)?;
+                write_changed(&out.join("base.toml"), &base)?;
                 sweep["base"] = toml_edit::value("base.toml");
             }
             // A base that is no experiment by itself cannot be resolved.
@@ -286,7 +292,7 @@ impl<'a> Planner<'a> {
         let mut problems = Vec::new();
         let mut cells: Vec<Cell> = Vec::with_capacity(loaded.len());
         let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-        for (order, ((point, found), identity)) in points.iter().zip(&loaded).zip(identities).enumerate() {
+        for (order, ((point, found), (identity, stages))) in points.iter().zip(&loaded).zip(identities).enumerate() {
             let key = key::key(&point.labels, &key::names(&point.labels), &identity.id);
             if let Some(&first) = seen.get(&identity.id) {
                 let message = format!(
@@ -316,6 +322,7 @@ impl<'a> Planner<'a> {
             let mut cell = Cell::new(out, key, record, experiment.device.clone(), experiment.threads);
             cell.experiment = Some(found.resolved(self.overrides.defaults)?);
             cell.identity = Some(identity);
+            cell.stages = stages;
             // Runs that have trained already, before this was refused, stay what they are.
             if TornGroups::of_run(&RunFolder::at(cell.folder())) == TornGroups::Refused {
                 let torn = found.stages().filter_map(|stage| self.identities.torn_groups(&stage.experiment));

@@ -72,10 +72,10 @@ fn tell(plan: &Plan, left: &Left<'_>, total: usize, crew: &Crew<'_>, teller: &mu
     let to_run = total - finished - failed;
     plan.superseded().iter().for_each(|old| teller.line(&old.told()));
     let known = Estimate::of_finished(left.all.iter().map(|(cell, state)| (*cell, state)));
-    let estimate = match (known, left.cells.first(), crew.shares.first()) {
-        (Some(estimate), ..) => Some(estimate),
-        (None, Some((cell, _)), Some(share)) => Estimate::of_steps(cell, share),
-        _ => None,
+    let estimate = match (known, crew.shares.first()) {
+        (Some(estimate), _) => Some(estimate),
+        (None, Some(share)) => Estimate::of_steps(left.cells.iter().map(|(cell, _)| *cell), share),
+        (None, None) => None,
     };
     let mut line = format!("{}: {total} runs: {finished} finished, {failed} failed, {to_run} to run", plan.name);
     match &estimate {
