@@ -14,7 +14,7 @@ use super::grouping::groups;
 use super::images::Images;
 use super::masks::arm_masks;
 use super::methods::methods;
-use super::model::{Arm, Column, Report, Run};
+use super::model::{Arm, Column, Report, Run, SharedStage};
 use super::scores::score;
 use super::search::{search, selection, validation};
 use crate::results::{NO_IDENTITY, Record, Results, SearchSpace};
@@ -148,10 +148,13 @@ pub fn build(results: &Results, request: &Request) -> anyhow::Result<Report> {
             .collect();
         search(space, &selected_by, &searched, CONFIDENCE)
     });
+    let shared = shared_stages(records);
     let mut report = Report {
         title: results.name.clone(),
         made_by: format!("mga {}", env!("CARGO_PKG_VERSION")),
-        seconds: arms.iter().map(|arm| arm.seconds).sum(),
+        seconds: arms.iter().map(|arm| arm.seconds).sum::<f64>()
+            + shared.iter().map(|stage| stage.seconds).sum::<f64>(),
+        shared_stages: shared,
         columns,
         arms,
         runs,
@@ -164,6 +167,23 @@ pub fn build(results: &Results, request: &Request) -> anyhow::Result<Report> {
     };
     report.methods = methods(&report, &finished, request.resampling.resamples, &request.words);
     Ok(report)
+}
+
+/// The stages that runs share, in the order of the runs.
+fn shared_stages(records: &[Record]) -> Vec<SharedStage> {
+    let mut stages: Vec<SharedStage> = vec![];
+    for (run, record) in records.iter().enumerate() {
+        for place in &record.shared {
+            let at = stages.iter().position(|stage| stage.id == place.id).unwrap_or_else(|| {
+                let (name, id) = (place.name.clone(), place.id.clone());
+                stages.push(SharedStage { name, id, runs: vec![], seconds: 0.0 });
+                stages.len() - 1
+            });
+            stages[at].runs.push(run);
+            stages[at].seconds += place.spent.trained;
+        }
+    }
+    stages
 }
 
 /// What the confusion matrices of these runs count, in the plural.

@@ -1,5 +1,8 @@
 //! The foot of a table: what ± is of, and which numbers are better when lower.
 
+use mga_core::wording::counted;
+use mga_sweep::duration;
+
 use super::model::{Over, Report};
 use super::wording::list;
 
@@ -23,7 +26,27 @@ pub(super) fn legend(report: &Report) -> String {
         let why = "takes attention above half of its own maximum, which is nearly everywhere: it says little";
         legend.push(format!("Mask IoU {why}."));
     }
+    legend.extend(shared_stages(report));
     legend.join(" ")
+}
+
+/// What the time of stages that runs share counts for.
+fn shared_stages(report: &Report) -> Option<String> {
+    let mut names: Vec<&str> = vec![];
+    for stage in &report.shared_stages {
+        if !names.contains(&stage.name.as_str()) {
+            names.push(&stage.name);
+        }
+    }
+    let each = names.iter().map(|name| {
+        let stages: Vec<_> = report.shared_stages.iter().filter(|stage| stage.name == *name).collect();
+        let runs: usize = stages.iter().map(|stage| stage.runs.len()).sum();
+        let time = duration(stages.iter().map(|stage| stage.seconds).sum());
+        let times = if stages.len() == 1 { "once".to_owned() } else { format!("{} times", stages.len()) };
+        format!("{name} was trained {times} for {}, in {time}", counted(runs, "run", "runs"))
+    });
+    let each: Vec<String> = each.collect();
+    (!each.is_empty()).then(|| format!("Compute of an arm is without the stages that runs share: {}.", each.join("; ")))
 }
 
 /// What the deviations are of: an arm's runs, or the averages of its folds.

@@ -26,6 +26,7 @@ mod methods;
 pub mod model;
 mod pairing;
 pub mod plots;
+mod recipe;
 pub mod results;
 pub mod run_table;
 mod scores;

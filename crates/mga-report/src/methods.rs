@@ -2,13 +2,14 @@
 
 use mga_core::wording::counted;
 use mga_sweep::duration;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::columns;
 use super::component_words::ComponentWords;
 use super::legend::deviation_over;
 use super::model::{Report, TTestKind};
 use super::pairing::resamples_test;
+use super::recipe;
 use super::search_methods::searched;
 use super::wording::{list, show};
 use crate::results::Record;
@@ -52,12 +53,6 @@ impl<'a> Common<'a> {
     fn setting(&self, key: &str) -> Option<&'a Value> {
         let first = self.0.first()?.setting(key)?;
         self.0.iter().all(|record| record.setting(key) == Some(first)).then_some(first)
-    }
-
-    /// The settings of a table that all runs share.
-    fn table(&self, table: &str) -> Map<String, Value> {
-        let keys = self.0.first().and_then(|record| record.setting(table)?.as_object()).into_iter().flatten();
-        keys.filter_map(|(key, _)| Some((key.clone(), self.setting(&format!("{table}.{key}"))?.clone()))).collect()
     }
 
     fn text(&self, key: &str) -> Option<String> {
@@ -116,62 +111,7 @@ fn data(common: &Common<'_>) -> String {
 }
 
 fn training(common: &Common<'_>, report: &Report, words: &ComponentWords) -> String {
-    let stage = common.setting("run_stages").and_then(|stages| stages.as_array()?.last()?.as_str());
-    if let Some(stage) = stage {
-        // The settings are those of the last stage, and others were trained before it.
-        let network = common.text("model.backbone").map(|name| format!("The network is {name}. ")).unwrap_or_default();
-        return format!(
-            "{network}The runs have several stages, of which `{stage}` is the last; the recipe of each stands in the run's \
-             experiment.toml."
-        );
-    }
-    let mut text = String::new();
-    if let Some(backbone) = common.text("model.backbone") {
-        let weights = match common.text("model.weights").as_deref() {
-            Some("none") => ", trained from scratch".to_owned(),
-            Some(weights) => format!(", starting from the weights {weights}"),
-            None => String::new(),
-        };
-        text += &format!("The network is {backbone}{weights}.");
-        if let Some(stage) = common.text("model.freeze_through").filter(|stage| stage != "none") {
-            text += &format!(" Parameters through {stage} are frozen.");
-        }
-    }
-    if common.setting("model.mask_guidance") == Some(&Value::Bool(true))
-        && let (Some(attention), Some(weight)) =
-            (common.text("model.attention"), common.number("objective.mask_weight"))
-        && attention != "none"
-    {
-        text += &format!(" Attention is {attention}, guided by masks with weight {weight}.");
-    }
-    let optimiser = common.text("optimiser.name").map(|name| words.optimiser(&name, &common.table("optimiser")));
-    let mut recipe = vec![];
-    recipe.extend(optimiser);
-    recipe.extend(common.text("optimiser.learning_rate").map(|rate| format!("learning rate {rate}")));
-    recipe.extend(common.text("optimiser.weight_decay").map(|decay| format!("weight decay {decay}")));
-    recipe.extend(common.text("schedule.name").map(|name| format!("{name} schedule")));
-    recipe.extend(common.text("schedule.epochs").map(|epochs| format!("{epochs} epochs")));
-    recipe.extend(common.text("data.batch_size").map(|size| {
-        let batches = common.number("train.accumulate").filter(|&n| n > 1.0).map(|n| format!(", {n} batches a step"));
-        format!("batches of {size}{}", batches.unwrap_or_default())
-    }));
-    // Left out where it is the cross entropy.
-    recipe.extend(common.text("objective.name").map(|name| format!("{name} loss")));
-    recipe.extend(
-        common.number("objective.label_smoothing").filter(|&share| share > 0.0).map(|s| format!("label smoothing {s}")),
-    );
-    if !recipe.is_empty() {
-        text += &format!(" Training: {}.", recipe.join(", "));
-    }
-    let names = |key: &str| -> Option<String> {
-        let transforms = common.setting(key)?.as_array()?;
-        let names: Vec<_> = transforms.iter().filter_map(|transform| transform.get("op")?.as_str()).collect();
-        (!names.is_empty()).then(|| list(&names))
-    };
-    let parts = [("data.train.transforms", "training"), ("data.eval.transforms", "evaluation")];
-    for (transforms, on) in parts.iter().filter_map(|(key, on)| Some((names(key)?, on))) {
-        text += &format!(" Transforms in {on}: {transforms}.");
-    }
+    let mut text = recipe::training(common.0, words);
     let mut varied: Vec<&str> = vec![];
     for key in report.arms.iter().flat_map(|arm| arm.settings.keys()) {
         if !varied.contains(&key.as_str())

@@ -53,8 +53,11 @@ pub struct Report {
     pub notes: Vec<String>,
     /// Chance of an interval to cover, 0.95.
     pub confidence: f64,
-    /// Compute of all runs in seconds, failed attempts included as far as they were timed.
+    /// Compute of all runs and of the stages that they share, in seconds, failed attempts included as far as they were timed.
     pub seconds: f64,
+    /// The stages that several runs share. Their time is in no arm's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shared_stages: Vec<SharedStage>,
     /// The items that confusion matrices count, in the plural.
     #[serde(skip)]
     pub counted: String,
@@ -90,7 +93,7 @@ pub struct Arm {
     /// The masks that it learns from; `None` without, and of runs of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub masks: Option<ArmMasks>,
-    /// Compute in seconds.
+    /// Compute in seconds, without the stages that runs share.
     pub seconds: f64,
     /// Whether its checkpoints were selected on the test images.
     pub selected_on_test: bool,
@@ -106,6 +109,19 @@ pub struct Arm {
     /// drawn.
     #[serde(default)]
     pub best_validated: bool,
+}
+
+/// A stage that runs share: it was trained once.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SharedStage {
+    /// Its name.
+    pub name: String,
+    /// Its identity.
+    pub id: String,
+    /// The runs that start from it, as indices into [`Report::runs`].
+    pub runs: Vec<usize>,
+    /// Seconds that it took, as far as they were timed.
+    pub seconds: f64,
 }
 
 /// The masks that an arm learns from, by a look at those of some training images.
@@ -157,7 +173,7 @@ pub struct Run {
     pub error: Option<String>,
     /// Whether its numbers are in the table.
     pub counted: bool,
-    /// Seconds it took.
+    /// Seconds it took, without the stages that it shares.
     pub seconds: Option<f64>,
     /// The scores of the reported checkpoint, parallel to [`Report::columns`].
     pub values: Vec<Option<f64>>,

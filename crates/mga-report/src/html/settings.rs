@@ -1,4 +1,4 @@
-//! The resolved settings: what differs between arms, and what all share.
+//! The resolved settings: what differs between arms, and what all share. A setting of one stage stands under its table.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ struct Section {
 pub(super) fn section(Reported { report, records }: &Reported<'_>) -> anyhow::Result<Content> {
     let (mut keys, mut values): (Vec<String>, BTreeMap<String, Vec<Vec<String>>>) = (vec![], BTreeMap::new());
     for (index, record) in records.iter().enumerate() {
-        let Some(flat) = record.experiment.as_ref().map(flatten) else { continue };
+        let Some(flat) = record.resolved.as_ref().map(flatten) else { continue };
         for (key, value) in flat {
             if !values.contains_key(&key) {
                 keys.push(key.clone());

@@ -17,9 +17,8 @@ pub(super) fn read<T: DeserializeOwned>(folder: &Path, name: &str, notes: &mut V
     serde_json::from_str(&text).map_err(|error| notes.push(format!("{name} cannot be understood: {error}"))).ok()
 }
 
-/// Reads the resolved experiment as JSON values, of a run of several stages that of the last; as [`read`].
-pub(super) fn read_experiment(folder: &Path, notes: &mut Vec<String>) -> Option<serde_json::Value> {
-    let name = "experiment.toml";
+/// Reads a file of TOML as JSON values, as [`read`].
+pub(super) fn read_toml(folder: &Path, name: &str, notes: &mut Vec<String>) -> Option<serde_json::Value> {
     let text = match std::fs::read_to_string(folder.join(name)) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
@@ -28,6 +27,5 @@ pub(super) fn read_experiment(folder: &Path, notes: &mut Vec<String>) -> Option<
             return None;
         }
     };
-    let experiment = toml::from_str(&text).map(mga_experiment::last_stage);
-    experiment.map_err(|error| notes.push(format!("{name} cannot be understood: {}", error.message()))).ok()
+    toml::from_str(&text).map_err(|error| notes.push(format!("{name} cannot be understood: {}", error.message()))).ok()
 }

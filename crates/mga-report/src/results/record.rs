@@ -2,10 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use mga_experiment::{last_stage, stage_experiments};
 use mga_sweep::{RunState, STATE, State};
 use mga_train::identity::{self, Identity};
 use mga_train::mask_survey::{self, MaskSurvey};
+use mga_train::run_folder::RunFolder;
 use mga_train::runners::learner::NOT_FINITE;
+use mga_train::stage_place::StagePlace;
 use mga_train::tasks::classification::guidance::Guidance;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -36,12 +39,22 @@ pub struct Record {
     pub attempts: u32,
     /// Why it failed.
     pub error: Option<String>,
-    /// Seconds it took over all attempts; where nobody timed it, those of its training steps.
+    /// Seconds it took over all attempts, without those that it spent on [`Self::shared`]; where nobody timed it, those of its
+    /// training steps.
     pub seconds: Option<f64>,
     /// The identity: everything that the numbers depend on.
     pub identity: Option<Identity>,
-    /// The resolved experiment.
+    /// The resolved experiment, of a run of several stages that of the last.
     pub experiment: Option<Value>,
+    /// The resolved experiment as the file has it, with the tables of its stages.
+    #[serde(skip)]
+    pub resolved: Option<Value>,
+    /// Its stages, each by its name with its whole experiment; of a task without stages none.
+    #[serde(skip)]
+    pub stages: Vec<(String, Value)>,
+    /// The stages that it shares with other runs, with the time that it spent on each, which is none of its own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub shared: Vec<StagePlace>,
     /// Program, machine and device.
     pub environment: Option<Value>,
     /// The statistics of the masks before training, if the run has masks.
@@ -74,7 +87,11 @@ impl Record {
             state => state,
         };
         notes.extend(said.and_then(|said| contradiction(said, state)));
-        let experiment = json_file::read_experiment(folder, &mut notes);
+        let resolved = json_file::read_toml(folder, "experiment.toml", &mut notes);
+        let places = StagePlace::read(&RunFolder::at(folder));
+        let places = places.map_err(|error| notes.push(format!("{error:#}"))).unwrap_or_default();
+        let shared: Vec<StagePlace> = places.into_iter().filter(StagePlace::is_shared).collect();
+        let spent: f64 = shared.iter().map(|place| place.spent.trained + place.spent.waited).sum();
         let identity = json_file::read(folder, identity::FILE, &mut notes);
         let reported = summary.as_ref().and_then(Summary::reported);
         if let Some(what) = reported.and_then(|reported| reported.0.get(NOT_FINITE)) {
@@ -104,9 +121,14 @@ impl Record {
             state,
             attempts: file.as_ref().map_or(0, |file| file.attempts),
             error: file.and_then(|file| file.error).filter(|_| state != RunState::Finished),
-            seconds: timed.or(summary.as_ref().map(|summary| summary.training_seconds)),
+            seconds: timed
+                .map(|seconds| (seconds - spent).max(0.0))
+                .or(summary.as_ref().map(Summary::own_training_seconds)),
             identity,
-            experiment,
+            experiment: resolved.clone().map(last_stage),
+            stages: resolved.as_ref().map(stage_experiments).unwrap_or_default(),
+            resolved,
+            shared,
             environment: json_file::read(folder, "environment.json", &mut notes),
             masks: json_file::read(folder, mask_survey::FILE, &mut notes),
             summary,

@@ -1,5 +1,7 @@
 //! `summary.json`: what came of a run.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -48,6 +50,18 @@ impl Summary {
     #[must_use]
     pub fn reported(&self) -> Option<&Evaluation> {
         self.selected.as_ref().or(self.last.as_ref())
+    }
+
+    /// Returns the seconds of the training steps of its stages, without those that it shares with other runs.
+    #[must_use]
+    pub fn own_training_seconds(&self) -> f64 {
+        let Some(stages) = self.others.get("stages").and_then(Value::as_array) else { return self.training_seconds };
+        let shared = |stage: &&Value| {
+            let folder = stage.get("folder").and_then(Value::as_str).unwrap_or_default();
+            folder.starts_with("..") || Path::new(folder).is_absolute()
+        };
+        let own = stages.iter().filter(|stage| !shared(stage));
+        own.filter_map(|stage| stage.get("training_seconds")?.as_f64()).sum()
     }
 
     /// Returns the best score on validation images; `None` where the run had none or scored on test.

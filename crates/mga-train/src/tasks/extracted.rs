@@ -32,8 +32,11 @@ impl Extracted {
     }
 }
 
-/// The tensors that were extracted into a folder, by name, and the images that were left out; `None`: nothing was.
-pub(crate) fn read_extracted(folder: &RunFolder) -> anyhow::Result<Option<(HashMap<String, Tensor>, Vec<String>)>> {
+/// Tensors by name, and the images that were left out.
+pub(crate) type Kept = (HashMap<String, Tensor>, Vec<String>);
+
+/// What was extracted into a folder; `None`: nothing was.
+pub(crate) fn read_extracted(folder: &RunFolder) -> anyhow::Result<Option<Kept>> {
     let file = folder.features();
     if !file.is_file() {
         return Ok(None);

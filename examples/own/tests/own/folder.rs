@@ -79,6 +79,6 @@ pub(crate) fn fail(mut command: Command) -> String {
 }
 
 /// Standard error.
-fn said(output: &Output) -> String {
+pub(crate) fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }

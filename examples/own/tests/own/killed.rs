@@ -64,5 +64,5 @@ fn a_run_of_two_stages_goes_on_in_the_first_to_the_bit() {
 
 #[test]
 fn a_run_of_everything_goes_on_to_the_bit() {
-    killed_and_resumed("everything.toml", "/stages/pretrain", &["stages/pretrain/numbers.csv"]);
+    killed_and_resumed("everything.toml", "/stages/pretrain", &["stages/pretrain/numbers.csv", "numbers.csv"]);
 }

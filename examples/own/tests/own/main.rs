@@ -25,4 +25,6 @@ mod search;
 #[cfg(test)]
 mod segmentation;
 #[cfg(test)]
+mod staged_sweeps;
+#[cfg(test)]
 mod stages;

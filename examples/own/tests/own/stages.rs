@@ -65,34 +65,6 @@ fn a_stage_runs_alone_from_weights() {
 }
 
 #[test]
-fn arms_that_share_a_stage_train_it_once() {
-    let folder = Folder::new();
-    let arguments = [&["--out", "sweep", "--jobs", "2"], FEW.as_slice()].concat();
-    succeed(folder.on("sweep", "episodes-sweep.toml", &arguments));
-    let names = |path: &str| -> Vec<String> {
-        let entries = std::fs::read_dir(folder.path(path)).unwrap();
-        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort();
-        names
-    };
-    let (stages, runs) = (names("sweep/stages"), names("sweep/runs"));
-    assert_eq!((stages.len(), runs.len()), (1, 2), "{stages:?} {runs:?}");
-    let steps = folder.log(&format!("sweep/stages/{}", stages[0]));
-    let epochs: Vec<_> = steps.iter().filter(|line| line["kind"] == "eval").map(|line| line["epoch"].clone()).collect();
-    assert_eq!(epochs, [0, 1], "it was trained once");
-    for run in &runs {
-        let run = format!("sweep/runs/{run}");
-        let place = &json(&folder, &run, "stages.json")[0];
-        assert_eq!(place["folder"], format!("../../stages/{}", stages[0]));
-        assert_eq!(json(&folder, &run, "identity.json")["previous"], stages[0]);
-    }
-    let said = succeed(folder.on("sweep", "episodes-sweep.toml", &[&arguments[..2], &["--dry-run"], &FEW].concat()));
-    assert!(said.contains("2 finished"), "{said}");
-    succeed(folder.own(&["report", "sweep", "--out", "report"]));
-    assert!(folder.read("report", "report.md").contains("smoothing"));
-}
-
-#[test]
 fn check_looks_at_every_stage() {
     let folder = Folder::new();
     let said = succeed(folder.on("check", "episodes.toml", &[]));

@@ -141,7 +141,7 @@ fn what_a_stage_takes_up_is_there_when_it_goes_on_and_when_it_is_evaluated() {
         let ear = Ear { stage: "second", ..Ear::default() };
         let run = Run::new(&place.components).with_listener(&ear).with_interrupt(&ear.interrupt);
         let error = place.train(&run, &text, &cut).unwrap_err();
-        assert!(error.is::<Interrupted>() && error.to_string().contains("after step 2"), "{error:#}");
+        assert!(error.is::<Interrupted>() && error.to_string().contains("after step 3 in epoch 0"), "{error:#}");
         let again = Ear::default();
         Run::new(&place.components).with_listener(&again).resume(place.path(&cut)).unwrap();
         let said = again.said.lock().unwrap();
