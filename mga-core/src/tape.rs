@@ -177,6 +177,11 @@ impl Tape {
         self.phase
     }
 
+    /// Returns the training step that this pass belongs to, from 0; 0 in evaluation.
+    pub fn step(&self) -> u64 {
+        self.step
+    }
+
     /// Returns the number of operators recorded so far.
     pub fn recorded(&self) -> usize {
         self.nodes.len()

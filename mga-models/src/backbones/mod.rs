@@ -6,6 +6,7 @@ mod efficientnet_lite0;
 mod inception_v3;
 mod mobilenet_v2;
 mod resnet;
+mod resnet12;
 mod vgg;
 
 use mga_registry::Entry;
@@ -20,6 +21,7 @@ pub(crate) use resnet::{Block, ConvNorm, ResNet, Spacing};
 pub fn builtin() -> Vec<Entry<Backbones>> {
     let mut all = [resnet::entries(), densenet::entries(), vgg::entries()].concat();
     all.extend([mobilenet_v2::entry(), inception_v3::entry(), efficientnet_lite0::entry(), conv4::entry()]);
+    all.push(resnet12::entry());
     all
 }
 

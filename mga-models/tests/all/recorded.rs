@@ -97,8 +97,9 @@ fn shape(operator: &Recorded) -> Vec<usize> {
             let (x, margins) = (input(0), integers(operator, "margins"));
             vec![x[0], x[1], x[2] + margins[0] + margins[1], x[3] + margins[2] + margins[3]]
         }
-        "batch_norm" | "layer_norm" | "relu" | "gelu" | "hard_sigmoid" | "hard_swish" | "sigmoid" | "softmax"
-        | "add" | "add_relu" | "add_bias" | "scale_channels" | "scaled_sum" | "dropout" | "mirror" | "cast" => input(0),
+        "batch_norm" | "layer_norm" | "relu" | "leaky_relu" | "drop_block" | "gelu" | "hard_sigmoid" | "hard_swish"
+        | "sigmoid" | "softmax" | "add" | "add_relu" | "add_bias" | "scale_channels" | "scaled_sum" | "dropout"
+        | "mirror" | "cast" => input(0),
         other => panic!("nothing is known of the operator `{other}`"),
     }
 }

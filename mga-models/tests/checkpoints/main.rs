@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what went wrong by panicking, in its helpers too")]
 
+mod encoder;
 mod fuzz;
 mod people;
 
@@ -216,20 +217,28 @@ fn renamed(
     (model, tensors)
 }
 
-/// A zip checkpoint with these tensors in a flat dictionary.
-fn checkpoint(path: &Path, tensors: &std::collections::BTreeMap<String, StoredTensor>) {
+/// A zip checkpoint with these tensors in a dictionary, each name behind `before`; below the key `below` where there is one.
+fn checkpoint(
+    path: &Path,
+    below: Option<&str>,
+    before: &str,
+    tensors: &std::collections::BTreeMap<String, StoredTensor>,
+) {
     let mut zip = ZipWriter::new(std::fs::File::create(path).unwrap());
     let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
     let text = |text: &str| [&b"X"[..], &(text.len() as u32).to_le_bytes(), text.as_bytes()].concat();
     let int = |n: usize| [&b"J"[..], &(n as u32).to_le_bytes()].concat();
     let mut pickle = b"\x80\x02}".to_vec();
+    if let Some(key) = below {
+        pickle.extend([text(key), b"}".to_vec()].concat());
+    }
     for (index, (name, tensor)) in tensors.iter().enumerate() {
         let mut steps = vec![1; tensor.shape.len()];
         for side in (1..steps.len()).rev() {
             steps[side - 1] = steps[side] * tensor.shape[side];
         }
         let tuple = |ns: &[usize]| [&b"("[..], &ns.iter().flat_map(|&n| int(n)).collect::<Vec<_>>(), b"t"].concat();
-        pickle.extend(text(&format!("module.{name}")));
+        pickle.extend(text(&format!("{before}{name}")));
         pickle.extend(b"ctorch._utils\n_rebuild_tensor_v2\n((X\x07\x00\x00\x00storagectorch\nFloatStorage\n");
         pickle
             .extend([text(&index.to_string()), text("cpu"), int(tensor.data.len() / 4), b"tQK\x00".to_vec()].concat());
@@ -237,7 +246,7 @@ fn checkpoint(path: &Path, tensors: &std::collections::BTreeMap<String, StoredTe
         zip.start_file(format!("archive/data/{index}"), stored).unwrap();
         zip.write_all(&tensor.data).unwrap();
     }
-    pickle.push(b'.');
+    pickle.extend(if below.is_some() { &b"s."[..] } else { b"." });
     zip.start_file("archive/data.pkl", stored).unwrap();
     zip.write_all(&pickle).unwrap();
     zip.finish().unwrap();
@@ -255,7 +264,7 @@ fn ports_and_the_authors_names_become_ours() {
     for (backbone, uses, about) in cases {
         let (model, tensors) = renamed(backbone, uses);
         assert!(!tensors.contains_key("conv1.weight") && !tensors.contains_key("conv_stem.weight"));
-        checkpoint(&path, &tensors);
+        checkpoint(&path, None, "module.", &tensors);
         let converted = read(&path);
         assert!(converted.layout.unwrap().contains(about));
         let ours: Vec<String> = model.store().tensors().into_iter().map(|(name, _)| name).collect();
