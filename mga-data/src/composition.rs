@@ -15,13 +15,22 @@ pub fn notes(records: &[Record], classes: &[String], splits: &Splits) -> Vec<Str
     let of = |images: &[usize]| -> BTreeSet<usize> {
         images.iter().filter_map(|&index| records.get(index)?.label).collect()
     };
+    let parts = splits.classes(records);
+    let apart = parts.are_apart();
+    if apart {
+        let (base, novel) = (parts.base.len(), parts.novel.len());
+        notes.push(format!(
+            "the {novel} classes of the test images are none of the {base} of the training images: a classifier of fixed \
+             classes cannot be tested so"
+        ));
+    }
     let used: BTreeSet<usize> = splits.parts().iter().flat_map(|(_, images)| of(images)).collect();
     for (split, images) in splits.parts() {
         let there = of(images);
         let lacking: Vec<String> =
             used.difference(&there).filter_map(|&label| classes.get(label)).map(|class| format!("`{class}`")).collect();
         // A part without any label lacks no class.
-        if !there.is_empty() && !lacking.is_empty() {
+        if !apart && !there.is_empty() && !lacking.is_empty() {
             let part = if split == Split::Train { "training" } else { split.name() };
             notes.push(format!("classes without a {part} image: {}", some_of(&lacking)));
         }
@@ -75,5 +84,9 @@ mod tests {
         let plain =
             [record(Some(0), ""), record(Some(0), ""), record(Some(0), ""), record(Some(2), ""), record(Some(0), "")];
         assert_eq!(notes(&plain, &classes, &splits), Vec::<String>::new());
+        // Novel classes in the test images are no classes that a part lacks.
+        let splits = Splits { train: vec![0], test: vec![3], ..Splits::default() };
+        let said = notes(&plain, &classes, &splits);
+        assert!(said.len() == 1 && said[0].contains("the 1 classes of the test images are none"), "{said:?}");
     }
 }

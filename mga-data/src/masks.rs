@@ -42,6 +42,7 @@ use crate::dataset::{Dataset, Record};
 use crate::datasets::entry::PATH_MARK;
 use crate::error::{Error, Result};
 use crate::picture::{Mask, Picture};
+use crate::spelling::nearest;
 pub use aspect::same_aspect;
 pub use cache::{CachedMasks, MaskMaker};
 pub use contents::MaskContents;
@@ -414,19 +415,13 @@ fn unknown_source_at(key: &str, name: &str, offered: &[&'static str], registry: 
     };
     let known: Vec<&str> = offered.iter().copied().chain(registered(false)).collect();
     let segmenters: Vec<&str> = registered(true).collect();
-    let nearest = known
-        .iter()
-        .chain(&segmenters)
-        .copied()
-        .max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
+    let near = nearest(name, known.iter().chain(&segmenters).copied());
     let hint = match registry.get::<MaskSources>(name).map(|entry| entry.item.made_of()) {
         Some(MadeOf::Files) => {
             "; masks in files need their folder (`data.mask_root`, or the column `mask` of a table)".to_owned()
         }
         Some(MadeOf::Masks) => "; this control is made from masks, and the data set has none".to_owned(),
-        _ => nearest
-            .filter(|nearest| strsim::jaro_winkler(nearest, name) > 0.8)
-            .map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?")),
+        _ => near.map_or_else(String::new, |near| format!("; did you mean `{near}`?")),
     };
     let mut what = format!("this data set offers no masks `{name}`{hint}; expected one of: {}", known.join(", "));
     if !segmenters.is_empty() {

@@ -3,17 +3,21 @@
 use mga_registry::Registry;
 
 pub use crate::datasets::entry::{Datasets, OfferedMasks, OpenContext, PATH_MARK, RegisteredDataset, Root, settings};
-use crate::datasets::{image_folder, leaves, mganet, table};
-use crate::{masks, transforms};
+use crate::datasets::{image_folder, leaves, mganet, omniglot, split_folders, split_tables, table};
+use crate::{masks, samplers, transforms};
 
 /// Adds the components of this crate to `registry`.
 pub fn register(registry: &mut Registry) {
     transforms::builtin::register(registry);
     masks::sources::register(registry);
+    samplers::register(registry);
     registry.add(image_folder::entry());
     registry.add(mganet::entry());
     registry.add(table::entry());
     registry.add(leaves::entry());
+    split_tables::entries().into_iter().for_each(|entry| registry.add(entry));
+    split_folders::entries().into_iter().for_each(|entry| registry.add(entry));
+    registry.add(omniglot::entry());
     #[cfg(feature = "hub")]
     registry.add(crate::datasets::hub::entry());
     #[cfg(feature = "candle-datasets")]

@@ -31,6 +31,11 @@ pub trait RegisteredSampler: Send + Sync {
         seed: u64,
         batch_size: usize,
     ) -> Result<Box<dyn Sampler>>;
+
+    /// Whether the images of a batch are as many as `data.batch_size` says. Otherwise that setting does nothing.
+    fn uses_batch_size(&self) -> bool {
+        true
+    }
 }
 
 /// An image of a batch.

@@ -22,6 +22,13 @@ pub(crate) fn composed(text: &str) -> String {
     text.nfc().collect()
 }
 
+/// The one of `names` that `name` is most likely meant for; `None` where none is close.
+pub(crate) fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let close = |known: &str| strsim::jaro_winkler(known, name);
+    let best = names.into_iter().max_by(|a, b| close(a).total_cmp(&close(b)));
+    best.filter(|best| close(best) > 0.8)
+}
+
 /// What names that look like one have in common.
 fn key(name: &str) -> String {
     let seen: String = name.nfkc().filter(|&c| !is_invisible(c)).collect();

@@ -6,9 +6,11 @@
 use std::collections::BTreeMap;
 
 use mga_core::random::Generator;
+use mga_core::wording::counted;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::class_split::{self, ClassParts, ClassSplitSettings};
 use crate::dataset::{Record, Split};
 use crate::error::{Error, Result};
 use crate::summed_up::some_of;
@@ -55,12 +57,14 @@ pub struct TestSettings {
 
 /// Settings of the split: the shares taken from the images that the data set leaves in no split, and from its training
 /// images.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct SplitSettings {
     /// `data.split`.
     pub test: TestSettings,
     /// `[data.validation]`.
     pub validation: ValidationSettings,
+    /// `[data.class_split]`, which takes the place of `test` and of the data set's own split.
+    pub classes: Option<ClassSplitSettings>,
 }
 
 /// Indices into a data set's records, ascending, each in one part at most.
@@ -86,6 +90,15 @@ impl Splits {
         }
     }
 
+    /// Returns the classes that the images of each part have.
+    #[must_use]
+    pub fn classes(&self, records: &[Record]) -> ClassParts {
+        let labels = self.parts().into_iter().flat_map(|(split, images)| {
+            images.iter().filter_map(move |&index| Some((split, records.get(index)?.label?)))
+        });
+        ClassParts::of(labels)
+    }
+
     /// Returns every split with its images.
     pub fn parts(&self) -> [(Split, &[usize]); 3] {
         [Split::Train, Split::Validation, Split::Test].map(|split| (split, self.of(split)))
@@ -97,6 +110,57 @@ impl Splits {
 ///
 /// Errors: records without a split and no `data.split`; fractions out of range; classes or groups too small, by name.
 pub fn assign(records: &[Record], classes: &[String], settings: &SplitSettings) -> Result<Splits> {
+    let mut splits = match &settings.classes {
+        Some(classes_of) => by_classes(records, classes, classes_of, &settings.test)?,
+        None => by_images(records, classes, settings.test)?,
+    };
+    let validation = &settings.validation;
+    if validation.takes_images() {
+        if splits.validation.is_empty() {
+            splits.validation = take_validation(records, classes, &splits.train, validation)?;
+            splits.train.retain(|index| splits.validation.binary_search(index).is_err());
+        } else {
+            let count = splits.validation.len();
+            let whence = if settings.classes.is_some() { "[data.class_split] gives" } else { "the data set brings" };
+            splits.notes.push(format!("[data.validation] is not used: {whence} {count} validation images"));
+        }
+    }
+    Ok(splits)
+}
+
+/// The parts that the classes decide.
+fn by_classes(records: &[Record], classes: &[String], of: &ClassSplitSettings, test: &TestSettings) -> Result<Splits> {
+    let used = records.iter().filter_map(|record| record.label).collect();
+    let parts = class_split::choose(classes, &used, of)?;
+    let mut splits = Splits::default();
+    let (mut unlabelled, mut left_out) = (0, 0);
+    for (index, record) in records.iter().enumerate() {
+        match record.label.map(|label| parts.split_of(label)) {
+            None => unlabelled += 1,
+            Some(None) => left_out += 1,
+            Some(Some(Split::Train)) => splits.train.push(index),
+            Some(Some(Split::Validation)) => splits.validation.push(index),
+            Some(Some(Split::Test)) => splits.test.push(index),
+        }
+    }
+    let (base, validation, novel) = (parts.base.len(), parts.validation.len(), parts.novel.len());
+    splits.notes.push(format!("split by classes: {base} base, {validation} validation, {novel} novel"));
+    if records.iter().any(|record| record.split.is_some()) {
+        splits.notes.push("[data.class_split] takes the place of the parts that the data set brings".to_owned());
+    }
+    for (count, what) in [(unlabelled, "without a label"), (left_out, "of classes in no part of the class split")] {
+        if count > 0 {
+            splits.notes.push(format!("left out {} {what}", counted(count, "image", "images")));
+        }
+    }
+    if test.test.is_some() {
+        splits.notes.push("data.split is not used: [data.class_split] says which classes test".to_owned());
+    }
+    Ok(splits)
+}
+
+/// The parts that the data set brings, and the test images taken from what it leaves open.
+fn by_images(records: &[Record], classes: &[String], settings: TestSettings) -> Result<Splits> {
     let mut splits = Splits::default();
     let mut open = Vec::new();
     for (index, record) in records.iter().enumerate() {
@@ -107,7 +171,7 @@ pub fn assign(records: &[Record], classes: &[String], settings: &SplitSettings) 
             None => open.push(index),
         }
     }
-    let TestSettings { test, seed } = settings.test;
+    let TestSettings { test, seed } = settings;
     match (test, open.first()) {
         (None, Some(&first)) => {
             let (open, all, first) = (open.len(), records.len(), &records[first].id);
@@ -134,16 +198,6 @@ pub fn assign(records: &[Record], classes: &[String], settings: &SplitSettings) 
             splits.test.sort_unstable();
         }
         _ => {}
-    }
-    let validation = &settings.validation;
-    if validation.takes_images() {
-        if splits.validation.is_empty() {
-            splits.validation = take_validation(records, classes, &splits.train, validation)?;
-            splits.train.retain(|index| splits.validation.binary_search(index).is_err());
-        } else {
-            let count = splits.validation.len();
-            splits.notes.push(format!("[data.validation] is not used: the data set brings {count} validation images"));
-        }
     }
     Ok(splits)
 }

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use mga_data::annotations::AnnotationSettings;
+use mga_data::cache::Cache;
+use mga_data::class_split::ClassSplitSettings;
 use mga_data::loader::OnError;
 use mga_data::masks::MaskSettings;
 use mga_data::split::{TestSettings, ValidationSettings};
@@ -64,12 +66,24 @@ pub struct Data {
     #[serde(default = "two")]
     #[schemars(range(min = 1))]
     pub prefetch: usize,
+    /// Where decoded images are kept for the next epoch: `none`, in `memory`, or on `disk`, in a temporary file. Transforms
+    /// still run on each, and no number changes.
+    #[serde(default, skip_serializing_if = "Cache::is_none")]
+    pub cache: Cache,
+    /// The most that the cache keeps, in GiB; what comes later is decoded each time. Left out: 4.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0.0))]
+    pub cache_limit: Option<f64>,
     /// Images taken from train to select a checkpoint on: stratified, at least one image a class.
     #[serde(default)]
     pub validation: ValidationSettings,
     /// The test split of a data set that comes as one tree: stratified.
     #[serde(default)]
     pub split: TestSettings,
+    /// A split of the classes into base, validation and novel ones, in place of a split of each class's images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-older-releases" = null))]
+    pub class_split: Option<ClassSplitSettings>,
     /// Allow images of one group (one plant) on both sides of the split. The results are then too good, and every
     /// report flags it. Otherwise this is an error.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

@@ -13,7 +13,10 @@ pub(super) fn takes_validation(experiment: &Experiment) -> bool {
 /// Whether there may be validation images. Whether there are is known once the data set is open: then the runner asks
 /// [`super::Loaded::check_validation`].
 pub(super) fn may_have_validation(experiment: &Experiment, components: &Components) -> bool {
-    takes_validation(experiment) || dataset(experiment, components).is_none_or(RegisteredDataset::may_have_validation)
+    let held_out = experiment.data.class_split.as_ref().is_some_and(|split| split.validation.is_some());
+    held_out
+        || takes_validation(experiment)
+        || dataset(experiment, components).is_none_or(RegisteredDataset::may_have_validation)
 }
 
 /// Whether the data set reads files below `data.root`.

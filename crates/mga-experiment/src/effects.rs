@@ -10,6 +10,8 @@ use mga_core::loss::{ClassLoss, PixelObjectives};
 use mga_core::metrics::Predictions;
 use mga_core::optim::ScheduleShape;
 use mga_data::Pipeline;
+use mga_data::class_split::ClassSplitSettings;
+use mga_data::sampler::Samplers;
 
 use super::data_in_advance::{may_have_validation, reads_root, takes_validation};
 use super::evaluation::SelectOn;
@@ -100,6 +102,21 @@ const EACH_ONCE: Need = Need {
     words: "every image once an epoch: `sampler` chooses the batches itself",
     loss: Loss::Cost,
 };
+const BATCHED: Need = Need {
+    holds: |e, c| {
+        let sampler = e.named("sampler").and_then(|(name, _)| c.kinds.get::<Samplers>(name));
+        sampler.is_none_or(|sampler| sampler.item.uses_batch_size())
+    },
+    by: &[],
+    words: "batches of any number of images: `sampler` says how many each has",
+    loss: Loss::Cost,
+};
+const CACHED: Need = Need {
+    holds: |e, _| !e.data.cache.is_none(),
+    by: &["data.cache"],
+    words: "data.cache = \"memory\" or \"disk\"",
+    loss: Loss::Cost,
+};
 const RESIZES: Need = value(
     |e, c| {
         let lists = [&e.data.train.transforms, &e.data.eval.transforms];
@@ -114,6 +131,11 @@ const HELD_OUT: Need = value(
     "data.validation.fraction or per_class",
 );
 const SPLIT: Need = value(|e, _| e.data.split.test.is_some(), &["data.split.test"], "data.split.test");
+const CLASSES_DRAWN: Need = value(
+    |e, _| e.data.class_split.as_ref().is_some_and(ClassSplitSettings::draws),
+    &["data.class_split.base", "data.class_split.validation", "data.class_split.novel"],
+    "a number of classes to draw in data.class_split",
+);
 const ANNOTATED_BY_FILES: Need = value(
     |e, _| annotations(e) != "masks",
     &["data.annotations.source"],
@@ -179,7 +201,7 @@ pub(super) const SETTINGS: &[(&str, &[Need])] = &[
     ("data.root", &[FILES]),
     ("data.on_error", ALWAYS),
     ("data.verify", ALWAYS),
-    ("data.batch_size", ALWAYS),
+    ("data.batch_size", &[BATCHED]),
     ("data.shuffle", &[EACH_ONCE]),
     ("data.drop_last", &[EACH_ONCE]),
     ("data.mean", ALWAYS),
@@ -188,11 +210,15 @@ pub(super) const SETTINGS: &[(&str, &[Need])] = &[
     ("data.white_point", ALWAYS),
     ("data.workers", ALWAYS),
     ("data.prefetch", ALWAYS),
+    ("data.cache", ALWAYS),
+    ("data.cache_limit", &[CACHED]),
     ("data.validation.fraction", ALWAYS),
     ("data.validation.per_class", ALWAYS),
     ("data.validation.seed", &[HELD_OUT]),
     ("data.split.test", ALWAYS),
     ("data.split.seed", &[SPLIT]),
+    ("data.class_split", ALWAYS),
+    ("data.class_split.seed", &[CLASSES_DRAWN]),
     ("data.groups_may_leak", ALWAYS),
     ("data.annotations", ALWAYS),
     ("data.annotations.source", ALWAYS),

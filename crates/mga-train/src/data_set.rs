@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use mga_data::cache::CachedDataset;
 use mga_data::dataset::Dataset;
 use mga_data::error::Error;
 use mga_data::export::UNFINISHED;
@@ -66,6 +67,9 @@ fn reason(error: &ExperimentError) -> &str {
     error.problems.first().map_or("", |problem| problem.message.as_str())
 }
 
+/// The most that `data.cache` keeps where nothing is said, in GiB.
+const CACHE_LIMIT: f64 = 4.0;
+
 pub(crate) fn open_registered(
     loaded: &Loaded,
     components: &Components,
@@ -90,11 +94,14 @@ pub(crate) fn open_registered(
         white_point: data.white_point,
     };
     let settings = serde_json::Value::Object(data.settings.clone());
-    entry.item.open(&settings, &context).map_err(|error| {
+    let dataset = entry.item.open(&settings, &context).map_err(|error| {
         // What is wrong with files is looked for in the folder, what is wrong with settings beside the name.
         let files = data.root.is_some() && !matches!(error, Error::Settings(_));
         loaded.error_in(if files { "data.root" } else { "data.dataset" }, error)
-    })
+    })?;
+    let cached = CachedDataset::new(Arc::clone(&dataset), data.cache, data.cache_limit.unwrap_or(CACHE_LIMIT));
+    let cached = cached.map_err(|error| loaded.error_in("data.cache", error))?;
+    Ok(cached.map_or(dataset, |cached| Arc::new(cached)))
 }
 
 fn open_images(
@@ -110,7 +117,7 @@ fn open_images(
 }
 
 pub(crate) fn split_settings(data: &Data) -> SplitSettings {
-    SplitSettings { test: data.split, validation: data.validation }
+    SplitSettings { test: data.split, validation: data.validation, classes: data.class_split.clone() }
 }
 
 /// Returns the images of an experiment, whatever their masks and splits.
@@ -192,6 +199,39 @@ mod tests {
         let root = format!("data.root={}", folder.path().display());
         let message = refused(&["data.dataset=mganet", &root]);
         assert!(message.contains("data.root"), "{message}");
+    }
+
+    #[test]
+    fn a_class_split_gives_each_part_classes_of_its_own() {
+        let none = "data.validation.fraction=0.5";
+        let split = "data.class_split={ base = 6, validation = ['cultivar-03'], novel = 2, seed = 1 }";
+        let data = open(&loaded(&[none, split]), &crate::builtin(), TornGroups::Refused).unwrap();
+        let Splits { train, validation, test, .. } = &data.splits;
+        assert_eq!((train.len(), validation.len(), test.len()), (6 * 5, 5, 2 * 5));
+        let parts = data.splits.classes(data.dataset.records());
+        assert_eq!((parts.validation.as_slice(), parts.are_apart()), (&[3][..], true));
+        let notes = data.notes().join("\n");
+        for part in
+            ["6 base, 1 validation, 2 novel", "none of the 6 of the training images", "[data.validation] is not used"]
+        {
+            assert!(notes.contains(part), "{part}: {notes}");
+        }
+        let message = refused(&["data.class_split={ base = ['cultivar-01', 'cultivar-2'], novel = 10 }"]);
+        for part in ["data.class_split", "`cultivar-2`, which is no class", "did you mean", "novel asks for 10 classes"]
+        {
+            assert!(message.contains(part), "{part}: {message}");
+        }
+    }
+
+    #[test]
+    fn a_cache_keeps_what_is_decoded_and_says_how_much_that_is() {
+        let data = open(&loaded(&["data.cache=memory"]), &crate::builtin(), TornGroups::Refused).unwrap();
+        let plain = open(&loaded(&[]), &crate::builtin(), TornGroups::Refused).unwrap();
+        for index in [0, 7, 0] {
+            assert_eq!(data.dataset.image(index).unwrap(), plain.dataset.image(index).unwrap());
+        }
+        let notes = data.notes().join("\n");
+        assert!(notes.contains("50 decoded images are kept in memory"), "{notes}");
     }
 
     #[test]

@@ -23,7 +23,7 @@ use crate::weights_source::WeightsFile;
 pub const FILE: &str = "identity.json";
 
 /// Settings, and tables of them, that no number of a run depends on.
-const NEUTRAL: [&str; 19] = [
+const NEUTRAL: [&str; 21] = [
     "name",
     "description",
     "device",
@@ -32,6 +32,8 @@ const NEUTRAL: [&str; 19] = [
     "data.root",
     "data.workers",
     "data.prefetch",
+    "data.cache",
+    "data.cache_limit",
     "data.verify",
     "data.groups_may_leak",
     "data.masks.folder",

@@ -18,10 +18,11 @@ pub const QUERY: u16 = 1;
 /// Views of a query image: augmented twice, with other random numbers.
 const VIEWS: usize = 2;
 
-/// Returns the sampler that an experiment selects with `[sampler] name = "episodes"`.
+/// Returns the sampler that an experiment selects with `[sampler] name = "two-view-episodes"`.
 pub fn entry() -> Entry<Samplers> {
     let about = "episodes: some classes, and of each some support images and some query images in two views";
-    Entry::<Samplers>::new("episodes", about, Arc::new(Episodes)).with_settings(schemars::schema_for!(EpisodesSettings))
+    Entry::<Samplers>::new("two-view-episodes", about, Arc::new(Episodes))
+        .with_settings(schemars::schema_for!(EpisodesSettings))
 }
 
 /// The settings, which stand beside `name` in `[sampler]`. How many classes an episode has follows from `data.batch_size`.
@@ -137,7 +138,7 @@ mod tests {
 
     #[test]
     fn an_episode_has_support_and_query_images_of_each_class() {
-        let sampler = build(&json!({ "name": "episodes", "shots": 2 }), 8).unwrap();
+        let sampler = build(&json!({ "name": "two-view-episodes", "shots": 2 }), 8).unwrap();
         let batch = sampler.batch(0, 0);
         let of = |role| batch.iter().filter(|draw| draw.role == role).count();
         assert_eq!((of(SUPPORT), of(QUERY), sampler.batches()), (4, 4, 2));

@@ -9,9 +9,13 @@ pub mod label_pickle;
 pub mod labels;
 pub(crate) mod listing;
 pub mod mganet;
+pub mod omniglot;
+pub mod split_folders;
+pub mod split_tables;
 pub mod table;
 #[cfg(test)]
 pub(crate) mod testing;
+pub(crate) mod usual_folder;
 
 pub use file_set::FileSet;
 #[cfg(feature = "candle-datasets")]

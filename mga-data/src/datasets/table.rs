@@ -6,8 +6,9 @@
 //! ```
 
 mod named_files;
+pub(super) mod rows;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,15 +16,14 @@ use mga_registry::{Condition, Entry};
 use serde_json::Value;
 
 use crate::background::{self, Background};
-use crate::dataset::{Dataset, Record, Split};
+use crate::dataset::{Dataset, Split};
 use crate::datasets::entry::{Datasets, OfferedMasks, OpenContext, RegisteredDataset, Root, settings};
-use crate::datasets::file_set::{FileEntry, FileSet, FileSetBuilder, relative};
-use crate::datasets::labels::class_names;
+use crate::datasets::file_set::{FileSet, FileSetBuilder};
 use crate::error::{Error, Result};
 use crate::spelling::trimmed;
 use crate::text_file::read_text;
 use crate::text_table::TextTable;
-use named_files::{Meant, NamedFiles};
+use rows::{Folders, Row};
 
 /// Settings of the `table` data set: a CSV, or lists of path and label.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
@@ -141,17 +141,6 @@ impl RegisteredDataset for Table {
     }
 }
 
-/// One line of the table, checked as far as the line alone allows.
-struct Row {
-    line: u64,
-    file: String,
-    /// `None`: blank.
-    label: Option<String>,
-    group: Option<String>,
-    split: Option<Split>,
-    mask: Option<String>,
-}
-
 /// Opens the table.
 ///
 /// # Errors
@@ -198,77 +187,8 @@ pub fn open(settings: &TableSettings, context: &OpenContext) -> Result<FileSet> 
     }
     let place = rows.first().map_or_else(|| root.unwrap_or(Path::new(".")).to_path_buf(), |(table, _)| table.clone());
     settle_labels(&mut rows, settings, &mut set);
-    set.classes = class_names(rows.iter().filter_map(|(_, row)| row.label.as_deref()));
-    let class_index: BTreeMap<String, usize> =
-        set.classes.iter().enumerate().map(|(index, name)| (name.clone(), index)).collect();
-    let folders = Folders::new(settings, root, &place);
-    let (mut images, mut masks) = (NamedFiles::below(&folders.images), NamedFiles::below(&folders.masks));
-    let mut missing = Missing::default();
-    for (table, row) in rows {
-        let mut find = |files: &mut NamedFiles<'_>, written: &str| {
-            let found = files.find(written);
-            if found.is_none() {
-                missing.add(files, &table, row.line, written);
-            }
-            found
-        };
-        let Some(path) = find(&mut images, &row.file) else { continue };
-        let mask = match &row.mask {
-            Some(mask) => match find(&mut masks, mask) {
-                Some(mask) => Some(mask),
-                None => continue,
-            },
-            None => None,
-        };
-        let label = row.label.as_ref().and_then(|label| class_index.get(label).copied());
-        let id = relative(&path, &folders.root);
-        let record = Record { id, path: None, label, group: row.group, split: row.split };
-        let listed = format!("{}:{}", table.display(), row.line);
-        set.entries.push(FileEntry { record, path, mask, listed: Some(listed) });
-    }
-    missing.tell(&mut set);
-    for (count, what) in [
-        (images.backslashes + masks.backslashes, "backslashes for slashes: read as such"),
-        (images.composed + masks.composed, "letters and accents composed otherwise than on the disk (NFC, NFD)"),
-    ] {
-        if count > 0 {
-            set.warnings.push(format!("{}: {count} paths have {what}", place.display()));
-        }
-    }
+    folders(settings, root, &place).fill(&mut set, rows);
     set.finish(&place)
-}
-
-/// Files that are not there. Where something else may be meant, all of one kind are told in one line.
-#[derive(Default)]
-struct Missing {
-    unknown: Vec<(PathBuf, String)>,
-    /// By table and kind: how many, and the first.
-    meant: BTreeMap<(PathBuf, &'static str), (usize, String)>,
-}
-
-impl Missing {
-    fn add(&mut self, files: &mut NamedFiles<'_>, table: &Path, line: u64, written: &str) {
-        let meant = files.meant(written);
-        if meant == Meant::Unknown {
-            let what = format!("there is no such file, which {}:{line} names", table.display());
-            self.unknown.push((files.path(written), what));
-            return;
-        }
-        let told = self.meant.entry((table.to_path_buf(), meant.kind())).or_insert_with(|| {
-            (0, format!("line {line} has {written}, and there is no such file: {}", meant.advice()))
-        });
-        told.0 += 1;
-    }
-
-    fn tell(self, set: &mut FileSetBuilder) {
-        for ((table, kind), (count, first)) in self.meant {
-            let more = if count > 1 { format!(" ({count} rows name files {kind})") } else { String::new() };
-            set.problem(&table, first + &more);
-        }
-        for (path, what) in self.unknown {
-            set.problem_of("files that are not there", &path, what);
-        }
-    }
 }
 
 /// Takes the labels that stand for none from test images; other rows without a label are told and left out.
@@ -298,19 +218,11 @@ fn settle_labels(rows: &mut Vec<(PathBuf, Row)>, settings: &TableSettings, set: 
 }
 
 /// Where paths in the table start.
-struct Folders {
-    root: PathBuf,
-    images: PathBuf,
-    masks: PathBuf,
-}
-
-impl Folders {
-    fn new(settings: &TableSettings, root: Option<&Path>, table: &Path) -> Self {
-        let root = root.or(table.parent()).unwrap_or(Path::new("")).to_path_buf();
-        let images = settings.image_root.as_ref().map_or_else(|| root.clone(), |path| root.join(path));
-        let masks = settings.mask_root.as_ref().map_or_else(|| images.clone(), |path| root.join(path));
-        Self { root, images, masks }
-    }
+fn folders(settings: &TableSettings, root: Option<&Path>, table: &Path) -> Folders {
+    let root = root.or(table.parent()).unwrap_or(Path::new("")).to_path_buf();
+    let images = settings.image_root.as_ref().map_or_else(|| root.clone(), |path| root.join(path));
+    let masks = settings.mask_root.as_ref().map_or_else(|| images.clone(), |path| root.join(path));
+    Folders { root, images, masks, place: table.to_path_buf() }
 }
 
 /// The table itself: in the root, or else as the path says.

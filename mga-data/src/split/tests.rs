@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::class_split::ClassChoice;
 
 fn record(id: usize, label: usize, group: Option<usize>, split: Option<Split>) -> Record {
     let group = group.map(|g| format!("plant {g}"));
@@ -35,6 +36,33 @@ fn uneven() -> Vec<Record> {
         labels.iter().enumerate().map(|(i, &label)| record(i, label, None, Some(Split::Train))).collect();
     records.extend((0..3).map(|label| record(30 + label, label, None, Some(Split::Test))));
     records
+}
+
+#[test]
+fn a_class_split_takes_the_place_of_the_parts_of_the_data_set() {
+    let mut records: Vec<Record> = (0..12).map(|i| record(i, i / 3, None, None)).collect();
+    records[0].label = None;
+    records[1].split = Some(Split::Test);
+    let names = |names: &[&str]| Some(ClassChoice::Names(names.iter().map(|&name| name.to_owned()).collect()));
+    let (base, novel) = (names(&["species 0"]), names(&["species 1"]));
+    let classes = Some(ClassSplitSettings { base, novel, ..ClassSplitSettings::default() });
+    let settings = SplitSettings { classes, ..SplitSettings::default() };
+    let splits = assign(&records, &self::names(4), &settings).unwrap();
+    assert_eq!((splits.train.as_slice(), splits.test.as_slice()), (&[1, 2][..], &[3, 4, 5][..]));
+    assert!(splits.classes(&records).are_apart());
+    assert_eq!(
+        splits.notes,
+        [
+            "split by classes: 1 base, 0 validation, 1 novel",
+            "[data.class_split] takes the place of the parts that the data set brings",
+            "left out 1 image without a label",
+            "left out 6 images of classes in no part of the class split",
+        ]
+    );
+    // Validation images of base classes, where no class is held out for that.
+    let validation = ValidationSettings { per_class: Some(1), ..ValidationSettings::default() };
+    let splits = assign(&records, &self::names(4), &SplitSettings { validation, ..settings }).unwrap();
+    assert_eq!((splits.train.len(), splits.validation.len()), (1, 1));
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use mga_registry::Registry;
 
 use super::{
-    centre_crop, colour_jitter, flip, random_crop, random_erase, random_resized_crop, resize, rotation, shorter_side,
+    centre_crop, colour_jitter, flip, patch_grid, patch_sampling, random_crop, random_erase, random_resized_crop,
+    resize, rotation, shorter_side,
 };
 
 /// Adds the transforms of this crate to `registry`.
@@ -18,4 +19,6 @@ pub(crate) fn register(registry: &mut Registry) {
     registry.add(rotation::entry());
     registry.add(colour_jitter::entry());
     registry.add(random_erase::entry());
+    registry.add(patch_grid::entry());
+    registry.add(patch_sampling::entry());
 }

@@ -18,6 +18,9 @@ mod eight_bit;
 mod flip;
 mod interpolation;
 mod operation;
+mod patch_grid;
+mod patch_sampling;
+mod patch_views;
 mod pipeline;
 mod random_crop;
 mod random_erase;
@@ -36,6 +39,9 @@ pub use colour_jitter::ColourJitter;
 pub use flip::{HorizontalFlip, VerticalFlip};
 pub use interpolation::{Interpolation, Rounding};
 pub use operation::{Context, Operation};
+pub use patch_grid::{PatchGrid, PatchRatio};
+pub use patch_sampling::PatchSampling;
+pub use patch_views::{is_patch, patch_name};
 pub use pipeline::{NamedOperation, Pipeline};
 pub use random_crop::RandomCrop;
 pub use random_erase::RandomErase;
@@ -138,6 +144,8 @@ mod tests {
             json!({"op": "rotation", "degrees": [-5.0, 10.0]}),
             json!({"op": "colour-jitter", "hue": 0.1}),
             json!({"op": "random-erase"}),
+            json!({"op": "patch-grid", "size": 4, "patch_list": [2], "flip": 0.5}),
+            json!({"op": "patch-sampling", "size": 4, "patches": 2}),
         ];
         assert_eq!(ops.len(), builtin().all::<Transforms>().len());
         ops.into_iter().map(|op| (op.clone(), parse(op).expect("a transform"))).collect()

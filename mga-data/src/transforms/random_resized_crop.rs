@@ -15,11 +15,11 @@ use crate::picture::{Mask, Picture};
 /// Windows tried before the central one is taken, as in torchvision.
 const ATTEMPTS: usize = 10;
 
-fn default_area() -> [f64; 2] {
+pub(super) fn default_area() -> [f64; 2] {
     [0.08, 1.0]
 }
 
-fn default_aspect() -> [f64; 2] {
+pub(super) fn default_aspect() -> [f64; 2] {
     [3.0 / 4.0, 4.0 / 3.0]
 }
 

@@ -18,7 +18,7 @@ fn it_names_a_component_of_each_kind_but_the_method() {
         "lion",
         "restarts",
         "worst_class",
-        "episodes",
+        "two-view-episodes",
         "csv",
         "shell-script",
     ] {

@@ -15,7 +15,7 @@ fn every_component_is_listed() {
         ("data.dataset", "gratings"),
         ("data.masks.source", "disc"),
         ("op, in data.train.transforms", "swap-patches"),
-        ("sampler.name", "episodes"),
+        ("sampler.name", "two-view-episodes"),
         ("optimiser.name", "lion"),
         ("optimiser.name", "sgd"),
         ("schedule.name", "restarts"),
