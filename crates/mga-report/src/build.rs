@@ -17,6 +17,7 @@ use super::methods::methods;
 use super::model::{Arm, Column, Report, Run, SharedStage};
 use super::scores::score;
 use super::search::{search, selection, validation};
+use super::trials::TrialTables;
 use crate::results::{NO_IDENTITY, Record, Results, SearchSpace};
 
 /// The request for a report.
@@ -81,6 +82,7 @@ pub fn build(results: &Results, request: &Request) -> anyhow::Result<Report> {
         counted.filter_map(|m| Some((&records[m], validation(&records[m], &selected_by)?))).collect()
     };
     let mut images = Images::of(records, request.resampling, CONFIDENCE);
+    let mut trials = TrialTables::of(records);
     let mut arms: Vec<Arm> = vec![];
     for (index, group) in groups.iter().enumerate() {
         let members = || group.members.iter().copied().filter(|&member| counted(member));
@@ -103,6 +105,7 @@ pub fn build(results: &Results, request: &Request) -> anyhow::Result<Report> {
             validation: score(&validated(&group.members, &|m| counted(m)), &selected_by, CONFIDENCE),
             best_validated: false,
             image_interval: images.interval(&column.key, &members().collect::<Vec<_>>()),
+            trials: trials.score(&column.key, &members().collect::<Vec<_>>()),
             masks: arm_masks(records, &group.members, counted),
             seconds: group.members.iter().filter_map(|&member| records[member].seconds).sum(),
             selected_on_test: members().any(of_test),
@@ -119,7 +122,8 @@ pub fn build(results: &Results, request: &Request) -> anyhow::Result<Report> {
         match nearest_baseline(&groups, &marked, index) {
             Some(baseline) => {
                 let seen = (&arms[..], &runs[..], &records[..]);
-                arms[index].comparison = Some(compare((index, baseline), seen, &column, &mut images, CONFIDENCE));
+                arms[index].comparison =
+                    Some(compare((index, baseline), seen, &column, (&mut images, &mut trials), CONFIDENCE));
             }
             None if marked.is_empty() => (),
             None => notes.push(format!(
@@ -131,6 +135,7 @@ pub fn build(results: &Results, request: &Request) -> anyhow::Result<Report> {
     if marked.is_empty() && arms.len() > 1 {
         notes.push("no arm is marked as the baseline, so nothing is compared; name one with --baseline".to_owned());
     }
+    notes.append(&mut trials.notes);
     adjust(&mut arms, &column);
     let left_out: Vec<usize> = duplicates.iter().copied().collect();
     let flags = flags(&Seen { arms: &arms, runs: &runs, records, column: &column, duplicates: &left_out });

@@ -3,10 +3,10 @@
 use mga_core::wording::counted;
 use mga_sweep::duration;
 
-use super::model::{Arm, Column, Comparison, Report, Score};
+use super::model::{Arm, Column, Comparison, Interval, Report, Score, TrialDifference};
 use super::search_cells::{chosen, families, heading, named, spread};
 use super::text_table::Cells;
-use super::wording::{difference_interval, interval, p_value};
+use super::wording::{difference_interval, interval, p_equals, p_value};
 use crate::results::RunState;
 
 /// `5`, or `4 of 5` where not all are finished; with the folds that they are in: `10 (5 folds)`.
@@ -41,6 +41,11 @@ fn dash(text: Option<String>) -> String {
     text.unwrap_or_else(|| "-".to_owned())
 }
 
+/// One trial in a word, where the report's runs have independent trials: `episode`.
+pub(super) fn trial(report: &Report) -> Option<&str> {
+    report.arms.iter().find_map(|arm| Some(arm.trials.as_ref()?.of.as_str()))
+}
+
 /// A row an arm: n, every metric, the first with its interval, compute.
 pub(super) fn scores(report: &Report) -> Cells {
     let mut header = vec!["arm".to_owned(), "n".to_owned()];
@@ -49,6 +54,7 @@ pub(super) fn scores(report: &Report) -> Cells {
         header.push(format!("{}{}", column.title, if column.percent { ", %" } else { "" }));
         if place == 0 {
             header.push("95 % interval".to_owned());
+            header.extend(trial(report).map(|trial| format!("95 % over {trial}s")));
         }
     }
     header.push("compute".to_owned());
@@ -61,6 +67,8 @@ pub(super) fn scores(report: &Report) -> Cells {
             row.push(value(column, score, arm));
             if place == 0 {
                 row.push(dash(interval(column, score.interval)));
+                let over = interval(column, arm.trials.as_ref().map(|trials| trials.interval));
+                row.extend(trial(report).map(|_| dash(over)));
             }
         }
         row.push(duration(arm.seconds));
@@ -73,6 +81,7 @@ pub(super) fn scores(report: &Report) -> Cells {
 pub(super) fn comparisons(report: &Report) -> Option<Cells> {
     let column = report.metric()?;
     let unit = if column.percent { ", points" } else { "" };
+    let over = format!("95 % over {}", trial(report).map_or_else(|| "images".to_owned(), |trial| format!("{trial}s")));
     let header = [
         "arm",
         "against",
@@ -82,7 +91,7 @@ pub(super) fn comparisons(report: &Report) -> Option<Cells> {
         "p",
         "p, Holm",
         "McNemar p",
-        "95 % over images",
+        &over,
     ];
     let mut cells = Cells::new(header.iter().map(|&text| text.to_owned()).collect(), 2);
     for (arm, comparison) in report.arms.iter().filter_map(|arm| Some((arm, arm.comparison.as_ref()?))) {
@@ -95,10 +104,16 @@ pub(super) fn comparisons(report: &Report) -> Option<Cells> {
             dash(comparison.test.as_ref().map(|test| p_value(test.p))),
             dash(comparison.p_adjusted.map(p_value)),
             mcnemar(comparison),
-            dash(difference_interval(column, comparison.bootstrap.map(|bootstrap| bootstrap.interval))),
+            dash(difference_interval(column, over_samples(comparison))),
         ]);
     }
     (!cells.rows.is_empty()).then_some(cells)
+}
+
+/// The interval of a difference for these very models: over trials, where there are any, else over images.
+fn over_samples(comparison: &Comparison) -> Option<Interval> {
+    let trials = comparison.trials.as_ref().map(|trials| trials.interval);
+    trials.or(comparison.bootstrap.map(|bootstrap| bootstrap.interval))
 }
 
 /// `0.012 (34 : 12)`: the p value, and what each side alone has right.
@@ -169,6 +184,7 @@ pub(super) fn sentences(report: &Report) -> Vec<String> {
     let compared = report.arms.iter().filter_map(|arm| arm.comparison.as_ref()).map(|c| c.sentence.clone());
     let mut sentences: Vec<String> = chosen(report).into_iter().chain(families(report)).chain(compared).collect();
     let Some(column) = report.metric() else { return sentences };
+    sentences.extend(report.arms.iter().filter_map(|arm| paired_trials(report, arm, column)));
     for arm in &report.arms {
         let images = interval(column, arm.image_interval)
             .map(|range| format!(" Resampling the test images, for these models: {range}{} (95 %).", column.unit()));
@@ -189,6 +205,22 @@ pub(super) fn sentences(report: &Report) -> Vec<String> {
         }
     }
     sentences
+}
+
+/// What a difference paired by trial says of these models; it decides nothing about other seeds.
+fn paired_trials(report: &Report, arm: &Arm, column: &Column) -> Option<String> {
+    let comparison = arm.comparison.as_ref()?;
+    let TrialDifference { of, trials, difference, interval, p } = comparison.trials.as_ref()?;
+    let p = p.map(|p| format!("; {}, not adjusted", p_equals(p))).unwrap_or_default();
+    Some(format!(
+        "{} against {}, the same {trials} {of}s: {}{} (95 % interval {}{p}). This is about these models and other {of}s, and \
+         says nothing of other seeds.",
+        arm.name,
+        report.arms[comparison.against].name,
+        column.show_difference(Some(*difference)),
+        column.difference_unit(),
+        difference_interval(column, Some(*interval))?,
+    ))
 }
 
 /// The first line: how much is behind the report.

@@ -6,6 +6,7 @@ use super::images::Images;
 use super::model::{Arm, Column, Comparison, Interval, Over, Pair, Run, TTest, TTestKind, Verdict};
 use super::pairing::clash;
 use super::scores::Repeated;
+use super::trials::TrialTables;
 use super::wording;
 use crate::results::Record;
 
@@ -17,7 +18,7 @@ pub(super) fn compare(
     (arm, baseline): (usize, usize),
     (arms, runs, records): (&[Arm], &[Run], &[Record]),
     column: &Column,
-    images: &mut Images<'_>,
+    (images, trials): (&mut Images<'_>, &mut TrialTables<'_>),
     confidence: f64,
 ) -> Comparison {
     let (mut pairs, mut missing) = (vec![], vec![]);
@@ -47,13 +48,17 @@ pub(super) fn compare(
     let of = |kind, test: statistics::TTest| TTest { kind, t: test.t, degrees: test.degrees, p: test.p };
     let test = repeated.test(confidence);
     let plain: Vec<f64> = differences.iter().map(|(_, difference)| *difference).collect();
+    let paired: Vec<_> = pairs.iter().map(|pair| pair.runs).collect();
+    let by_trial = trials.compare(&column.key, &paired, confidence);
     let by_image = match &pairs[..] {
         [] => Err("there are no pairs".to_owned()),
-        pairs => images.compare(&column.key, &pairs.iter().map(|pair| pair.runs).collect::<Vec<_>>()),
+        _ => images.compare(&column.key, &paired),
     };
     let (mcnemar, bootstrap, predictions_missing) = match by_image {
         Ok((mcnemar, bootstrap)) => (Some(mcnemar), bootstrap, None),
-        Err(why) => (None, None, Some(why)),
+        // Runs of trials have no predictions image by image.
+        Err(_) if matches!(by_trial, Ok(Some(_))) => (None, None, None),
+        Err(why) => (None, None, Some(by_trial.as_ref().err().unwrap_or(&why).clone())),
     };
     Comparison {
         against: baseline,
@@ -68,6 +73,7 @@ pub(super) fn compare(
         p_adjusted: None,
         mcnemar,
         bootstrap,
+        trials: by_trial.unwrap_or_default(),
         predictions_missing,
         verdict: Verdict::Untested,
         sentence: String::new(),

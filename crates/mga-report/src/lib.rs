@@ -37,6 +37,7 @@ mod search_model;
 pub mod spreadsheet;
 pub mod terminal;
 mod text_table;
+mod trials;
 mod wording;
 
 pub use build::{Request, build};

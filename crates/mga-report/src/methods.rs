@@ -179,7 +179,7 @@ fn statistics(report: &Report, resamples: usize) -> String {
     text += ".";
     let comparisons: Vec<_> = report.arms.iter().filter_map(|arm| arm.comparison.as_ref()).collect();
     if comparisons.is_empty() {
-        return text;
+        return text + &over_trials(report);
     }
     let tested = comparisons.iter().filter(|comparison| comparison.test.is_some()).count();
     let corrected = comparisons
@@ -207,6 +207,7 @@ fn statistics(report: &Report, resamples: usize) -> String {
                  as independent, so it is given next to the version that keeps an image's predictions together (Durkalski \
                  et al. 2003) and decides nothing.";
     }
+    text += &over_trials(report);
     if comparisons.iter().any(|comparison| comparison.bootstrap.is_some()) {
         text += &format!(
             " Intervals over test images are percentile bootstraps of {resamples} resamples, all predictions of an image \
@@ -214,6 +215,17 @@ fn statistics(report: &Report, resamples: usize) -> String {
         );
     }
     text
+}
+
+/// What intervals over independent trials are, where the runs have any.
+fn over_trials(report: &Report) -> String {
+    let of = report.arms.iter().find_map(|arm| Some(arm.trials.as_ref()?.of.as_str()));
+    of.map_or_else(String::new, |of| {
+        format!(
+            " Intervals over {of}s are 1.96 standard errors to both sides of the mean; differences between arms are paired by \
+             {of}. They describe other {of}s with these models, not other seeds."
+        )
+    })
 }
 
 /// How attention was compared with masks, where the table says so.

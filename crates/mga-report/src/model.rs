@@ -90,6 +90,9 @@ pub struct Arm {
     pub comparison: Option<Comparison>,
     /// Interval of the first column's mean over test images drawn anew, for these very models.
     pub image_interval: Option<Interval>,
+    /// The first column over independent trials, for these very models; `None` of runs without trials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trials: Option<TrialScore>,
     /// The masks that it learns from; `None` without, and of runs of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub masks: Option<ArmMasks>,
@@ -219,6 +222,9 @@ pub struct Comparison {
     pub mcnemar: Option<McNemar>,
     /// Interval of the mean difference over test images drawn anew, for these very models.
     pub bootstrap: Option<Bootstrap>,
+    /// The mean difference over independent trials, for these very models; `None` of runs without trials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trials: Option<TrialDifference>,
     /// Why nothing could be said image by image.
     pub predictions_missing: Option<String>,
     /// The conclusion.
@@ -290,6 +296,34 @@ pub struct Bootstrap {
     pub images: usize,
     /// Times they were drawn.
     pub resamples: usize,
+}
+
+/// A metric over the independent trials of an arm's runs, such as episodes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrialScore {
+    /// One trial in a word: `episode`.
+    pub of: String,
+    /// Trials of all runs.
+    pub trials: usize,
+    /// Mean over the runs of their means.
+    pub mean: f64,
+    /// The interval of the mean over trials drawn anew, for these very models: 1.96 standard errors to both sides.
+    pub interval: Interval,
+}
+
+/// A difference paired by trial, arm minus baseline.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrialDifference {
+    /// One trial in a word: `episode`.
+    pub of: String,
+    /// Pairs of trials.
+    pub trials: usize,
+    /// Mean of the differences.
+    pub difference: f64,
+    /// The interval of the mean over trials drawn anew, for these very models: 1.96 standard errors to both sides.
+    pub interval: Interval,
+    /// The p value of the paired t test over trials, not adjusted; `None` where all differ by the same.
+    pub p: Option<f64>,
 }
 
 /// The conclusion about an arm.

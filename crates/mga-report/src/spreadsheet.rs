@@ -22,6 +22,17 @@ const MASKS: [&str; 10] = [
     "guidance_hardly_moved",
 ];
 
+/// Columns of reports with independent trials, such as episodes.
+const TRIALS: [&str; 7] = [
+    "trials",
+    "mean_trials_low",
+    "mean_trials_high",
+    "difference_trials",
+    "difference_trials_low",
+    "difference_trials_high",
+    "difference_trials_p",
+];
+
 /// Returns the table.
 ///
 /// # Errors
@@ -65,6 +76,8 @@ pub fn text(report: &Report) -> anyhow::Result<String> {
     header.extend(LAST.map(str::to_owned));
     let masked = report.arms.iter().any(|arm| arm.masks.is_some());
     header.extend(MASKS.iter().filter(|_| masked).map(|&key| key.to_owned()));
+    let tried = report.arms.iter().any(|arm| arm.trials.is_some());
+    header.extend(TRIALS.iter().filter(|_| tried).map(|&key| key.to_owned()));
     file.row(&header)?;
     let number = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
     let ends = |interval: Option<Interval>| [number(interval.map(|i| i.low)), number(interval.map(|i| i.high))];
@@ -104,7 +117,7 @@ pub fn text(report: &Report) -> anyhow::Result<String> {
             row.extend(ends(comparison.bootstrap.map(|bootstrap| bootstrap.interval)));
             row.push(word(&comparison.verdict));
         }
-        let last = LAST.len() + if masked { MASKS.len() } else { 0 };
+        let last = LAST.len() + if masked { MASKS.len() } else { 0 } + if tried { TRIALS.len() } else { 0 };
         row.resize(header.len() - last, String::new());
         let over = arm.scores.first().map_or("", |score| score.over.word());
         row.push(over.to_owned());
@@ -120,6 +133,16 @@ pub fn text(report: &Report) -> anyhow::Result<String> {
             row.push(guidance.map(|guidance| guidance.runs.to_string()).unwrap_or_default());
             row.extend([guidance.map(|guidance| guidance.start), guidance.map(|guidance| guidance.end)].map(number));
             row.push(guidance.map(|guidance| guidance.hardly_moved.to_string()).unwrap_or_default());
+        }
+        row.resize(header.len() - if tried { TRIALS.len() } else { 0 }, String::new());
+        if let Some(trials) = &arm.trials {
+            row.push(trials.trials.to_string());
+            row.extend(ends(Some(trials.interval)));
+            if let Some(paired) = arm.comparison.as_ref().and_then(|comparison| comparison.trials.as_ref()) {
+                row.push(paired.difference.to_string());
+                row.extend(ends(Some(paired.interval)));
+                row.push(number(paired.p));
+            }
         }
         row.resize(header.len(), String::new());
         file.row(&row)?;

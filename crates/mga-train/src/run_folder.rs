@@ -11,6 +11,9 @@ use serde::Serialize;
 use crate::csv_file::CsvFile;
 use crate::folder_lock::FolderLock;
 
+/// The file of the scores of independent trials.
+pub const TRIALS: &str = "trials.csv";
+
 /// Files that a sweep's folder holds, and a run's does not.
 const SWEEP: [&str; 3] = ["sweep.toml", "plan.json", "draws.json"];
 
@@ -173,6 +176,17 @@ impl RunFolder {
             file.row(std::iter::once(class.clone()).chain(counts.iter().map(u64::to_string)))?;
         }
         self.write("confusion.csv", file.text()?)
+    }
+
+    /// Writes `trials.csv`: the score of each independent trial of an evaluation, by a hash of what it was made of. `of` is
+    /// one trial in a word, `metric` the key of the metric that the scores are of.
+    pub fn write_trials(&self, of: &str, metric: &str, trials: &[(String, f64)]) -> anyhow::Result<()> {
+        let mut file = CsvFile::new();
+        file.row([of, "drawn", metric])?;
+        for (number, (drawn, score)) in trials.iter().enumerate() {
+            file.row([number.to_string(), drawn.clone(), score.to_string()])?;
+        }
+        self.write(TRIALS, file.text()?)
     }
 
     /// Writes a file of the folder, by rename.

@@ -15,6 +15,7 @@ mod read;
 mod record;
 mod search;
 mod summary;
+mod trials;
 
 pub use arms::derive_cells;
 pub use cell::Cell;
@@ -27,3 +28,4 @@ pub use read::{Note, Results, read};
 pub use record::{NO_IDENTITY, Record, flatten};
 pub use search::SearchSpace;
 pub use summary::{Evaluation, Summary};
+pub use trials::Trials;
