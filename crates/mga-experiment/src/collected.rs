@@ -10,9 +10,9 @@ use serde_json::{Map, Value};
 use super::defaults::collected_header;
 use super::extends::read_chain;
 use super::layer::Layer;
+use super::leftovers::leftovers;
 use super::merge::{merge, to_json};
 use super::overrides::Overrides;
-use super::leftovers::leftovers;
 use super::stages::{TABLE, without_stages};
 use crate::Components;
 

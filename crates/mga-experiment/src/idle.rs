@@ -213,6 +213,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use mga_data::registry::Datasets;
+    use mga_models::Backbones;
 
     use super::super::schema::experiment_schema;
     use super::super::schema_reading::{array, resolve};
@@ -244,10 +245,12 @@ mod tests {
         let mut all = BTreeSet::new();
         keys(&schema, &schema, "", &mut all);
         all.remove("extends");
-        // What is a data set's own acts unless its entry says otherwise.
-        let of_data_sets = components.kinds.all::<Datasets>().iter().filter_map(|entry| entry.schema.as_ref());
-        let own = of_data_sets.filter_map(|schema| schema.get("properties")?.as_object()).flat_map(|own| own.keys());
-        let own: Vec<KeyPath> = own.map(|key| KeyPath::dotted(&format!("data.{key}"))).collect();
+        // What is a data set's or a backbone's own acts unless its entry says otherwise.
+        let of_data_sets = components.kinds.all::<Datasets>().iter().map(|entry| ("data", entry.schema.as_ref()));
+        let of_backbones = components.kinds.all::<Backbones>().iter().map(|entry| ("model", entry.schema.as_ref()));
+        let own = of_data_sets.chain(of_backbones).filter_map(|(table, own)| Some((table, own?.get("properties")?)));
+        let own = own.flat_map(|(table, own)| own.as_object().into_iter().flatten().map(move |(key, _)| (table, key)));
+        let own: Vec<KeyPath> = own.map(|(table, key)| KeyPath::dotted(&format!("{table}.{key}"))).collect();
         all.retain(|key| !own.iter().any(|own| KeyPath::dotted(key).is_within(own)));
         assert!(all.contains("data.masks.segmenter.tile") && all.contains("schedule.gamma"), "{all:?}");
         let within = |key: &str, other: &str| KeyPath::dotted(key).is_within(&KeyPath::dotted(other));

@@ -13,8 +13,10 @@ use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
 use super::hidden::hidden_settings;
+use super::key_path::KeyPath;
 use super::problem::Problem;
 use super::settings::Experiment;
+use super::task::OwnTable;
 use crate::Components;
 
 /// The tables of the experiment file without any component.
@@ -41,7 +43,31 @@ pub(super) fn problems(components: &Components) -> Vec<Problem> {
     let trained: Vec<Entry<Segmenters>> = components.trained_networks().map(|(entry, _)| entry.clone()).collect();
     found.push(hidden_settings(&trained, &model));
     found.extend(components.tables.iter().map(|kind| (kind.hidden)(kinds)));
+    found.push(own_tables(components));
     found.concat()
+}
+
+/// What is wrong with the tables of tasks' own: two of one name have to be the same table.
+fn own_tables(components: &Components) -> Vec<Problem> {
+    let mut known: Vec<(&str, OwnTable)> = Vec::new();
+    let mut found = Vec::new();
+    for task in &components.tasks {
+        for own in task.own_tables() {
+            match known.iter().find(|(_, other)| other.table == own.table) {
+                Some((other, table)) if table.schema != own.schema => {
+                    let message = format!(
+                        "tasks \"{other}\" and \"{}\" both have a table of this name, with other settings; the program that \
+                         registers them has to give one of them another name",
+                        task.name()
+                    );
+                    found.push(Problem::error(None, KeyPath::dotted(own.table), message));
+                }
+                Some(_) => {}
+                None => known.push((task.name(), own)),
+            }
+        }
+    }
+    found
 }
 
 /// The keys that a table of the experiment has whatever component it names.

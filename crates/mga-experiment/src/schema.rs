@@ -118,8 +118,7 @@ pub fn experiment_schema(components: &Components) -> Value {
     for own in components.tasks.iter().flat_map(|task| task.own_tables()) {
         let table = embed(&own.schema, &format!("Table.{}", own.table), &mut definitions);
         let definition = format!("Table.{}", own.table);
-        root["properties"][own.table] =
-            json!({ "description": own.about, "allOf": [{ "$ref": format!("#/definitions/{definition}") }] });
+        root["properties"][own.table] = json!({ "description": own.about, OLDER_RELEASES: null, "allOf": [{ "$ref": format!("#/definitions/{definition}") }] });
         definitions.insert(definition, table);
     }
     let tasks = components.tasks.iter().map(|task| (task.name(), task.about()));

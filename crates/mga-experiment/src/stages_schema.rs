@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::older::OLDER_RELEASES;
 use super::schema_reading::{array, resolve};
 use crate::Components;
 
@@ -34,13 +35,15 @@ pub(super) fn add(root: &mut Value, definitions: &mut Map<String, Value>, compon
     definitions.insert("Stage".to_owned(), stage);
     let Some(properties) = root.get_mut("properties").and_then(Value::as_object_mut) else { return };
     let about = "Settings of single stages, by the stage's name: tables that are laid over those at the top.";
-    let table = json!({ "type": "object", "description": about, "properties": tables, "additionalProperties": false });
+    let table = json!({
+        "type": "object", "description": about, OLDER_RELEASES: null, "properties": tables, "additionalProperties": false,
+    });
     properties.insert("stages".to_owned(), table);
     let about = "Which stages run, in the task's order; left out: all.";
     let names = json!({ "type": "string", "enum": names });
     properties.insert(
         "run_stages".to_owned(),
-        json!({ "type": "array", "description": about, "items": names, "minItems": 1 }),
+        json!({ "type": "array", "description": about, OLDER_RELEASES: null, "items": names, "minItems": 1 }),
     );
 }
 

@@ -42,16 +42,16 @@ const STAGES: &[StageRules] = &[
     StageRules { name: "extract", about: "extracts features, and scores episodes of them", work: StageWork::Extract },
 ];
 
-/// The task's own table, `[episodes]`.
+/// The task's own table, `[support]`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-struct EpisodesSettings {
+struct SupportSettings {
     /// How much of the label of a support image is shared among all classes.
     #[schemars(range(min = 0.0, max = 0.9))]
     smoothing: f64,
 }
 
-impl Default for EpisodesSettings {
+impl Default for SupportSettings {
     fn default() -> Self {
         Self { smoothing: 0.1 }
     }
@@ -85,7 +85,7 @@ impl TaskRules for EpisodesTask {
 
     fn own_tables(&self) -> Vec<OwnTable> {
         let about = "How the support images of an episode are used.";
-        vec![OwnTable { table: "episodes", about, schema: schema_of::<EpisodesSettings>() }]
+        vec![OwnTable { table: "support", about, schema: schema_of::<SupportSettings>() }]
     }
 
     fn stages(&self) -> &'static [StageRules] {
@@ -158,7 +158,7 @@ impl<'a> Episodes<'a> {
             return Ok(mixed.clone());
         }
         let classes = self.data.dataset.classes().len();
-        let EpisodesSettings { smoothing } = self.loaded.experiment.own("episodes")?;
+        let SupportSettings { smoothing } = self.loaded.experiment.own("support")?;
         let share = |class: usize, label: u32| {
             let whole = if class == label as usize { 1.0 - smoothing } else { 0.0 };
             (whole + smoothing / classes as f64) as f32

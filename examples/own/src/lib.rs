@@ -20,7 +20,7 @@
 //! | `method.rs` | two updates a batch, and a head with a learning rate of its own | `method.name` |
 //! | `class_means.rs` | classes told apart by the nearest mean | |
 //! | `task.rs` | a task that trains nothing | `task` |
-//! | `episodes_task.rs` | a task of two stages, with a table of its own | `task`, `[stages.NAME]`, `[episodes]` |
+//! | `episodes_task.rs` | a task of two stages, with a table of its own | `task`, `[stages.NAME]`, `[support]` |
 //! | `tracker.rs` | the numbers of a run as a CSV file | `trackers` |
 //! | `search.rs` | draws in narrowing windows around the best one | `search`, of a sweep |
 //! | `report_section.rs` | the training time of each arm, in reports | |

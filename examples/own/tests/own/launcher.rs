@@ -59,8 +59,12 @@ fn the_commands_of_a_sweep_finish_it() {
 fn its_settings_are_in_the_schema_and_checked() {
     let folder = Folder::new();
     let schema: Value = serde_json::from_str(&succeed(folder.own(&["schema", "--sweep"]))).unwrap();
-    let table = &schema["definitions"]["LauncherSettings"]["properties"];
-    assert!(table["script"]["description"].as_str().unwrap().starts_with("The shell script"), "{table:#}");
+    let launchers = &schema["definitions"]["LauncherSettings"];
+    let table = &launchers["properties"];
+    let own = launchers["oneOf"].as_array().unwrap().iter().find(|one| one["properties"].get("script").is_some());
+    let own = &own.unwrap()["properties"];
+    assert!(own["script"]["description"].as_str().unwrap().starts_with("The shell script"), "{own:#}");
+    assert_eq!(own["name"]["enum"], serde_json::json!(["shell-script"]));
     let names: Vec<&Value> = table["name"]["oneOf"].as_array().unwrap().iter().map(|name| &name["const"]).collect();
     assert_eq!(names, ["local", "slurm", "shell-script"]);
     let text = std::fs::read_to_string(crate::folder::experiment("sweep.toml")).unwrap();

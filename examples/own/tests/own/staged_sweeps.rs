@@ -29,7 +29,7 @@ fn what_a_sweep_writes_plans_the_same_sweep_again() {
     for (name, axes) in [
         // At the top they are for the stage that runs first, and what is beneath them is each stage's own.
         ("weights", "\"model.weights\" = [\"none\", \"file:other\"]"),
-        ("both", "\"data.batch_size\" = [12, 6]\n\"stages.extract.episodes.smoothing\" = [0.0, 0.5]"),
+        ("both", "\"data.batch_size\" = [12, 6]\n\"stages.extract.support.smoothing\" = [0.0, 0.5]"),
     ] {
         let text = format!("name = \"again\"\nbase = {base:?}\n[axes]\n{axes}\n");
         std::fs::write(folder.path(&format!("{name}.toml")), text).unwrap();
@@ -50,7 +50,7 @@ fn what_a_sweep_writes_plans_the_same_sweep_again() {
         assert_eq!(planned(&folder, &format!("{name}/sweep.toml"), name), ids, "{name}");
         let said = succeed(folder.own(&["sweep", &format!("{name}/sweep.toml"), "--out", name, "--dry-run"]));
         assert!(said.contains(&format!("{runs} finished")), "{said}");
-        assert!(folder.read(name, "base.toml").contains("[stages.extract.episodes]"), "{name}");
+        assert!(folder.read(name, "base.toml").contains("[stages.extract.support]"), "{name}");
     }
 }
 

@@ -77,7 +77,7 @@ fn check_looks_at_every_stage() {
     assert!(listed.contains("of task episodes: extracts features"), "{listed}");
     let schema: Value = serde_json::from_str(&succeed(folder.own(&["schema"]))).unwrap();
     assert!(schema["properties"]["stages"]["properties"]["extract"].is_object());
-    assert!(schema["definitions"]["Stage"]["properties"]["episodes"]["properties"]["smoothing"].is_object());
+    assert!(schema["definitions"]["Stage"]["properties"]["support"]["properties"]["smoothing"].is_object());
 }
 
 #[test]
@@ -92,11 +92,8 @@ fn mistakes_are_told_at_the_stage_that_they_are_in() {
         ("schedule.epochs=3", "schedule.epochs: does nothing here: every stage that uses it"),
         ("run_stages=[\"extract\", \"pretrain\"]", "run_stages: expected each stage that runs once"),
         ("run_stages=[\"extrakt\"]", "did you mean `extract`?"),
-        (
-            "stages.extract.episodes.smoothing=2",
-            "stages.extract.episodes.smoothing: expected at least 0 and at most 0.9",
-        ),
-        ("stages.extract.episodes.smooth=0.5", "did you mean `smoothing`"),
+        ("stages.extract.support.smoothing=2", "stages.extract.support.smoothing: expected at least 0 and at most 0.9"),
+        ("stages.extract.support.smooth=0.5", "did you mean `smoothing`"),
         ("stages.pretrain.model.weights=previous", "stages.pretrain.model.weights: `previous` is the stage before"),
         ("stages.extract.data.batch_size=13", "stages.extract.data.batch_size"),
     ] {
@@ -105,7 +102,10 @@ fn mistakes_are_told_at_the_stage_that_they_are_in() {
     }
     assert!(!folder.path("runs").exists());
     let said = fail(folder.on("check", "nearest-mean.toml", &["--set", "stages.extract.data.batch_size=6"]));
-    assert!(said.contains("task \"nearest-mean\" has no stages, as task = \"episodes\" has"), "{said}");
-    let said = fail(folder.on("check", "nearest-mean.toml", &["--set", "episodes.smoothing=0.2"]));
+    assert!(
+        said.contains("task \"nearest-mean\" has no stages, as task = \"few-shot\" or task = \"episodes\" has"),
+        "{said}"
+    );
+    let said = fail(folder.on("check", "nearest-mean.toml", &["--set", "support.smoothing=0.2"]));
     assert!(said.contains("counts only with task = \"episodes\""), "{said}");
 }
