@@ -223,11 +223,16 @@ impl MgaModel {
 
     /// Computes scores and attention from what the backbone gives.
     pub fn classify(&self, tape: &mut Tape, features: Features) -> Result<Prediction> {
-        let Some(attention) = &self.attention else {
-            return Ok(Prediction { logits: self.head.forward(tape, features)?, attention: None });
-        };
-        let Attended { features, map } = attention.forward(tape, features)?;
+        let Attended { features, map } = self.attend(tape, features)?;
         Ok(Prediction { logits: self.head.forward(tape, features)?, attention: map })
+    }
+
+    /// Returns the features that the head sees, and the attention map, from what the backbone gives.
+    pub fn attend(&self, tape: &mut Tape, features: Features) -> Result<Attended> {
+        match &self.attention {
+            Some(attention) => attention.forward(tape, features),
+            None => Ok(Attended { features, map: None }),
+        }
     }
 
     /// Returns what the backbone gives of the network's input, before attention. The last map is `[N, C, h, w]`.

@@ -31,5 +31,6 @@ pub fn components(hub: Hub) -> Components {
     let about = "What hears of the numbers beside metrics.jsonl, each a name or a table with settings; left out: tensorboard. \
                  They change no number.";
     components = components.with_list::<Trackers>(about);
+    components = tasks::few_shot::register(components);
     tasks::builtin().into_iter().fold(components, Components::with_task)
 }

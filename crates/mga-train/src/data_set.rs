@@ -21,7 +21,27 @@ use crate::torn_groups::{TornGroups, torn_groups, torn_note};
 /// Settings that do not fit the data, at the place where they were written: no such files, classes too small to split,
 /// no masks of that name, no validation images to select on, nothing to train on, groups on both sides of the split.
 pub fn open(loaded: &Loaded, components: &Components, torn: TornGroups) -> anyhow::Result<OpenData> {
-    let (dataset, mut splits) = open_images(loaded, components)?;
+    open_with(loaded, components, torn, None)
+}
+
+/// The way in which a task sees a data set whose images are split: as it is, or with other classes.
+pub type See<'a> = &'a dyn Fn(Arc<dyn Dataset>, &Splits) -> anyhow::Result<Arc<dyn Dataset>>;
+
+/// Opens what an experiment trains on as [`open`] does; the task sees the data set as `see` shows it.
+///
+/// # Errors
+/// As [`open`], and those of `see`.
+pub fn open_seen(loaded: &Loaded, components: &Components, torn: TornGroups, see: See<'_>) -> anyhow::Result<OpenData> {
+    open_with(loaded, components, torn, Some(see))
+}
+
+fn open_with(
+    loaded: &Loaded,
+    components: &Components,
+    torn: TornGroups,
+    see: Option<See<'_>>,
+) -> anyhow::Result<OpenData> {
+    let (dataset, mut splits) = open_as(loaded, components, see)?;
     if splits.train.is_empty() {
         return Err(loaded.error("data", "no image is left to train on").into());
     }
@@ -45,7 +65,19 @@ pub fn open(loaded: &Loaded, components: &Components, torn: TornGroups) -> anyho
 /// # Errors
 /// Settings that do not fit the data, at the place where they were written.
 pub fn open_to_evaluate(loaded: &Loaded, components: &Components) -> anyhow::Result<OpenData> {
-    let (dataset, mut splits) = open_images(loaded, components)?;
+    evaluate_with(loaded, components, None)
+}
+
+/// Opens what an experiment is evaluated on as [`open_to_evaluate`] does; the task sees the data set as `see` shows it.
+///
+/// # Errors
+/// As [`open_to_evaluate`], and those of `see`.
+pub fn open_to_evaluate_seen(loaded: &Loaded, components: &Components, see: See<'_>) -> anyhow::Result<OpenData> {
+    evaluate_with(loaded, components, Some(see))
+}
+
+fn evaluate_with(loaded: &Loaded, components: &Components, see: Option<See<'_>>) -> anyhow::Result<OpenData> {
+    let (dataset, mut splits) = open_as(loaded, components, see)?;
     let masks = match open_masks(loaded, components, &dataset) {
         Ok(masks) => masks,
         // A network that is shown masks can do nothing without.
@@ -111,9 +143,25 @@ fn open_images(
     let data = &loaded.experiment.data;
     let dataset = open_registered(loaded, components)?;
     let assigned = split::assign(dataset.records(), dataset.classes(), &split_settings(data));
-    let mut splits = assigned.map_err(|error| loaded.error_in("data", error))?;
-    splits.notes.extend(composition::notes(dataset.records(), dataset.classes(), &splits));
+    let splits = assigned.map_err(|error| loaded.error_in("data", error))?;
     Ok((dataset, splits))
+}
+
+/// The images as the task sees them. Without a way of its own they are those of a classifier, whose parts should have the
+/// same classes: what is odd about that is noted.
+fn open_as(
+    loaded: &Loaded,
+    components: &Components,
+    see: Option<See<'_>>,
+) -> anyhow::Result<(Arc<dyn Dataset>, Splits)> {
+    let (dataset, mut splits) = open_images(loaded, components)?;
+    match see {
+        Some(see) => Ok((see(dataset, &splits)?, splits)),
+        None => {
+            splits.notes.extend(composition::notes(dataset.records(), dataset.classes(), &splits));
+            Ok((dataset, splits))
+        }
+    }
 }
 
 pub(crate) fn split_settings(data: &Data) -> SplitSettings {

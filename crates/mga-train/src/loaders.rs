@@ -84,6 +84,9 @@ pub fn to_train(loaded: &Loaded, job: &dyn Job, data: &dyn TaskData) -> anyhow::
     let transforms = [experiment.data.train.transforms.clone(), job.train_transforms()].concat();
     let pipeline = pipeline(loaded, "data.train.transforms", &transforms)?;
     let loader = Loader::new(data.source(true), indices.clone(), pipeline, settings(loaded))?;
+    if let Some(sampler) = job.sampler()? {
+        return Ok(loader.with_sampler(sampler));
+    }
     let Some((name, table)) = experiment.named("sampler") else { return Ok(loader) };
     let entry = loaded.kinds.get::<Samplers>(name).with_context(|| format!("no sampler `{name}` is registered"))?;
     let (records, batch_size) = (data.dataset().records(), experiment.data.batch_size);

@@ -124,8 +124,26 @@ pub fn explain(
     Ok(predictions)
 }
 
+/// Returns the images of a batch as people see them.
+///
+/// # Errors
+/// Images without pixels.
+pub fn shown(batch: &Batch, (mean, std): Normalisation) -> anyhow::Result<Vec<Picture>> {
+    let (_, _, height, width) = batch.images.dims4()?;
+    let pixels = batch.images.permute((0, 2, 3, 1))?.contiguous()?.flatten_from(1)?.to_vec2::<f32>()?;
+    let picture = |mut pixels: Vec<f32>| {
+        for pixel in pixels.chunks_exact_mut(3) {
+            for (c, value) in pixel.iter_mut().enumerate() {
+                *value = (*value * std[c] + mean[c]).clamp(0.0, 1.0);
+            }
+        }
+        Picture::new(width, height, pixels).context("an image without pixels")
+    };
+    pixels.into_iter().map(picture).collect()
+}
+
 /// What is said of a batch, and its last features.
-fn seen(model: &MgaModel, batch: &Batch, (mean, std): Normalisation) -> anyhow::Result<(Vec<Prediction>, Features)> {
+fn seen(model: &MgaModel, batch: &Batch, normalisation: Normalisation) -> anyhow::Result<(Vec<Prediction>, Features)> {
     let mut tape = Tape::eval();
     let images = tape.constant(&network_input(model, batch)?)?;
     let features = model.features(&mut tape, images)?;
@@ -133,16 +151,8 @@ fn seen(model: &MgaModel, batch: &Batch, (mean, std): Normalisation) -> anyhow::
     let logits = said.logits.tensor().to_dtype(DType::F32)?.to_vec2::<f32>()?;
     let attention = said.attention.map(|map| planes(map.tensor())).transpose()?;
     let masks = planes(&batch.masks)?;
-    let (_, _, height, width) = batch.images.dims4()?;
-    let pixels = batch.images.permute((0, 2, 3, 1))?.contiguous()?.flatten_from(1)?.to_vec2::<f32>()?;
     let mut predictions = Vec::with_capacity(batch.len());
-    for (n, (mut pixels, logits)) in pixels.into_iter().zip(logits).enumerate() {
-        for pixel in pixels.chunks_exact_mut(3) {
-            for (c, value) in pixel.iter_mut().enumerate() {
-                *value = (*value * std[c] + mean[c]).clamp(0.0, 1.0);
-            }
-        }
-        let Some(picture) = Picture::new(width, height, pixels) else { anyhow::bail!("an image without pixels") };
+    for (n, (picture, logits)) in shown(batch, normalisation)?.into_iter().zip(logits).enumerate() {
         let label = batch.labels.get(n).copied().filter(|label| *label != Batch::NO_LABEL);
         let masked = batch.has_mask.get(n).copied().unwrap_or(false);
         predictions.push(Prediction {

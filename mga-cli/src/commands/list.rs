@@ -224,7 +224,7 @@ mod tests {
         assert_eq!(names("optimisers"), ["sgd", "adamw"]);
         assert_eq!(names("schedules"), ["cosine", "step", "polynomial", "constant"]);
         assert!(names("transforms").contains(&"random-erase"));
-        assert_eq!(names("tasks"), ["classification", "segmentation"]);
+        assert_eq!(names("tasks"), ["classification", "segmentation", "few-shot"]);
         assert_eq!(names("methods"), ["mga", "plain"]);
         for source in ["alpha", "veins", "ones", "centre", "shuffled", "inverted", "silhouette", "none"] {
             assert!(names("mask sources").contains(&source), "{source}");

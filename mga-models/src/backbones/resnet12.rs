@@ -15,6 +15,7 @@ use serde::Deserialize;
 use crate::backbone::{Backbone, Backbones, RegisteredBackbone, Stage, StageId, run_stages};
 use crate::features::Features;
 use crate::settings::read_settings;
+use crate::torch_program::BackboneProgram;
 
 /// The authors' classifier of pre-training; their wrappers `module` and `encoder` are taken off like all others.
 const RENAMES: &[(&str, &str)] = &[("fc", "classifier")];
@@ -77,6 +78,19 @@ impl RegisteredBackbone for Registered {
 
     fn renames(&self) -> &'static [(&'static str, &'static str)] {
         RENAMES
+    }
+
+    /// Of the widths that it has without settings.
+    fn program(&self) -> Option<BackboneProgram> {
+        Some(BackboneProgram {
+            package: None,
+            definitions: include_str!("resnet12.py"),
+            build: "ResNet12({classes})".to_owned(),
+            features: "return net.layer4(net.layer3(net.layer2(net.layer1(x))))",
+            rectify: false,
+            pool: 1,
+            classifier: "classifier",
+        })
     }
 }
 

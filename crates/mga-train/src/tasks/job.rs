@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use candle_core::Tensor;
+use mga_data::sampler::Sampler;
 use mga_models::weights::LoadReport;
 use serde_json::{Map, Value};
 
@@ -65,6 +67,15 @@ pub trait Job: Learner {
     /// Transforms of training images that come after those of the experiment, as `data.train.transforms` has them.
     fn train_transforms(&self) -> Vec<Value> {
         Vec::new()
+    }
+
+    /// The batches of training images, where the task draws them itself. By default `[sampler]` says them, else every image
+    /// comes once an epoch.
+    ///
+    /// # Errors
+    /// Settings that do not fit the images, at the place where they were written.
+    fn sampler(&self) -> anyhow::Result<Option<Arc<dyn Sampler>>> {
+        Ok(None)
     }
 
     /// What people should know of starting from these weights, a line each.

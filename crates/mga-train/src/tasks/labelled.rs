@@ -46,7 +46,13 @@ impl Labelled {
             Purpose::Train(torn) => data_set::open(loaded, components, torn)?,
             Purpose::Evaluate => data_set::open_to_evaluate(loaded, components)?,
         };
-        Ok(Box::new(Self { data, build }))
+        Ok(Self::of(data, build))
+    }
+
+    /// Returns data that are open, for a task whose job is built by `build`.
+    #[must_use]
+    pub fn of(data: OpenData, build: BuildJob) -> Box<dyn TaskData> {
+        Box::new(Self { data, build })
     }
 }
 

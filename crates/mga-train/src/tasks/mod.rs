@@ -7,6 +7,7 @@
 mod class_weights;
 pub mod classification;
 mod extracted;
+pub mod few_shot;
 mod job;
 mod labelled;
 mod measured;
@@ -30,5 +31,5 @@ pub use task::{Purpose, Task, TaskData};
 /// Returns the tasks of this workspace.
 #[must_use]
 pub fn builtin() -> Vec<Arc<dyn Task>> {
-    vec![Arc::new(classification::Classification), Arc::new(segmentation::Segmentation)]
+    vec![Arc::new(classification::Classification), Arc::new(segmentation::Segmentation), Arc::new(few_shot::FewShot)]
 }

@@ -5,6 +5,7 @@ mod bad_input;
 mod checked;
 #[cfg(unix)]
 mod closed_output;
+mod few_shot;
 mod image_counts;
 mod mask_files;
 mod photographs;
