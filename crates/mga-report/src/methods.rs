@@ -4,6 +4,7 @@ use mga_core::wording::counted;
 use mga_sweep::duration;
 use serde_json::Value;
 
+use super::cells::trial;
 use super::columns;
 use super::component_words::ComponentWords;
 use super::legend::deviation_over;
@@ -219,8 +220,7 @@ fn statistics(report: &Report, resamples: usize) -> String {
 
 /// What intervals over independent trials are, where the runs have any.
 fn over_trials(report: &Report) -> String {
-    let of = report.arms.iter().find_map(|arm| Some(arm.trials.as_ref()?.of.as_str()));
-    of.map_or_else(String::new, |of| {
+    trial(report).map_or_else(String::new, |of| {
         format!(
             " Intervals over {of}s are 1.96 standard errors to both sides of the mean; differences between arms are paired by \
              {of}. They describe other {of}s with these models, not other seeds."

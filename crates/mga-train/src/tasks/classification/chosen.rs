@@ -31,7 +31,7 @@ pub(super) fn is_default(experiment: &Experiment, (name, table): (&str, &Value),
 ///
 /// # Errors
 /// No such method: of an experiment that was loaded with other components.
-pub(crate) fn method_of<'a>(
+pub(super) fn method_of<'a>(
     loaded: &'a Loaded,
     components: &'a Components,
 ) -> anyhow::Result<(&'a Arc<dyn Method>, &'a Value)> {

@@ -43,6 +43,8 @@ pub struct Classifier<'a> {
     pub components: &'a Components,
     /// The data.
     pub data: &'a OpenData,
+    /// The classes that it tells apart, the first of the data set's.
+    pub classes: &'a [String],
     /// The model, on its device.
     pub model: MgaModel,
     /// The weight of each class in the cross entropy; `None` if all weigh the same.
@@ -55,7 +57,7 @@ pub struct Classifier<'a> {
 
 impl Classifier<'_> {
     /// Does something with the model as the method wants it evaluated.
-    fn evaluated<T>(&self, work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    pub(crate) fn evaluated<T>(&self, work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
         self.method.evaluation_begins(&self.model)?;
         let done = work();
         let ended = self.method.evaluation_ends(&self.model);
@@ -77,16 +79,30 @@ impl<'a> Classifier<'a> {
         device: &Device,
         trains: bool,
     ) -> anyhow::Result<Self> {
-        let classes = data.dataset.classes();
+        Self::of_classes(loaded, components, (data, data.dataset.classes()), device, trains)
+    }
+
+    /// Returns the classifier of the first classes of a data set, which all training images are of.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn of_classes(
+        loaded: &'a Loaded,
+        components: &'a Components,
+        (data, classes): (&'a OpenData, &'a [String]),
+        device: &Device,
+        trains: bool,
+    ) -> anyhow::Result<Self> {
         let weighed = trains && loaded.experiment.objective.weigh_classes;
-        let class_weights = class_weights(loaded, weighed, classes, || Ok(data.training_counts()))?;
+        let counts = || Ok(data.training_counts().into_iter().take(classes.len()).collect());
+        let class_weights = class_weights(loaded, weighed, classes, counts)?;
         let model = assemble::fresh_model(loaded, components, classes.len(), device)?;
         let (method, settings) = method_of(loaded, components)?;
         let transforms = method.transforms(settings);
         let objective = objective_of(loaded, class_weights.clone())?;
         let opening = MethodOpening { loaded, settings, model: &model, classes, objective };
         let method = method.begin(&opening)?;
-        Ok(Self { loaded, components, data, model, class_weights, method, transforms })
+        Ok(Self { loaded, components, data, classes, model, class_weights, method, transforms })
     }
 }
 
@@ -124,7 +140,7 @@ impl Learner for Classifier<'_> {
     }
 
     fn evaluate(&self, loader: &Loader, context: &mut EvaluationContext<'_>) -> anyhow::Result<Box<dyn Outcome>> {
-        let classes = self.data.dataset.classes();
+        let classes = self.classes;
         let scoring = Scoring::new(classes, &self.components.kinds);
         let output = self.loaded.experiment.eval.output.as_str();
         let scorer = |tape: &mut Tape, batch: &Batch| {
@@ -149,7 +165,7 @@ impl Job for Classifier<'_> {
     }
 
     fn weights_notes(&self, weights: &WeightsFile) -> Vec<String> {
-        other_classes(weights, self.data.dataset.classes()).into_iter().collect()
+        other_classes(weights, self.classes).into_iter().collect()
     }
 
     fn rehearse(&self) -> anyhow::Result<()> {

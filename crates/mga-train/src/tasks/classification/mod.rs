@@ -13,8 +13,6 @@ mod of_checkpoint;
 mod rehearsal;
 mod verification;
 
-pub(crate) use self::chosen::method_of;
-pub(crate) use self::objective::objective_of;
 pub use evaluation::{Evaluated, Scoring};
 pub use job::Classifier;
 pub use of_checkpoint::of_checkpoint;

@@ -9,7 +9,7 @@ use mga_experiment::{ExperimentError, Loaded};
 ///
 /// # Errors
 /// Settings that it refuses, at the place where they were written.
-pub(crate) fn objective_of(
+pub(super) fn objective_of(
     loaded: &Loaded,
     class_weights: Option<Vec<f64>>,
 ) -> Result<Arc<ClassObjective>, ExperimentError> {
