@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn names_and_settings_are_read() {
         let crop = parse(json!({"op": "random-crop", "size": 448})).expect("a transform");
-        assert_eq!(format!("{crop:?}"), format!("{:?}", RandomCrop { size: Size::Square(448) }));
+        assert_eq!(format!("{crop:?}"), format!("{:?}", RandomCrop::new(Size::Square(448))));
         let erase = parse(json!({"op": "random-erase", "p": 0.5, "area": [0.02, 0.33], "aspect": [0.3, 3.3]}));
         assert_eq!(format!("{:?}", erase.expect("a transform")), format!("{:?}", RandomErase::default()));
         assert!(parse(json!({"op": "random-crop", "size": 448, "sise": 2})).is_err_and(|e| e.contains("sise")));

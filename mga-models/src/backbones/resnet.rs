@@ -8,10 +8,12 @@ use mga_core::ops::{self, Activation, Conv2dSettings, Pool2dSettings};
 use mga_core::parameter::Builder;
 use mga_core::tape::{Tape, Value};
 use mga_registry::{Entry, OwnSettings};
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 use crate::backbone::{Backbone, Backbones, RegisteredBackbone, Stage, StageId, run_stages};
 use crate::features::Features;
-use crate::settings::no_settings;
+use crate::settings::read_settings;
 use crate::torch_program::BackboneProgram;
 use crate::weights::PublishedWeights;
 
@@ -30,7 +32,8 @@ const RENAMES: &[(&str, &str)] = &[
 pub(super) fn entries() -> Vec<Entry<Backbones>> {
     let entry = |name: &'static str, blocks, bottleneck| {
         let about = format!("ResNet (He et al. 2016), torchvision's {name}");
-        Entry::<Backbones>::new(name, about, Arc::new(Member { name, blocks, bottleneck }))
+        let entry = Entry::<Backbones>::new(name, about, Arc::new(Member { name, blocks, bottleneck }));
+        entry.with_settings(schemars::schema_for!(ResNetSettings))
     };
     vec![
         entry("resnet18", [2, 2, 2, 2], false),
@@ -41,6 +44,36 @@ pub(super) fn entries() -> Vec<Entry<Backbones>> {
     ]
 }
 
+/// The settings of a ResNet, which stand beside `backbone` in `[model]`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+struct ResNetSettings {
+    /// What images go through before `layer1`.
+    #[schemars(extend("x-older-releases" = "imagenet"))]
+    stem: Stem,
+}
+
+/// What images go through before `layer1`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum Stem {
+    /// A 7 x 7 convolution of stride 2 and a 3 x 3 max pool of stride 2, as torchvision has it: a quarter of the size.
+    #[default]
+    Imagenet,
+    /// A 3 x 3 convolution of stride 1 and no pool, for images of about 32 pixels (He et al. 2016, section 4.2; pytorch-cifar).
+    SmallImages,
+}
+
+impl Stem {
+    /// Side and stride of the convolution.
+    const fn convolution(self) -> (usize, usize) {
+        match self {
+            Self::Imagenet => (7, 2),
+            Self::SmallImages => (3, 1),
+        }
+    }
+}
+
 struct Member {
     name: &'static str,
     blocks: [usize; 4],
@@ -49,8 +82,8 @@ struct Member {
 
 impl RegisteredBackbone for Member {
     fn build(&self, builder: Builder<'_>, settings: OwnSettings<'_>) -> Result<Box<dyn Backbone>> {
-        no_settings(settings, self.name)?;
-        Ok(Box::new(ResNet::new(builder, self.blocks, self.bottleneck)?))
+        let ResNetSettings { stem } = read_settings(settings)?;
+        Ok(Box::new(ResNet::build(builder, self.blocks, self.bottleneck, Shape { stem, dilated: false })?))
     }
 
     fn renames(&self) -> &'static [(&'static str, &'static str)] {
@@ -97,6 +130,8 @@ pub(super) const WEIGHTS: &[PublishedWeights] = &[
 pub(crate) struct ResNet {
     stages: Vec<Stage>,
     stem: ConvNorm,
+    /// Whether the stem ends in a max pool.
+    pools: bool,
     layers: Vec<Vec<Block>>,
 }
 
@@ -212,26 +247,31 @@ impl Block {
     }
 }
 
-impl ResNet {
-    fn new(builder: Builder<'_>, blocks: [usize; 4], bottleneck: bool) -> Result<Self> {
-        Self::build(builder, blocks, bottleneck, false)
-    }
+/// What tells ResNets of the same blocks apart.
+struct Shape {
+    stem: Stem,
+    dilated: bool,
+}
 
+impl ResNet {
     /// A bottleneck network at an eighth of the image's size: `layer3` and `layer4` keep the size and dilate instead of
     /// stepping, their first block still by the dilation before (torchvision's `replace_stride_with_dilation`).
     pub(crate) fn dilated(builder: Builder<'_>, blocks: [usize; 4]) -> Result<Self> {
-        Self::build(builder, blocks, true, true)
+        Self::build(builder, blocks, true, Shape { stem: Stem::Imagenet, dilated: true })
     }
 
-    fn build(mut builder: Builder<'_>, blocks: [usize; 4], bottleneck: bool, dilated: bool) -> Result<Self> {
+    fn build(mut builder: Builder<'_>, blocks: [usize; 4], bottleneck: bool, shape: Shape) -> Result<Self> {
+        let Shape { stem, dilated } = shape;
         let stage = |name: &str, prefixes: &[&str], channels| Stage {
             name: name.to_owned(),
             prefixes: prefixes.iter().map(|&p| p.to_owned()).collect(),
             channels,
         };
         let mut stages = vec![stage("stem", &["conv1", "bn1"], 64)];
-        let stem =
-            ConvNorm::new(&mut builder.reborrow().of_images(), ("conv1", "bn1"), (3, 64), 7, Spacing::stride(2))?;
+        let (kernel, stride) = stem.convolution();
+        let pools = stem == Stem::Imagenet;
+        let mut images = builder.reborrow().of_images();
+        let stem = ConvNorm::new(&mut images, ("conv1", "bn1"), (3, 64), kernel, Spacing::stride(stride))?;
         let (mut layers, mut channels, mut dilation) = (vec![], 64, 1);
         for (index, &count) in blocks.iter().enumerate() {
             let name = format!("layer{}", index + 1);
@@ -251,7 +291,7 @@ impl ResNet {
             stages.push(stage(&name, &[&name], channels));
             layers.push(layer);
         }
-        Ok(Self { stages, stem, layers })
+        Ok(Self { stages, stem, pools, layers })
     }
 }
 
@@ -264,6 +304,9 @@ impl Backbone for ResNet {
         run_stages(tape, images, taps, |tape, stage, x| match stage {
             0 => {
                 let y = self.stem.forward(tape, x, Activation::Relu)?;
+                if !self.pools {
+                    return Ok(y);
+                }
                 ops::max_pool2d(tape, y, Pool2dSettings { kernel: 3, stride: 2, padding: 1 })
             }
             _ => self.layers[stage - 1].iter().try_fold(x, |x, block| block.forward(tape, x)),

@@ -12,3 +12,4 @@ mod masked_input;
 mod published;
 mod recorded;
 mod segmenters;
+mod stems;

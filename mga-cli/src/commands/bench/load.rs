@@ -101,7 +101,7 @@ pub(super) fn run(load: Load) -> anyhow::Result<()> {
     let files = Arc::new(Files::of(folder)?);
     let count = files.0.len();
     let transforms = vec![
-        ("random-crop".to_owned(), Arc::new(RandomCrop { size: Size::Square(load.size) }) as Arc<dyn Operation>),
+        ("random-crop".to_owned(), Arc::new(RandomCrop::new(Size::Square(load.size))) as Arc<dyn Operation>),
         ("horizontal-flip".to_owned(), Arc::new(HorizontalFlip { p: 0.5 })),
     ];
     let settings =
