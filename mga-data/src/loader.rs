@@ -160,6 +160,16 @@ impl Loader {
         Self { share, ..self }
     }
 
+    /// Returns a loader of other images of the same source, which loads and skips as this one does; a sampler stays behind.
+    #[must_use]
+    pub fn of(&self, indices: Vec<usize>) -> Self {
+        let LoaderSettings { batch_size, drop_last, .. } = self.work.settings;
+        let seed = self.work.settings.shuffle.then_some(self.work.settings.seed);
+        let each = EachOnce::new(indices.clone(), batch_size, seed, drop_last);
+        let (work, pool) = (Arc::clone(&self.work), Arc::clone(&self.pool));
+        Self { work, pool, indices, each, sampler: None, share: self.share }
+    }
+
     /// Batches of an epoch, where no whole batch is skipped.
     pub fn batches_per_epoch(&self) -> usize {
         self.sampler.as_ref().map_or_else(|| self.each.batches(), |sampler| sampler.batches())

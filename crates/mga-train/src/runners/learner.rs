@@ -1,5 +1,7 @@
 //! The interface of what a training run trains, whatever the task.
 
+use std::time::Instant;
+
 use candle_core::Tensor;
 use mga_core::optim::OptimiserSettings;
 use mga_core::parameter::ParameterStore;
@@ -9,6 +11,7 @@ use mga_data::{Batch, Loader};
 use super::evaluation::EvaluationContext;
 use super::loss_parts::LossPart;
 use super::step::StepContext;
+use crate::interrupt::Interrupt;
 use crate::run_folder::RunFolder;
 
 /// A model with its loss and its evaluation.
@@ -74,6 +77,20 @@ pub trait Learner {
     /// # Errors
     /// An interruption; images that cannot be evaluated.
     fn evaluate(&self, loader: &Loader, context: &mut EvaluationContext<'_>) -> anyhow::Result<Box<dyn Outcome>>;
+
+    /// About how many seconds [`Self::evaluate`] takes, from about `most` of the images. By default an evaluation of the
+    /// first ones, whose time grows with the number of images.
+    ///
+    /// # Errors
+    /// Those of [`Self::evaluate`].
+    fn time_evaluation(&self, loader: &Loader, most: usize) -> anyhow::Result<f64> {
+        let all = loader.indices();
+        let some = &all[..all.len().min(most)];
+        let started = Instant::now();
+        let interrupt = Interrupt::default();
+        self.evaluate(&loader.of(some.to_vec()), &mut EvaluationContext::new(&interrupt, &mut |_| ()))?;
+        Ok(started.elapsed().as_secs_f64() * all.len() as f64 / some.len().max(1) as f64)
+    }
 }
 
 /// Parameters beside the model's, with an optimiser of their own: the heads of a method, say.

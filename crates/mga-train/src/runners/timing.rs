@@ -6,13 +6,11 @@ use mga_experiment::{Components, Loaded, SelectOn, StageWork};
 
 use crate::TaskComponents;
 use crate::assemble;
-use crate::interrupt::Interrupt;
 use crate::loaders;
-use crate::tasks::Purpose;
+use crate::tasks::{Job, Purpose, TaskData};
 use crate::torn_groups::TornGroups;
 use crate::world::Alone;
 
-use super::evaluation::EvaluationContext;
 use super::finite::{Guard, Reading};
 use super::step::{Moved, StepContext, StepWork};
 
@@ -56,13 +54,12 @@ fn time_stage(loaded: &Loaded, components: &Components, limit: Duration) -> anyh
     let device = assemble::device(loaded)?;
     let data = components.task_of(experiment)?.open(loaded, components, Purpose::Train(TornGroups::Noted))?;
     let learner = data.build(loaded, components, &device, true)?;
-    let (splits, loader) = (data.splits(), |indices: &[usize], train| {
-        loaders::of_source(loaded, data.source(train), indices.to_vec(), train)
-    });
     let mut stores: Vec<Moved<'_>> = super::training::stores(experiment, &loaded.kinds, learner.as_ref())?;
-    // An evaluation may need tensors that are not extracted yet, so that of such a stage only its opening is known.
     if loaded.work != StageWork::Fit {
-        return Ok((begun.elapsed().as_secs_f64(), 0));
+        let opened = begun.elapsed().as_secs_f64();
+        // It may need tensors that are not extracted yet: then only the opening of the stage is known.
+        let [_, test] = evaluations(loaded, data.as_ref(), learner.as_ref()).unwrap_or_default();
+        return Ok((opened + test, 0));
     }
     let train = loaders::to_train(loaded, learner.as_ref(), data.as_ref())?;
     let opened = begun.elapsed().as_secs_f64();
@@ -101,21 +98,26 @@ fn time_stage(loaded: &Loaded, components: &Components, limit: Duration) -> anyh
     let step =
         if steps == 0 { started.elapsed().as_secs_f64() } else { started.elapsed().as_secs_f64() / steps as f64 };
 
-    let (validation, test) = (splits.validation.len(), splits.test.len());
-    let some = if validation > 0 { &splits.validation } else { &splits.test };
-    let some = some.get(..some.len().min(EVALUATED * experiment.data.eval.batch_size)).unwrap_or_default();
-    let started = Instant::now();
-    if !some.is_empty() {
-        learner.evaluate(&loader(some, false)?, &mut EvaluationContext::new(&Interrupt::default(), &mut |_| ()))?;
-    }
-    let image = started.elapsed().as_secs_f64() / some.len().max(1) as f64;
-
+    let [validation, test] = evaluations(loaded, data.as_ref(), learner.as_ref())?;
     let epochs = experiment.schedule.epochs;
     let selecting = if experiment.eval.select_on == SelectOn::Test { test } else { validation };
-    let evaluated = selecting * epochs.div_ceil(experiment.eval.every.max(1));
+    let evaluated = selecting * epochs.div_ceil(experiment.eval.every.max(1)) as f64;
     // The last and the selected checkpoint.
-    let at_the_end = test * if experiment.eval.select_on == SelectOn::Last { 1 } else { 2 };
+    let at_the_end = test * if experiment.eval.select_on == SelectOn::Last { 1.0 } else { 2.0 };
     let training = step * (epochs * train.batches_per_epoch()) as f64;
-    let seconds = opened + training + image * (evaluated + at_the_end) as f64;
-    Ok((seconds, steps))
+    Ok((opened + training + evaluated + at_the_end, steps))
+}
+
+/// About how many seconds an evaluation of the validation and of the test images takes.
+fn evaluations(loaded: &Loaded, data: &dyn TaskData, learner: &dyn Job) -> anyhow::Result<[f64; 2]> {
+    let splits = data.splits();
+    let most = EVALUATED * loaded.experiment.data.eval.batch_size;
+    let seconds = |images: &[usize]| -> anyhow::Result<f64> {
+        if images.is_empty() {
+            return Ok(0.0);
+        }
+        let loader = loaders::of_source(loaded, data.source(false), images.to_vec(), false)?;
+        learner.time_evaluation(&loader, most)
+    };
+    Ok([seconds(&splits.validation)?, seconds(&splits.test)?])
 }

@@ -86,11 +86,6 @@ impl Cache {
     pub(super) fn len(&self) -> usize {
         self.of.len()
     }
-
-    /// The index of one of the images.
-    pub(super) fn any(&self) -> Option<usize> {
-        self.of.keys().copied().min()
-    }
 }
 
 #[cfg(test)]
@@ -112,7 +107,7 @@ mod tests {
         let (maps, attention) = cache.gather(&[5, 7, 5]).unwrap();
         assert_eq!(maps.dims(), [3, 2, 1, 1]);
         assert_eq!(maps.flatten_all().unwrap().to_vec1::<f32>().unwrap(), [5.0, 6.0, 1.0, 2.0, 5.0, 6.0]);
-        assert!(attention.is_none() && cache.len() == 3 && cache.any() == Some(3));
+        assert!(attention.is_none() && cache.len() == 3);
         assert!(cache.gather(&[4]).unwrap_err().to_string().contains("left out"));
         let error = cache.add(&[9], &encoded(&[1.0], (1, 1, 1, 1))).unwrap_err().to_string();
         assert!(error.contains("differ in shape: [2, 1, 1] and [1, 1, 1]"), "{error}");

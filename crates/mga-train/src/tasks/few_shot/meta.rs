@@ -20,7 +20,7 @@ use mga_models::weights::LoadReport;
 use super::data::base_classes;
 use super::encoder::{Encoded, encode};
 use super::episodes::of_part;
-use super::evaluation::evaluate;
+use super::evaluation::{self, evaluate};
 use super::head::{self, Episode, Teller};
 use super::pictures;
 use super::rehearsal;
@@ -117,6 +117,10 @@ impl Learner for Meta<'_> {
 
     fn evaluate(&self, loader: &Loader, context: &mut EvaluationContext<'_>) -> anyhow::Result<Box<dyn Outcome>> {
         evaluate((self.loaded, self.data), (&self.model, &self.teller), loader, context)
+    }
+
+    fn time_evaluation(&self, loader: &Loader, most: usize) -> anyhow::Result<f64> {
+        evaluation::time((self.loaded, self.data), (&self.model, &self.teller), loader, most)
     }
 }
 

@@ -88,8 +88,9 @@ pub(super) fn write(
     let per_row = 2;
     let Some(picture) = grid(&rows.chunks(per_row).map(<[_]>::to_vec).collect::<Vec<_>>()) else { return Ok(()) };
     save_png(&picture, &folder.pictures().join(OVERVIEW))?;
-    let columns =
-        ["query image", "support image of the class that it is taken for, framed blue where right; lines: flow"];
+    let told = "support image of the class that it is taken for, framed blue where right";
+    let told = if flow.is_some() { format!("{told}; lines: flow") } else { told.to_owned() };
+    let columns = ["query image".to_owned(), told];
     folder.write_json(
         "pictures/overview.json",
         &json!({ "picture": OVERVIEW, "columns": columns, "images_per_row": per_row, "images": captions }),

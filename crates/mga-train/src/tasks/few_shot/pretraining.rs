@@ -10,7 +10,7 @@ use mga_experiment::{Components, Loaded};
 use mga_models::weights::LoadReport;
 
 use super::data::base_classes;
-use super::evaluation::evaluate;
+use super::evaluation::{self, evaluate};
 use super::head::{self, Teller};
 use super::pictures;
 use super::rehearsal;
@@ -79,6 +79,11 @@ impl Learner for Pretraining<'_> {
     fn evaluate(&self, loader: &Loader, context: &mut EvaluationContext<'_>) -> anyhow::Result<Box<dyn Outcome>> {
         let Classifier { loaded, data, model, .. } = &self.classifier;
         self.classifier.evaluated(|| evaluate((loaded, data), (model, &self.teller), loader, context))
+    }
+
+    fn time_evaluation(&self, loader: &Loader, most: usize) -> anyhow::Result<f64> {
+        let Classifier { loaded, data, model, .. } = &self.classifier;
+        evaluation::time((loaded, data), (model, &self.teller), loader, most)
     }
 }
 
