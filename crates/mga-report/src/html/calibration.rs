@@ -17,7 +17,7 @@ fn figures(Reported { report, records }: &Reported<'_>) -> (Vec<Figure>, Vec<Str
     let (mut figures, mut notes) = (vec![], vec![]);
     for (index, arm) in report.arms.iter().enumerate() {
         let (mut pooled, mut errors): (Vec<(f64, bool)>, Vec<f64>) = (vec![], vec![]);
-        for &run in arm.runs.iter().filter(|&&run| report.runs[run].counted) {
+        for &run in arm.runs.iter().filter(|&&run| report.runs[run].counted && records[run].predicts()) {
             match records[run].predictions() {
                 Ok(predictions) => {
                     let said: Vec<_> = predictions.0.iter().map(|row| (row.confidence, row.correct)).collect();

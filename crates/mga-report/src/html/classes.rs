@@ -13,6 +13,13 @@ struct OfArm {
     pooled: Confusion,
 }
 
+impl OfArm {
+    /// Whether runs have other classes than the rest.
+    fn differs(&self) -> bool {
+        self.runs.iter().any(|run| run.classes.len() < self.pooled.classes.len())
+    }
+}
+
 /// The section on how often each class is recognised.
 pub(super) fn section(seen: &Reported<'_>) -> anyhow::Result<Content> {
     let (arms, notes) = arms(seen);
@@ -44,14 +51,8 @@ fn arms(Reported { report, records }: &Reported<'_>) -> (Vec<OfArm>, Vec<String>
             match &mut of_arm {
                 None => of_arm = Some(OfArm { arm: index, runs: vec![confusion.clone()], pooled: confusion }),
                 Some(known) => {
-                    if known.pooled.add(&confusion) {
-                        known.runs.push(confusion);
-                    } else {
-                        notes.push(format!(
-                            "{}: its classes are not those of the arm's other runs, so its confusion matrix is left out",
-                            records[run].folder.display()
-                        ));
-                    }
+                    known.pooled.add(&confusion);
+                    known.runs.push(confusion);
                 }
             }
         }
@@ -61,17 +62,19 @@ fn arms(Reported { report, records }: &Reported<'_>) -> (Vec<OfArm>, Vec<String>
 }
 
 fn by_class(report: &Report, arms: &[OfArm], unit: &str) -> Option<Figure> {
-    let classes = &arms.first()?.pooled.classes;
-    let dots = arms.iter().filter(|of_arm| of_arm.pooled.classes == *classes).map(|of_arm| {
+    let mut all = arms.first()?.pooled.clone();
+    arms.iter().for_each(|of_arm| all.add(&of_arm.pooled));
+    let classes = all.classes;
+    let dots = arms.iter().map(|of_arm| {
         let name = &report.arms[of_arm.arm].name;
-        let spot = |class: usize| {
+        let spot = |class: &String| {
             let values: Vec<f64> = of_arm.runs.iter().filter_map(|run| Some(100.0 * run.recall(class)?)).collect();
             let value = (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64);
             let range = value.map(|value| values.iter().fold((value, value), |(l, h), &v| (l.min(v), h.max(v))));
-            let said = value.map(|value| format!("{}, {name}: {value:.1} %", classes[class])).unwrap_or_default();
+            let said = value.map(|value| format!("{class}, {name}: {value:.1} %")).unwrap_or_default();
             Spot { value, range, cloud: vec![], said }
         };
-        Dots { name: name.clone(), series: of_arm.arm, spots: (0..classes.len()).map(spot).collect() }
+        Dots { name: name.clone(), series: of_arm.arm, spots: classes.iter().map(spot).collect() }
     });
     let plot = DotRows {
         title: "Accuracy by class".to_owned(),
@@ -82,7 +85,10 @@ fn by_class(report: &Report, arms: &[OfArm], unit: &str) -> Option<Figure> {
         dots: dots.collect(),
         reference: None,
     };
-    let caption = "Mark: mean over an arm's runs; line: from the lowest run to the highest.".to_owned();
+    let caption = format!(
+        "Mark: mean over an arm's runs{}; line: from the lowest run to the highest.",
+        if arms.iter().any(OfArm::differs) { " that have the class, for their classes differ" } else { "" }
+    );
     Some(Figure { name: "classes".to_owned(), plot: plot.draw(), caption, arm: None })
 }
 
@@ -98,7 +104,8 @@ fn confusion(report: &Report, of_arm: &OfArm, unit: &str) -> Figure {
         classes: of_arm.pooled.classes.clone(),
         counts: of_arm.pooled.counts.clone(),
     };
+    let differ = if of_arm.differs() { ", whose classes differ" } else { "" };
     let of_runs = if runs == 1 { "of one run".to_owned() } else { format!("of {runs} runs together") };
-    let caption = format!("Counts of {unit}, {of_runs}; colour: share of the class.");
+    let caption = format!("Counts of {unit}, {of_runs}{differ}; colour: share of the class.");
     Figure { name: file_name("confusion", of_arm.arm, name), plot: plot.draw(), caption, arm: Some(of_arm.arm) }
 }

@@ -37,20 +37,24 @@ impl Confusion {
 
     /// Returns the share of a class that is predicted correctly; `None` for a class without images.
     #[must_use]
-    pub fn recall(&self, class: usize) -> Option<f64> {
-        let row = self.counts.get(class)?;
-        let all: u64 = row.iter().sum();
-        (all > 0).then(|| row[class] as f64 / all as f64)
+    pub fn recall(&self, class: &str) -> Option<f64> {
+        let at = self.classes.iter().position(|known| known == class)?;
+        let all: u64 = self.counts[at].iter().sum();
+        (all > 0).then(|| self.counts[at][at] as f64 / all as f64)
     }
 
-    /// Adds the counts of another run with the same classes; false, and nothing is added, where they differ.
-    pub fn add(&mut self, other: &Self) -> bool {
-        let same = self.classes == other.classes;
-        if same {
-            let pairs = self.counts.iter_mut().flatten().zip(other.counts.iter().flatten());
-            pairs.for_each(|(sum, count)| *sum += count);
+    /// Adds the counts of another run by the names of the classes; those that are new come behind.
+    pub fn add(&mut self, other: &Self) {
+        let new = other.classes.iter().filter(|class| !self.classes.contains(class)).cloned().collect::<Vec<_>>();
+        self.classes.extend(new);
+        let size = self.classes.len();
+        self.counts.resize(size, Vec::new());
+        self.counts.iter_mut().for_each(|row| row.resize(size, 0));
+        let place = |class: &String| self.classes.iter().position(|known| known == class).unwrap_or_default();
+        let places: Vec<usize> = other.classes.iter().map(place).collect();
+        for (row, &to) in other.counts.iter().zip(&places) {
+            row.iter().zip(&places).for_each(|(count, &column)| self.counts[to][column] += count);
         }
-        same
     }
 }
 
@@ -65,9 +69,13 @@ mod tests {
         assert!(Confusion::read(folder.path()).is_err());
         write("label,\"a, b\",c\n\"a, b\",3,1\nc,0,0\n");
         let mut confusion = Confusion::read(folder.path()).unwrap();
-        assert_eq!((confusion.recall(0), confusion.recall(1)), (Some(0.75), None));
-        assert!(confusion.add(&confusion.clone()) && confusion.counts == [[6, 2], [0, 0]]);
-        assert!(!confusion.add(&Confusion::default()));
+        let recalls = ["a, b", "c", "d"].map(|class| confusion.recall(class));
+        assert_eq!(recalls, [Some(0.75), None, None]);
+        confusion.add(&confusion.clone());
+        assert_eq!(confusion.counts, [[6, 2], [0, 0]]);
+        confusion.add(&Confusion { classes: vec!["d".into(), "a, b".into()], counts: vec![vec![5, 1], vec![2, 3]] });
+        assert_eq!(confusion.classes, ["a, b", "c", "d"]);
+        assert_eq!(confusion.counts, [[9, 2, 2], [0, 0, 0], [1, 0, 5]]);
         for torn in ["label,a,b\na,1,2\n", "label,a\na,many\n", "label,a,b\na,1\nb,1\n", ""] {
             write(torn);
             assert!(Confusion::read(folder.path()).is_err(), "{torn}");

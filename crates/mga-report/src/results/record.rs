@@ -166,6 +166,12 @@ impl Record {
         self.environment.as_ref()?.get(key)
     }
 
+    /// Returns whether the run predicts a class for each test image, so that it has predictions to read.
+    #[must_use]
+    pub fn predicts(&self) -> bool {
+        self.metric("top1").is_some()
+    }
+
     /// Reads the predictions of the reported checkpoint for the test images.
     ///
     /// # Errors
