@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use mga_sweep::launchers::Teller;
-use mga_sweep::{Cell, Follower, Plan, RunState, Scores, State, TakenOver, duration, own_seconds};
+use mga_sweep::{Cell, Estimate, Follower, Plan, RunState, Scores, State, TakenOver, duration};
 use serde_json::{Value, json};
 
 use crate::output::print;
@@ -30,8 +30,10 @@ pub(crate) struct Report {
     interrupted: usize,
     under_way: Vec<String>,
     scores: Scores,
-    /// Seconds of a run, and how many the mean is over.
-    seconds: (f64, usize),
+    /// The runs of the plan in force.
+    cells: Vec<Cell>,
+    /// How long the runs and the stages that they share take, once that is known.
+    estimate: Option<Estimate>,
     begun: Instant,
 }
 
@@ -61,7 +63,8 @@ impl Report {
             interrupted: 0,
             under_way: Vec::new(),
             scores: Scores::default(),
-            seconds: (0.0, 0),
+            cells: Vec::new(),
+            estimate: None,
             begun: Instant::now(),
         }
     }
@@ -111,9 +114,9 @@ impl Report {
     }
 
     fn left(&self) -> Option<f64> {
-        let (mean, runs) = self.seconds;
         let left = self.total.saturating_sub(self.finished + self.failed);
-        (runs > 0 && left > 0).then(|| mean * left as f64 / self.jobs.min(left) as f64)
+        let estimate = self.estimate.as_ref().filter(|_| left > 0)?;
+        Some(estimate.seconds(left, self.jobs))
     }
 }
 
@@ -137,6 +140,7 @@ impl Teller for Report {
     }
 
     fn planned(&mut self, plan: &Plan) {
+        self.cells.clone_from(&plan.cells);
         self.scores.planned(plan);
     }
 
@@ -156,8 +160,8 @@ impl Teller for Report {
         self.jobs = jobs;
     }
 
-    fn expect(&mut self, seconds: f64, runs: usize) {
-        self.seconds = (seconds, runs.max(1));
+    fn expect(&mut self, estimate: Estimate) {
+        self.estimate = Some(estimate);
     }
 
     fn end(&mut self, interrupted: bool) -> usize {
@@ -194,9 +198,8 @@ impl Follower for Report {
         let score = match state.state {
             RunState::Finished => {
                 self.finished += 1;
-                let (mean, runs) = self.seconds;
-                let own = own_seconds(cell, state).unwrap_or(state.seconds);
-                self.seconds = ((mean * runs as f64 + own) / (runs + 1) as f64, runs + 1);
+                let states: Vec<State> = self.cells.iter().map(Cell::state).collect();
+                self.estimate = Estimate::of_finished(self.cells.iter().zip(&states)).or(self.estimate.take());
                 self.scores.take(cell)
             }
             RunState::Failed => {

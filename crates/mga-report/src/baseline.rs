@@ -1,6 +1,7 @@
 //! The arm that the others are compared with.
 
 use mga_experiment::nearest;
+use mga_sweep::short_key;
 use serde_json::Value;
 
 use super::grouping::Group;
@@ -35,7 +36,7 @@ pub(super) fn baselines(groups: &[Group], wanted: Option<&str>) -> anyhow::Resul
 fn has_settings(group: &Group, wanted: &str) -> bool {
     let has = |(key, value): (&str, &str)| {
         let (key, value) = (key.trim(), value.trim().trim_matches('"'));
-        let of_name = |known: &str| known == key || known.rsplit('.').next() == Some(key);
+        let of_name = |known: &str| known == key || short_key(known) == key || known.rsplit('.').next() == Some(key);
         group.settings.iter().any(|(known, set): (&String, &Value)| of_name(known) && show(set) == value)
     };
     wanted.split(',').all(|part| part.split_once('=').is_some_and(has))

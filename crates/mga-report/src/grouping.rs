@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use mga_sweep::short_key;
 use serde_json::{Map, Value};
 
 use super::wording::{drawn, show};
@@ -63,13 +64,12 @@ fn name(groups: &[Group], index: usize, title: &str) -> String {
     }
     let mut settings = vec![];
     for &key in &keys {
-        let last = |key: &str| key.rsplit('.').next().unwrap_or_default().to_owned();
-        let short = last(key);
-        let alone = keys.iter().filter(|other| last(other) == short).count() == 1;
+        let short = short_key(key);
+        let alone = keys.iter().filter(|other| short_key(other) == short).count() == 1;
         // What another arm sets and this one leaves as it is.
         let Some(value) = group.settings.get(key).filter(|value| !value.is_null()) else { continue };
         let value = if group.draw.is_some() { drawn(value) } else { show(value) };
-        settings.push(format!("{} = {value}", if alone { &short } else { key }));
+        settings.push(format!("{} = {value}", if alone { short } else { key }));
     }
     // A draw is found again by its number.
     settings.splice(0..0, group.draw.map(|draw| format!("draw {draw}")));

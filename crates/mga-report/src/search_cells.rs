@@ -1,6 +1,7 @@
 //! The description of a search as text: its draws, what mattered, what was chosen.
 
 use mga_core::wording::counted;
+use mga_sweep::short_key;
 
 use super::importance::FEWEST;
 use super::model::{Arm, Column, Report, Score};
@@ -169,9 +170,8 @@ pub(super) fn range(range: &serde_json::Value) -> String {
 
 /// The last part of a key, or all of it where two end alike.
 fn short(key: &str, keys: &[&String]) -> String {
-    let last = |key: &str| key.rsplit('.').next().unwrap_or_default().to_owned();
-    let alone = keys.iter().filter(|other| last(other) == last(key)).count() == 1;
-    if alone { last(key) } else { key.to_owned() }
+    let alone = keys.iter().filter(|other| short_key(other) == short_key(key)).count() == 1;
+    if alone { short_key(key).to_owned() } else { key.to_owned() }
 }
 
 /// The mark behind an arm's name: the baseline, the best on validation images.

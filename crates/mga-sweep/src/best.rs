@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::key::short_key;
 use super::plan::{Cell, CellRecord, Plan};
 use super::search::rounded;
 
@@ -116,7 +117,7 @@ impl Scores {
         };
         let settings: Vec<String> = (record.settings.iter())
             .filter(|(key, _)| varies(key))
-            .map(|(key, value)| format!("{} = {}", key.rsplit('.').next().unwrap_or(key), plain(value)))
+            .map(|(key, value)| format!("{} = {}", short_key(key), plain(value)))
             .collect();
         let settings = settings.join(", ");
         let draw = record.draw.map(|draw| format!("draw {draw}"));

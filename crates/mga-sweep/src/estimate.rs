@@ -95,8 +95,7 @@ impl Estimate {
 
 /// Returns the seconds that a finished run took, without those that it spent on stages that runs share; `None`: nobody timed
 /// it.
-#[must_use]
-pub fn own_seconds(cell: &Cell, state: &State) -> Option<f64> {
+fn own_seconds(cell: &Cell, state: &State) -> Option<f64> {
     if state.seconds <= 0.0 {
         return trained(cell);
     }

@@ -8,6 +8,19 @@ const VALUE: usize = 24;
 /// Letters of the readable part at most: file systems allow 255 in a name.
 const READABLE: usize = 120;
 
+/// The word for a setting where its whole key would be long: the last part, and of `transport.name` the one before, for that
+/// is what the component is.
+///
+/// ```
+/// use mga_sweep::short_key;
+/// assert_eq!(["model.attention", "transport.name", "seed"].map(short_key), ["attention", "transport", "seed"]);
+/// ```
+#[must_use]
+pub fn short_key(key: &str) -> &str {
+    let key = key.strip_suffix(".name").unwrap_or(key);
+    key.rsplit('.').next().unwrap_or(key)
+}
+
 /// The folder of a run that is told from others by `labels`, and has this id.
 pub(super) fn key(labels: &[(KeyPath, Value)], names: &[String], id: &str) -> String {
     let parts: Vec<String> = labels

@@ -96,8 +96,8 @@ fn tell(plan: &Plan, left: &Left<'_>, total: usize, crew: &Crew<'_>, teller: &mu
         "seconds": estimate.as_ref().map(|estimate| estimate.seconds(to_run, jobs)),
         "seconds_from": estimate.as_ref().map(|estimate| estimate.from.as_str()),
     }));
-    if let Some(estimate) = &estimate {
-        teller.expect(estimate.run_seconds, estimate.runs);
+    if let Some(estimate) = estimate {
+        teller.expect(estimate);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::estimate::Estimate;
 use crate::follower::Follower;
 use crate::plan::{Cell, Plan};
 use crate::taken_over::TakenOver;
@@ -29,8 +30,8 @@ pub trait Teller: Follower {
     /// Takes how many runs go on at once.
     fn at_once(&mut self, jobs: usize);
 
-    /// Takes how long a run takes, and how many runs that is known from.
-    fn expect(&mut self, seconds: f64, runs: usize);
+    /// Takes how long a run takes, before the first of this command has ended.
+    fn expect(&mut self, estimate: Estimate);
 
     /// Says what came of a sweep whose runs have ended, and returns how many failed.
     fn end(&mut self, interrupted: bool) -> usize;

@@ -115,7 +115,8 @@ fn arms_share_the_stages_that_they_have_in_common_and_are_compared_by_episode() 
                  [axes]\n\"episode_head.name\" = [\"protonet\", \"cosine\", \"deepemd\"]\n\
                  \"run_stages\" = [[\"pretrain\", \"test\"]]\n";
     tiny.write("sweep.toml", sweep);
-    tiny.done(&["sweep", "sweep.toml", "--out", "sweep"]);
+    let told = tiny.done(&["sweep", "sweep.toml", "--out", "sweep", "--json"]);
+    assert!(told.contains("steps of the first run"), "the time of episodes is estimated: {told}");
     assert_eq!(std::fs::read_dir(tiny.path("sweep/stages")).unwrap().count(), 1, "all arms share the pre-training");
     tiny.done(&["report", "sweep", "--out", "report"]);
     let report = tiny.read("report/report.md");
