@@ -7,6 +7,7 @@ pub mod data;
 pub mod eval;
 pub mod experiment_args;
 pub mod explain;
+pub mod init;
 pub mod list;
 pub mod masks;
 pub mod model_args;
@@ -24,6 +25,8 @@ use mga_experiment::Components;
 /// What the program can do.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
+    /// Write an experiment on a folder of images.
+    Init(init::Args),
     /// Train an experiment.
     Train(train::Args),
     /// Run an experiment under many settings.
@@ -78,6 +81,7 @@ impl Command {
             Self::Masks(args) => masks::run(*args, components),
             Self::Data(args) => data::run(args, components),
             Self::Weights(args) => weights::run(args, components),
+            Self::Init(args) => init::run(args, components),
             Self::Check(args) => check::run(args, components),
             Self::Bench(args) => bench::run(args, components),
             Self::Schema(args) => schema::run(args, components),

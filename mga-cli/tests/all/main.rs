@@ -14,6 +14,8 @@ mod experiment;
 #[cfg(test)]
 mod exported_weights;
 #[cfg(test)]
+mod init;
+#[cfg(test)]
 mod packaging;
 #[cfg(test)]
 mod prediction;

@@ -10,6 +10,7 @@ use crate::background::{Backdrop, Background};
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::masks::MaskReading;
+use crate::recognition::{Place, Recognised};
 
 /// The settings that every data set is opened with, besides its own.
 #[derive(Debug, Clone, Default)]
@@ -73,6 +74,15 @@ pub trait RegisteredDataset: Send + Sync {
     /// Whether it may bring validation images of its own. Which it does bring is known once it is open.
     fn may_have_validation(&self) -> bool {
         true
+    }
+
+    /// Says whether a folder that nobody has described is one of this data set, and how it would be read; `None`: it is not.
+    /// Nothing there is changed.
+    ///
+    /// # Errors
+    /// Files that cannot be read.
+    fn recognise(&self, _place: &Place<'_>) -> Result<Option<Recognised>> {
+        Ok(None)
     }
 
     /// Whether all its images have one size, so that one of them tells it.

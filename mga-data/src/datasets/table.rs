@@ -6,6 +6,7 @@
 //! ```
 
 mod named_files;
+mod recognised;
 pub(super) mod rows;
 
 use std::collections::BTreeSet;
@@ -20,6 +21,7 @@ use crate::dataset::{Dataset, Split};
 use crate::datasets::entry::{Datasets, OfferedMasks, OpenContext, RegisteredDataset, Root, settings};
 use crate::datasets::file_set::{FileSet, FileSetBuilder};
 use crate::error::{Error, Result};
+use crate::recognition::{Place, Recognised};
 use crate::spelling::trimmed;
 use crate::text_file::read_text;
 use crate::text_table::TextTable;
@@ -138,6 +140,10 @@ impl RegisteredDataset for Table {
 
     fn masks(&self) -> &[OfferedMasks] {
         &OfferedMasks::OF_FILES
+    }
+
+    fn recognise(&self, place: &Place<'_>) -> Result<Option<Recognised>> {
+        recognised::recognise(place)
     }
 }
 

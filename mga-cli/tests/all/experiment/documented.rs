@@ -114,6 +114,11 @@ impl World {
                 }
             }
         }
+        for (class, index) in ["oak", "ash"].iter().flat_map(|class| (0..12u32).map(move |index| (class, index))) {
+            let name = format!("{class}/p{}_{}.png", index / 2, index % 2);
+            world.image(&format!("photographs/images/{name}"), index / 2);
+            world.mask(&format!("photographs/masks/{name}"));
+        }
         let mut table = "file,label,plant,mask\n".to_owned();
         for (part, class) in ["train", "val", "test"].iter().flat_map(|part| ["a", "b"].map(|class| (part, class))) {
             let row = |i: u32| {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, Split};
 use crate::datasets::testing::{alpha_png, grey_png, rgb_jpeg};
 
 fn context(folder: &tempfile::TempDir) -> OpenContext {
@@ -292,4 +292,42 @@ fn names_that_are_no_text_are_refused_and_do_not_merge() {
     assert!(message.lines().all(|line| line.starts_with("$'/")), "{message}");
     let skipping = OpenContext { skip_errors: true, ..context(&folder) };
     assert_eq!(open(&ImageFolderSettings::default(), &skipping).unwrap().classes(), ["ash", "oak"]);
+}
+
+#[test]
+fn classes_and_plants_are_read_from_names() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["oak_07_1.jpg", "oak_07_2.jpg", "more/ash_1_1.jpg", "ash_7_1.jpg"] {
+        rgb_jpeg(&folder.path().join(name), 5, 4);
+    }
+    let label = serde_json::json!({ "label": r"(?P<class>[a-z]+)_(?P<plant>\d+)_" });
+    let set = open(&settings(label.clone()), &context(&folder)).unwrap();
+    let groups = |set: &FileSet| set.records().iter().map(|r| r.group.clone()).collect::<Vec<_>>();
+    let images =
+        [("ash_7_1.jpg", "ash"), ("more/ash_1_1.jpg", "ash"), ("oak_07_1.jpg", "oak"), ("oak_07_2.jpg", "oak")];
+    assert_eq!(rows(&set), images.map(|(image, class)| (image, class, None)));
+    assert_eq!(groups(&set), ["ash/7", "ash/1", "oak/07", "oak/07"].map(|group| Some(group.to_owned())));
+    // Names that do not match are listed, or left out and told.
+    rgb_jpeg(&folder.path().join("scan.jpg"), 5, 4);
+    let error = open(&settings(label.clone()), &context(&folder)).unwrap_err().to_string();
+    assert!(error.contains("scan.jpg") && error.contains("data.label") && !error.contains("oak_07_1"), "{error}");
+    let skipping = OpenContext { skip_errors: true, ..context(&folder) };
+    let set = open(&settings(label), &skipping).unwrap();
+    assert!(set.records().len() == 4 && set.warnings().iter().any(|w| w.contains("scan.jpg")), "{:?}", set.warnings());
+}
+
+#[test]
+fn folders_are_the_classes_where_names_say_groups_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["train/oak/p1_1.jpg", "train/ash/p1_1.jpg", "test/oak/p2_1.jpg"] {
+        rgb_jpeg(&folder.path().join(name), 5, 4);
+    }
+    let set = open(&settings(serde_json::json!({ "label": "^.*/(?P<plant>p[0-9]+)_" })), &context(&folder)).unwrap();
+    let found: Vec<_> = set.records().iter().map(|r| (r.id.as_str(), r.group.as_deref())).collect();
+    let expected =
+        [("train/ash/p1_1.jpg", "ash/p1"), ("train/oak/p1_1.jpg", "oak/p1"), ("test/oak/p2_1.jpg", "oak/p2")];
+    assert_eq!(found, expected.map(|(image, group)| (image, Some(group))));
+    let both = serde_json::json!({ "label": "(?P<class>p)", "class_level": 2 });
+    let error = open(&settings(both), &context(&folder)).unwrap_err().to_string();
+    assert!(error.contains("data.class_level") && error.contains("data.label"), "{error}");
 }

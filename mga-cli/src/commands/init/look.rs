@@ -1,0 +1,111 @@
+//! What lies in the folder: images by class, groups and parts, sizes and masks.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use mga_data::dataset::{Dataset, Origin, Record};
+use mga_data::recognition::Recognised;
+use mga_data::{Split, decode};
+use mga_experiment::{Components, Overrides, load_text};
+use mga_train::data_set::open_dataset;
+
+use super::write::data_table;
+
+/// Images whose size is looked at.
+const MEASURED: usize = 300;
+
+/// An image that has a class.
+#[derive(Debug, Clone)]
+pub(super) struct Image {
+    pub(super) file: PathBuf,
+    pub(super) class: String,
+    pub(super) group: Option<String>,
+    pub(super) split: Option<Split>,
+    pub(super) mask: Option<PathBuf>,
+}
+
+/// Everything that decisions rest on.
+pub(super) struct Looked {
+    pub(super) images: Vec<Image>,
+    /// Images of each class.
+    pub(super) classes: BTreeMap<String, usize>,
+    /// Least, median and greatest of the images' shorter sides.
+    pub(super) sides: [usize; 3],
+    /// What the data set says of itself.
+    pub(super) warnings: Vec<String>,
+}
+
+impl Looked {
+    /// Opens the data set as it recognises the folder, and looks at its images.
+    pub(super) fn of(
+        folder: &Path,
+        dataset: &str,
+        recognised: &Recognised,
+        components: &Components,
+    ) -> anyhow::Result<Self> {
+        let text = format!(
+            "task = \"classification\"\n{}\n[data.split]\ntest = 0.25\n[model]\nbackbone = \"conv4\"\n\
+             attention = \"none\"\nmask_guidance = false\n[schedule]\nepochs = 1\n\
+             [eval]\nselect_on = \"last\"\n",
+            data_table(folder, dataset, recognised)
+        );
+        let loaded = load_text(&text, &Overrides::default(), components)?;
+        let opened = open_dataset(&loaded, components)?;
+        let source = recognised.masks.as_ref().and_then(|masks| masks.value.as_str());
+        let images: Vec<Image> = opened
+            .records()
+            .iter()
+            .enumerate()
+            .filter_map(|(index, record)| image(opened.as_ref(), index, record, source))
+            .collect();
+        let mut classes = BTreeMap::new();
+        images.iter().for_each(|image| *classes.entry(image.class.clone()).or_default() += 1);
+        let step = images.len().div_ceil(MEASURED).max(1);
+        let mut sides: Vec<usize> = images
+            .iter()
+            .step_by(step)
+            .filter_map(|image| decode::size(&image.file).ok())
+            .map(|(width, height)| width.min(height))
+            .collect();
+        sides.sort_unstable();
+        let at = |part: usize| sides.get((sides.len().saturating_sub(1)) * part / 2).copied().unwrap_or_default();
+        Ok(Self { sides: [at(0), at(1), at(2)], classes, images, warnings: opened.warnings().to_vec() })
+    }
+
+    /// Distinct groups, of images that have one.
+    pub(super) fn groups(&self) -> usize {
+        self.images.iter().filter_map(|image| image.group.as_ref()).collect::<BTreeSet<_>>().len()
+    }
+
+    /// Whether the data set brings both training and test images.
+    pub(super) fn brings_test(&self) -> bool {
+        let has = |split| self.images.iter().any(|image| image.split == Some(split));
+        has(Split::Train) && has(Split::Test)
+    }
+
+    /// Whether it brings validation images.
+    pub(super) fn brings_validation(&self) -> bool {
+        self.images.iter().any(|image| image.split == Some(Split::Validation))
+    }
+
+    /// The fewest groups, or images without groups, of any class.
+    pub(super) fn fewest_units(&self) -> usize {
+        let mut units: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+        for (number, image) in self.images.iter().enumerate() {
+            let unit = image.group.clone().unwrap_or_else(|| format!("\0{number}"));
+            units.entry(&image.class).or_default().insert(unit);
+        }
+        units.values().map(BTreeSet::len).min().unwrap_or_default()
+    }
+}
+
+/// An image with its class, if it has a file and a class.
+fn image(dataset: &dyn Dataset, index: usize, record: &Record, masks: Option<&str>) -> Option<Image> {
+    let Origin::File(file) = dataset.origin(index) else { return None };
+    let class = dataset.classes().get(record.label?)?.clone();
+    let mask = masks.and_then(|source| match dataset.mask_origin(index, source) {
+        Origin::File(path) => Some(path),
+        _ => None,
+    });
+    Some(Image { file, class, group: record.group.clone(), split: record.split, mask })
+}

@@ -1,0 +1,150 @@
+//! `mga init`: an experiment on a folder of images, written from what lies there.
+
+mod decide;
+mod look;
+mod table;
+mod write;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context;
+use mga_core::wording::counted;
+use mga_data::recognition::{Place, Recognised};
+use mga_data::registry::Datasets;
+use mga_experiment::{Components, Overrides, load_text};
+use mga_sweep::duration;
+use mga_train::runners::timing;
+
+use crate::output::{print, write_file};
+use decide::Plan;
+use look::Looked;
+
+const EXAMPLE: &str = "\
+Example:
+  mga init photographs --table leaves.csv --out leaves.toml
+  mga train leaves.toml
+  mga sweep leaves_sweep.toml --out sweeps/leaves
+
+Nothing in the folder is changed. Beside the experiment a sweep file is written, which compares the network without attention,
+with attention and with masks, and for few images a table with folds, which keep groups together.";
+
+/// How long steps are timed.
+const TIMED: Duration = Duration::from_secs(3);
+/// Seconds that the sweep is to take at most, about.
+const LONGEST: f64 = 600.0;
+
+/// Write an experiment on a folder of images.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLE)]
+pub struct Args {
+    /// The folder of the images.
+    folder: PathBuf,
+    /// A table that names images and their classes (CSV, as spreadsheets write it).
+    #[arg(long, value_name = "CSV")]
+    table: Option<PathBuf>,
+    /// The experiment to write; it must not exist. Left out: the folder's name with `.toml`, here.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+/// Looks, decides, writes, and says each decision with its reason.
+///
+/// # Errors
+/// A folder or table that cannot be read or that no data set recognises, files that are there already.
+pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
+    anyhow::ensure!(args.folder.is_dir(), "{}: there is no such folder", args.folder.display());
+    let out = args.out.clone().unwrap_or_else(|| default_out(&args.folder));
+    let files = Files::of(&out);
+    for file in [&files.experiment, &files.sweep, &files.table] {
+        anyhow::ensure!(
+            !file.exists(),
+            "{}: already exists, and nothing is overwritten; name another file with --out",
+            file.display()
+        );
+    }
+    let (dataset, recognised) = recognise(&args, components)?;
+    let looked = Looked::of(&args.folder, &dataset, &recognised, components)?;
+    let mut plan = Plan::of(&args.folder, &dataset, &recognised, &looked)?;
+    if plan.folds.is_some() {
+        let notes = table::write(&looked, &plan, &files.table)?;
+        plan.lines.extend(notes.into_iter().map(|note| ("note".to_owned(), note)));
+    }
+    // Without an experiment nobody wants the table.
+    let seconds = timed(&plan, &files, components).inspect_err(|_| drop(std::fs::remove_file(&files.table)))?;
+    let planned = plan.epochs;
+    plan.fit(seconds, LONGEST);
+    write_text(&files.experiment, &write::experiment(&plan, &files))?;
+    write_text(&files.sweep, &write::sweep(&plan, &files))?;
+    let told: String = plan.lines.iter().map(|(what, why)| format!("{what}: {why}\n")).collect();
+    print(told + &closing(&plan, seconds / planned as f64, &files))?;
+    Ok(())
+}
+
+fn write_text(file: &Path, text: &str) -> anyhow::Result<()> {
+    write_file(file, text.as_bytes()).with_context(|| file.display().to_string())
+}
+
+/// What is written.
+pub(super) struct Files {
+    pub(super) experiment: PathBuf,
+    pub(super) sweep: PathBuf,
+    pub(super) table: PathBuf,
+}
+
+impl Files {
+    fn of(out: &Path) -> Self {
+        let stem = out.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        Self {
+            experiment: out.to_path_buf(),
+            sweep: out.with_file_name(format!("{stem}_sweep.toml")),
+            table: out.with_file_name(format!("{stem}_folds.csv")),
+        }
+    }
+}
+
+fn default_out(folder: &Path) -> PathBuf {
+    let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_path_buf());
+    let name = absolute.file_name().unwrap_or_else(|| "my".as_ref()).to_string_lossy().into_owned();
+    PathBuf::from(format!("{name}.toml"))
+}
+
+/// The data set that reads most of the images, by what each says itself.
+fn recognise(args: &Args, components: &Components) -> anyhow::Result<(String, Recognised)> {
+    let place = Place { folder: &args.folder, table: args.table.as_deref() };
+    let mut found: Option<(String, Recognised)> = None;
+    for entry in components.kinds.all::<Datasets>() {
+        let Some(recognised) = entry.item.recognise(&place)? else { continue };
+        if found.as_ref().is_none_or(|(_, best)| recognised.images > best.images) {
+            found = Some((entry.name.clone(), recognised));
+        }
+    }
+    found.with_context(|| {
+        format!(
+            "{}: no data set recognises this folder. Expected a folder a class, parts (train, test) with a folder a class, names \
+             such as oak_07_2.jpg that say the class, or a table of files and classes (--table)",
+            args.folder.display()
+        )
+    })
+}
+
+/// About how many seconds a run takes on this machine, from some steps of the experiment as it would be written.
+fn timed(plan: &Plan, files: &Files, components: &Components) -> anyhow::Result<f64> {
+    let loaded = load_text(&write::experiment(plan, files), &Overrides::default(), components)?;
+    Ok(timing::time(&loaded, components, TIMED)?.seconds)
+}
+
+/// How long it will take, and what to do next.
+fn closing(plan: &Plan, epoch: f64, files: &Files) -> String {
+    let (experiment, sweep) = (files.experiment.display(), files.sweep.display());
+    let name = files.experiment.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let (run, runs) = (epoch * plan.epochs as f64, plan.runs());
+    format!(
+        "time: about {} a run of {} on this machine, {} for the {runs} runs of the sweep\n\
+         wrote {experiment} and {sweep}\n\
+         next: mga train {experiment}\n   or: mga sweep {sweep} --out sweeps/{name}, then mga report sweeps/{name} --out report\n",
+        duration(run),
+        counted(plan.epochs, "epoch", "epochs"),
+        duration(run * runs as f64),
+    )
+}

@@ -1,0 +1,119 @@
+//! The experiment and the sweep, as commented TOML.
+
+use std::path::Path;
+
+use mga_data::recognition::Recognised;
+use serde_json::Value;
+
+use super::Files;
+use super::decide::Plan;
+
+/// `[data]` with what a data set decided, and `[data.masks]`.
+pub(super) fn data_table(folder: &Path, dataset: &str, recognised: &Recognised) -> String {
+    let mut text = format!("[data]\ndataset = {}\n", quoted(dataset));
+    if !recognised.decisions.iter().any(|decision| decision.key == "root") {
+        text += &format!("root = {}\n", quoted(&folder.display().to_string()));
+    }
+    for decision in &recognised.decisions {
+        text += &format!("{} = {}  # {}\n", decision.key, toml_value(&decision.value), decision.why);
+    }
+    let source = recognised.masks.as_ref().map_or_else(|| quoted("none"), |masks| toml_value(&masks.value));
+    text + &format!("masks.source = {source}\n")
+}
+
+/// The experiment.
+pub(super) fn experiment(plan: &Plan, files: &Files) -> String {
+    let mut text =
+        "# Written by `mga init`. Every line can be changed; `mga check` says what is wrong with it.\n".to_owned();
+    plan.lines.iter().for_each(|(what, why)| text += &format!("# {what}: {why}\n").replace('\r', " "));
+    text += "task = \"classification\"\nseed = 1\n\n";
+    text += &match plan.folds {
+        Some(_) => {
+            let table = std::path::absolute(&files.table).unwrap_or_else(|_| files.table.clone());
+            let masks = plan.masks.as_deref().unwrap_or("none");
+            format!(
+                "[data]\ndataset = \"table\"\nfile = {}  # made from what the data set read\nfold = \"0.0\"  # the sweep tests on \
+                 every fold\nmasks.source = {}\n",
+                quoted(&table.display().to_string()),
+                quoted(masks)
+            )
+        }
+        None => data_table(&plan.folder, &plan.dataset, &plan.recognised),
+    };
+    text += &format!("batch_size = {}\n", plan.batch_size);
+    if plan.kept {
+        text += "cache = \"memory\"  # images are decoded once\n";
+    }
+    if plan.draws_test {
+        text += "split = { test = 0.2, seed = 0 }\n";
+    }
+    if plan.draws_validation {
+        text += "validation = { fraction = 0.2 }  # selects the checkpoint; whole groups\n";
+    }
+    let (side, larger) = (plan.side, plan.side + plan.side.div_ceil(8));
+    text += &format!(
+        "\n[data.train]\ntransforms = [\n    {{ op = \"resize\", size = [{larger}, {larger}] }},\n    {{ op = \"random-crop\", size = \
+         {side} }},\n    {{ op = \"horizontal-flip\", p = 0.5 }},\n]\n\n[data.eval]\ntransforms = [{{ op = \"resize\", size = \
+         [{larger}, {larger}] }}, {{ op = \"centre-crop\", size = {side} }}]\nbatch_size = 50\n"
+    );
+    let guided = plan.masks.is_some();
+    text += &format!(
+        "\n[model]\nbackbone = \"conv4\"  # a small network, from scratch\n# Published weights know more. They want larger images: \
+         size 224 and 256 above, and\n# backbone = \"resnet18\"\n# weights = \"imagenet\"  # downloaded once; docs/weights.md\n\
+         attention = {}\nmask_guidance = {guided}\n",
+        quoted(if guided { "residual" } else { "none" })
+    );
+    if guided {
+        text += "\n[objective]\nmask_weight = 1.0  # of the mask's loss beside the cross entropy\n";
+    }
+    if plan.balanced {
+        text += if guided { "" } else { "\n[objective]\n" };
+        text += "class_weights = \"balanced\"\n";
+    }
+    text += "\n[optimiser]\nname = \"adamw\"\nlearning_rate = 1e-3\nweight_decay = 0.01\n";
+    text += &format!("\n[schedule]\nname = \"cosine\"\nepochs = {}\n", plan.epochs);
+    let metric = if plan.balanced { "metric = \"balanced_accuracy\"\n" } else { "" };
+    text + &format!("\n[eval]\nselect_on = \"validation\"\n{metric}")
+}
+
+/// The sweep: the same network without attention, with it, with masks, and with the masks of other images.
+pub(super) fn sweep(plan: &Plan, files: &Files) -> String {
+    let base = files.experiment.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = files.experiment.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let mut text = format!(
+        "# Written by `mga init`: does attention help, do masks, and is it the mask that helps?\nname = {}\nbase = {}\nbaseline = \
+         \"plain\"\n\n",
+        quoted(&name),
+        quoted(&base)
+    );
+    text += &match plan.folds {
+        Some(folds) => {
+            let all: Vec<String> = (0..folds).map(|fold| format!("\"0.{fold}\"")).collect();
+            format!("[axes]\n\"data.fold\" = [{}]\n", all.join(", "))
+        }
+        None => "[axes]\nseed = [1, 2, 3]\n".to_owned(),
+    };
+    for arm in plan.arms() {
+        text += &format!("\n[variants.{arm}]\n");
+        text += match *arm {
+            "plain" => "\"model.attention\" = \"none\"\n\"model.mask_guidance\" = false\n",
+            "attention" => "\"model.attention\" = \"residual\"\n\"model.mask_guidance\" = false\n",
+            "shuffled" => "\"data.masks.source\" = \"shuffled\"  # each image has the mask of another\n",
+            _ => "",
+        };
+    }
+    text
+}
+
+fn quoted(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
+/// JSON as TOML; data sets decide on text, numbers and lists of them.
+fn toml_value(value: &Value) -> String {
+    match value {
+        Value::String(text) => quoted(text),
+        Value::Array(values) => format!("[{}]", values.iter().map(toml_value).collect::<Vec<_>>().join(", ")),
+        other => other.to_string(),
+    }
+}

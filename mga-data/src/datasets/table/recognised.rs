@@ -1,0 +1,203 @@
+//! Whether a folder has a table of its images, and which column is which.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use crate::dataset::Split;
+use crate::datasets::listing::Listing;
+use crate::decode;
+use crate::error::{Error, Result, shown};
+use crate::recognition::{Decision, Place, Recognised};
+use crate::text_table::TextTable;
+
+/// Words in the names of columns, in small letters, in English and German.
+const LABELS: [&str; 15] = [
+    "label",
+    "class",
+    "species",
+    "cultivar",
+    "variety",
+    "category",
+    "genus",
+    "taxon",
+    "target",
+    "klasse",
+    "sorte",
+    "art",
+    "gattung",
+    "disease",
+    "krankheit",
+];
+const GROUPS: [&str; 13] = [
+    "group",
+    "plant",
+    "tree",
+    "specimen",
+    "individual",
+    "subject",
+    "patient",
+    "gruppe",
+    "pflanze",
+    "baum",
+    "strauch",
+    "exemplar",
+    "individuum",
+];
+const SPLITS: [&str; 5] = ["split", "part", "set", "subset", "teil"];
+
+/// What `table` says of a folder, or of the table that is named; `None`: there is no table, or none with a file of an image in
+/// each row.
+pub(super) fn recognise(place: &Place<'_>) -> Result<Option<Recognised>> {
+    let tables = match place.table {
+        Some(table) => vec![table.to_path_buf()],
+        None if place.folder.is_dir() => Listing::read(place.folder, false, None)?
+            .others
+            .into_iter()
+            .filter(|path| path.extension().is_some_and(|end| ["csv", "tsv"].map(Some).contains(&end.to_str())))
+            .collect(),
+        None => return Ok(None),
+    };
+    let mut best: Option<Recognised> = None;
+    for table in tables {
+        let found = of_table(&table, place)?;
+        best = best.into_iter().chain(found).max_by_key(|found| found.images);
+    }
+    Ok(best)
+}
+
+fn of_table(path: &Path, place: &Place<'_>) -> Result<Option<Recognised>> {
+    let table = match TextTable::read(path, None, &[]) {
+        Ok(table) => table,
+        // Without being asked for, a file that is no table says nothing.
+        Err(_) if place.table.is_none() => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let files = Files::below(place.folder)?;
+    let columns: Vec<Column> = (0..table.header.len()).map(|at| Column::of(&table, at, &files)).collect();
+    let rows = table.rows.len();
+    let named = |column: &Column| column.files * 2 >= rows && rows > 0;
+    // Masks are files too, and mostly PNG below a folder that says so.
+    let Some(file) = columns.iter().filter(|column| named(column)).min_by_key(|column| column.is_mask) else {
+        let names: Vec<&str> = table.header.iter().map(String::as_str).collect();
+        let what = format!(
+            "no column of this table holds files below {}; its columns are {}",
+            shown(place.folder),
+            names.join(", ")
+        );
+        return if place.table.is_some() { Err(Error::file(path, what)) } else { Ok(None) };
+    };
+    let others = || columns.iter().filter(|column| column.at != file.at);
+    let mask = others().find(|column| named(column));
+    let left: Vec<&Column> = others().filter(|column| !named(column)).collect();
+    let is_class = |column: &&Column| (2..=rows / 2).contains(&column.values);
+    let word = |words: &[&str]| left.iter().copied().find(|column| column.is_called(words));
+    let Some(label) = word(&LABELS).filter(|column| column.values >= 2).or_else(|| {
+        left.iter().copied().filter(|column| !column.numeric).filter(is_class).min_by_key(|column| column.values)
+    }) else {
+        let what = "no column of this table looks like the class of an image: expected words that repeat";
+        return if place.table.is_some() { Err(Error::file(path, what)) } else { Ok(None) };
+    };
+    let group = word(&GROUPS).filter(|column| column.at != label.at && column.values < rows);
+    let split = word(&SPLITS).filter(|column| column.parts);
+    let table_path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    let inside = path.parent().is_some_and(|parent| parent == place.folder);
+    let file_name = if inside { path.file_name().map(PathBuf::from) } else { None };
+    let mut decisions = vec![Decision::new(
+        "file",
+        shown(&file_name.unwrap_or(table_path)),
+        format!("a table of {rows} rows, {} of which name an image", file.files),
+    )];
+    if let Some(root) = &file.below {
+        decisions.push(Decision::new("image_root", root.as_str(), "where the files lie that the table names"));
+    }
+    let mut column = |key, column: &Column, why: String| decisions.push(Decision::new(key, column.name.as_str(), why));
+    column("columns.file", file, format!("{} cells are files of images", file.files));
+    column("columns.label", label, format!("{} values", label.values));
+    if let Some(group) = group {
+        column("columns.group", group, format!("{} values; images of one stay together", group.values));
+    }
+    if let Some(split) = split {
+        column("columns.split", split, "its cells are names of parts".to_owned());
+    }
+    if let Some(mask) = mask {
+        column("columns.mask", mask, format!("{} cells are files", mask.files));
+    }
+    let masks =
+        mask.map(|mask| Decision::new("masks.source", "folder", format!("the table names {} masks", mask.files)));
+    Ok(Some(Recognised { images: file.files, decisions, masks }))
+}
+
+/// What a column holds.
+struct Column {
+    at: usize,
+    name: String,
+    /// Cells that name an image file.
+    files: usize,
+    /// The folder below which they lie, where that is not the folder itself.
+    below: Option<String>,
+    is_mask: bool,
+    /// Distinct cells.
+    values: usize,
+    numeric: bool,
+    /// Whether every cell names a part.
+    parts: bool,
+}
+
+impl Column {
+    fn of(table: &TextTable, at: usize, files: &Files) -> Self {
+        let cells: Vec<&str> = table.rows.iter().filter_map(|row| row.cell(Some(at))).collect();
+        let mut roots: BTreeMap<&str, usize> = BTreeMap::new();
+        let found: Vec<&str> = cells.iter().filter_map(|cell| files.find(cell)).collect();
+        found.iter().for_each(|root| *roots.entry(*root).or_default() += 1);
+        let (root, count) = roots.into_iter().max_by_key(|(_, count)| *count).unwrap_or_default();
+        let name = table.header[at].clone();
+        let is_mask = name.to_lowercase().contains("mask") || name.to_lowercase().contains("maske");
+        Self {
+            at,
+            files: count,
+            below: (!root.is_empty()).then(|| root.to_owned()),
+            is_mask,
+            values: cells.iter().collect::<BTreeSet<_>>().len(),
+            numeric: cells.iter().all(|cell| cell.replace(',', ".").parse::<f64>().is_ok()),
+            parts: !cells.is_empty() && cells.iter().all(|cell| Split::named(cell).is_some()),
+            name,
+        }
+    }
+
+    fn is_called(&self, words: &[&str]) -> bool {
+        let name = self.name.to_lowercase();
+        let parts: Vec<&str> = name.split(|c: char| !c.is_alphanumeric()).collect();
+        words.iter().any(|word| parts.contains(word) || name.starts_with(word) && word.len() > 3)
+    }
+}
+
+/// The image files below a folder by their paths, and by every end of those.
+struct Files {
+    /// The folder that stands before each end, where one alone does; empty: none.
+    before: BTreeMap<String, Option<String>>,
+}
+
+impl Files {
+    fn below(folder: &Path) -> Result<Self> {
+        let mut before: BTreeMap<String, Option<String>> = BTreeMap::new();
+        for path in Listing::read(folder, true, None)?.images {
+            debug_assert!(decode::is_image_path(&path));
+            let place = crate::datasets::file_set::relative(&path, folder);
+            let cuts = std::iter::once(0).chain(place.match_indices('/').map(|(at, _)| at + 1));
+            for cut in cuts {
+                let root = place[..cut].trim_end_matches('/').to_owned();
+                before
+                    .entry(place[cut..].to_owned())
+                    .and_modify(|known| *known = known.take().filter(|known| *known == root))
+                    .or_insert(Some(root));
+            }
+        }
+        Ok(Self { before })
+    }
+
+    /// The folder below which the file lies that a cell names.
+    fn find(&self, cell: &str) -> Option<&str> {
+        let cell = cell.replace('\\', "/");
+        self.before.get(cell.trim_start_matches("./"))?.as_deref()
+    }
+}

@@ -1,0 +1,43 @@
+//! What data sets say of a folder that nobody has described: whether they recognise it, and with which settings.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+/// A folder to recognise.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// The folder of the images.
+    pub folder: &'a Path,
+    /// A table that describes them.
+    pub table: Option<&'a Path>,
+}
+
+/// What a data set would read in a folder, and how it would be set up.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recognised {
+    /// The images that it would read with their classes. Of several data sets the one that reads most is taken.
+    pub images: usize,
+    /// Its settings, in the order in which they are told.
+    pub decisions: Vec<Decision>,
+    /// The masks that it would bring, as `data.masks.source`.
+    pub masks: Option<Decision>,
+}
+
+/// A setting, and why it has that value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decision {
+    /// The key in `[data]`, dotted.
+    pub key: &'static str,
+    /// The value.
+    pub value: Value,
+    /// The reason, as it follows a colon.
+    pub why: String,
+}
+
+impl Decision {
+    /// Returns the setting with its reason.
+    pub fn new(key: &'static str, value: impl Into<Value>, why: impl Into<String>) -> Self {
+        Self { key, value: value.into(), why: why.into() }
+    }
+}
