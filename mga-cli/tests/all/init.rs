@@ -63,6 +63,19 @@ fn a_spreadsheet_with_plants_and_masks_becomes_a_cross_validated_report() {
         assert!(report.contains(arm), "no {arm} in\n{report}");
     }
     assert!(report.contains("5 (5 folds)"), "{report}");
+    // Names without their folder, and masks that the table does not name.
+    let bare: String = place
+        .read("photos/Blätter.csv")
+        .lines()
+        .map(|line| {
+            let cells: Vec<&str> = line.split(';').collect();
+            format!("{};{};{}\n", cells[1].trim_start_matches("2024\\"), cells[3], cells[4])
+        })
+        .collect();
+    place.write("bare.csv", bare);
+    let told = place.done(&["init", "photos", "--table", "bare.csv", "--out", "bare.toml"]);
+    assert!(told.contains("data.image_root = 2024") && told.contains("masks has those of 36 of 36 images"), "{told}");
+    place.done(&["check", "bare.toml"]);
     // Nothing is written twice.
     let (error, status) = place.refused(&["init", "photos", "--out", "grapes.toml"]);
     assert!(error.contains("grapes.toml: already exists") && status == Some(1), "{error}");
@@ -112,6 +125,28 @@ fn parts_of_the_data_are_kept_and_a_folder_of_nothing_is_refused() {
     std::fs::create_dir(place.path("empty")).unwrap();
     let (error, _) = place.refused(&["init", "empty"]);
     assert!(error.contains("no data set recognises this folder"), "{error}");
+    // Plants that lie in train and in test: the parts are not kept.
+    for (part, sort, name) in ["train", "test"]
+        .into_iter()
+        .flat_map(|part| ["oak", "ash"].into_iter().flat_map(move |sort| (0..8).map(move |image| (part, sort, image))))
+    {
+        let blue = (name * 30 + part.len() * 3 + sort.len()) as u8;
+        picture(&place.path("torn").join(format!("{part}/{sort}/p{}_{part}{name}.png", name / 2)), blue);
+    }
+    let told = place.done(&["init", "torn"]);
+    assert!(told.contains("8 groups have images in several of the data's own parts"), "{told}");
+    place.done(&["check", "torn.toml"]);
+    // Photographs of a class that happens to be called mask, and masks within the folders of classes.
+    for (sort, number) in ["mask", "no_mask"].into_iter().flat_map(|sort| (0..6).map(move |number| (sort, number))) {
+        picture(&place.path("faces").join(format!("{sort}/{number}.png")), (number * 20 + sort.len()) as u8);
+        picture(&place.path("inner").join(format!("{sort}/x/{number}.png")), (number * 20 + sort.len()) as u8);
+        left_half(&place.path("inner").join(format!("{sort}/masks/{number}.png")));
+    }
+    assert!(place.done(&["init", "faces"]).contains("named: mask, no_mask"));
+    let (error, _) = place.refused(&["init", "inner"]);
+    assert!(error.contains("inner") && error.contains("masks lie within the folders of images"), "{error}");
+    let (error, _) = place.refused(&["init", "faces", "--out", "faces/x.toml"]);
+    assert!(error.contains("into the folder of the images"), "{error}");
     let (error, _) = place.refused(&["init", "nowhere"]);
     assert!(error.contains("nowhere: there is no such folder"), "{error}");
     // A table that is asked for says what it lacks.

@@ -11,6 +11,9 @@ const OF_CLASSES: [&str; 4] = [
     r"(?:^|/)(?P<class>[\p{L}]+(?:[ _-][\p{L}]+)*)[ _-]*\d+$",
     r"(?:^|/)\d+[ _-]+(?P<class>[\p{L}]+(?:[ _-][\p{L}]+)*)$",
 ];
+/// What cameras and telephones begin their names with.
+const CAMERAS: [&str; 12] =
+    ["IMG", "DSC", "DSCN", "DSCF", "P", "PXL", "MVI", "GOPR", "WHATSAPP IMAGE", "SCREENSHOT", "PHOTO", "SCAN"];
 /// Patterns that say what stays together, where folders say the classes.
 const OF_GROUPS: [&str; 2] = [r"(?:^|/)(?P<plant>[^/]*\d)[ _-]+[\p{L}\d]+$", r"(?:^|/)(?P<plant>\d+)[a-z]$"];
 
@@ -23,13 +26,14 @@ pub fn classes(paths: &[String]) -> Option<&'static str> {
         read.iter().for_each(|(class, _)| *images.entry(class.clone()).or_default() += 1);
         let groups: BTreeSet<&String> = read.iter().filter_map(|(_, group)| group.as_ref()).collect();
         // A number that no two images share counts images.
-        let grouped = !text.contains("plant") || groups.len() * 3 <= read.len() * 2;
-        images.len() >= 2 && images.values().all(|&count| count >= 2) && grouped
+        let grouped = !text.contains("plant") || groups.len() * 10 <= read.len() * 9;
+        let cameras = images.keys().all(|class| CAMERAS.contains(&class.to_uppercase().as_str()));
+        !cameras && images.len() >= 2 && images.values().all(|&count| count >= 2) && grouped
     })
 }
 
-/// Returns the first pattern that reads groups from all of these paths, given with the class of each: at least two groups a
-/// class, and in the mean at least one and a half images in each.
+/// Returns the first pattern that reads groups from all of these paths, given with the class of each: at least three groups a
+/// class, and fewer groups than images by a tenth.
 #[must_use]
 pub fn groups(paths: &[(String, String)]) -> Option<&'static str> {
     OF_GROUPS.into_iter().find(|text| {
@@ -40,7 +44,7 @@ pub fn groups(paths: &[(String, String)]) -> Option<&'static str> {
             of_class.entry(class).or_default().extend(group.clone());
         }
         let groups: usize = of_class.values().map(BTreeSet::len).sum();
-        of_class.values().all(|groups| groups.len() >= 2) && groups * 3 <= read.len() * 2
+        of_class.values().all(|groups| groups.len() >= 3) && groups * 10 <= read.len() * 9
     })
 }
 
@@ -73,6 +77,7 @@ mod tests {
         let counted = all(&["oak_1_x.jpg", "oak_2_x.jpg", "ash_3_x.jpg", "ash_4_x.jpg"]);
         assert_eq!(classes(&counted), None);
         assert_eq!(classes(&all(&["IMG_1.jpg", "IMG_2.jpg"])), None);
+        assert_eq!(classes(&all(&["IMG_1.jpg", "IMG_2.jpg", "DSC_1.jpg", "DSC_2.jpg"])), None, "cameras");
         assert_eq!(classes(&[]), None);
     }
 
@@ -81,10 +86,15 @@ mod tests {
         let of = |names: &[&str]| -> Vec<(String, String)> {
             names.iter().map(|name| (format!("x/{name}"), "x".to_owned())).collect()
         };
-        assert_eq!(groups(&of(&["p1_a.jpg", "p1_b.jpg", "p2_a.jpg", "p2_b.jpg"])), Some(OF_GROUPS[0]));
-        assert_eq!(groups(&of(&["12a.jpg", "12b.jpg", "13a.jpg", "13b.jpg"])), Some(OF_GROUPS[1]));
+        assert_eq!(groups(&of(&["p1_a.jpg", "p1_b.jpg", "p2_a.jpg", "p2_b.jpg", "p3_a.jpg"])), Some(OF_GROUPS[0]));
+        assert_eq!(groups(&of(&["12a.jpg", "12b.jpg", "13a.jpg", "13b.jpg", "14a.jpg"])), Some(OF_GROUPS[1]));
         // A camera's names are one group a class, or one an image.
         assert_eq!(groups(&of(&["IMG_1.jpg", "IMG_2.jpg", "IMG_3.jpg"])), None);
         assert_eq!(groups(&of(&["1_a.jpg", "2_a.jpg", "3_a.jpg"])), None);
+        assert_eq!(
+            groups(&of(&["IMG_2023_1.jpg", "IMG_2023_2.jpg", "IMG_2024_1.jpg", "IMG_2024_2.jpg"])),
+            None,
+            "years"
+        );
     }
 }

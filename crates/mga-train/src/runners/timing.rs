@@ -66,7 +66,7 @@ fn time_stage(loaded: &Loaded, components: &Components, limit: Duration) -> anyh
 
     learner.epoch_begins(0);
     let mut guard = Guard::new(Reading::on(&device, &Alone));
-    let (mut started, mut steps) = (Instant::now(), 0);
+    let (mut started, mut steps, mut warm) = (Instant::now(), 0, Duration::ZERO);
     for (number, batch) in train.epoch(0, 0).enumerate() {
         // The rate is of no interest, only the work.
         let mut context = StepContext {
@@ -87,6 +87,8 @@ fn time_stage(loaded: &Loaded, components: &Components, limit: Duration) -> anyh
         // Otherwise the time of a GPU would be that of handing it its work.
         guard.take_unread().read(&Alone)?;
         if number + 1 == WARM_UP {
+            // All there is, where an epoch has one batch.
+            warm = started.elapsed();
             started = Instant::now();
             continue;
         }
@@ -95,8 +97,7 @@ fn time_stage(loaded: &Loaded, components: &Components, limit: Duration) -> anyh
             break;
         }
     }
-    let step =
-        if steps == 0 { started.elapsed().as_secs_f64() } else { started.elapsed().as_secs_f64() / steps as f64 };
+    let step = if steps == 0 { warm.as_secs_f64() } else { started.elapsed().as_secs_f64() / steps as f64 };
 
     let [validation, test] = evaluations(loaded, data.as_ref(), learner.as_ref())?;
     let epochs = experiment.schedule.epochs;

@@ -10,6 +10,8 @@ use super::look::Looked;
 
 /// With fewer images than these, one test set says little: every image is tested once.
 const FOLDED: usize = 2000;
+/// Classes whose names are told.
+const NAMED: usize = 10;
 /// A class with this many times the images of another is told.
 const IMBALANCED: f64 = 2.0;
 /// The greatest side of images for a network that is trained from scratch on processor cores.
@@ -32,6 +34,8 @@ pub(super) struct Plan {
     pub(super) draws_test: bool,
     pub(super) draws_validation: bool,
     pub(super) masks: Option<String>,
+    /// Whether some images have none.
+    pub(super) masks_missing: bool,
     pub(super) balanced: bool,
     /// Side of the images in the network.
     pub(super) side: usize,
@@ -66,18 +70,14 @@ impl Plan {
         let counts: Vec<usize> = looked.classes.values().copied().collect();
         let (least, most) = counts.iter().fold((usize::MAX, 0), |(l, m), &count| (l.min(count), m.max(count)));
         lines.push(("classes".to_owned(), format!("{classes}, of {least} to {most} images each, {images} in all")));
+        let names: Vec<&str> = looked.classes.keys().take(NAMED).map(String::as_str).collect();
+        let more = if classes > NAMED { ", …" } else { "" };
+        lines.push(("named".to_owned(), format!("{}{more}", names.join(", "))));
         let balanced = most as f64 >= IMBALANCED * least as f64;
         if balanced {
             let why = "the largest class has at least twice the images of the smallest; checkpoints are selected by balanced accuracy";
             lines.push(("objective.class_weights = balanced".to_owned(), why.to_owned()));
         }
-        lines.push(match (&recognised.masks, dataset) {
-            (Some(masks), _) => told(masks),
-            (None, _) => {
-                ("masks".to_owned(), "none found; `mga masks` makes some, and docs/masks.md says how".to_owned())
-            }
-        });
-        let masks = recognised.masks.as_ref().map(|masks| shown(&masks.value));
         let groups = looked.groups();
         let grouped = groups > 0;
         lines.push(if grouped {
@@ -88,6 +88,25 @@ impl Plan {
             ("groups".to_owned(), why.to_owned())
         });
         let (folds, draws_test, draws_validation) = parts(looked, grouped, &mut lines)?;
+        let masks = recognised.masks.as_ref().map(|masks| shown(&masks.value));
+        // Only the table with folds has a column for masks that the data set does not bring.
+        let masks = masks.or_else(|| (looked.found_masks.is_some() && folds.is_some()).then(|| "folder".to_owned()));
+        lines.push(match (&recognised.masks, looked.found_masks, &masks) {
+            (Some(masks), ..) => told(masks),
+            (None, Some(count), Some(_)) => (
+                "data.masks.source = folder".to_owned(),
+                format!("a folder of masks has those of {count} of {images} images"),
+            ),
+            (None, Some(count), None) => {
+                let why = format!(
+                    "a folder has those of {count} of {images} images, which data.masks.folder can name; docs/masks.md"
+                );
+                ("masks".to_owned(), why)
+            }
+            (None, None, _) => {
+                ("masks".to_owned(), "none found; `mga masks` makes some, and docs/masks.md says how".to_owned())
+            }
+        });
         let [small, median, large] = looked.sides;
         let side = if median <= SIDE { median.max(16) } else { SIDE };
         let sizes = if small == large {
@@ -112,6 +131,7 @@ impl Plan {
             grouped,
             draws_test,
             draws_validation,
+            masks_missing: masks.as_deref() == Some("folder") && looked.images.iter().any(|image| image.mask.is_none()),
             masks,
             balanced,
             side,
@@ -126,7 +146,10 @@ impl Plan {
     pub(super) fn fit(&mut self, seconds: f64, limit: f64) {
         let all = seconds * self.runs() as f64;
         let fitting = (self.epochs as f64 * limit / all.max(1e-9)) as usize;
-        let why = if fitting < self.epochs {
+        let why = if fitting < EPOCHS[0] {
+            self.epochs = EPOCHS[0];
+            format!("the fewest that say anything; the sweep takes more than {} all the same", duration(limit))
+        } else if fitting < self.epochs {
             self.epochs = fitting.clamp(EPOCHS[0], self.epochs);
             format!("as many as fit a sweep of about {} on this machine; more may be better", duration(limit))
         } else {
@@ -154,7 +177,16 @@ fn parts(
 ) -> anyhow::Result<(Option<usize>, bool, bool)> {
     let (images, units) = (looked.images.len(), looked.fewest_units());
     let of = if grouped { "groups" } else { "images" };
-    if looked.brings_test() {
+    let torn = looked.torn_groups();
+    let pooled = match (torn, looked.brings_other_parts()) {
+        (0, false) => None,
+        (0, true) => Some("the data bring parts, but not both training and test images".to_owned()),
+        (torn, _) => Some(format!("{torn} groups have images in several of the data's own parts")),
+    };
+    if let Some(why) = &pooled {
+        lines.push(("split".to_owned(), format!("{why}; all images are pooled, and split anew")));
+    }
+    if looked.brings_test() && pooled.is_none() {
         let validation = !looked.brings_validation();
         let drawn = if validation { ", and a fifth of the training images validates" } else { "" };
         lines.push(("split".to_owned(), format!("the data's own training and test images{drawn}")));
@@ -162,14 +194,15 @@ fn parts(
     }
     anyhow::ensure!(
         units >= 3,
-        "a class has {} only, too few to train, validate and test on; give it more, or leave it out",
-        counted(units, if grouped { "group" } else { "image" }, of)
+        "a class has {} only, too few to train, validate and test on; give it more, or leave it out{}",
+        counted(units, if grouped { "group" } else { "image" }, of),
+        if grouped { "; --no-groups takes no images to belong together" } else { "" }
     );
-    if images < FOLDED {
+    if images < FOLDED || pooled.is_some() {
         let folds = units.min(5);
         let why = format!(
-            "{images} images are too few for one test set; every image is tested once, and the classes are spread evenly over \
-             the folds"
+            "{}every image is tested once, and the classes are spread evenly over the folds",
+            if images < FOLDED { format!("{images} images are too few for one test set; ") } else { String::new() }
         );
         lines.push((format!("{folds}-fold cross-validation"), why));
         return Ok((Some(folds), false, true));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use mga_data::dataset::{Dataset, Origin, Record};
-use mga_data::recognition::Recognised;
+use mga_data::recognition::{Recognised, mask_files};
 use mga_data::{Split, decode};
 use mga_experiment::{Components, Overrides, load_text};
 use mga_train::data_set::open_dataset;
@@ -31,6 +31,8 @@ pub(super) struct Looked {
     pub(super) classes: BTreeMap<String, usize>,
     /// Least, median and greatest of the images' shorter sides.
     pub(super) sides: [usize; 3],
+    /// Images of which a mask was found that the data set does not bring.
+    pub(super) found_masks: Option<usize>,
     /// What the data set says of itself.
     pub(super) warnings: Vec<String>,
 }
@@ -52,12 +54,20 @@ impl Looked {
         let loaded = load_text(&text, &Overrides::default(), components)?;
         let opened = open_dataset(&loaded, components)?;
         let source = recognised.masks.as_ref().and_then(|masks| masks.value.as_str());
-        let images: Vec<Image> = opened
+        let mut images: Vec<Image> = opened
             .records()
             .iter()
             .enumerate()
             .filter_map(|(index, record)| image(opened.as_ref(), index, record, source))
             .collect();
+        let mut found_masks = None;
+        if recognised.masks.is_none() {
+            let files: Vec<PathBuf> = images.iter().map(|image| image.file.clone()).collect();
+            if let Some(masks) = mask_files(folder, &files)? {
+                found_masks = Some(masks.iter().flatten().count());
+                images.iter_mut().zip(masks).for_each(|(image, mask)| image.mask = mask);
+            }
+        }
         let mut classes = BTreeMap::new();
         images.iter().for_each(|image| *classes.entry(image.class.clone()).or_default() += 1);
         let step = images.len().div_ceil(MEASURED).max(1);
@@ -69,7 +79,7 @@ impl Looked {
             .collect();
         sides.sort_unstable();
         let at = |part: usize| sides.get((sides.len().saturating_sub(1)) * part / 2).copied().unwrap_or_default();
-        Ok(Self { sides: [at(0), at(1), at(2)], classes, images, warnings: opened.warnings().to_vec() })
+        Ok(Self { sides: [at(0), at(1), at(2)], classes, images, found_masks, warnings: opened.warnings().to_vec() })
     }
 
     /// Distinct groups, of images that have one.
@@ -81,6 +91,22 @@ impl Looked {
     pub(super) fn brings_test(&self) -> bool {
         let has = |split| self.images.iter().any(|image| image.split == Some(split));
         has(Split::Train) && has(Split::Test)
+    }
+
+    /// Whether it brings parts, but not both training and test images.
+    pub(super) fn brings_other_parts(&self) -> bool {
+        !self.brings_test() && self.images.iter().any(|image| image.split.is_some())
+    }
+
+    /// Groups of which images lie in several parts that the data set brings.
+    pub(super) fn torn_groups(&self) -> usize {
+        let mut parts: BTreeMap<&String, BTreeSet<Option<Split>>> = BTreeMap::new();
+        for image in &self.images {
+            if let Some(group) = &image.group {
+                parts.entry(group).or_default().insert(image.split);
+            }
+        }
+        parts.values().filter(|parts| parts.len() > 1).count()
     }
 
     /// Whether it brings validation images.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use mga_core::wording::counted;
-use mga_data::recognition::{Place, Recognised};
+use mga_data::recognition::{Decision, Place, Recognised};
 use mga_data::registry::Datasets;
 use mga_experiment::{Components, Overrides, load_text};
 use mga_sweep::duration;
@@ -46,6 +46,15 @@ pub struct Args {
     /// The experiment to write; it must not exist. Left out: the folder's name with `.toml`, here.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Take no images to belong together, whatever names and columns suggest.
+    #[arg(long)]
+    no_groups: bool,
+}
+
+/// Whether a setting says nothing but what belongs together.
+fn groups_alone(decision: &Decision) -> bool {
+    let text = decision.value.as_str().unwrap_or_default();
+    decision.key == "columns.group" || decision.key == "label" && !text.contains("(?P<class>")
 }
 
 /// Looks, decides, writes, and says each decision with its reason.
@@ -56,6 +65,13 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     anyhow::ensure!(args.folder.is_dir(), "{}: there is no such folder", args.folder.display());
     let out = args.out.clone().unwrap_or_else(|| default_out(&args.folder));
     let files = Files::of(&out);
+    let beside = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let inside = beside.canonicalize().ok().zip(args.folder.canonicalize().ok());
+    anyhow::ensure!(
+        !inside.is_some_and(|(beside, folder)| beside.starts_with(folder)),
+        "{}: would be written into the folder of the images; name a file elsewhere with --out",
+        out.display()
+    );
     for file in [&files.experiment, &files.sweep, &files.table] {
         anyhow::ensure!(
             !file.exists(),
@@ -63,9 +79,13 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
             file.display()
         );
     }
-    let (dataset, recognised) = recognise(&args, components)?;
+    let (dataset, mut recognised, notes) = recognise(&args, components)?;
+    if args.no_groups {
+        recognised.decisions.retain(|decision| !groups_alone(decision));
+    }
     let looked = Looked::of(&args.folder, &dataset, &recognised, components)?;
     let mut plan = Plan::of(&args.folder, &dataset, &recognised, &looked)?;
+    plan.lines.extend(notes.into_iter().map(|note| ("note".to_owned(), note)));
     if plan.folds.is_some() {
         let notes = table::write(&looked, &plan, &files.table)?;
         plan.lines.extend(notes.into_iter().map(|note| ("note".to_owned(), note)));
@@ -109,23 +129,47 @@ fn default_out(folder: &Path) -> PathBuf {
     PathBuf::from(format!("{name}.toml"))
 }
 
-/// The data set that reads most of the images, by what each says itself.
-fn recognise(args: &Args, components: &Components) -> anyhow::Result<(String, Recognised)> {
+/// The data set that reads most of the images, by what each says itself; and what is to be said of others.
+fn recognise(args: &Args, components: &Components) -> anyhow::Result<(String, Recognised, Vec<String>)> {
     let place = Place { folder: &args.folder, table: args.table.as_deref() };
-    let mut found: Option<(String, Recognised)> = None;
+    let mut found: Vec<(String, Recognised)> = Vec::new();
     for entry in components.kinds.all::<Datasets>() {
-        let Some(recognised) = entry.item.recognise(&place)? else { continue };
-        if found.as_ref().is_none_or(|(_, best)| recognised.images > best.images) {
-            found = Some((entry.name.clone(), recognised));
-        }
+        found.extend(entry.item.recognise(&place)?.map(|recognised| (entry.name.clone(), recognised)));
     }
-    found.with_context(|| {
+    let most = found.iter().map(|(_, recognised)| recognised.images).max().unwrap_or_default();
+    // What somebody wrote down comes before what folders suggest, unless it is of few of the images.
+    let rank = |recognised: &Recognised| (recognised.described && recognised.images * 3 >= most, recognised.images);
+    found.sort_by_key(|(_, recognised)| std::cmp::Reverse(rank(recognised)));
+    let tables = unread_tables(args, &found)?;
+    let mut found = found.into_iter();
+    let (dataset, recognised) = found.next().with_context(|| {
         format!(
             "{}: no data set recognises this folder. Expected a folder a class, parts (train, test) with a folder a class, names \
-             such as oak_07_2.jpg that say the class, or a table of files and classes (--table)",
-            args.folder.display()
+             such as oak_07_2.jpg that say the class, or a table of files and classes (--table){}",
+            args.folder.display(),
+            tables.iter().map(|note| format!("; {note}")).collect::<String>()
         )
-    })
+    })?;
+    let others =
+        found.map(|(name, other)| format!("{name} would read {} images here too, and was not taken", other.images));
+    Ok((dataset, recognised, tables.into_iter().chain(others).collect()))
+}
+
+/// Tables in the folder that no data set read.
+fn unread_tables(args: &Args, found: &[(String, Recognised)]) -> anyhow::Result<Vec<String>> {
+    if args.table.is_some() || found.iter().any(|(_, recognised)| recognised.described) {
+        return Ok(vec![]);
+    }
+    let mut notes = Vec::new();
+    for entry in std::fs::read_dir(&args.folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|end| end == "csv" || end == "tsv") {
+            let table = path.display();
+            notes.push(format!("{table} was not recognised as a table of these images; `--table {table}` says why"));
+        }
+    }
+    notes.sort();
+    Ok(notes)
 }
 
 /// About how many seconds a run takes on this machine, from some steps of the experiment as it would be written.
@@ -136,8 +180,11 @@ fn timed(plan: &Plan, files: &Files, components: &Components) -> anyhow::Result<
 
 /// How long it will take, and what to do next.
 fn closing(plan: &Plan, epoch: f64, files: &Files) -> String {
-    let (experiment, sweep) = (files.experiment.display(), files.sweep.display());
-    let name = files.experiment.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let quoted =
+        |text: String| if text.contains([' ', '\'', '"', '(', ')', '&', ';']) { format!("{text:?}") } else { text };
+    let (experiment, sweep) =
+        (quoted(files.experiment.display().to_string()), quoted(files.sweep.display().to_string()));
+    let name = files.experiment.file_stem().unwrap_or_default().to_string_lossy().replace(' ', "_");
     let (run, runs) = (epoch * plan.epochs as f64, plan.runs());
     format!(
         "time: about {} a run of {} on this machine, {} for the {runs} runs of the sweep\n\

@@ -36,7 +36,9 @@ pub(super) fn write(looked: &Looked, plan: &Plan, file: &Path) -> anyhow::Result
         group: plan.grouped.then(|| "group".to_owned()),
         stratify: Some("label".to_owned()),
     };
-    Ok(write_folds(&plain, file, Some(','), &settings)?.notes)
+    let notes = write_folds(&plain, file, Some(','), &settings)?.notes;
+    let (made, named) = (plain.display().to_string(), file.display().to_string());
+    Ok(notes.into_iter().map(|note| note.replace(&made, &named)).collect())
 }
 
 /// An absolute path, so that the table reads alike from everywhere.

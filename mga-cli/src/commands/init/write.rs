@@ -12,10 +12,11 @@ use super::decide::Plan;
 pub(super) fn data_table(folder: &Path, dataset: &str, recognised: &Recognised) -> String {
     let mut text = format!("[data]\ndataset = {}\n", quoted(dataset));
     if !recognised.decisions.iter().any(|decision| decision.key == "root") {
-        text += &format!("root = {}\n", quoted(&folder.display().to_string()));
+        let root = std::path::absolute(folder).unwrap_or_else(|_| folder.to_path_buf());
+        text += &format!("root = {}\n", quoted(&root.display().to_string()));
     }
     for decision in &recognised.decisions {
-        text += &format!("{} = {}  # {}\n", decision.key, toml_value(&decision.value), decision.why);
+        text += &format!("{} = {}  # {}\n", decision.key, toml_value(&decision.value), comment(&decision.why));
     }
     let source = recognised.masks.as_ref().map_or_else(|| quoted("none"), |masks| toml_value(&masks.value));
     text + &format!("masks.source = {source}\n")
@@ -25,7 +26,7 @@ pub(super) fn data_table(folder: &Path, dataset: &str, recognised: &Recognised) 
 pub(super) fn experiment(plan: &Plan, files: &Files) -> String {
     let mut text =
         "# Written by `mga init`. Every line can be changed; `mga check` says what is wrong with it.\n".to_owned();
-    plan.lines.iter().for_each(|(what, why)| text += &format!("# {what}: {why}\n").replace('\r', " "));
+    plan.lines.iter().for_each(|(what, why)| text += &format!("# {}\n", comment(&format!("{what}: {why}"))));
     text += "task = \"classification\"\nseed = 1\n\n";
     text += &match plan.folds {
         Some(_) => {
@@ -40,6 +41,9 @@ pub(super) fn experiment(plan: &Plan, files: &Files) -> String {
         }
         None => data_table(&plan.folder, &plan.dataset, &plan.recognised),
     };
+    if plan.masks_missing {
+        text += "masks.missing = \"no-loss\"  # images without a mask train by the cross entropy alone\n";
+    }
     text += &format!("batch_size = {}\n", plan.batch_size);
     if plan.kept {
         text += "cache = \"memory\"  # images are decoded once\n";
@@ -103,6 +107,11 @@ pub(super) fn sweep(plan: &Plan, files: &Files) -> String {
         };
     }
     text
+}
+
+/// Text that a comment can hold: in one line, without control characters.
+fn comment(text: &str) -> String {
+    text.replace(char::is_control, " ")
 }
 
 fn quoted(text: &str) -> String {

@@ -54,6 +54,8 @@ const COMMANDS: &[(&str, &str, &str)] = &[
     ("docs/masks.md", "nvidia/segformer", "needs the hub"),
     ("docs/slurm.md", "--launcher slurm", "needs a cluster; tests/all/sweep/slurm.rs has a stand-in"),
     ("docs/performance.md", "--check check.safetensors", "needs PyTorch's numbers"),
+    ("docs/few-shot.md", "five", "needs Omniglot"),
+    ("docs/your-data.md", "photographs", "the commands of README.md, which run"),
 ];
 
 /// What the pages call things, and what they are here. Words, in capitals, that stand for something.

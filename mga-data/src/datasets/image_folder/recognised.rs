@@ -1,5 +1,6 @@
 //! Whether a folder is one of images by class, and how it would be read.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -11,17 +12,12 @@ use crate::datasets::entry::OpenContext;
 use crate::datasets::file_set::relative;
 use crate::datasets::listing::{Listing, folders};
 use crate::decode;
-use crate::error::{Result, shown};
-use crate::masks::{MaskFinder, MaskLayout, png_or_same};
+use crate::error::{Error, Result, shown};
+use crate::masks::MaskLayout;
 use crate::name_pattern::guess;
+use crate::recognition::mask_files::{Masks, beside, in_folder, refuse_inner, trees};
 use crate::recognition::{Decision, Place, Recognised};
 
-/// What folders of masks are called, in small letters.
-const MASKS: [&str; 8] = ["mask", "masks", "segmentation", "segmentations", "segmented", "annotations", "gt", "labels"];
-/// What the folder of the images is called beside one of masks.
-const IMAGES: [&str; 6] = ["images", "image", "imgs", "img", "photos", "pictures"];
-/// What masks beside their images are called.
-const BESIDE: [&str; 4] = ["{stem}_mask.png", "{stem}-mask.png", "{stem}_segmentation.png", "{stem}_seg.png"];
 /// Images that are looked at for an alpha channel.
 const LOOKED_AT: usize = 20;
 
@@ -36,23 +32,27 @@ pub(super) fn recognise(place: &Place<'_>) -> Result<Option<Recognised>> {
         decisions.push(Decision::new("root", shown(&base), "the folder of the images, beside the one of masks"));
     }
     let all = Listing::read(&base, true, masks.as_deref())?.images;
+    refuse_inner(&all, &base, masks.as_deref())?;
     let mut settings = ImageFolderSettings { check_files: false, ..ImageFolderSettings::default() };
     let mut masked = None;
     if let Some(folder) = &masks {
         masked = in_folder(&all, &base, folder)?;
         if masked.is_none() {
-            settings.exclude.push(format!("{}/*", relative(folder, &base)));
-            decisions.push(Decision::new("exclude", json!(settings.exclude), "its files are called after no image"));
+            let what =
+                "a folder of masks whose files are called after none of the images: name them alike, or move them away";
+            return Err(Error::file(folder, what));
         }
     }
-    let beside = BESIDE.into_iter().find(|name| all.iter().any(|path| is_mask(path, name)));
-    if let Some(name) = beside {
-        settings.exclude.push(name.replace("{stem}", "*"));
-        let count = all.iter().filter(|path| is_mask(path, name)).count();
-        masked = masked.or(Some(Masks { folder: base.clone(), name: Some(name), layout: None, count }));
-        decisions.push(Decision::new("exclude", json!(settings.exclude), "masks that lie beside their images"));
-    }
-    let images: Vec<PathBuf> = all.into_iter().filter(|path| !beside.is_some_and(|name| is_mask(path, name))).collect();
+    let images = match beside(&all, &base)?.filter(|_| masked.is_none()) {
+        Some((found, images)) => {
+            let end = found.name.as_deref().unwrap_or_default().trim_start_matches("{stem}");
+            settings.exclude.push(format!("*{end}"));
+            decisions.push(Decision::new("exclude", json!(settings.exclude), "masks that lie beside their images"));
+            masked = Some(found);
+            images
+        }
+        None => all,
+    };
     let Some(classes) = classes(&base, &images, masks.as_deref())? else { return Ok(None) };
     match &classes {
         Classes::InNames(pattern) => {
@@ -62,6 +62,20 @@ pub(super) fn recognise(place: &Place<'_>) -> Result<Option<Recognised>> {
         Classes::Second => {
             settings.class_level = Some(2);
             decisions.push(Decision::new("class_level", 2, "classes are the folders within folders"));
+        }
+        Classes::PlantFolders => {
+            let pattern = r"^[^/]+/(?P<plant>[^/]+)/";
+            settings.label = Some(pattern.to_owned());
+            decisions.push(Decision::new(
+                "class_level",
+                1,
+                "the folders within those of the classes are alike or numbered",
+            ));
+            decisions.push(Decision::new(
+                "label",
+                pattern,
+                "images of one such folder stay together, as those of one plant",
+            ));
         }
         Classes::First => {}
     }
@@ -85,24 +99,14 @@ pub(super) fn recognise(place: &Place<'_>) -> Result<Option<Recognised>> {
     }
     let with_class = set.records().iter().filter(|record| record.label.is_some()).count();
     let masks = masks_of(masked, &base, &images, &mut decisions)?;
-    Ok(Some(Recognised { images: with_class, decisions, masks }))
-}
-
-/// The folder of the images, and that of masks where there is one.
-fn trees(folder: &Path) -> Result<(PathBuf, Option<PathBuf>)> {
-    let called = |path: &Path, names: &[&str]| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-        names.contains(&name.as_str())
-    };
-    let inside = folders(folder)?;
-    let masks = inside.iter().find(|path| called(path, &MASKS)).cloned();
-    let images = inside.iter().find(|path| called(path, &IMAGES)).filter(|_| masks.is_some() || inside.len() == 1);
-    Ok((images.cloned().unwrap_or_else(|| folder.to_path_buf()), masks))
+    Ok(Some(Recognised { images: with_class, described: false, decisions, masks }))
 }
 
 /// Where the classes stand.
 enum Classes {
     First,
+    /// Folders within those of the classes hold what belongs together.
+    PlantFolders,
     Second,
     InNames(&'static str),
 }
@@ -111,7 +115,7 @@ fn classes(base: &Path, images: &[PathBuf], masks: Option<&Path>) -> Result<Opti
     let level = |path: &PathBuf| path.strip_prefix(base).map_or(0, |path| path.components().count() - 1);
     let mut at: BTreeMap<usize, usize> = BTreeMap::new();
     images.iter().for_each(|path| *at.entry(level(path)).or_default() += 1);
-    let most = at.iter().max_by_key(|(_, count)| **count).map(|(&level, _)| level);
+    let most = at.iter().max_by_key(|(level, count)| (**count, Reverse(**level))).map(|(&level, _)| level);
     let tops: Vec<PathBuf> = folders(base)?.into_iter().filter(|path| masks != Some(path.as_path())).collect();
     let parts = tops.iter().any(|path| part_of(path).is_some());
     Ok(match (most, parts) {
@@ -120,41 +124,17 @@ fn classes(base: &Path, images: &[PathBuf], masks: Option<&Path>) -> Result<Opti
             let names: Vec<String> = images.iter().map(|path| relative(path, base)).collect();
             guess::classes(&names).map(Classes::InNames)
         }
-        (Some(2), false) if tops.len() >= 2 => Some(Classes::Second),
+        (Some(2), false) if tops.len() >= 2 && at.keys().all(|&level| level >= 2) => {
+            let mut inner: BTreeMap<String, usize> = BTreeMap::new();
+            for top in &tops {
+                folders(top)?.iter().for_each(|path| *inner.entry(relative(path, top)).or_default() += 1);
+            }
+            let alike = inner.values().any(|&count| count > 1)
+                || inner.keys().all(|name| name.chars().any(|c| c.is_ascii_digit()));
+            Some(if alike { Classes::PlantFolders } else { Classes::Second })
+        }
         _ => Some(Classes::First),
     })
-}
-
-fn is_mask(path: &Path, name: &str) -> bool {
-    let end = name.trim_start_matches("{stem}");
-    path.file_name().is_some_and(|file| file.to_string_lossy().ends_with(end))
-}
-
-/// Masks that were found.
-struct Masks {
-    folder: PathBuf,
-    /// What they are called, where not as usual.
-    name: Option<&'static str>,
-    layout: Option<MaskLayout>,
-    /// Images that have one.
-    count: usize,
-}
-
-/// The masks in a folder of them; `None`: under half of the images have one.
-fn in_folder(images: &[PathBuf], base: &Path, folder: &Path) -> Result<Option<Masks>> {
-    for layout in [None, Some(MaskLayout::Flat)] {
-        for name in std::iter::once(None).chain(BESIDE.into_iter().map(Some)) {
-            let mut finder = MaskFinder::new(folder, "data.", (name, layout), png_or_same)?;
-            let mut count = 0;
-            for image in images {
-                count += usize::from(finder.find(image.strip_prefix(base).unwrap_or(image))?.is_some());
-            }
-            if count > 0 && count * 2 >= images.len() {
-                return Ok(Some(Masks { folder: folder.to_path_buf(), name, layout, count }));
-            }
-        }
-    }
-    Ok(None)
 }
 
 /// The masks, told; those of files come before an alpha channel.

@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::dataset::Split;
+use crate::datasets::file_set::relative;
 use crate::datasets::listing::Listing;
-use crate::decode;
 use crate::error::{Error, Result, shown};
+use crate::recognition::mask_files::trees;
 use crate::recognition::{Decision, Place, Recognised};
 use crate::text_table::TextTable;
 
 /// Words in the names of columns, in small letters, in English and German.
-const LABELS: [&str; 15] = [
+const LABELS: [&str; 18] = [
     "label",
     "class",
     "species",
@@ -27,6 +28,9 @@ const LABELS: [&str; 15] = [
     "gattung",
     "disease",
     "krankheit",
+    "baumart",
+    "pflanzenart",
+    "unterart",
 ];
 const GROUPS: [&str; 13] = [
     "group",
@@ -89,16 +93,19 @@ fn of_table(path: &Path, place: &Place<'_>) -> Result<Option<Recognised>> {
     let others = || columns.iter().filter(|column| column.at != file.at);
     let mask = others().find(|column| named(column));
     let left: Vec<&Column> = others().filter(|column| !named(column)).collect();
-    let is_class = |column: &&Column| (2..=rows / 2).contains(&column.values);
-    let word = |words: &[&str]| left.iter().copied().find(|column| column.is_called(words));
-    let Some(label) = word(&LABELS).filter(|column| column.values >= 2).or_else(|| {
-        left.iter().copied().filter(|column| !column.numeric).filter(is_class).min_by_key(|column| column.values)
+    let is_class = |column: &Column| (2..=rows / 2).contains(&column.values);
+    let by_words = best_called(&left, &LABELS, true, is_class);
+    let Some(label) = by_words.or_else(|| {
+        left.iter().copied().filter(|column| !column.numeric && is_class(column)).min_by_key(|column| column.values)
     }) else {
         let what = "no column of this table looks like the class of an image: expected words that repeat";
         return if place.table.is_some() { Err(Error::file(path, what)) } else { Ok(None) };
     };
-    let group = word(&GROUPS).filter(|column| column.at != label.at && column.values < rows);
-    let split = word(&SPLITS).filter(|column| column.parts);
+    let groups = |column: &Column| {
+        column.at != label.at && !column.decimals && column.values >= 2 && column.values * 10 <= rows * 9
+    };
+    let group = best_called(&left, &GROUPS, false, groups);
+    let split = best_called(&left, &SPLITS, false, |column| column.parts);
     let table_path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
     let inside = path.parent().is_some_and(|parent| parent == place.folder);
     let file_name = if inside { path.file_name().map(PathBuf::from) } else { None };
@@ -109,6 +116,10 @@ fn of_table(path: &Path, place: &Place<'_>) -> Result<Option<Recognised>> {
     )];
     if let Some(root) = &file.below {
         decisions.push(Decision::new("image_root", root.as_str(), "where the files lie that the table names"));
+    }
+    if let Some(mask) = mask.filter(|mask| file.below.is_some() || mask.below.is_some()) {
+        let root = mask.below.as_deref().unwrap_or(".");
+        decisions.push(Decision::new("mask_root", root, "where the masks lie that the table names"));
     }
     let mut column = |key, column: &Column, why: String| decisions.push(Decision::new(key, column.name.as_str(), why));
     column("columns.file", file, format!("{} cells are files of images", file.files));
@@ -124,7 +135,7 @@ fn of_table(path: &Path, place: &Place<'_>) -> Result<Option<Recognised>> {
     }
     let masks =
         mask.map(|mask| Decision::new("masks.source", "folder", format!("the table names {} masks", mask.files)));
-    Ok(Some(Recognised { images: file.files, decisions, masks }))
+    Ok(Some(Recognised { images: file.files, described: true, decisions, masks }))
 }
 
 /// What a column holds.
@@ -139,6 +150,8 @@ struct Column {
     /// Distinct cells.
     values: usize,
     numeric: bool,
+    /// Whether some number is not whole, as of measurements.
+    decimals: bool,
     /// Whether every cell names a part.
     parts: bool,
 }
@@ -158,17 +171,38 @@ impl Column {
             below: (!root.is_empty()).then(|| root.to_owned()),
             is_mask,
             values: cells.iter().collect::<BTreeSet<_>>().len(),
+            decimals: cells.iter().any(|cell| cell.replace(',', ".").parse::<f64>().is_ok_and(|v| v.fract() != 0.0)),
             numeric: cells.iter().all(|cell| cell.replace(',', ".").parse::<f64>().is_ok()),
             parts: !cells.is_empty() && cells.iter().all(|cell| Split::named(cell).is_some()),
             name,
         }
     }
 
-    fn is_called(&self, words: &[&str]) -> bool {
+    /// How well its name fits one of the words, the smaller the better: the word itself, a part of the name, where `begins`
+    /// the beginning of it; then the order of the words.
+    fn fit(&self, words: &[&str], begins: bool) -> Option<(usize, usize)> {
         let name = self.name.to_lowercase();
         let parts: Vec<&str> = name.split(|c: char| !c.is_alphanumeric()).collect();
-        words.iter().any(|word| parts.contains(word) || name.starts_with(word) && word.len() > 3)
+        let fit = |(order, word): (usize, &&str)| match () {
+            () if name == **word => Some((0, order)),
+            () if parts.contains(word) => Some((1, order)),
+            () if begins && word.len() > 3 && name.starts_with(*word) => Some((2, order)),
+            () => None,
+        };
+        words.iter().enumerate().filter_map(fit).min()
     }
+}
+
+/// The column that holds what it should and is called best.
+fn best_called<'a>(
+    columns: &[&'a Column],
+    words: &[&str],
+    begins: bool,
+    holds: impl Fn(&Column) -> bool,
+) -> Option<&'a Column> {
+    let fits =
+        columns.iter().filter(|column| holds(column)).filter_map(|column| Some((column.fit(words, begins)?, *column)));
+    fits.min_by_key(|(fit, _)| *fit).map(|(_, column)| column)
 }
 
 /// The image files below a folder by their paths, and by every end of those.
@@ -180,12 +214,23 @@ struct Files {
 impl Files {
     fn below(folder: &Path) -> Result<Self> {
         let mut before: BTreeMap<String, Option<String>> = BTreeMap::new();
-        for path in Listing::read(folder, true, None)?.images {
-            debug_assert!(decode::is_image_path(&path));
-            let place = crate::datasets::file_set::relative(&path, folder);
+        let (_, masks) = trees(folder)?;
+        let of_masks = |path: &PathBuf| masks.as_ref().is_some_and(|masks| path.starts_with(masks));
+        let (masks, images): (Vec<_>, Vec<_>) =
+            Listing::read(folder, true, None)?.images.into_iter().partition(of_masks);
+        // A name that an image and its mask share is the image's.
+        let mut of_images = BTreeSet::new();
+        for (path, is_mask) in images.iter().map(|path| (path, false)).chain(masks.iter().map(|path| (path, true))) {
+            let place = relative(path, folder);
             let cuts = std::iter::once(0).chain(place.match_indices('/').map(|(at, _)| at + 1));
             for cut in cuts {
                 let root = place[..cut].trim_end_matches('/').to_owned();
+                if is_mask && of_images.contains(&place[cut..]) {
+                    continue;
+                }
+                if !is_mask {
+                    of_images.insert(place[cut..].to_owned());
+                }
                 before
                     .entry(place[cut..].to_owned())
                     .and_modify(|known| *known = known.take().filter(|known| *known == root))

@@ -1,8 +1,12 @@
 //! What data sets say of a folder that nobody has described: whether they recognise it, and with which settings.
 
+pub(crate) mod mask_files;
+
 use std::path::Path;
 
 use serde_json::Value;
+
+pub use mask_files::mask_files;
 
 /// A folder to recognise.
 #[derive(Debug, Clone, Copy)]
@@ -18,6 +22,8 @@ pub struct Place<'a> {
 pub struct Recognised {
     /// The images that it would read with their classes. Of several data sets the one that reads most is taken.
     pub images: usize,
+    /// Whether somebody described the images, in a table say: that comes before what folders suggest.
+    pub described: bool,
     /// Its settings, in the order in which they are told.
     pub decisions: Vec<Decision>,
     /// The masks that it would bring, as `data.masks.source`.
