@@ -9,7 +9,7 @@ use mga_data::{Split, decode};
 use mga_experiment::{Components, Overrides, load_text};
 use mga_train::data_set::open_dataset;
 
-use super::write::data_table;
+use super::toml_text::data_table;
 
 /// Images whose size is looked at.
 const MEASURED: usize = 300;

@@ -1,8 +1,10 @@
 //! `mga init`: an experiment on a folder of images, written from what lies there.
 
 mod decide;
+mod files;
 mod look;
 mod table;
+mod toml_text;
 mod write;
 
 use std::path::{Path, PathBuf};
@@ -18,6 +20,7 @@ use mga_train::runners::timing;
 
 use crate::output::{print, write_file};
 use decide::Plan;
+use files::Files;
 use look::Looked;
 
 const EXAMPLE: &str = "\
@@ -103,24 +106,6 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
 
 fn write_text(file: &Path, text: &str) -> anyhow::Result<()> {
     write_file(file, text.as_bytes()).with_context(|| file.display().to_string())
-}
-
-/// What is written.
-pub(super) struct Files {
-    pub(super) experiment: PathBuf,
-    pub(super) sweep: PathBuf,
-    pub(super) table: PathBuf,
-}
-
-impl Files {
-    fn of(out: &Path) -> Self {
-        let stem = out.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        Self {
-            experiment: out.to_path_buf(),
-            sweep: out.with_file_name(format!("{stem}_sweep.toml")),
-            table: out.with_file_name(format!("{stem}_folds.csv")),
-        }
-    }
 }
 
 fn default_out(folder: &Path) -> PathBuf {

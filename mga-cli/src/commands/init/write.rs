@@ -1,26 +1,8 @@
 //! The experiment and the sweep, as commented TOML.
 
-use std::path::Path;
-
-use mga_data::recognition::Recognised;
-use serde_json::Value;
-
-use super::Files;
 use super::decide::Plan;
-
-/// `[data]` with what a data set decided, and `[data.masks]`.
-pub(super) fn data_table(folder: &Path, dataset: &str, recognised: &Recognised) -> String {
-    let mut text = format!("[data]\ndataset = {}\n", quoted(dataset));
-    if !recognised.decisions.iter().any(|decision| decision.key == "root") {
-        let root = std::path::absolute(folder).unwrap_or_else(|_| folder.to_path_buf());
-        text += &format!("root = {}\n", quoted(&root.display().to_string()));
-    }
-    for decision in &recognised.decisions {
-        text += &format!("{} = {}  # {}\n", decision.key, toml_value(&decision.value), comment(&decision.why));
-    }
-    let source = recognised.masks.as_ref().map_or_else(|| quoted("none"), |masks| toml_value(&masks.value));
-    text + &format!("masks.source = {source}\n")
-}
+use super::files::Files;
+use super::toml_text::{comment, data_table, quoted};
 
 /// The experiment.
 pub(super) fn experiment(plan: &Plan, files: &Files) -> String {
@@ -107,22 +89,4 @@ pub(super) fn sweep(plan: &Plan, files: &Files) -> String {
         };
     }
     text
-}
-
-/// Text that a comment can hold: in one line, without control characters.
-fn comment(text: &str) -> String {
-    text.replace(char::is_control, " ")
-}
-
-fn quoted(text: &str) -> String {
-    toml::Value::String(text.to_owned()).to_string()
-}
-
-/// JSON as TOML; data sets decide on text, numbers and lists of them.
-fn toml_value(value: &Value) -> String {
-    match value {
-        Value::String(text) => quoted(text),
-        Value::Array(values) => format!("[{}]", values.iter().map(toml_value).collect::<Vec<_>>().join(", ")),
-        other => other.to_string(),
-    }
 }

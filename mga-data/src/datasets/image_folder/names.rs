@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::ImageFolderSettings;
+use super::settings::ImageFolderSettings;
 use crate::dataset::Split;
 use crate::datasets::file_set::{FileSetBuilder, relative};
 use crate::error::{Error, Result};

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::{ImageFolderSettings, open, walk::part_of};
+use super::opening::open;
+use super::settings::ImageFolderSettings;
+use super::walk::part_of;
 use crate::dataset::Dataset;
 use crate::datasets::entry::OpenContext;
 use crate::datasets::file_set::relative;

@@ -1,5 +1,6 @@
 use super::*;
-use crate::dataset::{Dataset, Split};
+use crate::dataset::{Dataset, Record, Split};
+use crate::datasets::file_set::FileSet;
 use crate::datasets::testing::{alpha_png, grey_png, rgb_jpeg};
 
 fn context(folder: &tempfile::TempDir) -> OpenContext {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use mga_core::wording::counted;
 
 use super::exclude::Exclude;
-use super::{ImageFolderSettings, Layout};
+use super::settings::{ImageFolderSettings, Layout};
 use crate::dataset::Split;
 use crate::datasets::file_set::{FileSetBuilder, relative};
 use crate::datasets::listing::{Listing, folders, same_place};
