@@ -53,7 +53,7 @@ pub(crate) fn called_masks(path: &Path) -> bool {
 /// The folder of the images, and that of masks where there is one whose files look like masks.
 ///
 /// # Errors
-/// Folders that cannot be listed; masks in a folder within another one.
+/// Folders that cannot be listed.
 pub(crate) fn trees(folder: &Path) -> Result<(PathBuf, Option<PathBuf>)> {
     let inside = folders(folder)?;
     let mut masks = None;

@@ -164,7 +164,7 @@ impl Column {
         found.iter().for_each(|root| *roots.entry(*root).or_default() += 1);
         let (root, count) = roots.into_iter().max_by_key(|(_, count)| *count).unwrap_or_default();
         let name = table.header[at].clone();
-        let is_mask = name.to_lowercase().contains("mask") || name.to_lowercase().contains("maske");
+        let is_mask = name.to_lowercase().contains("mask");
         Self {
             at,
             files: count,
