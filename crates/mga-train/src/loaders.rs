@@ -9,6 +9,7 @@ use mga_experiment::{Loaded, OnError};
 
 use crate::assemble::normalisation;
 use crate::data_set::OpenData;
+use crate::pictures::PrintSource;
 use crate::tasks::{Job, TaskData};
 
 /// Returns the transforms of `data.train.transforms` or `data.eval.transforms`.
@@ -66,6 +67,18 @@ pub fn one_by_one_as_far_as_possible(
     let settings = LoaderSettings { on_error: OnError::Skip, ..in_order(loaded, 1) };
     let pipeline = pipeline(loaded, "data.eval.transforms", &loaded.experiment.data.eval.transforms)?;
     Ok(Loader::new(source, indices, pipeline, settings)?)
+}
+
+/// Returns the originals of images for print, whose longer side is `side` pixels then.
+///
+/// # Errors
+/// Transforms of evaluation that cannot be read.
+pub fn originals(loaded: &Loaded, source: Arc<dyn Source>, side: usize) -> anyhow::Result<PrintSource> {
+    let values = &loaded.experiment.data.eval.transforms;
+    let key = "data.eval.transforms";
+    // Not rounded: the coordinates of pixels go through it, not their colours.
+    let pipeline = Pipeline::read(values, &loaded.kinds).map_err(|e| loaded.error(key, e.to_string()))?;
+    Ok(PrintSource { source, pipeline, side })
 }
 
 /// Returns the images with their masks one at a time, as the files have them: no transform, no normalisation.

@@ -122,8 +122,9 @@ pub fn survey(
     each(&loaders::as_they_are(loaded, data, from_end_to_end(&seen, SHOWN))?, interrupt, |batch, picture, mask| {
         let Some(mask) = mask else { return Ok(()) };
         let label = classes.get(batch.labels[0] as usize).cloned();
-        images.push(Surveyed { path: batch.ids[0].clone(), label, coverage: Extent::of(mask).coverage });
-        sheet.add(picture, mask);
+        let coverage = Extent::of(mask).coverage;
+        sheet.add(picture, mask, &batch.ids[0], coverage);
+        images.push(Surveyed { path: batch.ids[0].clone(), label, coverage });
         Ok(())
     })?;
     let odd = if data.masks.coverage_is_meant() { vec![] } else { coverage.oddities() };

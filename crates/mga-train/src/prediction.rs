@@ -7,7 +7,7 @@ use mga_data::{Batch, Mask, Picture};
 use mga_models::{Features, MgaModel, grad_cam};
 
 use crate::network_input::network_input;
-use crate::pictures::{grey, overlay, panel};
+use crate::pictures::{Print, PrintSource, grey, overlay};
 
 /// Channel means and deviations that images were normalised by.
 pub type Normalisation = ([f32; 3], [f32; 3]);
@@ -63,13 +63,8 @@ impl Prediction {
         self.attention.as_ref().map(|map| overlay(&self.picture, map))
     }
 
-    /// Draws image, mask, attention and Grad-CAM side by side, as far as they exist.
-    #[must_use]
-    pub fn pictures(&self) -> Vec<Picture> {
-        self.columns().into_iter().map(|(_, picture)| picture).collect()
-    }
-
-    /// Returns [`Prediction::pictures`] with their names: `image`, `mask`, `attention`, `grad-cam`.
+    /// Returns image, mask, attention and Grad-CAM, as far as they exist, with their names: `image`, `mask`, `attention`,
+    /// `grad-cam`.
     #[must_use]
     pub fn columns(&self) -> Vec<(&'static str, Picture)> {
         let grad_cam = self.grad_cam.as_ref().map(|grad_cam| overlay(&self.picture, &grad_cam.map));
@@ -82,11 +77,15 @@ impl Prediction {
         columns.into_iter().filter_map(|(name, picture)| Some((name, picture?))).collect()
     }
 
-    /// Draws [`Prediction::pictures`] as one picture.
-    #[must_use]
-    pub fn panel(&self) -> Picture {
-        // There is a picture at least.
-        panel(&self.pictures()).unwrap_or_else(|| self.picture.clone())
+    /// Replaces image and mask by the part of the original that the network saw; maps are laid over that then.
+    ///
+    /// # Errors
+    /// As [`PrintSource::print`].
+    pub fn enlarge(&mut self, originals: &PrintSource) -> anyhow::Result<()> {
+        let Print { picture, mask } = originals.print(self.index)?;
+        self.picture = picture;
+        self.mask = if self.mask.is_some() { mask } else { None };
+        Ok(())
     }
 }
 
@@ -223,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panel_shows_what_there_is() {
+    fn columns_are_what_there_is() {
         let mut prediction = Prediction {
             index: 0,
             id: String::new(),
@@ -235,11 +234,9 @@ mod tests {
             attention: None,
             grad_cam: None,
         };
-        assert_eq!(prediction.panel(), prediction.picture);
+        assert_eq!(prediction.columns(), [("image", prediction.picture.clone())]);
         prediction.attention = Mask::new(2, 1, vec![0.2, 0.4]);
         prediction.mask = Some(Mask::filled(6, 4, 1.0));
-        assert_eq!(prediction.pictures().len(), 3);
-        assert_eq!(prediction.panel().height(), 4);
         prediction.grad_cam = Some(GradCam { class: 0, map: Mask::filled(2, 1, 1.0) });
         let names: Vec<_> = prediction.columns().into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["image", "mask", "attention", "grad-cam"]);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use mga_core::wording::counted;
+use mga_data::Source;
 use mga_experiment::{Components, OnError, nearest};
 use mga_train::assemble;
 use mga_train::csv_file::CsvFile;
@@ -25,11 +26,15 @@ const EXAMPLE: &str = "\
 Examples:
   mga explain --weights runs/first --split test --count 12 --out pictures/
   mga explain photos/ --weights runs/first --out pictures/ --class cultivar-03
+  mga explain --weights runs/first --count 4 --out print/ --size 1200 --plain
   mga explain --weights runs/first --count 50 --out pictures/ --deletion --steps 50
 
 Each picture shows the image as the network sees it, its mask and the attention map if they exist, and Grad-CAM, which marks
-the parts that speak for the class. overview.png shows the first twelve together. The colours are stretched over the range
-of each map.
+the parts that speak for the class, with headings, the class and a scale. overview.png shows the first twelve together. Maps
+lie over the image in grey, and their colours are stretched over the range of each map.
+
+With --size, the images are cut out of the originals at that size, for print. With --plain, each of the pictures is also
+written to a file of its own without any words, such as leaf.attention.png.
 
 With --deletion, pixels are removed in the order of each map, the most important first. The score is the area under the
 probability of the class (RISE, Petsiuk et al. 2018), from 0 to 1, lower is better. `random` removes them in random order.
@@ -74,6 +79,12 @@ pub struct Args {
     /// The class that Grad-CAM and the deletion score are about: `predicted`, `true`, or a class by its name.
     #[arg(long, value_name = "CLASS", default_value = "predicted")]
     class: String,
+    /// The longer side of each picture in pixels, cut out of the original image; left out: as the network sees it.
+    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(64..=8192))]
+    size: Option<u32>,
+    /// Also write image, mask and maps to files of their own, without words.
+    #[arg(long)]
+    plain: bool,
     /// Compute the deletion score of attention and Grad-CAM.
     #[arg(long)]
     deletion: bool,
@@ -92,7 +103,8 @@ pub struct Args {
 pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let interrupt = signals::listen()?;
     let loaded = args.model.load(components, !args.images.is_empty())?;
-    let (loader, classes) = if args.images.is_empty() {
+    let originals = |source: Arc<dyn Source>| args.size.map(|side| loaders::originals(&loaded, source, side as usize));
+    let (loader, classes, originals) = if args.images.is_empty() {
         let data = data_set::open_to_evaluate(&loaded, components)?;
         data.notes().iter().for_each(|note| say!("note: {note}"));
         let indices = match args.split.as_str() {
@@ -102,14 +114,16 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
         };
         anyhow::ensure!(!indices.is_empty(), "the data set has no {} images", args.split);
         let indices = spread(indices, args.count as usize);
-        (loaders::one_by_one(&loaded, data.eval_source(), indices)?, data.dataset.classes().to_vec())
+        let originals = originals(data.eval_source()).transpose()?;
+        (loaders::one_by_one(&loaded, data.eval_source(), indices)?, data.dataset.classes().to_vec(), originals)
     } else {
-        let files = ImageFiles::find(&args.images, &loaded.experiment.data)?;
+        let files = Arc::new(ImageFiles::find(&args.images, &loaded.experiment.data)?);
         files.notes.iter().for_each(|note| say!("note: {note}"));
         let indices = (0..files.len()).collect();
         (
-            loaders::one_by_one_as_far_as_possible(&loaded, Arc::new(files), indices)?,
+            loaders::one_by_one_as_far_as_possible(&loaded, Arc::<ImageFiles>::clone(&files), indices)?,
             args.model.classes(&loaded, components)?,
+            originals(files).transpose()?,
         )
     };
     let model = args.model.model(&loaded, components, &classes)?;
@@ -118,7 +132,9 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     }
     let normalisation = assemble::normalisation(&loaded.experiment);
     let deletion = args.deletion.then_some(Deletion { steps: args.steps as usize, fill: args.fill.into() });
-    let explanation = Explanation { class: chosen(&args.class, &classes)?, deletion };
+    let class = chosen(&args.class, &classes)?;
+    let print = originals.as_ref();
+    let explanation = Explanation { class, deletion, classes: &classes, print, plain: args.plain };
     let predictions = explain(&model, &loader, normalisation, &args.out, explanation, &interrupt)?;
     let skipped = loader.skipped();
     for skipped in &skipped {

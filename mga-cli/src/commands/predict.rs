@@ -10,6 +10,7 @@ use mga_models::{MgaModel, weights};
 use mga_train::assemble;
 use mga_train::csv_file::CsvFile;
 use mga_train::described_model::DescribedModel;
+use mga_train::gallery::attention_over;
 use mga_train::image_files::ImageFiles;
 use mga_train::interrupt::Interrupted;
 use mga_train::loaders;
@@ -59,6 +60,10 @@ pub struct Args {
     /// A folder for pictures of the images with the attention over them.
     #[arg(long, value_name = "DIR")]
     overlays: Option<PathBuf>,
+    /// The longer side of each of these pictures in pixels, cut out of the original image; left out: as the network sees
+    /// it.
+    #[arg(long, value_name = "PIXELS", requires = "overlays", value_parser = clap::value_parser!(u32).range(64..=8192))]
+    size: Option<u32>,
     /// A safetensors file for the class scores, `logits` [N, classes] in the order of the images.
     #[arg(long, value_name = "FILE")]
     logits: Option<PathBuf>,
@@ -82,7 +87,10 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let mut unpredicted = files.notes.len();
     let named = files.len() + unpredicted;
     let indices: Vec<usize> = (0..files.len()).collect();
-    let loader = loaders::one_by_one_as_far_as_possible(&loaded, Arc::new(files), indices)?;
+    let files = Arc::new(files);
+    let originals = args.size.map(|side| loaders::originals(&loaded, Arc::<ImageFiles>::clone(&files), side as usize));
+    let originals = originals.transpose()?;
+    let loader = loaders::one_by_one_as_far_as_possible(&loaded, files, indices)?;
     let normalisation = assemble::normalisation(&loaded.experiment);
     let (mut rows, mut names, mut logits) = (Vec::new(), FileNames::default(), Vec::new());
     for batch in loader.epoch(0, 0) {
@@ -108,13 +116,14 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
             }
         };
         for prediction in predictions {
-            if let (Some(folder), Some(overlay)) = (&args.overlays, prediction.overlay()) {
-                let path = folder.join(names.name(&prediction.id));
-                save_png(&overlay, &path).with_context(|| format!("cannot write {}", path.display()))?;
-            }
             rows.push(Row::of(&prediction, &classes, usize::from(args.top)));
             if args.logits.is_some() {
-                logits.extend(prediction.logits);
+                logits.extend_from_slice(&prediction.logits);
+            }
+            let Some(folder) = &args.overlays else { continue };
+            let path = folder.join(names.name(&prediction.id));
+            if let Some(picture) = attention_over(prediction, &classes, originals.as_ref())? {
+                save_png(&picture, &path).with_context(|| format!("cannot write {}", path.display()))?;
             }
         }
     }

@@ -1,14 +1,17 @@
 //! Where the networks looked: the pictures of every run.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use askama::Template;
 use mga_train::gallery::OVERVIEW;
 use mga_train::mask_survey::SHEET;
+use mga_train::pictures::Place;
 use serde::Deserialize;
 
 use super::pictures::embedded;
 use super::section::{Content, Reported};
+use super::side_by_side;
 use crate::Report;
 
 /// Pictures of one run.
@@ -29,10 +32,10 @@ const SMALL: u32 = 400;
 /// What `overview.json` says of `overview.png`; runs of earlier versions have none.
 #[derive(Debug, Deserialize)]
 #[serde(default)]
-struct Overview {
+pub(super) struct Overview {
     columns: Vec<String>,
     images_per_row: usize,
-    images: Vec<Shown>,
+    pub(super) images: Vec<Shown>,
 }
 
 impl Default for Overview {
@@ -42,13 +45,15 @@ impl Default for Overview {
 }
 
 /// An image of the overview.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-struct Shown {
-    path: String,
-    label: Option<String>,
-    predicted: Option<String>,
-    confidence: Option<f64>,
+pub(super) struct Shown {
+    pub(super) path: String,
+    pub(super) label: Option<String>,
+    pub(super) predicted: Option<String>,
+    pub(super) confidence: Option<f64>,
+    /// The place of each column of the image in the picture; runs of earlier versions do not say.
+    pub(super) places: BTreeMap<String, Place>,
 }
 
 /// The section.
@@ -106,7 +111,10 @@ pub(super) fn section(Reported { report, records }: &Reported<'_>) -> anyhow::Re
             arms.push(OfArm { index, name: &arm.name, runs });
         }
     }
-    let shown = Content::default();
+    let mut shown = Content::default();
+    if let Some(side_by_side) = side_by_side::of(report, records, &mut notes) {
+        shown = shown.template(&side_by_side)?;
+    }
     Ok(if arms.is_empty() { shown } else { shown.template(&Gallery { arms })? }.notes(notes))
 }
 
@@ -156,7 +164,7 @@ fn of_run(report: &Report, run: usize, paths: &[PathBuf], budget: usize, notes: 
 }
 
 /// What is said of the overview, beside it.
-fn overview(picture: &Path, notes: &mut Vec<String>) -> Overview {
+pub(super) fn overview(picture: &Path, notes: &mut Vec<String>) -> Overview {
     let path = picture.with_extension("json");
     let Ok(text) = std::fs::read_to_string(&path) else { return Overview::default() };
     serde_json::from_str(&text).unwrap_or_else(|error| {

@@ -22,6 +22,7 @@ mod search;
 mod section;
 mod sections;
 mod settings;
+mod side_by_side;
 mod table;
 mod warnings;
 

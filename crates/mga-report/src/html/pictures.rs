@@ -8,6 +8,7 @@ use base64::Engine;
 use image::codecs::jpeg::JpegEncoder;
 use image::imageops::FilterType;
 use image::{DynamicImage, ImageFormat};
+use mga_train::pictures::Place;
 
 /// A picture for the page.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +52,24 @@ pub(super) fn embedded(path: &Path, bytes: usize) -> anyhow::Result<Embedded> {
         }
     }
     result.with_context(failed)
+}
+
+/// Cuts a part out of a picture and makes it this wide at most.
+///
+/// # Errors
+/// The part is not within the picture.
+pub(super) fn part(picture: &DynamicImage, place: Place, width: u32) -> anyhow::Result<Embedded> {
+    let side = |length: usize| u32::try_from(length).context("too large");
+    let (x, y, wide, high) = (side(place.x)?, side(place.y)?, side(place.width)?, side(place.height)?);
+    let within = |from: u32, length: u32, all: u32| length > 0 && from.checked_add(length).is_some_and(|end| end <= all);
+    anyhow::ensure!(
+        within(x, wide, picture.width()) && within(y, high, picture.height()),
+        "it is said to show something at {x}, {y}, where it ends"
+    );
+    let cut = scaled(&picture.crop_imm(x, y, wide, high), width);
+    let mut data = Cursor::new(vec![]);
+    cut.to_rgb8().write_with_encoder(JpegEncoder::new_with_quality(&mut data, QUALITY))?;
+    Ok(embed("jpeg", data.get_ref(), &cut))
 }
 
 fn kind(format: ImageFormat) -> Option<&'static str> {
@@ -97,6 +116,10 @@ mod tests {
         assert!(small.source.starts_with("data:image/jpeg;base64,") && small.source.len() < large.source.len());
         image::RgbImage::new(40, 30).save(&path).unwrap();
         assert!(embedded(&path, 100_000).unwrap().source.starts_with("data:image/png;base64,"));
+        let picture = image::open(&path).unwrap();
+        let half = part(&picture, Place { x: 20, y: 0, width: 20, height: 30 }, 10).unwrap();
+        assert_eq!((half.width, half.height), (10, 15));
+        assert!(part(&picture, Place { x: 30, y: 0, width: 20, height: 30 }, 10).is_err());
         std::fs::write(&path, "no picture").unwrap();
         assert!(embedded(&path, 1000).unwrap_err().to_string().contains("cannot be read as a picture"));
     }

@@ -2,10 +2,12 @@
 
 mod colour_map;
 mod contact_sheet;
+mod figure;
 mod file_names;
 mod grey;
+pub mod lettering;
 mod overlay;
-mod panel;
+mod print;
 
 use std::io;
 use std::path::Path;
@@ -16,10 +18,11 @@ use mga_data::Picture;
 
 pub use colour_map::inferno;
 pub use contact_sheet::{ContactSheet, PAIRS_PER_ROW};
+pub use figure::{Entry, Figure, LEAST_SIDE, Place, Verdict};
 pub use file_names::FileNames;
 pub use grey::grey;
 pub use overlay::{overlay, stretched, upsampled};
-pub use panel::{grid, panel};
+pub use print::{Print, PrintSource};
 
 /// Writes a picture as an 8-bit PNG, by rename. Values outside `0..=1` are clamped.
 ///

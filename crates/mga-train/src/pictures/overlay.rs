@@ -4,20 +4,26 @@ use mga_data::{Mask, Picture};
 
 use super::colour_map::inferno;
 
-/// How much of the map's colour is seen where the attention is highest.
-const OPACITY: f32 = 0.7;
+/// How much of the map's colour is seen; the rest is the picture in grey.
+const OPACITY: f32 = 0.6;
 
-/// Returns the picture with the map's colours over it, opaque in proportion to the attention: where there is little,
-/// the picture shows. The map is stretched over its own range, so pictures tell where a network looks, not how
-/// strongly.
+/// Returns the picture in grey with the map's colours over it. Colours come from the map alone, so a yellow leaf or a white
+/// background cannot be taken for attention. The map is stretched over its own range: pictures tell where a network
+/// looks, not how strongly.
 #[must_use]
 pub fn overlay(picture: &Picture, map: &Mask) -> Picture {
-    let map = upsampled(&stretched(map), picture.width(), picture.height());
+    blended(picture, &upsampled(&stretched(map), picture.width(), picture.height()))
+}
+
+/// Returns the picture in grey with the colours of a map of its size, from 0 to 1, over it.
+#[must_use]
+pub(super) fn blended(picture: &Picture, map: &Mask) -> Picture {
     let mut result = picture.clone();
     for (pixel, &attention) in result.values_mut().chunks_exact_mut(3).zip(map.values()) {
-        let (colour, opacity) = (inferno(attention), OPACITY * attention);
-        for (value, colour) in pixel.iter_mut().zip(colour) {
-            *value = *value * (1.0 - opacity) + colour * opacity;
+        // Brightness as people see it (Rec. 709).
+        let grey: f32 = pixel.iter().zip([0.2126, 0.7152, 0.0722]).map(|(value, share)| value * share).sum();
+        for (value, colour) in pixel.iter_mut().zip(inferno(attention)) {
+            *value = grey * (1.0 - OPACITY) + colour * OPACITY;
         }
     }
     result
@@ -87,11 +93,14 @@ mod tests {
     }
 
     #[test]
-    fn colour_comes_with_attention() {
-        let picture = Picture::filled(2, 1, 0.5);
-        let result = overlay(&picture, &Mask::new(2, 1, vec![0.1, 0.9]).unwrap());
-        let top = inferno(1.0).map(|colour| 0.5 * 0.3 + colour * 0.7);
-        assert!(close(result.pixels(), &[0.5, 0.5, 0.5, top[0], top[1], top[2]]), "{:?}", result.pixels());
-        assert_eq!(overlay(&picture, &Mask::filled(1, 1, 0.9)), picture);
+    fn colours_come_from_the_map_alone() {
+        let map = Mask::new(2, 1, vec![0.1, 0.9]).unwrap();
+        // A green and a grey picture of one brightness look the same under the map.
+        let green = Picture::new(2, 1, [0.0, 0.5, 0.0].repeat(2)).unwrap();
+        let grey = Picture::filled(2, 1, 0.5 * 0.7152);
+        let (over_green, over_grey) = (overlay(&green, &map), overlay(&grey, &map));
+        assert!(close(over_green.pixels(), over_grey.pixels()));
+        let top = inferno(1.0).map(|colour| 0.5 * 0.7152 * 0.4 + colour * 0.6);
+        assert!(close(&over_green.pixels()[3..], &top), "{:?}", over_green.pixels());
     }
 }

@@ -72,7 +72,8 @@ fn contact_sheet(images: &Images, folder: &MaskFolder) -> anyhow::Result<Option<
     let mut sheet = ContactSheet::default();
     for index in spread(&all, SHOWN) {
         let Some(line) = folder.line(images.id(index)) else { continue };
-        sheet.add(images.picture(index)?, &decode::mask(&folder.path().join(&line.mask))?);
+        let mask = decode::mask(&folder.path().join(&line.mask))?;
+        sheet.add(images.picture(index)?, &mask, &line.id, line.coverage);
     }
     Ok(sheet.picture())
 }

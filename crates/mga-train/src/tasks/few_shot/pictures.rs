@@ -19,7 +19,7 @@ use crate::assemble::normalisation;
 use crate::data_set::OpenData;
 use crate::gallery::OVERVIEW;
 use crate::loaders;
-use crate::pictures::{grid, save_png};
+use crate::pictures::{Entry, Figure, save_png};
 use crate::prediction::{probabilities, shown};
 use crate::run_folder::RunFolder;
 
@@ -70,7 +70,7 @@ pub(super) fn write(
         let label = data.dataset.records().get(draw.index).and_then(|record| record.label);
         label.and_then(|label| data.dataset.classes().get(label)).cloned().unwrap_or_default()
     };
-    let (mut rows, mut captions) = (Vec::new(), Vec::new());
+    let (mut entries, mut captions) = (Vec::new(), Vec::new());
     for (at, draw) in query.iter().take(way).enumerate() {
         let told = probabilities(&scores[at]);
         let predicted = (1..way).fold(0, |best, class| if told[class] > told[best] { class } else { best });
@@ -80,13 +80,25 @@ pub(super) fn write(
         };
         let flow = flow.as_ref().map(|flow| of_pair(flow.tensor(), at, predicted)).transpose()?;
         let colour = if predicted == at { RIGHT } else { WRONG };
-        rows.push(pair(one, other, flow.as_deref().map(|flow| (flow, places)), colour));
+        let (own, taken, sure) = (label(draw), label(&support[predicted]), 100.0 * told[predicted]);
+        let line = match predicted == at {
+            true => format!("{own} ({sure:.0} %)"),
+            false => format!("{own}, taken for {taken} ({sure:.0} %)"),
+        };
+        let both = pair(one, other, flow.as_deref().map(|flow| (flow, places)), colour);
+        // The frame is around the support image already.
+        let lines = vec![line, id.clone()];
+        entries.push(Entry { pictures: vec![Some(both)], lines, verdict: None });
         captions.push(json!({
             "path": id, "label": label(draw), "predicted": label(&support[predicted]), "confidence": told[predicted],
         }));
     }
     let per_row = 2;
-    let Some(picture) = grid(&rows.chunks(per_row).map(<[_]>::to_vec).collect::<Vec<_>>()) else { return Ok(()) };
+    let pictures = entries.iter().flat_map(|entry| entry.pictures.iter().flatten());
+    let side = pictures.map(|picture| picture.width().max(picture.height())).max().unwrap_or_default();
+    let heads = vec!["query image, and one of the class that it is taken for".to_owned()];
+    let figure = Figure { heads, entries, per_line: per_row, side, maps: false };
+    let Some((picture, _)) = figure.draw() else { return Ok(()) };
     save_png(&picture, &folder.pictures().join(OVERVIEW))?;
     let told = "support image of the class that it is taken for, framed blue where right";
     let told = if flow.is_some() { format!("{told}; lines: flow") } else { told.to_owned() };

@@ -9,9 +9,9 @@ use mga_experiment::Loaded;
 
 use super::network::{Segmenter, classes_of, labels, logits};
 use crate::assemble;
-use crate::gallery::OVERVIEW;
+use crate::gallery::{LARGEST_SIDE, OVERVIEW};
 use crate::loaders;
-use crate::pictures::{grid, save_png};
+use crate::pictures::{Entry, Figure, LEAST_SIDE, save_png};
 use crate::prediction::spread;
 use crate::run_folder::RunFolder;
 
@@ -23,7 +23,7 @@ pub(super) fn overview(job: &Segmenter<'_>, indices: &[usize], folder: &RunFolde
     let loaded = job.loaded;
     let shown = spread(indices, SHOWN);
     let loader = loaders::one_by_one(loaded, Arc::<Annotated>::clone(&job.data.annotated), shown)?;
-    let mut rows = vec![];
+    let mut entries = vec![];
     for batch in loader.epoch(0, 0) {
         let batch = batch?;
         let predicted = classes_of(&logits(job, &batch)?)?;
@@ -31,10 +31,13 @@ pub(super) fn overview(job: &Segmenter<'_>, indices: &[usize], folder: &RunFolde
         let (_, _, _, width) = batch.images.dims4()?;
         let labels = labels(&batch)?;
         let pictures = [image_of(loaded, &batch)?, shades(&labels, width, classes), shades(&predicted, width, classes)];
-        rows.push(pictures.into_iter().flatten().collect::<Vec<Picture>>());
+        entries.push(Entry { pictures: pictures.to_vec(), lines: batch.ids.clone(), verdict: None });
     }
-    let rows: Vec<Vec<Picture>> = rows.chunks(2).map(<[_]>::concat).collect();
-    if let Some(picture) = grid(&rows) {
+    let heads = ["image", "annotation", "prediction"].map(str::to_owned).to_vec();
+    let longer = |picture: &Picture| picture.width().max(picture.height());
+    let native = entries.iter().flat_map(|entry| entry.pictures.iter().flatten()).map(longer).max();
+    let side = native.unwrap_or_default().clamp(LEAST_SIDE, LARGEST_SIDE);
+    if let Some((picture, _)) = (Figure { heads, entries, per_line: 2, side, maps: false }).draw() {
         save_png(&picture, &folder.pictures().join(OVERVIEW)).context("cannot write pictures/overview.png")?;
     }
     Ok(())
