@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use mga_core::wording::counted;
+use mga_train::runners::evaluated_run::EVALUATED;
 
 use super::flag_evidence::{Seen, flag};
 use super::mask_flags::mask_flags;
@@ -14,6 +15,7 @@ use crate::results::{Record, RunState};
 /// The flags, worst first, with their marks.
 pub(super) fn flags(seen: &Seen<'_>) -> Vec<Flag> {
     let mut flags = vec![];
+    evaluated_otherwise(seen, &mut flags);
     selected_on_test(seen, &mut flags);
     groups_may_leak(seen, &mut flags);
     no_test(seen, &mut flags);
@@ -34,6 +36,26 @@ pub(super) fn flags(seen: &Seen<'_>) -> Vec<Flag> {
 fn mark(index: usize) -> String {
     let letter = char::from(b'a' + (index % 26) as u8);
     if index < 26 { letter.to_string() } else { mark(index / 26 - 1) + &letter.to_string() }
+}
+
+fn evaluated_otherwise(seen: &Seen<'_>, flags: &mut Vec<Flag>) {
+    let mut settings: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for run in seen.all_counted() {
+        let evaluated = seen.records[run].summary.as_ref().and_then(|summary| summary.others.get(EVALUATED));
+        let set = evaluated.and_then(|evaluated| evaluated.get("set")).and_then(|set| set.as_array());
+        let set = set.map(|set| set.iter().filter_map(|one| one.as_str()).collect::<Vec<_>>().join(", "));
+        if let Some(set) = set {
+            settings.entry(set).or_default().push(run);
+        }
+    }
+    for (set, runs) in settings {
+        let arms = seen.arms_of(runs.into_iter());
+        let message = format!(
+            "{}: the networks are those of another sweep, trained with their own settings, and evaluated with {set}.",
+            seen.names(&arms)
+        );
+        flags.push(flag(FlagKind::EvaluatedOtherwise, arms, message));
+    }
 }
 
 fn selected_on_test(seen: &Seen<'_>, flags: &mut Vec<Flag>) {

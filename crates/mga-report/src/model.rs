@@ -360,6 +360,8 @@ pub struct Flag {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FlagKind {
+    /// Runs were evaluated with other settings than they were trained with.
+    EvaluatedOtherwise,
     /// Checkpoints were selected on the test images.
     SelectedOnTest,
     /// Images of one group may be on both sides of the split, as the experiment allows.

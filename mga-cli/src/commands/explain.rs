@@ -11,6 +11,7 @@ use mga_train::assemble;
 use mga_train::csv_file::CsvFile;
 use mga_train::data_set;
 use mga_train::deletion::{Deletion, Fill};
+use mga_train::described_model::DescribedModel;
 use mga_train::gallery::{Explained, Explanation, explain};
 use mga_train::image_files::ImageFiles;
 use mga_train::loaders;
@@ -102,7 +103,23 @@ pub struct Args {
 /// A wrong experiment, weights that do not fit or have no attention, images that cannot be read.
 pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let interrupt = signals::listen()?;
-    let loaded = args.model.load(components, !args.images.is_empty())?;
+    let described = match args.model.has_experiment() {
+        true => None,
+        false => DescribedModel::of_export(args.model.weights(), args.model.set(), components)?,
+    };
+    let (loaded, described) = match described {
+        Some(described) => {
+            anyhow::ensure!(
+                !args.images.is_empty(),
+                "{}: an exported model has no data set of its own; name images or folders of images, or an --experiment",
+                args.model.weights().display()
+            );
+            assemble::use_threads(described.loaded.experiment.threads);
+            let (model, classes) = (described.model(components)?, described.classes);
+            (described.loaded, Some((model, classes)))
+        }
+        None => (args.model.load(components, !args.images.is_empty())?, None),
+    };
     let originals = |source: Arc<dyn Source>| args.size.map(|side| loaders::originals(&loaded, source, side as usize));
     let (loader, classes, originals) = if args.images.is_empty() {
         let data = data_set::open_to_evaluate(&loaded, components)?;
@@ -120,13 +137,20 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
         let files = Arc::new(ImageFiles::find(&args.images, &loaded.experiment.data)?);
         files.notes.iter().for_each(|note| say!("note: {note}"));
         let indices = (0..files.len()).collect();
+        let classes = match &described {
+            Some((_, classes)) => classes.clone(),
+            None => args.model.classes(&loaded, components)?,
+        };
         (
             loaders::one_by_one_as_far_as_possible(&loaded, Arc::<ImageFiles>::clone(&files), indices)?,
-            args.model.classes(&loaded, components)?,
+            classes,
             originals(files).transpose()?,
         )
     };
-    let model = args.model.model(&loaded, components, &classes)?;
+    let model = match described {
+        Some((model, _)) => model,
+        None => args.model.model(&loaded, components, &classes)?,
+    };
     if !args.images.is_empty() {
         needs_no_masks(&model, "images named on the command line have none; leave them out, and take a --split")?;
     }

@@ -17,7 +17,7 @@ use super::train::load_run;
 #[derive(Debug, Clone, clap::Args)]
 pub struct ModelArgs {
     /// A run folder (its best checkpoint, else its last), a checkpoint in one, or any weight file with --experiment.
-    /// For predictions also a folder or file written by `mga weights export`.
+    /// For images that are named also a folder or file written by `mga weights export`.
     #[arg(long, value_name = "RUN|FILE")]
     weights: PathBuf,
     /// The experiment that describes the model of the weights; left out: that of the run.

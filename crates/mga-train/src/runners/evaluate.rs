@@ -12,7 +12,7 @@ use crate::checkpoint;
 use crate::interrupt::Interrupt;
 use crate::loaders;
 use crate::run_folder::RunFolder;
-use crate::tasks::{Previous, Purpose, read_extracted};
+use crate::tasks::{Job, Previous, Purpose, TaskData, read_extracted};
 use crate::weights_source;
 
 /// The weights that are evaluated.
@@ -34,6 +34,9 @@ pub struct EvaluatedSplit {
     pub skipped: Vec<String>,
 }
 
+/// What looks at a job that was evaluated, its data and the images.
+pub(super) type Look<'a> = dyn Fn(&dyn Job, &dyn TaskData, &[usize]) -> anyhow::Result<()> + 'a;
+
 /// Evaluates the images of `split`: `train`, `validation` or `test`. `note` hears what people should know, a line each.
 ///
 /// # Errors
@@ -45,6 +48,19 @@ pub fn evaluate(
     split: &str,
     interrupt: &Interrupt,
     note: &dyn Fn(&str),
+) -> anyhow::Result<EvaluatedSplit> {
+    evaluate_and_look(loaded, components, weights, split, interrupt, note, &|_, _, _| Ok(()))
+}
+
+/// Evaluates like [`evaluate`], and shows job, data and the images that were evaluated to `look`.
+pub(super) fn evaluate_and_look(
+    loaded: &mut Loaded,
+    components: &Components,
+    weights: Weights<'_>,
+    split: &str,
+    interrupt: &Interrupt,
+    note: &dyn Fn(&str),
+    look: &Look<'_>,
 ) -> anyhow::Result<EvaluatedSplit> {
     let device = assemble::device(loaded)?;
     let task = components.task_of(&loaded.experiment)?;
@@ -112,5 +128,6 @@ pub fn evaluate(
     for warning in data.reference_warnings() {
         note(&format!("warning: reference masks: {warning}"));
     }
+    look(job.as_ref(), data.as_ref(), indices)?;
     Ok(EvaluatedSplit { outcome, skipped: loader.skipped() })
 }

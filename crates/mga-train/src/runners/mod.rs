@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod evaluate;
+pub mod evaluated_run;
 pub mod evaluation;
 mod finish;
 pub mod finite;

@@ -10,6 +10,7 @@ use mga_models::MgaModel;
 use mga_models::weights::{
     AttentionDescription, ComponentSettings, ModelDescription, Preprocessing, model_py, rename_back, save_file,
 };
+use mga_report::results::{Cell, Record};
 use mga_train::assemble::normalisation_wide;
 use mga_train::identity::experiment_hash;
 use mga_train::loaders;
@@ -27,7 +28,8 @@ Example:
 
 The folder holds model.safetensors (with the network, its classes and its preprocessing in the metadata), config.json,
 README.md with the numbers of the run, and model.py, which rebuilds the network in PyTorch. Upload it as it is;
-`mga predict --weights` takes the folder, or OWNER/NAME from the hub.";
+`mga predict --weights` and `mga explain --weights` take the folder, `mga predict` also OWNER/NAME from the hub, and
+`mga eval FOLDER --data PHOTOS` scores it on photographs in a folder for each class.";
 
 /// Arguments of `mga weights export`.
 #[derive(Debug, clap::Args)]
@@ -69,7 +71,9 @@ pub(super) fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let parent = args.folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
     let unwritten = || format!("cannot write {}", args.folder.display());
-    whole_file::write_folder(&args.folder, |folder| write(folder, &loaded, &model, &description, &summary, components))
+    let cell = Record::read(&args.run).map(|record| record.cell);
+    let said = Said { summary: &summary, cell: cell.as_ref() };
+    whole_file::write_folder(&args.folder, |folder| write(folder, &loaded, &model, &description, said, components))
         .with_context(unwritten)?;
     remove_leftovers(parent);
     Ok(print(format!(
@@ -126,12 +130,19 @@ fn residual_weights(experiment: &Experiment, components: &Components) -> [f64; 2
     own.unwrap_or(experiment.model.residual_weights)
 }
 
+/// What the run's folder says of it.
+#[derive(Clone, Copy)]
+struct Said<'a> {
+    summary: &'a Value,
+    cell: Option<&'a Cell>,
+}
+
 fn write(
     folder: &Path,
     loaded: &Loaded,
     model: &MgaModel,
     description: &ModelDescription,
-    summary: &Value,
+    Said { summary, cell }: Said<'_>,
     components: &Components,
 ) -> anyhow::Result<()> {
     let renames = components.networks().renames(&description.backbone);
@@ -149,7 +160,7 @@ fn write(
     write("config.json", &(serde_json::to_string_pretty(&config)? + "\n"))?;
     let networks = components.networks();
     let program = model_py(description, networks);
-    write("README.md", &model_card(loaded, (description, timm), summary, program.is_some()))?;
+    write("README.md", &model_card(loaded, (description, timm), summary, cell, program.is_some()))?;
     if let Some(program) = program {
         write("model.py", &program)?;
     }

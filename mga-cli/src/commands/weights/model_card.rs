@@ -1,16 +1,21 @@
 //! The README.md of an exported folder: what the network is, what was measured, how it is used.
 
-use mga_experiment::Loaded;
+use std::path::Path;
+
+use mga_experiment::{Experiment, Loaded};
 use mga_models::weights::ModelDescription;
 use mga_report::escape::markdown;
+use mga_report::results::Cell;
 use mga_train::progress::percent;
 use serde_json::Value;
 
-/// The card. Numbers are those of the run's `summary.json` alone. `timm` is timm's name of the backbone.
+/// The card. Numbers are those of the run's `summary.json` alone. `timm` is timm's name of the backbone, and `cell` the run's
+/// place in a sweep, if it is of one.
 pub(super) fn model_card(
     loaded: &Loaded,
     (description, timm): (&ModelDescription, &str),
     summary: &Value,
+    cell: Option<&Cell>,
     program: bool,
 ) -> String {
     let experiment = &loaded.experiment;
@@ -24,10 +29,10 @@ pub(super) fn model_card(
     }
     let guided = experiment.model.mask_guidance && experiment.objective.mask_weight > 0.0;
     text += &format!(
-        "Trained by mga {} on the data set `{}`: {} classes, {} training images, {} epochs, starting from {} \
+        "Trained by mga {} on {}: {} classes, {} training images, {} epochs, starting from {} \
          weights{}. Experiment {}.\n\n",
         env!("CARGO_PKG_VERSION"),
-        experiment.data.dataset,
+        trained_on(experiment),
         description.classes.len(),
         count(summary, "train_images"),
         count(summary, "epochs"),
@@ -39,11 +44,52 @@ pub(super) fn model_card(
         if guided { ", its attention guided by masks" } else { "" },
         description.experiment
     );
+    text += &cell.map(in_sweep).unwrap_or_default();
     text += &measured(summary);
     text += &usage(program);
     let classes: Vec<String> = description.classes.iter().map(|class| one_line(class)).collect();
     text += &format!("\n## Classes\n\n{}\n", classes.join(", "));
     text
+}
+
+/// The data, by the names of files and folders without the place where they lay on one machine.
+fn trained_on(experiment: &Experiment) -> String {
+    let last = |path: &Path| {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+        name.map(|name| format!("`{}`", one_line(&name)))
+    };
+    let data = &experiment.data;
+    let mut text = format!("the data set `{}`", data.dataset);
+    let file = data.settings.get("file").and_then(Value::as_str);
+    let file = file.and_then(|file| last(Path::new(file)));
+    let places: Vec<String> = file.into_iter().chain(data.root.as_deref().and_then(last)).collect();
+    if !places.is_empty() {
+        text += &format!(" ({})", places.join(" in "));
+    }
+    if let Some(fold) = data.settings.get("fold").filter(|fold| !fold.is_null()) {
+        text += &format!(", without fold {}, which it is tested on", one_line(&said(fold)));
+    }
+    text
+}
+
+/// Which of the runs of a sweep it is: its numbers are those of one of them.
+fn in_sweep(cell: &Cell) -> String {
+    let Some(sweep) = &cell.sweep else { return String::new() };
+    let settings = cell.settings.iter().map(|(key, value)| format!("{key} = {}", said(value)));
+    let arm = cell.variant.clone().unwrap_or_else(|| settings.collect::<Vec<_>>().join(", "));
+    let arm = if arm.is_empty() { String::new() } else { format!(", arm `{}`", one_line(&arm)) };
+    let replicate = if cell.replicate.is_empty() { String::new() } else { format!(", {}", cell.replicate_label()) };
+    format!(
+        "It is one run of the sweep `{}`{arm}{}. The result of the arm is the mean over its runs, which the sweep's report \
+         gives, not the numbers of this one.\n\n",
+        one_line(sweep),
+        one_line(&replicate)
+    )
+}
+
+/// A value without the quotes of a string.
+fn said(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn measured(summary: &Value) -> String {
@@ -86,7 +132,9 @@ fn measured(summary: &Value) -> String {
 
 fn usage(program: bool) -> String {
     let mut text =
-        "## Use\n\n```sh\nmga predict photos/ --weights .        # this folder, or OWNER/NAME on the hub\n```\n"
+        "## Use\n\n```sh\nmga predict photos/ --weights .        # this folder, or OWNER/NAME on the hub\n\
+         mga explain photos/ --weights . --out pictures/\n\
+         mga eval . --data photos/              # photos in a folder for each class\n```\n"
             .to_owned();
     if program {
         text += "\n```python\nimport model                            # model.py in this folder\n\
@@ -122,6 +170,14 @@ mod tests {
         let text = measured(&json!({ "selected": best, "last": last, "select_on": "test" }));
         assert!(text.contains("flatters"), "{text}");
         assert!(measured(&json!({})).contains("Nothing"));
+    }
+
+    #[test]
+    fn a_run_of_a_sweep_says_which_it_is() {
+        let cell = json!({ "sweep": "leaves", "variant": "mga", "replicate": { "data.fold": "0.3" } });
+        let text = in_sweep(&serde_json::from_value(cell).unwrap());
+        assert!(text.contains("one run of the sweep `leaves`, arm `mga`, fold 0.3."), "{text}");
+        assert_eq!(in_sweep(&Cell::default()), "");
     }
 
     #[test]

@@ -1,4 +1,7 @@
-//! `mga eval`: a run, or an experiment with weights, on a split.
+//! `mga eval`: a run, or an experiment with weights, on a split; or all runs of a sweep on the test images.
+
+mod of_export;
+mod of_sweep;
 
 use std::path::PathBuf;
 
@@ -11,13 +14,26 @@ use crate::commands::train::load_run;
 use crate::output::print;
 use crate::signals;
 
-/// Evaluate a run folder, or an experiment with weights.
+const EXAMPLE: &str = "\
+Examples:
+  mga eval runs/first --split test
+  mga eval experiments/mga/soybean_2_1.toml --weights model.safetensors --out runs/check --logits
+  mga eval sweeps/attention --set data.background=clutter --out sweeps/attention-on-clutter
+  mga eval exported/ --data photographs/
+
+Of a sweep, every finished run is evaluated on its test images with the settings changed, such as another background, and
+written as a run below --out/runs, so that `mga report` gives the same tables, intervals and tests of it. A command that was
+stopped continues where it was.";
+
+/// Evaluate a run folder, an experiment with weights, or all runs of a sweep.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  mga eval runs/first --split test\n  \
-                        mga eval experiments/mga/soybean_2_1.toml --weights model.safetensors --out runs/check --logits")]
+#[command(after_help = EXAMPLE)]
 pub struct Args {
-    /// A run folder, or an experiment file.
+    /// A run folder, an experiment file, the folder of a sweep, or a folder written by `mga weights export`.
     run: PathBuf,
+    /// For an exported folder: photographs in a folder for each class, all of which are evaluated.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
     /// A weight file; left out: the run's best checkpoint, else its last, else the experiment's weights.
     #[arg(long)]
     weights: Option<PathBuf>,
@@ -41,6 +57,9 @@ pub struct Args {
 /// A wrong experiment, data or weights.
 pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let interrupt = signals::listen()?;
+    if of_sweep::is_sweep(&args.run) {
+        return of_sweep::run(&args, components, &interrupt);
+    }
     if let Some(out) = args.out.as_ref().filter(|out| RunFolder::at(out).holds_run()) {
         anyhow::bail!(
             "{}: there is a run in this folder, whose own predictions.csv and confusion.csv would be replaced; name another \
@@ -48,20 +67,29 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
             out.display()
         );
     }
-    let mut loaded = load_run(&args.run, &args.set, components)?;
+    let exported = of_export::loaded(&args, components)?;
+    let (mut loaded, split) = match exported {
+        Some(loaded) => (loaded, "train"),
+        None => (load_run(&args.run, &args.set, components)?, args.split.as_str()),
+    };
     assemble::use_threads(loaded.experiment.threads);
     // Before the work, not after it.
     let out = args.out.as_ref().map(RunFolder::at);
     out.as_ref().map(RunFolder::make).transpose()?;
-    let found = weights_of(&args.run, args.weights.as_deref());
+    let found = match &args.data {
+        Some(_) => Some((args.run.clone(), false)),
+        None => weights_of(&args.run, args.weights.as_deref()),
+    };
     let weights = match &found {
         Some((path, true)) => Weights::Checkpoint(path),
         Some((path, false)) => Weights::File(path),
         None => Weights::Named,
     };
     let EvaluatedSplit { outcome, skipped } =
-        evaluate(&mut loaded, components, weights, &args.split, &interrupt, &|line| say!("{line}"))?;
-    let json = outcome.line(&args.split, None);
+        evaluate(&mut loaded, components, weights, split, &interrupt, &|line| say!("{line}"))?;
+    // All images of the folder, which is in no parts: none of them was trained on here.
+    let split = if args.data.is_some() { "test" } else { split };
+    let json = outcome.line(split, None);
     if let Some(folder) = &out {
         outcome.write(folder)?;
         folder.write_json("evaluation.json", &json)?;
