@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Command, Stdio};
 
+use mga_core::wording::counted;
 use mga_train::run_folder::RunFolder;
 use mga_train::runners::timing::Timed;
 use mga_train::stage_place::StagePlace;
@@ -25,6 +26,42 @@ pub struct Estimate {
     pub from: String,
     /// Seconds of each stage that runs share and that is still to be trained, which is done once.
     pub stages: Vec<f64>,
+}
+
+/// The time of a run of one arm.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ArmTime {
+    /// The arm, by its variant or else its settings.
+    pub name: String,
+    /// Seconds of a run, without stages that runs share.
+    pub seconds: f64,
+    /// The number of its runs that are still to run.
+    pub left: usize,
+    /// The source of the time, in words.
+    pub from: String,
+}
+
+/// Arms that are timed at most: a search may draw hundreds, which cost much the same.
+const MOST_TIMED: usize = 12;
+
+/// The runs of one arm.
+struct Of<'a> {
+    /// The first that is to run.
+    first: &'a Cell,
+    left: usize,
+    finished: Vec<f64>,
+}
+
+/// The variant, else the settings.
+fn arm_name(cell: &Cell) -> String {
+    let settings = || {
+        let one = |(key, value): (&String, &serde_json::Value)| {
+            format!("{key} = {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+        };
+        cell.record.settings.iter().map(one).collect::<Vec<_>>().join(", ")
+    };
+    let name = cell.record.variant.clone().unwrap_or_else(settings);
+    if name.is_empty() { "all runs".to_owned() } else { name }
 }
 
 impl Estimate {
@@ -70,6 +107,55 @@ impl Estimate {
             from: format!("{} steps of the first run", timed.steps),
             stages: to_train(all, &timed.earlier),
         })
+    }
+
+    /// Estimates the time of a sweep from each of its arms: from their finished runs, else from some steps of their first run,
+    /// which `time` measures. At most twelve arms are timed, and the others are taken to be like them. Returns
+    /// `None` if nothing is left to run or nothing could be timed.
+    pub fn of_arms<'a>(
+        cells: &[(&'a Cell, State)],
+        time: &mut dyn FnMut(&'a Cell) -> Option<Timed>,
+    ) -> Option<(Self, Vec<ArmTime>)> {
+        let mut arms: Vec<Of<'a>> = Vec::new();
+        for (cell, state) in cells {
+            let settings = &cell.record.settings;
+            let at = arms.iter().position(|arm| arm.first.record.settings == *settings).unwrap_or_else(|| {
+                arms.push(Of { first: cell, left: 0, finished: vec![] });
+                arms.len() - 1
+            });
+            match state.state {
+                RunState::Finished => arms[at].finished.extend(own_seconds(cell, state)),
+                _ if arms[at].left == 0 => (arms[at].first, arms[at].left) = (cell, 1),
+                _ => arms[at].left += 1,
+            }
+        }
+        let open: Vec<Of<'a>> = arms.into_iter().filter(|arm| arm.left > 0).collect();
+        let (mut told, mut earlier, mut steps) = (Vec::new(), Vec::new(), 0);
+        for arm in &open {
+            let name = arm_name(arm.first);
+            if !arm.finished.is_empty() {
+                let from = format!("{} finished", arm.finished.len());
+                told.push(ArmTime { name, seconds: mean(arm.finished.clone()), left: arm.left, from });
+            } else if steps < MOST_TIMED {
+                let Some(timed) = time(arm.first) else { continue };
+                steps += 1;
+                let seconds = timed.seconds - timed.earlier.iter().sum::<f64>();
+                earlier.push(timed.earlier);
+                told.push(ArmTime { name, seconds, left: arm.left, from: format!("{} steps", timed.steps) });
+            }
+        }
+        let timed: usize = told.iter().map(|arm| arm.left).sum();
+        if timed == 0 {
+            return None;
+        }
+        let run_seconds = told.iter().map(|arm| arm.seconds * arm.left as f64).sum::<f64>() / timed as f64;
+        let places = earlier.iter().map(Vec::len).max().unwrap_or(0);
+        let at = |place: usize| mean(earlier.iter().filter_map(|stages| stages.get(place).copied()).collect());
+        let known: Vec<f64> = (0..places).map(at).collect();
+        let of_all = if told.len() == open.len() { String::new() } else { format!(" of {}", open.len()) };
+        let from = format!("{}{of_all} timed apart", counted(told.len(), "arm", "arms"));
+        let stages = to_train(cells.iter().map(|(cell, _)| *cell), &known);
+        Some((Self { run_seconds, runs: 0, from, stages }, told))
     }
 
     /// Returns the time for `runs` runs and the stages that they share, `jobs` at a time.
@@ -131,7 +217,49 @@ fn trained(cell: &Cell) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use super::super::plan::CellRecord;
     use super::*;
+
+    fn cell(variant: &str, order: usize) -> Cell {
+        let settings = serde_json::json!({ "model.attention": variant }).as_object().unwrap().clone();
+        let record = CellRecord {
+            sweep: "s".to_owned(),
+            variant: Some(variant.to_owned()),
+            settings,
+            replicate: serde_json::Map::new(),
+            order,
+            baseline: false,
+            draw: None,
+            id: String::new(),
+        };
+        Cell::new(Path::new("nowhere"), format!("{variant}-{order}"), record, "cpu".to_owned(), 0)
+    }
+
+    #[test]
+    fn every_arm_is_timed_once_and_weighs_as_many_runs_as_it_has_left() {
+        let cells = [cell("plain", 0), cell("mga", 1), cell("plain", 2), cell("mga", 3), cell("mga", 4)];
+        let finished = State { state: RunState::Finished, seconds: 9.0, ..State::default() };
+        let mut states: Vec<(&Cell, State)> = cells.iter().map(|cell| (cell, State::default())).collect();
+        let mut timed = vec![];
+        let mut time = |cell: &Cell| {
+            timed.push(cell.key.clone());
+            let seconds = if cell.key.starts_with("mga") { 20.0 } else { 10.0 };
+            Some(Timed { seconds, steps: 3, earlier: vec![] })
+        };
+        let (estimate, told) = Estimate::of_arms(&states, &mut time).unwrap();
+        assert_eq!((estimate.run_seconds, told.len()), (16.0, 2));
+        assert_eq!(estimate.seconds(5, 1), 80.0);
+        // An arm with a finished run is not timed again; what cannot be timed is left out, and said.
+        states[0].1 = finished;
+        let (estimate, told) = Estimate::of_arms(&states, &mut time).unwrap();
+        assert_eq!((estimate.run_seconds, told[0].seconds), ((9.0 + 3.0 * 20.0) / 4.0, 9.0));
+        assert_eq!(timed, ["plain-0", "mga-1", "mga-1"]);
+        let (estimate, told) = Estimate::of_arms(&states, &mut |_| None).unwrap();
+        assert!(told.len() == 1 && estimate.from.contains("1 arm of 2"), "{}", estimate.from);
+        assert_eq!(Estimate::of_arms(&states[1..2], &mut |_| None), None);
+    }
 
     #[test]
     fn a_stage_that_runs_share_is_counted_once() {

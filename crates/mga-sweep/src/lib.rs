@@ -35,7 +35,7 @@ pub use best::{Best, Scores};
 pub use child::{LOG, Running};
 pub use crew::{Crew, run_cell};
 pub use draws::Draws;
-pub use estimate::Estimate;
+pub use estimate::{ArmTime, Estimate};
 pub use file::{Baseline, Budget, SweepFile};
 pub use follower::{Follower, duration};
 pub use key::short_key;

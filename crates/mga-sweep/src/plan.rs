@@ -156,6 +156,18 @@ impl Cell {
         self.folder.join(EXPERIMENT)
     }
 
+    /// Returns the text of the experiment: as it was planned just now, or as it lies in the run's folder.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn experiment_text(&self) -> anyhow::Result<String> {
+        if let Some(text) = &self.experiment {
+            return Ok(text.clone());
+        }
+        let path = self.experiment_file();
+        std::fs::read_to_string(&path).with_context(|| format!("{}: cannot be read", path.display()))
+    }
+
     /// Returns the state of the run, from its folder. A finished run whose identity is not that of the cell counts as
     /// failed, with the reason.
     #[must_use]

@@ -2,16 +2,21 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use mga_core::whole_file;
 use mga_core::wording::counted;
-use mga_experiment::{Components, Defaults, Overrides};
+use mga_data::scratch::Scratch;
+use mga_experiment::{Components, Defaults, Overrides, load};
 use mga_sweep::launchers::{Launch, Launcher, LauncherComponents, Request, Rounds, launchers, named, queued_of};
 use mga_sweep::search::Drawing;
-use mga_sweep::{Cell, Estimate, Plan, PlannedRounds, Planner, RunState, State, begun_with, duration};
+use mga_sweep::{ArmTime, Cell, Estimate, Plan, PlannedRounds, Planner, RunState, State, begun_with, duration};
+use mga_train::assemble;
 use mga_train::folder_lock::FolderLock;
+use mga_train::interrupt::Interrupt;
 use mga_train::run_folder::RunFolder;
+use mga_train::runners::timing::{self, Timed};
 use serde_json::json;
 
 use crate::output::print;
@@ -50,7 +55,7 @@ pub struct Args {
     /// The number of runs at once, which share the cores. Left out: one, or one per GPU if the experiment uses GPUs.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
-    /// List the runs with their states, and run nothing.
+    /// List the runs with their states, time a few steps of each different arm, and run nothing.
     #[arg(long)]
     dry_run: bool,
     /// Run failed runs again, from their checkpoints.
@@ -114,7 +119,7 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let plan = if args.dry_run { rounds.drawn()? } else { rounds.first()? };
     rounds.planner().warnings.iter().for_each(|warning| say!("{warning}"));
     if args.dry_run {
-        return list(&plan, rounds.total(plan.cells.len()), launcher.as_ref(), &args);
+        return list(&plan, rounds.total(plan.cells.len()), launcher.as_ref(), &args, components, &interrupt);
     }
     std::fs::create_dir_all(&args.out).with_context(|| format!("{}: cannot be made", args.out.display()))?;
     let _lock = FolderLock::take(&args.out, "sweeps")?;
@@ -123,6 +128,25 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     // A bar is for runs that are waited for.
     let mut report = Report::new(args.json, args.quiet || !launcher.waits());
     launcher.launch(&mut Launch { plan, rounds: &mut rounds, request, interrupt: &interrupt, teller: &mut report })
+}
+
+/// How long steps of an arm are timed.
+const TIMED: Duration = Duration::from_secs(3);
+
+/// Times some steps of a run. What keeps it from that is said: it would keep the run from training, too.
+fn time(cell: &Cell, components: &Components, interrupt: &Interrupt) -> Option<Timed> {
+    if interrupt.is_raised() {
+        return None;
+    }
+    let timed = || -> anyhow::Result<Timed> {
+        let folder = Scratch::new()?;
+        let file = folder.path().join("experiment.toml");
+        std::fs::write(&file, cell.experiment_text()?)?;
+        let loaded = load(&file, &Overrides::default(), components)?;
+        assemble::use_threads(loaded.experiment.threads);
+        timing::time(&loaded, components, TIMED)
+    };
+    timed().map_err(|error| say!("note: {} cannot be timed: {error:#}", cell.key)).ok()
 }
 
 /// The launcher of that name, if it can do what is asked for.
@@ -139,7 +163,14 @@ fn launcher(name: &str, args: &Args, components: &Components) -> anyhow::Result<
 }
 
 /// The runs, and where each stands.
-fn list(plan: &Plan, total: usize, launcher: &dyn Launcher, args: &Args) -> anyhow::Result<()> {
+fn list(
+    plan: &Plan,
+    total: usize,
+    launcher: &dyn Launcher,
+    args: &Args,
+    components: &Components,
+    interrupt: &Interrupt,
+) -> anyhow::Result<()> {
     let mut text = String::new();
     let queued = launcher.queued(plan)?;
     for cell in &plan.cells {
@@ -178,10 +209,19 @@ fn list(plan: &Plan, total: usize, launcher: &dyn Launcher, args: &Args) -> anyh
         if total > plan.cells.len() {
             text += &format!("; {} are drawn when earlier ones have their scores", total - plan.cells.len());
         }
-        if let Some(estimate) = Estimate::of_finished(states.iter().map(|(cell, state)| (*cell, state))) {
-            text += &format!("; {}", estimate.told(left, args.jobs.map_or(1, usize::from)));
+        let open: Vec<(&Cell, State)> =
+            states.into_iter().filter(|(_, state)| args.retry || state.state != RunState::Failed).collect();
+        // Runs of another launcher are not this machine's: they are estimated from finished ones alone.
+        let mut timed = |cell| if launcher.waits() { time(cell, components, interrupt) } else { None };
+        if let Some((estimate, arms)) = Estimate::of_arms(&open, &mut timed) {
+            text += &format!("; {}\n", estimate.told(left, args.jobs.map_or(1, usize::from)));
+            let longest = arms.iter().map(|arm| arm.name.chars().count()).max().unwrap_or(0);
+            for ArmTime { name, seconds, left, from } in arms {
+                text += &format!("  {name:<longest$}  {} a run, {left} to run (from {from})\n", duration(seconds));
+            }
+        } else {
+            text += "\n";
         }
-        text += "\n";
         let begun = plan.found().into_iter().filter(|found| found.state != RunState::Waiting);
         begun.for_each(|found| text += &(found.told() + "\n"));
         plan.superseded().iter().for_each(|old| text += &(old.told() + "\n"));

@@ -89,6 +89,19 @@ fn an_exported_run_predicts_what_the_run_does() {
     let program = place.read("out/exported/model.py");
     assert!(program.contains("torchvision.models.resnet18") && program.contains("0.25"), "{program}");
 
+    // It explains images that are named, and scores a folder for each class as the run did.
+    let explain = ["explain", "photos/test", "--weights", "out/exported", "--out", "explained"];
+    assert_eq!(column(&place.done(&explain), "predicted"), column(&from_run, "predicted"));
+    let unnamed = failed(&place, &["explain", "--weights", "out/exported", "--out", "explained"]);
+    assert!(unnamed.contains("no data set of its own"), "{unnamed}");
+    let evaluated: Value =
+        serde_json::from_str(&place.done(&["eval", "out/exported", "--data", "photos/test"])).unwrap();
+    assert_eq!((&evaluated["top1"], &evaluated["images"]), (&summary["last"]["top1"], &10.into()));
+    assert!(failed(&place, &["eval", "out/exported"]).contains("--data"));
+    std::fs::rename(place.path("photos/test/cultivar-03"), place.path("photos/test/oak")).unwrap();
+    let other = failed(&place, &["eval", "out/exported", "--data", "photos/test"]);
+    assert!(other.contains("no folder for `cultivar-03`") && other.contains("no class `oak`"), "{other}");
+
     // Refusals leave what is there as it is.
     let again = failed(&place, &["weights", "export", "run", "out/exported"]);
     assert!(again.contains("not an empty folder"), "{again}");

@@ -28,14 +28,36 @@ fn a_run_predicts_and_explains_after_its_data_is_gone() {
     assert!(place.path("run/pictures/overview.png").is_file());
 
     // Images of the split, with masks.
-    let explained = place.done(&["explain", "--weights", "run", "--count", "4", "--out", "explained"]);
+    let explained = place.done(&["explain", "--weights", "run", "--count", "4", "--out", "explained", "--plain"]);
     let pictures = column(&explained, "picture");
     assert_eq!(pictures.len(), 4);
+    let size = |path: &str| {
+        let picture = image::open(place.path(path)).unwrap();
+        (picture.width(), picture.height())
+    };
     for picture in &pictures {
-        let picture = image::open(place.path(picture)).unwrap();
-        assert_eq!((picture.width(), picture.height()), (4 * 48 + 3 * 4, 48));
+        // Four pictures of 48 pixels, enlarged so that words fit, and each as it is in a file of its own.
+        let (width, height) = size(picture);
+        assert!(width >= 4 * 192 && width < 5 * 192 && height > 192, "{width} x {height}");
+        for column in ["image", "mask", "attention", "grad-cam"] {
+            assert_eq!(size(&picture.replace(".png", &format!(".{column}.png"))), (48, 48));
+        }
     }
     assert!(place.path("explained/overview.png").is_file());
+
+    // The gallery says where each of its pictures stands.
+    let gallery: serde_json::Value = place.json("run/pictures/overview.json");
+    let (width, height) = size("run/pictures/overview.png");
+    for image in gallery["images"].as_array().unwrap() {
+        let place = &image["places"]["attention"];
+        let number = |key: &str| u32::try_from(place[key].as_u64().unwrap()).unwrap();
+        assert!(number("x") + number("width") <= width && number("y") + number("height") <= height, "{place}");
+    }
+
+    // For print, out of the originals.
+    let print = ["explain", "--weights", "run", "--count", "1", "--out", "print", "--plain", "--size", "300"];
+    let picture = column(&place.done(&print), "picture")[0].replace(".png", ".attention.png");
+    assert_eq!(size(&picture), (300, 300));
     let labels = column(&explained, "label");
     assert!(labels.windows(2).all(|pair| pair[0] < pair[1]), "{labels:?}");
 

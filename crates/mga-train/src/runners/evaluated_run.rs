@@ -43,6 +43,8 @@ pub fn evaluate_run(
         .reported()
         .with_context(|| format!("{}: has no checkpoint left to evaluate", run.path().display()))?;
     out.make()?;
+    let pictures = out.pictures();
+    std::fs::create_dir_all(&pictures).with_context(|| format!("{}: cannot be made", pictures.display()))?;
     let (own, schema) = (Identity::of_run(run.path())?, experiment_schema(components));
     let experiment = loaded.experiment.clone();
     let evaluated = evaluate_and_look(

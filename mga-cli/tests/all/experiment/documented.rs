@@ -55,6 +55,7 @@ const COMMANDS: &[(&str, &str, &str)] = &[
     ("docs/slurm.md", "--launcher slurm", "needs a cluster; tests/all/sweep/slurm.rs has a stand-in"),
     ("docs/performance.md", "--check check.safetensors", "needs PyTorch's numbers"),
     ("docs/few-shot.md", "five", "needs Omniglot"),
+    ("docs/example.md", "photographs", "runs in tests/all/experiment/example.rs"),
     ("docs/your-data.md", "photographs", "the commands of README.md, which run"),
 ];
 

@@ -1,6 +1,7 @@
 //! Sweeps from outside, with the real program on runs of less than a second: planned, refused, killed, retried.
 
 mod earlier;
+mod evaluated;
 mod expansion;
 mod faults;
 mod fixture;

@@ -41,6 +41,16 @@ fn only_what_is_new_is_run() {
 }
 
 #[test]
+fn a_dry_run_times_every_arm_before_anything_has_run() {
+    let folder = Folder::new(SWEEP);
+    let listed = String::from_utf8(succeed(folder.sweep("out", &["--dry-run"])).stdout).unwrap();
+    assert!(listed.contains("4 to run; about ") && listed.contains("from 2 arms timed apart"), "{listed}");
+    let timed: Vec<&str> = listed.lines().filter(|line| line.contains(" a run, 2 to run (from ")).collect();
+    assert!(timed.len() == 2 && timed[1].contains("residual"), "{listed}");
+    assert!(!folder.path("out").exists());
+}
+
+#[test]
 fn runs_side_by_side_give_the_numbers_of_runs_one_by_one() {
     let folder = Folder::new(SWEEP);
     succeed(folder.sweep("one", &[]));
