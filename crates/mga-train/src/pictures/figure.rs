@@ -5,7 +5,7 @@ use mga_data::{Mask, Picture};
 use serde::{Deserialize, Serialize};
 
 use super::lettering;
-use super::overlay::{blended, upsampled};
+use super::overlay::blended;
 
 /// The least length of the longer side of a picture, pixels: headings and captions stay legible.
 pub const LEAST_SIDE: usize = 192;
@@ -143,18 +143,15 @@ impl Figure {
     /// The scale of the maps' colours, and what the frames say.
     fn foot(&self, sheet: &mut Picture, top: usize) {
         let Lengths { letters, line, gap, .. } = self.lengths();
-        let bar = (self.side / 2).max(64).min(sheet.width() / 3);
+        let bar = (self.side / 2).max(64).min(sheet.width() / 3).max(2);
         let (low, high) = ("lowest", "highest of each map");
         let mut x = gap;
         lettering::write(sheet, low, (x, top), letters, INK);
         x += lettering::width(low, letters) as usize + gap;
-        let ramp = Mask::new(2, 1, vec![0.0, 1.0]).map(|ramp| upsampled(&ramp, bar, line * 3 / 4));
-        if let Some(ramp) = ramp {
-            // The ends of an enlarged map are flat for half a cell, so the ramp is drawn by its own columns.
-            let grey = Picture::filled(bar, line * 3 / 4, 0.5);
-            let columns = (0..ramp.height()).flat_map(|_| (0..bar).map(|x| x as f32 / (bar - 1).max(1) as f32));
-            let linear = Mask::new(bar, ramp.height(), columns.collect()).unwrap_or(ramp);
-            put(sheet, &blended(&grey, &linear), (x, top + line / 8));
+        let high_bar = line * 3 / 4;
+        let values = (0..high_bar).flat_map(|_| (0..bar).map(|x| x as f32 / (bar - 1) as f32)).collect();
+        if let Some(ramp) = Mask::new(bar, high_bar, values) {
+            put(sheet, &blended(&Picture::filled(bar, high_bar, 0.5), &ramp), (x, top + line / 8));
         }
         x += bar + gap;
         lettering::write(sheet, high, (x, top), letters, INK);
@@ -183,7 +180,8 @@ fn fit(picture: &Picture, side: usize) -> Picture {
 /// Lays a picture on the sheet; what is outside of it is cut off.
 fn put(sheet: &mut Picture, picture: &Picture, (x, y): (usize, usize)) {
     let width = sheet.width();
-    let kept = picture.width().min(width.saturating_sub(x));
+    let x = x.min(width);
+    let kept = picture.width().min(width - x);
     let lines = sheet.values_mut().chunks_exact_mut(3 * width).skip(y);
     for (line, from) in lines.zip(picture.pixels().chunks_exact(3 * picture.width())) {
         line[3 * x..3 * (x + kept)].copy_from_slice(&from[..3 * kept]);
