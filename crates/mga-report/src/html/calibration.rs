@@ -42,6 +42,8 @@ fn figures(Reported { report, records }: &Reported<'_>) -> (Vec<Figure>, Vec<Str
             error: format!("ECE {:.1} %", 100.0 * error),
             bins: bins.collect(),
         };
+        let most = calibration.bins.iter().map(|bin| bin.count).max().unwrap_or(0);
+        let faded = format!(" Bars fade where predictions are few; the darkest stands for {most}.");
         let caption = if errors.len() > 1 {
             let n = errors.len();
             let mean = 100.0 * errors.iter().sum::<f64>() / n as f64;
@@ -52,7 +54,7 @@ fn figures(Reported { report, records }: &Reported<'_>) -> (Vec<Figure>, Vec<Str
         figures.push(Figure {
             name: file_name("calibration", index, &arm.name),
             plot: plot.draw(),
-            caption,
+            caption: caption + &faded,
             arm: Some(index),
         });
     }

@@ -22,7 +22,8 @@ fn figures(report: &Report) -> Vec<Figure> {
 
 fn differences(report: &Report, column: &Column) -> Option<Figure> {
     let (mut rows, mut notes, mut spots, mut values) = (vec![], vec![], vec![], vec![0.0]);
-    for (arm, comparison) in report.arms.iter().filter_map(|arm| Some((arm, arm.comparison.as_ref()?))) {
+    for (series, arm) in report.arms.iter().enumerate() {
+        let Some(comparison) = &arm.comparison else { continue };
         let cloud: Vec<(f64, String)> = comparison
             .pairs
             .iter()
@@ -39,7 +40,8 @@ fn differences(report: &Report, column: &Column) -> Option<Figure> {
         notes.push(format!("{}{p}", column.show_difference(comparison.difference)));
         let said = difference_interval(column, comparison.interval);
         let said = said.map(|range| format!("{}: 95 % from {range}", arm.name)).unwrap_or_default();
-        spots.push(Spot { value: comparison.difference.map(|value| column.scale(value)), range, cloud, said });
+        let value = comparison.difference.map(|value| column.scale(value));
+        spots.push(Spot { value, range, cloud, said, series: Some(series) });
     }
     if rows.is_empty() {
         return None;

@@ -1,4 +1,4 @@
-//! Learning curves: the training loss and the score on validation images, by epoch.
+//! Learning curves: what training minimised and the score on validation images, by epoch.
 
 use std::collections::BTreeMap;
 
@@ -9,8 +9,8 @@ use crate::Report;
 use crate::plots::{BandPoint, LineChart, LineSeries, Scale};
 use crate::results::Curves;
 
-/// Values of an arm's runs by epoch, from 0.
-type ByEpoch = BTreeMap<u64, Vec<f64>>;
+/// A value of a run by epoch, from 0.
+type OfRun = BTreeMap<u64, f64>;
 
 /// The section.
 pub(super) fn section(seen: &Reported<'_>) -> anyhow::Result<Content> {
@@ -32,14 +32,10 @@ fn figures(Reported { report, records }: &Reported<'_>) -> (Vec<Figure>, Vec<Str
         }
         arms.push(curves);
     }
-    let loss = by_epoch(&arms, |curves| curves.epochs("loss"));
-    let mut figures: Vec<Figure> = vec![];
-    figures.extend(figure(report, &loss, ("loss", "Training loss", "mean loss of the epoch's steps"), |values| {
-        Scale::over(values, 5)
-    }));
+    let mut figures = training(report, &arms);
     if let Some(column) = report.metric() {
         let scores = |split: &'static str| {
-            by_epoch(&arms, |curves| {
+            by_run(&arms, |curves| {
                 curves.evaluations(split, &column.key).map(|(epoch, value)| (epoch, column.scale(value))).collect()
             })
         };
@@ -53,7 +49,7 @@ fn figures(Reported { report, records }: &Reported<'_>) -> (Vec<Figure>, Vec<Str
         }
         // Where checkpoints were selected on test images, every epoch was evaluated on them: more than one point a run.
         let test = scores("test");
-        if test.iter().any(|arm| arm.len() > 2) {
+        if test.iter().flatten().any(|run| run.len() > 2) {
             let title = of("test");
             figures.extend(figure(report, &test, ("test", &title, &y_name), |values| axis(column, values)));
         }
@@ -62,7 +58,7 @@ fn figures(Reported { report, records }: &Reported<'_>) -> (Vec<Figure>, Vec<Str
     for (key, title) in
         [("reference_auc", "Attention against reference masks"), ("mask_auc", "Attention against masks")]
     {
-        let values = by_epoch(&arms, |curves| curves.evaluations("validation", key).collect());
+        let values = by_run(&arms, |curves| curves.evaluations("validation", key).collect());
         if values.iter().any(|arm| !arm.is_empty()) {
             let scale = |values: Vec<f64>| Scale::over(values.into_iter().chain([0.5]), 5);
             figures.extend(figure(report, &values, (&key.replace('_', "-"), title, "AUC on validation images"), scale));
@@ -72,68 +68,133 @@ fn figures(Reported { report, records }: &Reported<'_>) -> (Vec<Figure>, Vec<Str
     (figures, notes)
 }
 
-fn by_epoch(arms: &[Vec<Curves>], values: impl Fn(&Curves) -> Vec<(u64, f64)>) -> Vec<ByEpoch> {
-    let of_arm = |runs: &Vec<Curves>| {
-        let mut by_epoch = ByEpoch::new();
-        for run in runs {
-            // The last checkpoint is evaluated once more at the end: one value an epoch and run.
-            let once: BTreeMap<u64, f64> = values(run).into_iter().filter(|(_, value)| value.is_finite()).collect();
-            once.into_iter().for_each(|(epoch, value)| by_epoch.entry(epoch).or_default().push(value));
-        }
-        by_epoch
+/// The losses of classes, by their keys in the log, without a term of the masks.
+const CLASSES: [(&str, &str); 2] = [("cross_entropy", "cross entropy"), ("focal_loss", "focal loss")];
+
+/// What the steps minimised. The loss of guided arms has a term of the masks in it, which other arms lack, so where every
+/// run logs the loss of the classes by itself, that is what is compared, and the masks' term has a plot of its own.
+fn training(report: &Report, arms: &[Vec<Curves>]) -> Vec<Figure> {
+    let by_key = |key: &str| by_run(arms, |curves| curves.epochs(key));
+    let scale = |values| Scale::over(values, 5);
+    let everywhere = |key: &str| {
+        let logged = |curves: &Curves, key: &str| curves.epochs(key).len();
+        arms.iter().flatten().all(|curves| logged(curves, key) == logged(curves, "loss"))
     };
-    arms.iter().map(of_arm).collect()
+    let Some((key, loss)) = CLASSES.into_iter().find(|(key, _)| everywhere(key)) else {
+        let of = ("loss", "Training loss", "mean loss of the epoch's steps");
+        return figure(report, &by_key("loss"), of, scale).into_iter().collect();
+    };
+    let masks = by_key("mask_mse");
+    let without = if masks.iter().flatten().all(|run| run.is_empty()) { "" } else { ", without the term of the masks" };
+    let (title, y_name) = (format!("Training {loss}"), format!("mean {loss} of the epoch's steps{without}"));
+    let of_masks = ("mask-loss", "Training loss of the masks", "mean squared error of attention, before its weight");
+    let figures =
+        [figure(report, &by_key(key), ("loss", &title, &y_name), scale), figure(report, &masks, of_masks, scale)];
+    figures.into_iter().flatten().collect()
+}
+
+/// The values of every run: the arms, their runs, and the epochs.
+fn by_run(arms: &[Vec<Curves>], values: impl Fn(&Curves) -> Vec<(u64, f64)>) -> Vec<Vec<OfRun>> {
+    // The last checkpoint is evaluated once more at the end: one value an epoch and run.
+    let of_run = |run: &Curves| values(run).into_iter().filter(|(_, value)| value.is_finite()).collect();
+    arms.iter().map(|runs| runs.iter().map(of_run).collect()).collect()
+}
+
+/// The values of all runs of an arm by epoch.
+fn by_epoch(runs: &[OfRun]) -> BTreeMap<u64, Vec<f64>> {
+    let mut by_epoch: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
+    for (&epoch, &value) in runs.iter().flatten() {
+        by_epoch.entry(epoch).or_default().push(value);
+    }
+    by_epoch
 }
 
 fn figure(
     report: &Report,
-    arms: &[ByEpoch],
+    arms: &[Vec<OfRun>],
     (name, title, y_name): (&str, &str, &str),
     scale: impl Fn(Vec<f64>) -> Scale,
 ) -> Option<Figure> {
-    let last = arms.iter().filter_map(|arm| arm.keys().next_back()).max()?;
-    let values: Vec<f64> = arms.iter().flat_map(|arm| arm.values().flatten().copied()).collect();
-    let lines = arms.iter().enumerate().filter(|(_, arm)| !arm.is_empty()).map(|(series, arm)| LineSeries {
-        name: report.arms[series].name.clone(),
-        series,
-        points: arm.iter().map(|(epoch, values)| point(*epoch, values)).collect(),
-    });
+    let last = arms.iter().flatten().filter_map(|run| run.keys().next_back()).max()?;
+    let values: Vec<f64> = arms.iter().flatten().flat_map(|run| run.values().copied()).collect();
+    let x = |epoch: u64| (epoch + 1) as f64;
+    let line = |(series, runs): (usize, &Vec<OfRun>)| {
+        let mean = |(epoch, values): (u64, Vec<f64>)| {
+            let value = values.iter().sum::<f64>() / values.len() as f64;
+            BandPoint { x: x(epoch), value, low: value, high: value }
+        };
+        let singles = runs.iter().map(|run| run.iter().map(|(&epoch, &value)| (x(epoch), value)).collect());
+        let points: Vec<BandPoint> = by_epoch(runs).into_iter().map(mean).collect();
+        let name = report.arms[series].name.clone();
+        (!points.is_empty()).then(|| LineSeries { name, series, points, singles: singles.collect() })
+    };
     let chart = LineChart {
         title: title.to_owned(),
         x_name: "epoch".to_owned(),
         x: Scale::whole(1, last + 1, 8),
         y_name: y_name.to_owned(),
         y: scale(values),
-        lines: lines.collect(),
+        lines: arms.iter().enumerate().filter_map(line).collect(),
     };
-    let uneven = arms.iter().any(|arm| {
-        let most = arm.values().map(Vec::len).max().unwrap_or(0);
-        arm.values().any(|values| values.len() != most)
+    let uneven = arms.iter().any(|runs| {
+        let by_epoch = by_epoch(runs);
+        let most = by_epoch.values().map(Vec::len).max().unwrap_or(0);
+        by_epoch.values().any(|values| values.len() != most)
     });
-    let mut caption = "Line: mean over an arm's runs; band: from the lowest run to the highest.".to_owned();
+    let several = arms.iter().any(|runs| runs.iter().filter(|run| !run.is_empty()).count() > 1);
+    let mut caption =
+        if several { "Thick lines: means over an arm's runs; thin lines: the runs." } else { "A line: an arm's run." }
+            .to_owned();
     if uneven {
         caption += " Not every run has every epoch: the mean is over those that have it.";
     }
     Some(Figure { name: name.to_owned(), plot: chart.draw(), caption, arm: None })
 }
 
-/// Mean and range of values of which there is one at least.
-fn point(epoch: u64, values: &[f64]) -> BandPoint {
-    let value = values.iter().sum::<f64>() / values.len() as f64;
-    let (low, high) = values.iter().fold((value, value), |(low, high), &v| (low.min(v), high.max(v)));
-    BandPoint { x: (epoch + 1) as f64, value, low, high }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::results::Line;
 
     #[test]
     fn one_value_an_epoch_and_run() {
         let arms = vec![vec![Curves::default(), Curves::default()], vec![]];
-        let values = by_epoch(&arms, |_| vec![(0, 1.0), (1, 3.0), (1, 5.0), (2, f64::NAN)]);
-        assert_eq!(values[0], BTreeMap::from([(0, vec![1.0, 1.0]), (1, vec![5.0, 5.0])]));
+        let values = by_run(&arms, |_| vec![(0, 1.0), (1, 3.0), (1, 5.0), (2, f64::NAN)]);
+        assert_eq!(by_epoch(&values[0]), BTreeMap::from([(0, vec![1.0, 1.0]), (1, vec![5.0, 5.0])]));
         assert!(values[1].is_empty());
-        assert_eq!(point(3, &[1.0, 4.0]), BandPoint { x: 4.0, value: 2.5, low: 1.0, high: 4.0 });
+    }
+
+    /// A run of two epochs, with the loss of each and what it is made of.
+    fn curves(cross_entropy: Option<f64>, mask_mse: Option<f64>) -> Curves {
+        let line = |epoch: u64| {
+            let values = serde_json::json!({ "kind": "step", "step": epoch + 1, "epoch": epoch, "loss": 9.0,
+                "cross_entropy": cross_entropy, "mask_mse": mask_mse });
+            serde_json::from_value::<Line>(values).unwrap()
+        };
+        Curves { lines: vec![line(0), line(1)], torn: 0 }
+    }
+
+    #[test]
+    fn losses_are_compared_without_the_term_of_the_masks() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, arm) in [("a", "none"), ("b", "residual")] {
+            let run = folder.path().join(name);
+            std::fs::create_dir(&run).unwrap();
+            let cell = format!(r#"{{"settings": {{"model.attention": "{arm}"}}}}"#);
+            std::fs::write(run.join("cell.json"), cell).unwrap();
+        }
+        let results = crate::results::read(&[folder.path()]).unwrap();
+        let report = crate::build(&results, &crate::Request::default()).unwrap();
+        let drawn = |arms: [Curves; 2]| {
+            let figures = training(&report, &arms.map(|curves| vec![curves]));
+            figures.iter().map(|figure| (figure.name.clone(), figure.plot.inline())).collect::<Vec<_>>()
+        };
+        let apart = drawn([curves(Some(2.0), None), curves(Some(3.0), Some(0.25))]);
+        let names: Vec<&str> = apart.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["loss", "mask-loss"]);
+        assert!(apart[0].1.contains("ends at 2.0000") && apart[0].1.contains("ends at 3.0000"), "{}", apart[0].1);
+        assert!(apart[1].1.contains("ends at 0.2500") && apart[1].1.matches("ends at").count() == 1);
+        let together = drawn([curves(Some(2.0), None), curves(None, None)]);
+        assert!(together.len() == 1 && together[0].1.contains("Training loss") && together[0].1.contains("9.0000"));
     }
 }

@@ -5,8 +5,10 @@
 
 mod arms_table;
 mod calibration;
+mod class_counts;
 mod classes;
 mod comparisons;
+mod confusions;
 mod curves;
 mod environment;
 mod figure;

@@ -74,8 +74,8 @@ fn history(search: &SearchReport) -> Option<Figure> {
         y_name: format!("validation {}{}", column.title, if column.percent { " (%)" } else { "" }),
         y: axis(column, values),
         lines: vec![
-            LineSeries { name: "each draw".to_owned(), series: 0, points: single },
-            LineSeries { name: "best so far".to_owned(), series: 1, points: best },
+            LineSeries { name: "each draw".to_owned(), series: 0, points: single, singles: vec![] },
+            LineSeries { name: "best so far".to_owned(), series: 1, points: best, singles: vec![] },
         ],
     };
     let caption =

@@ -8,8 +8,8 @@ use mga_registry::{Entry, Registry};
 
 use super::section::{Content, ReportSection, ReportSections, Reported, SectionPlace};
 use super::{
-    arms_table, calibration, classes, comparisons, curves, environment, gallery, masks, methods, runs_table, search,
-    settings, warnings,
+    arms_table, calibration, classes, comparisons, confusions, curves, environment, gallery, masks, methods,
+    runs_table, search, settings, warnings,
 };
 
 /// A section of this workspace.
@@ -52,7 +52,7 @@ pub fn builtin() -> Vec<Entry<ReportSections>> {
         ),
         entry("curves", "Learning curves", "loss and validation score by epoch", curves::section),
         entry("classes", "Classes", "how often each class is recognised", classes::section),
-        entry("confusion", "Confusion", "what each class is taken for", classes::confusions),
+        entry("confusion", "Confusion", "what each class is taken for", confusions::section),
         entry("calibration", "Calibration", "whether confidence is the share that is right", calibration::section),
         entry("masks", "Masks", "the masks that arms learn from", masks::section),
         entry("pictures", "Where the networks looked", "the pictures of the runs", gallery::section),

@@ -2,10 +2,11 @@
 
 use super::drawing::{Anchor, Drawing, Plot};
 use super::frame::heading;
+use super::labels::Labels;
 use super::legend::{Sample, legend};
 use super::palette::classes;
 use super::scale::Scale;
-use super::text_width::{shortened, text_width};
+use super::text_width::text_width;
 
 /// The value of one series in one row.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -18,6 +19,8 @@ pub struct Spot {
     pub cloud: Vec<(f64, String)>,
     /// The text shown when the pointer rests on the mark.
     pub said: String,
+    /// The number of the series that the spot is of, if each row of [`Dots`] is a series of its own.
+    pub series: Option<usize>,
 }
 
 /// A series: one spot in every row.
@@ -53,19 +56,20 @@ pub struct DotRows {
 /// Pixels of paper across.
 const WIDTH: f64 = 640.0;
 
-/// Pixels for the longest name of a row.
-const NAMES: f64 = 190.0;
+/// Pixels that values have at least, whatever the names of the rows take.
+const VALUES: f64 = 270.0;
 
 impl DotRows {
     /// Draws the plot.
     #[must_use]
     pub fn draw(&self) -> Plot {
         let mut drawing = Drawing::new();
-        let top = heading(&mut drawing, &self.title, WIDTH) + 4.0;
-        let widest = |texts: &[String]| texts.iter().map(|text| text_width(text, 12.0)).fold(0.0, f64::max);
-        let left = widest(&self.rows).min(NAMES) + 12.0;
-        let notes = widest(&self.notes);
+        let notes = self.notes.iter().map(|note| text_width(note, 12.0)).fold(0.0, f64::max);
         let right = WIDTH - if notes > 0.0 { notes + 12.0 } else { 14.0 };
+        let names = Labels::within(&self.rows, 12.0, (right - VALUES).max(120.0));
+        let left = names.width() + 12.0;
+        let top = heading(&mut drawing, &self.title, WIDTH);
+        let top = names.say(&mut drawing, top, WIDTH) + 4.0;
         let row = (8.0 * self.dots.len() as f64 + 8.0).max(24.0);
         let bottom = top + row * self.rows.len() as f64;
         let place = |value: f64| self.x.place(value, left, right);
@@ -74,10 +78,9 @@ impl DotRows {
             drawing.line("grid", (place(tick.value), top), (place(tick.value), bottom));
             drawing.text("value", (place(tick.value), bottom + 17.0), Anchor::Middle, &tick.label);
         }
-        for (index, name) in self.rows.iter().enumerate() {
+        for (index, (name, short)) in self.rows.iter().zip(&names.shown).enumerate() {
             let middle = top + row * (index as f64 + 0.5);
-            let short = shortened(name, 12.0, left - 12.0);
-            drawing.named_text("", (left - 10.0, middle + 4.0), Anchor::End, &short, name);
+            drawing.named_text("", (left - 10.0, middle + 4.0), Anchor::End, short, name);
             if let Some(note) = self.notes.get(index) {
                 drawing.text("value", (right + 10.0, middle + 4.0), Anchor::Start, note);
             }
@@ -90,12 +93,13 @@ impl DotRows {
             drawing.line("rule dashed", (place(reference), top), (place(reference), bottom));
         }
         for (at, dots) in self.dots.iter().enumerate() {
-            drawing.begin_series(dots.series);
             for (index, spot) in dots.spots.iter().enumerate() {
                 let y = top + row * index as f64 + (row - 8.0 * self.dots.len() as f64) / 2.0 + 8.0 * (at as f64 + 0.5);
-                self.spot(&mut drawing, dots.series, spot, y, &place);
+                let series = spot.series.unwrap_or(dots.series);
+                drawing.begin_series(series);
+                self.spot(&mut drawing, series, spot, y, &place);
+                drawing.end_series();
             }
-            drawing.end_series();
         }
         drawing.text("faint", ((left + right) / 2.0, bottom + 34.0), Anchor::Middle, &self.x_name);
         let entries: Vec<(usize, &str)> = self.dots.iter().map(|dots| (dots.series, dots.name.as_str())).collect();
@@ -139,12 +143,17 @@ mod tests {
             range: Some((value - 1.0, value + 1.0)),
             cloud: vec![(value - 0.5, "seed 1".to_owned())],
             said: format!("{value}"),
+            series: None,
         };
         DotRows {
             title: "Difference".to_owned(),
             x_name: "points".to_owned(),
             x: Scale::over([-2.0, 4.0], 5),
-            rows: vec!["<b>".to_owned(), "a name that is much too long for the room that it has".to_owned()],
+            rows: vec![
+                "<b>".to_owned(),
+                "a name that is much too long for the room that it has, however much of the paper it may take"
+                    .to_owned(),
+            ],
             notes: vec!["+1.0".to_owned(), "+2.0".to_owned()],
             dots: (0..series)
                 .map(|s| Dots { name: format!("arm {s}"), series: s, spots: vec![spot(1.0), spot(2.0)] })
@@ -159,6 +168,15 @@ mod tests {
         assert_eq!((text.matches("s0 spot").count(), text.matches("s0 cloud").count()), (2, 2));
         assert!(text.contains("&#60;b&#62;") && text.contains("…</text>") && text.contains(">+2.0<"));
         assert!(text.contains("rule dashed") && !text.contains(">arm 0<"), "one series needs no legend");
+    }
+
+    #[test]
+    fn a_row_can_have_a_colour_of_its_own() {
+        let mut rows = rows(1);
+        rows.dots[0].spots[1].series = Some(4);
+        let text = rows.draw().inline();
+        assert_eq!((text.matches("s0 spot").count(), text.matches("s4 spot").count()), (1, 1));
+        assert!(text.contains("data-series=\"4\""));
     }
 
     #[test]

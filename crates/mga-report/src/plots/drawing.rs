@@ -1,7 +1,7 @@
 //! Shapes put down on paper.
 
 use super::markup::{coordinate, escape};
-use super::palette::{classes, styles};
+use super::palette::{COLOURS, classes, styles_of};
 
 /// Where text stands to its point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,19 +55,27 @@ impl Drawing {
         self.body += &format!("<path class=\"{class}\" fill-opacity=\"{opacity}\" d=\"{shape}\"/>\n");
     }
 
-    /// A box, with what is said when a pointer rests on it.
-    pub(super) fn rect(&mut self, class: &str, (x, y): (f64, f64), (width, height): (f64, f64), said: &str) {
-        let [x, y, width, height] = [x, y, width, height].map(coordinate);
-        let (class, said) = (escape(class), tip(said));
+    /// A bar of a series, a share of it opaque, with what is said when a pointer rests on it.
+    pub(super) fn bar(
+        &mut self,
+        series: usize,
+        opacity: f64,
+        (x, y): (f64, f64),
+        (width, height): (f64, f64),
+        said: &str,
+    ) {
+        let [opacity, x, y, width, height] = [opacity, x, y, width, height].map(coordinate);
+        let (class, said) = (classes(series), tip(said));
         self.body += &format!(
-            "<rect class=\"{class}\" x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\">{said}</rect>\n"
+            "<rect class=\"{class} bar\" fill-opacity=\"{opacity}\" x=\"{x}\" y=\"{y}\" width=\"{width}\" \
+             height=\"{height}\">{said}</rect>\n"
         );
     }
 
     /// A mark of a series at a point: its shape tells series apart as well as its colour does.
     pub(super) fn mark(&mut self, series: usize, (x, y): (f64, f64), size: f64, said: &str) {
         let (c, r) = (coordinate, size);
-        let shape = match series % 4 {
+        let shape = match (series + series / COLOURS) % 4 {
             0 => format!("M{} {}a{r} {r} 0 1 0 {} 0a{r} {r} 0 1 0 {} 0z", c(x - r), c(y), c(2.0 * r), c(-2.0 * r)),
             1 => format!("M{} {}h{}v{}h{}z", c(x - 0.9 * r), c(y - 0.9 * r), c(1.8 * r), c(1.8 * r), c(-1.8 * r)),
             2 => format!("M{} {}l{} {}h{}z", c(x), c(y - 1.2 * r), c(1.15 * r), c(2.1 * r), c(-2.3 * r)),
@@ -145,7 +153,9 @@ impl Plot {
     /// Returns a complete SVG file with its own background.
     #[must_use]
     pub fn standalone(&self) -> String {
-        let paper = format!("<style>\n{}</style>\n<rect class=\"paper\" width=\"100%\" height=\"100%\"/>\n", styles());
+        let used = |series: usize| self.body.contains(&format!("class=\"s{series} "));
+        let styles = styles_of(used);
+        let paper = format!("<style>\n{styles}</style>\n<rect class=\"paper\" width=\"100%\" height=\"100%\"/>\n");
         let element = self.element(&paper).replacen("<svg ", "<svg xmlns=\"http://www.w3.org/2000/svg\" ", 1);
         format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{element}\n")
     }
@@ -171,7 +181,7 @@ mod tests {
         drawing.text("value", (1.0, 2.5), Anchor::End, evil);
         drawing.named_text("value", (1.0, 2.5), Anchor::Start, "short", evil);
         drawing.rising_text("value", (0.0, 0.0), Anchor::Middle, evil);
-        drawing.rect("bar", (0.0, 0.0), (1.0, 1.0), evil);
+        drawing.bar(0, 0.5, (0.0, 0.0), (1.0, 1.0), evil);
         drawing.mark(1, (0.0, 0.0), 3.0, evil);
         drawing.speck(1, (0.0, 0.0), evil);
         let plot = drawing.finish((10.2, 20.0), "\"><script>".to_owned());

@@ -2,7 +2,7 @@
 
 use super::drawing::{Anchor, Drawing};
 use super::scale::Scale;
-use super::text_width::{shortened, text_width};
+use super::text_width::{text_width, wrapped};
 
 /// Where the values go.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -25,8 +25,11 @@ impl Frame {
     ) -> Self {
         let labels = y.ticks.iter().map(|tick| text_width(&tick.label, 12.0)).fold(0.0, f64::max);
         let mut top = heading(drawing, title, width);
-        drawing.text("faint", (0.0, top + 12.0), Anchor::Start, &shortened(y_name, 12.0, width));
-        top += 26.0;
+        for line in wrapped(y_name, 12.0, width, 2) {
+            drawing.text("faint", (0.0, top + 12.0), Anchor::Start, &line);
+            top += 16.0;
+        }
+        top += 10.0;
         let frame = Self { left: labels + 8.0, right: width - 14.0, top, bottom: top + height };
         for tick in &y.ticks {
             let at = frame.y(y, tick.value);
@@ -60,11 +63,18 @@ impl Frame {
     }
 }
 
-/// Draws a title; where what stands below it begins. Without a title there is no room for one.
+/// Draws a title, in several lines where it is long; where what stands below it begins. Without a title there is no room
+/// for one.
 pub(super) fn heading(drawing: &mut Drawing, title: &str, width: f64) -> f64 {
     if title.is_empty() {
         return 0.0;
     }
-    drawing.named_text("title", (0.0, 15.0), Anchor::Start, &shortened(title, 14.6, width), title);
-    26.0
+    let lines = wrapped(title, 14.6, width, 3);
+    let cut = lines.iter().any(|line| line.ends_with('…'));
+    let mut top = 8.0;
+    for line in &lines {
+        drawing.named_text("title", (0.0, top + 7.0), Anchor::Start, line, if cut { title } else { line });
+        top += 18.0;
+    }
+    top
 }

@@ -7,9 +7,6 @@ use super::text_width::{shortened, text_width};
 /// Pixels from one line of entries to the next.
 const LINE: f64 = 18.0;
 
-/// The longest name in pixels.
-const LONGEST: f64 = 260.0;
-
 /// What stands before a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sample {
@@ -32,7 +29,7 @@ pub(super) fn legend(
     }
     let (mut x, mut y) = (left, top + 12.0);
     for &(series, name) in entries {
-        let short = shortened(name, 12.0, LONGEST.min(width - 30.0));
+        let short = shortened(name, 12.0, width - 30.0);
         let room = 28.0 + text_width(&short, 12.0) + 14.0;
         if x > left && x + room > left + width {
             (x, y) = (left, y + LINE);

@@ -1,4 +1,4 @@
-//! Lines over a horizontal axis, each with a band around it.
+//! Lines over a horizontal axis, each with a band or with the thin lines that it is the mean of.
 
 use super::drawing::{Drawing, Plot};
 use super::frame::Frame;
@@ -29,9 +29,11 @@ pub struct LineSeries {
     pub series: usize,
     /// The points, from left to right.
     pub points: Vec<BandPoint>,
+    /// The single lines that this one is the mean of, each from left to right.
+    pub singles: Vec<Vec<(f64, f64)>>,
 }
 
-/// Lines with bands.
+/// Lines with bands or with the single lines behind them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LineChart {
     /// The title.
@@ -57,7 +59,7 @@ impl LineChart {
     pub fn draw(&self) -> Plot {
         let mut drawing = Drawing::new();
         let frame = Frame::draw(&mut drawing, &self.title, SIZE, (&self.x_name, &self.x), (&self.y_name, &self.y));
-        // Bands lie below all lines.
+        // Bands lie below all lines, and single lines below all means.
         for line in &self.lines {
             let has_band = line.points.iter().any(|point| point.high > point.low);
             if has_band && line.points.len() > 1 {
@@ -66,9 +68,18 @@ impl LineChart {
                 drawing.end_series();
             }
         }
+        for line in self.lines.iter().filter(|line| line.singles.len() > 1) {
+            drawing.begin_series(line.series);
+            for single in line.singles.iter().filter(|single| single.len() > 1) {
+                let places = single.iter().map(|&(x, y)| self.place(&frame, x, y));
+                drawing.path(&format!("{} line single", classes(line.series)), &joined(places));
+            }
+            drawing.end_series();
+        }
         for line in &self.lines {
             drawing.begin_series(line.series);
-            let class = format!("{} line", classes(line.series));
+            let weight = if line.singles.len() > 1 { " mean" } else { "" };
+            let class = format!("{} line{weight}", classes(line.series));
             let places = line.points.iter().map(|point| self.place(&frame, point.x, point.value));
             drawing.path(&class, &joined(places));
             if let [only] = line.points[..] {
@@ -124,8 +135,8 @@ mod tests {
             y_name: "top-1 accuracy (%)".to_owned(),
             y: Scale::over([0.0, 100.0], 5),
             lines: vec![
-                LineSeries { name: "a <b>".to_owned(), series: 0, points: points.collect() },
-                LineSeries { name: "none".to_owned(), series: 1, points: vec![] },
+                LineSeries { name: "a <b>".to_owned(), series: 0, points: points.collect(), singles: vec![] },
+                LineSeries { name: "none".to_owned(), series: 1, points: vec![], singles: vec![] },
             ],
         }
     }
@@ -142,6 +153,22 @@ mod tests {
         // From the lower left corner of the axes to the upper right one.
         let line = text.split("class=\"s0 line\" d=\"").nth(1).unwrap().split('"').next().unwrap();
         assert!(line.starts_with('M') && line.contains("546 52"), "{line}");
+    }
+
+    #[test]
+    fn the_mean_lies_on_top_of_the_single_lines() {
+        let mut chart = chart(&[0.0, 50.0, 100.0]);
+        let single = |shift: f64| vec![(1.0, shift), (2.0, 50.0 + shift)];
+        chart.lines[0].singles = vec![single(1.0), single(2.0)];
+        chart.lines[1].singles = vec![single(3.0), single(4.0)];
+        let text = chart.draw().inline();
+        assert_eq!(
+            ["s0 line single", "s1 line single", "s0 line mean"].map(|class| text.matches(class).count()),
+            [2, 2, 1]
+        );
+        assert!(text.rfind("line single") < text.find("s0 line mean"), "{text}");
+        chart.lines[0].singles.truncate(1);
+        assert!(!chart.draw().inline().contains("s0 line single"), "of one run the mean is the line");
     }
 
     #[test]

@@ -34,11 +34,14 @@ pub struct Paired {
     pub panels: Vec<PairedPanel>,
 }
 
-/// Pixels of a panel: across, and of its axis.
-const PANEL: (f64, f64) = (150.0, 200.0);
+/// Pixels of a panel across, if its names need no more, and if they do.
+const ACROSS: (f64, f64) = (150.0, 300.0);
 
-/// Panels side by side.
-const PER_LINE: usize = 4;
+/// Pixels of a panel's axis.
+const HEIGHT: f64 = 200.0;
+
+/// Pixels of all panels side by side.
+const LINE: f64 = 660.0;
 
 /// Pixels below a panel's axis, for its names.
 const NAMES: f64 = 46.0;
@@ -49,31 +52,36 @@ impl Paired {
     pub fn draw(&self) -> Plot {
         let mut drawing = Drawing::new();
         let labels = self.y.ticks.iter().map(|tick| text_width(&tick.label, 12.0)).fold(0.0, f64::max) + 8.0;
-        let columns = self.panels.len().clamp(1, PER_LINE);
-        let width = (labels + PANEL.0 * columns as f64).max(420.0);
+        let names = self.panels.iter().flat_map(|panel| [("from ", &panel.against), ("to ", &panel.name)]);
+        let widest = names.map(|(before, name)| text_width(before, 12.0) + text_width(name, 12.0)).fold(0.0, f64::max);
+        let across = (widest + 18.0).clamp(ACROSS.0, ACROSS.1);
+        let per_line = (LINE / across) as usize;
+        let columns = self.panels.len().clamp(1, per_line);
+        let width = (labels + across * columns as f64).max(420.0);
         let mut top = heading(&mut drawing, &self.title, width);
         drawing.text("faint", (0.0, top + 12.0), Anchor::Start, &self.y_name);
         top += 26.0;
-        for line in self.panels.chunks(PER_LINE) {
-            let bottom = top + PANEL.1;
+        for line in self.panels.chunks(per_line) {
+            let bottom = top + HEIGHT;
             for tick in &self.y.ticks {
                 let at = self.y.place(tick.value, bottom, top);
-                drawing.line("grid", (labels, at), (labels + PANEL.0 * line.len() as f64 - 10.0, at));
+                drawing.line("grid", (labels, at), (labels + across * line.len() as f64 - 10.0, at));
                 drawing.text("value", (labels - 6.0, at + 4.0), Anchor::End, &tick.label);
             }
             for (index, panel) in line.iter().enumerate() {
-                self.panel(&mut drawing, panel, labels + PANEL.0 * index as f64, (top, bottom));
+                let left = labels + across * index as f64;
+                self.panel(&mut drawing, panel, (left, across), (top, bottom));
             }
             top = bottom + NAMES + 14.0;
         }
         drawing.finish((width, top - 14.0), self.described())
     }
 
-    fn panel(&self, drawing: &mut Drawing, panel: &PairedPanel, left: f64, (top, bottom): (f64, f64)) {
-        let (from, to) = (left + 0.24 * PANEL.0, left + 0.7 * PANEL.0);
+    fn panel(&self, drawing: &mut Drawing, panel: &PairedPanel, (left, across): (f64, f64), (top, bottom): (f64, f64)) {
+        let (from, to) = (left + 0.24 * across, left + 0.7 * across);
         let y = |value: f64| self.y.place(value, bottom, top);
         drawing.begin_series(panel.series);
-        drawing.line("rule", (left + 4.0, bottom), (left + PANEL.0 - 10.0, bottom));
+        drawing.line("rule", (left + 4.0, bottom), (left + across - 10.0, bottom));
         for (replicate, baseline, arm) in &panel.pairs {
             let said = format!("{replicate}: {baseline:.2} to {arm:.2}");
             drawing.line(&format!("{} line thin", classes(panel.series)), (from, y(*baseline)), (to, y(*arm)));
@@ -89,7 +97,7 @@ impl Paired {
             drawing.line(&bar(panel.series), (to + 9.0, arm), (to + 19.0, arm));
         }
         // The two names below each other: side by side long ones would meet.
-        let room = PANEL.0 - 16.0;
+        let room = across - 16.0;
         for (line, name) in [&panel.against, &panel.name].into_iter().enumerate() {
             let class = if line == 0 { "faint" } else { "" };
             let name_from = if line == 0 { "from " } else { "to " };
@@ -135,5 +143,8 @@ mod tests {
         let (few, many) = (paired((1..=4).map(panel).collect()).draw(), paired((1..=5).map(panel).collect()).draw());
         assert!(many.height > few.height && many.width == few.width, "the fifth panel begins a second line");
         assert!(paired(vec![]).draw().height > 0.0);
+        let long = PairedPanel { name: "attention = residual, guided".to_owned(), ..panel(1) };
+        let text = paired(vec![long.clone(), long]).draw().inline();
+        assert_eq!((text.matches(">to attention = residual, guided<").count(), text.matches('…').count()), (2, 0));
     }
 }

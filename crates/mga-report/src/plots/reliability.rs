@@ -2,7 +2,6 @@
 
 use super::drawing::{Drawing, Plot};
 use super::frame::Frame;
-use super::palette::classes;
 use super::scale::Scale;
 
 /// Predictions of like confidence.
@@ -49,7 +48,6 @@ impl Reliability {
         let y_name = format!("right (%), {}", self.error);
         let frame = Frame::draw(&mut drawing, title, SIZE, ("confidence (%)", &scale), (&y_name, &scale));
         let (x, y) = (|share: f64| frame.x(&scale, 100.0 * share), |share: f64| frame.y(&scale, 100.0 * share));
-        let class = format!("{} bar", classes(self.series));
         let most = self.bins.iter().map(|bin| bin.count).max().unwrap_or(0).max(1) as f64;
         for bin in self.bins.iter().filter(|bin| bin.count > 0) {
             let (left, width) = (x(bin.low) + 0.5, x(bin.high) - x(bin.low) - 1.0);
@@ -60,8 +58,9 @@ impl Reliability {
                 100.0 * confidence,
                 100.0 * accuracy
             );
-            drawing.rect(&class, (left, y(accuracy)), (width, frame.bottom - y(accuracy)), &said);
-            // A bin with few predictions says little: its mark is small.
+            // A bin with few predictions says little: its bar is pale, and its mark is small.
+            let opacity = 0.06 + 0.74 * (bin.count as f64 / most).sqrt();
+            drawing.bar(self.series, opacity, (left, y(accuracy)), (width, frame.bottom - y(accuracy)), &said);
             let size = 2.0 + 2.5 * (bin.count as f64 / most).sqrt();
             drawing.mark(self.series, (x(confidence), y(accuracy)), size, &said);
         }
@@ -71,7 +70,8 @@ impl Reliability {
         for bin in self.bins.iter().filter(|bin| bin.count > 0) {
             let height = (COUNTS * bin.count as f64 / most).max(1.0);
             let (left, width) = (x(bin.low) + 0.5, x(bin.high) - x(bin.low) - 1.0);
-            drawing.rect(&class, (left, floor - height), (width, height), &format!("{} predictions", bin.count));
+            let said = format!("{} predictions", bin.count);
+            drawing.bar(self.series, 0.55, (left, floor - height), (width, height), &said);
         }
         drawing.line("rule", (frame.left, floor), (frame.right, floor));
         let all: u64 = self.bins.iter().map(|bin| bin.count).sum();
@@ -116,6 +116,8 @@ mod tests {
         };
         let text = plot.draw().inline();
         assert_eq!(text.matches("s2 bar").count(), 4);
+        // The bar of 30 predictions, that of 3, and the two of the counts below.
+        assert_eq!(["0.8", "0.29", "0.55"].map(|o| text.matches(&format!("fill-opacity=\"{o}\"")).count()), [1, 1, 2]);
         assert!(text.contains("(all: 33)") && text.contains("right (%), ECE 10.0 %"));
         let none = Reliability { bins: vec![], ..plot };
         assert!(!none.draw().inline().contains("NaN"));

@@ -33,6 +33,21 @@ pub(super) fn shortened(text: &str, size: f64, width: f64) -> String {
     cut.trim_end().to_owned() + "…"
 }
 
+/// Text in lines that are no wider than that, broken between words; what is left after so many lines is cut.
+pub(super) fn wrapped(text: &str, size: f64, width: f64, most: usize) -> Vec<String> {
+    let (mut lines, mut line) = (vec![], String::new());
+    for word in text.split_whitespace() {
+        let longer = if line.is_empty() { word.to_owned() } else { format!("{line} {word}") };
+        if line.is_empty() || lines.len() + 1 == most || text_width(&longer, size) <= width {
+            line = longer;
+        } else {
+            lines.push(std::mem::replace(&mut line, word.to_owned()));
+        }
+    }
+    lines.push(line);
+    lines.iter().map(|line| shortened(line, size, width)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -43,5 +58,15 @@ mod tests {
         let cut = shortened("a very long name of a class", 12.0, 100.0);
         assert!(cut.ends_with('…') && text_width(&cut, 12.0) <= 100.0, "{cut}");
         assert_eq!(shortened("楓", 12.0, 3.0), "…");
+    }
+
+    #[test]
+    fn lines_break_between_words() {
+        let text = "attention = residual, mask_guidance = true";
+        assert_eq!(wrapped(text, 12.0, 400.0, 3), [text]);
+        assert_eq!(wrapped(text, 12.0, 170.0, 3), ["attention = residual,", "mask_guidance = true"]);
+        let cut = wrapped(text, 12.0, 100.0, 2);
+        assert!(cut.len() == 2 && cut[1].ends_with('…'), "{cut:?}");
+        assert_eq!(wrapped("", 12.0, 100.0, 2), [""]);
     }
 }

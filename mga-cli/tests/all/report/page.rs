@@ -94,7 +94,15 @@ fn everything_is_on_it() {
     }
     assert!(!page.contains("<section id=\"unread\""), "everything could be read");
     assert_eq!(page.matches("src=\"data:image/").count(), 11);
-    for text in ["the loss is NaN", "From left to right: image, mask, attention, Grad-CAM; 2 images a line.", "ECE "] {
+    for text in [
+        "the loss is NaN",
+        "From left to right: image, mask, attention, Grad-CAM; 2 images a line.",
+        "ECE ",
+        "Most confused pairs: all pairs",
+        "mga minus plain",
+        "thin lines: the runs",
+        "Bars fade where predictions are few",
+    ] {
         assert!(page.contains(text), "{text}");
     }
     let mut figures: Vec<String> = std::fs::read_dir(sweep.folder().join(html::FIGURES))
@@ -102,8 +110,10 @@ fn everything_is_on_it() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     figures.sort();
-    assert_eq!(figures.len(), 11, "{figures:?}");
-    assert!(figures.contains(&"confusion-02-mga.svg".to_owned()) && figures.contains(&"validation.svg".to_owned()));
+    assert_eq!(figures.len(), 13, "{figures:?}");
+    for name in ["confusion-02-mga.svg", "confusion-difference-02-mga.svg", "validation.svg"] {
+        assert!(figures.contains(&name.to_owned()), "{name}");
+    }
 }
 
 #[test]
