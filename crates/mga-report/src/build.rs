@@ -5,18 +5,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use mga_core::statistics::Resampling;
 
 use super::baseline::{baselines, nearest_baseline};
-use super::columns::{columns, first};
+use super::columns::{columns, first, measured};
 use super::comparing::{adjust, compare};
 use super::component_words::ComponentWords;
 use super::flag_evidence::Seen;
 use super::flags::flags;
 use super::grouping::groups;
 use super::images::Images;
+use super::latex_narrow;
 use super::masks::arm_masks;
 use super::methods::methods;
 use super::model::{Arm, Column, Report, Run, SharedStage};
 use super::scores::score;
 use super::search::{search, selection, validation};
+use super::table_columns::{self, TableForm};
 use super::trials::TrialTables;
 use crate::results::{NO_IDENTITY, Record, Results, SearchSpace};
 
@@ -33,6 +35,8 @@ pub struct Request {
     pub counted: BTreeMap<String, String>,
     /// What a paper calls the components.
     pub words: ComponentWords,
+    /// The form of the table of arms in Markdown and LaTeX.
+    pub form: TableForm,
 }
 
 /// Chance of an interval to cover.
@@ -41,7 +45,7 @@ const CONFIDENCE: f64 = 0.95;
 /// Builds the report.
 ///
 /// # Errors
-/// No arm is meant by the baseline; no run has the metric; there are no runs.
+/// No arm is meant by the baseline; no run has the metric, or a column of the table; the table does not fit; there are no runs.
 pub fn build(results: &Results, request: &Request) -> anyhow::Result<Report> {
     let records = &results.records;
     anyhow::ensure!(!records.is_empty(), "there are no runs to report on");
@@ -50,7 +54,7 @@ pub fn build(results: &Results, request: &Request) -> anyhow::Result<Report> {
     let duplicates = duplicates(records);
     let counted = |record: usize| records[record].is_finished() && !duplicates.contains(&record);
     let finished: Vec<&Record> = (0..records.len()).filter(|&i| counted(i)).map(|i| &records[i]).collect();
-    let columns = columns(&finished, request.metric.as_deref())?;
+    let columns = columns(&finished, request.metric.as_deref(), &request.form.columns)?;
     let column = first(&columns)?.clone();
 
     let mut runs: Vec<Run> = vec![];
@@ -168,8 +172,15 @@ pub fn build(results: &Results, request: &Request) -> anyhow::Result<Report> {
         notes,
         confidence: CONFIDENCE,
         counted: of_confusions(records, request),
+        form: request.form.clone(),
+        measured: measured(&finished).into_iter().map(str::to_owned).collect(),
+        validated_by: Some(selected_by),
         search,
     };
+    table_columns::chosen(&report)?;
+    if report.form.narrow {
+        latex_narrow::check(&report)?;
+    }
     report.methods = methods(&report, &finished, request.resampling.resamples, &request.words);
     Ok(report)
 }

@@ -4,7 +4,8 @@ use mga_core::wording::counted;
 use mga_sweep::duration;
 
 use super::model::{Arm, Column, Comparison, Interval, Report, Score, TrialDifference};
-use super::search_cells::{chosen, families, heading, named, spread};
+use super::search_cells::{chosen, families, heading};
+use super::table_columns::{table, usual};
 use super::text_table::Cells;
 use super::wording::{difference_interval, interval, p_equals, p_value};
 use crate::results::RunState;
@@ -37,7 +38,7 @@ pub(super) fn value(column: &Column, score: &Score, arm: &Arm) -> String {
     text
 }
 
-fn dash(text: Option<String>) -> String {
+pub(super) fn dash(text: Option<String>) -> String {
     text.unwrap_or_else(|| "-".to_owned())
 }
 
@@ -48,33 +49,7 @@ pub(super) fn trial(report: &Report) -> Option<&str> {
 
 /// A row an arm: n, every metric, the first with its interval, compute.
 pub(super) fn scores(report: &Report) -> Cells {
-    let mut header = vec!["arm".to_owned(), "n".to_owned()];
-    header.extend(report.search.as_ref().map(|search| heading(&search.column)));
-    for (place, column) in report.columns.iter().enumerate() {
-        header.push(format!("{}{}", column.title, if column.percent { ", %" } else { "" }));
-        if place == 0 {
-            header.push("95 % interval".to_owned());
-            header.extend(trial(report).map(|trial| format!("95 % over {trial}s")));
-        }
-    }
-    header.push("compute".to_owned());
-    let mut cells = Cells::new(header, 1);
-    for arm in &report.arms {
-        cells.marks.push(report.flags_of(arm).map(|flag| flag.mark.as_str()).collect::<Vec<_>>().join(" "));
-        let mut row = vec![named(arm), runs(arm)];
-        row.extend(report.search.as_ref().map(|search| spread(&search.column, &arm.validation)));
-        for (place, (column, score)) in report.columns.iter().zip(&arm.scores).enumerate() {
-            row.push(value(column, score, arm));
-            if place == 0 {
-                row.push(dash(interval(column, score.interval)));
-                let over = interval(column, arm.trials.as_ref().map(|trials| trials.interval));
-                row.extend(trial(report).map(|_| dash(over)));
-            }
-        }
-        row.push(duration(arm.seconds));
-        cells.rows.push(row);
-    }
-    cells
+    table(report, &usual(report))
 }
 
 /// A row for each arm that is compared.

@@ -18,14 +18,14 @@ const KNOWN: [(&str, &str, bool, bool, usize); 19] = [
     ("cross_entropy", "cross entropy", false, false, 3),
     ("mask_auc", "mask AUC", false, true, 3),
     ("mask_correlation", "mask correlation", false, true, 3),
-    ("mask_overlap", "mask overlap", false, true, 3),
-    ("mask_overlap_chance", "mask overlap by chance", false, true, 3),
+    ("mask_overlap", "mask overlap", true, true, 1),
+    ("mask_overlap_chance", "mask overlap by chance", true, true, 1),
     ("reference_auc", "reference AUC", false, true, 3),
     ("reference_correlation", "reference correlation", false, true, 3),
-    ("reference_overlap", "reference overlap", false, true, 3),
-    ("reference_overlap_chance", "reference overlap by chance", false, true, 3),
-    ("mask_reference_iou", "IoU of mask and reference", false, true, 3),
-    ("mask_iou", "mask IoU", false, true, 3),
+    ("reference_overlap", "reference overlap", true, true, 1),
+    ("reference_overlap_chance", "reference overlap by chance", true, true, 1),
+    ("mask_reference_iou", "IoU of mask and reference", true, true, 1),
+    ("mask_iou", "mask IoU", true, true, 1),
     ("mask_mse", "mask MSE", false, false, 4),
 ];
 
@@ -44,18 +44,24 @@ const AGREEMENT: [&[&str]; 3] = [
 /// From so many test images a hundredth of a per cent means something.
 const MANY_IMAGES: u64 = 2000;
 
-/// The columns of a report: the wanted metric, else what the experiments select by, else the first that runs have; then
-/// the others that are usually shown.
-///
-/// # Errors
-/// No finished run has the wanted metric.
-pub(super) fn columns(records: &[&Record], wanted: Option<&str>) -> anyhow::Result<Vec<Column>> {
+/// The metrics that these runs have, in the order in which they come.
+pub(super) fn measured<'a>(records: &[&'a Record]) -> Vec<&'a str> {
     let mut there: Vec<&str> = vec![];
     for (key, _) in records.iter().filter_map(|record| record.summary.as_ref()?.reported()).flat_map(|e| e.metrics()) {
         if !there.contains(&key) {
             there.push(key);
         }
     }
+    there
+}
+
+/// The columns of a report: the wanted metric, else what the experiments select by, else the first that runs have; then
+/// the others that are usually shown, and those that were asked for by key.
+///
+/// # Errors
+/// No finished run has the wanted metric.
+pub(super) fn columns(records: &[&Record], wanted: Option<&str>, asked: &[String]) -> anyhow::Result<Vec<Column>> {
+    let there = measured(records);
     let selected = || {
         let mut metrics = records.iter().filter_map(|record| record.setting("eval.metric")?.as_str());
         let first = metrics.next()?;
@@ -80,8 +86,13 @@ pub(super) fn columns(records: &[&Record], wanted: Option<&str>) -> anyhow::Resu
     let others = others.collect::<Vec<_>>();
     // Those that other crates registered say of themselves in the runs how they are read.
     let more = there.iter().copied().filter(|key| *key != first && !is_known(key) && described(records, key).is_some());
-    let all = std::iter::once(first).chain(others).chain(more);
-    Ok(all.map(|key| column_of(records, key, images)).collect())
+    let mut all: Vec<&str> = std::iter::once(first).chain(others).chain(more).collect();
+    for key in asked.iter().filter_map(|asked| there.iter().find(|key| *key == asked)) {
+        if !all.contains(key) {
+            all.push(key);
+        }
+    }
+    Ok(all.into_iter().map(|key| column_of(records, key, images)).collect())
 }
 
 /// Whether the metric is one of this workspace.

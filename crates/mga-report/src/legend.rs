@@ -3,22 +3,30 @@
 use mga_core::wording::counted;
 use mga_sweep::duration;
 
+use super::cells::runs;
 use super::model::{Over, Report};
 use super::wording::list;
 
-/// What the columns and ± mean, for the foot of a table.
+/// What the columns and ± mean, for the foot of a table with all columns.
 pub(super) fn legend(report: &Report) -> String {
+    legend_of(report, |_| true)
+}
+
+/// The same of a table with these columns alone, by the names of [`super::table_columns`].
+pub(super) fn legend_of(report: &Report, shown: impl Fn(&str) -> bool) -> String {
     let mut legend: Vec<String> = vec![];
     if report.arms.iter().flat_map(|arm| &arm.scores).any(|score| score.deviation.is_some()) {
         legend.push(format!("± is the standard deviation {}.", deviation_over(report)));
     }
-    let columns = || report.columns.iter().chain(report.search.iter().map(|search| &search.column));
+    let metrics = || report.columns.iter().filter(|column| shown(&column.key));
+    let searched = report.search.as_ref().filter(|_| shown("validation")).map(|search| &search.column);
+    let columns = || metrics().chain(searched);
     let mut lower: Vec<&str> = columns().filter(|c| !c.higher_is_better).map(|c| c.title.as_str()).collect();
     lower.dedup();
     if !lower.is_empty() {
         legend.push(format!("Lower is better: {}.", list(&lower)));
     }
-    let has = |keys: &[&str]| report.columns.iter().any(|column| keys.contains(&column.key.as_str()));
+    let has = |keys: &[&str]| metrics().any(|column| keys.contains(&column.key.as_str()));
     if has(&["mask_auc", "reference_auc"]) {
         legend.push("An AUC of 0.5 is chance.".to_owned());
     }
@@ -26,8 +34,21 @@ pub(super) fn legend(report: &Report) -> String {
         let why = "takes attention above half of its own maximum, which is nearly everywhere: it says little";
         legend.push(format!("Mask IoU {why}."));
     }
-    legend.extend(shared_stages(report));
+    legend.extend(shared_stages(report).filter(|_| shown("compute")));
+    if !shown("n") {
+        legend.push(match same_runs(report) {
+            Some(n) => format!("n = {n}."),
+            None => "Arms have different numbers of runs.".to_owned(),
+        });
+    }
     legend.join(" ")
+}
+
+/// What stands for n in every row, where it is the same in all.
+pub(super) fn same_runs(report: &Report) -> Option<String> {
+    let mut all = report.arms.iter().map(runs);
+    let first = all.next()?;
+    all.all(|other| other == first).then_some(first)
 }
 
 /// What the time of stages that runs share counts for.

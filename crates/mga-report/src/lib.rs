@@ -4,6 +4,7 @@
 //! the HTML page) is written from that alone, so that all of them say the same.
 
 mod baseline;
+mod best;
 mod build;
 mod cells;
 mod columns;
@@ -17,6 +18,7 @@ pub mod html;
 mod images;
 mod importance;
 pub mod latex;
+mod latex_narrow;
 mod legend;
 pub mod markdown;
 mod mask_flags;
@@ -35,6 +37,7 @@ mod search_cells;
 mod search_methods;
 mod search_model;
 pub mod spreadsheet;
+mod table_columns;
 pub mod terminal;
 mod text_table;
 mod trials;
@@ -43,3 +46,4 @@ mod wording;
 pub use build::{Request, build};
 pub use component_words::ComponentWords;
 pub use model::Report;
+pub use table_columns::TableForm;

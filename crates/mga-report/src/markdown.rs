@@ -1,21 +1,27 @@
 //! `report.md` and `methods.md`.
 
-use super::cells::{comparisons, every_run, headline, masks, scores, sentences};
+use super::best;
+use super::cells::{comparisons, every_run, headline, masks, sentences};
 use super::escape::markdown as escape;
 use super::html::{Filled, Part};
-use super::legend::legend;
+use super::legend::legend_of;
 use super::model::Report;
 use super::search_cells::{draws, importance, reading};
+use super::table_columns::{chosen, table as arms, usual};
 use super::text_table::Cells;
 
 /// Returns the report as a page, with the paragraphs and tables of the [filled](crate::html::fill) sections of other crates.
 #[must_use]
 pub fn text(report: &Report, contents: &[Filled]) -> String {
-    let mut page =
-        format!("# {}\n\n{}.\n\n{}", escape(&report.title), escape(&headline(report)), table(&scores(report)));
-    let legend = legend(report);
+    // What was asked for has been checked: whoever changed the report since gets the usual table.
+    let columns = chosen(report).unwrap_or_else(|_| usual(report));
+    let scores = arms(report, &columns);
+    let mut page = format!("# {}\n\n{}.\n\n{}", escape(&report.title), escape(&headline(report)), table(&scores));
+    let has = |name: &str| columns.iter().any(|column| column.name == name);
+    let legend = legend_of(report, has) + best::said(!scores.best.is_empty());
+    let legend = legend.trim_start();
     if !legend.is_empty() {
-        page += &format!("\n{}\n", escape(&legend));
+        page += &format!("\n{}\n", escape(legend));
     }
     if let (Some(search), Some(draws), Some(importance)) = (&report.search, draws(report), importance(report)) {
         let (draws, importance, reading) = (table(&draws), table(&importance), escape(&reading(search)));
@@ -78,6 +84,6 @@ fn table(cells: &Cells) -> String {
     let header: Vec<String> = cells.header.iter().map(|cell| escape(cell)).collect();
     let rule: Vec<String> =
         cells.numbers.iter().map(|&numbers| if numbers { "---:" } else { "---" }.to_owned()).collect();
-    let rows = cells.written(escape, |marks| format!("<sup>{marks}</sup>"));
+    let rows = cells.written(escape, |marks| format!("<sup>{marks}</sup>"), |best| format!("**{best}**"));
     [line(&header), line(&rule)].into_iter().chain(rows.iter().map(|row| line(row))).collect()
 }

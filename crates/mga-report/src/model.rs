@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 pub use super::measures::{Column, Interval, Over, Score};
 pub use super::search_model::{Draw, Importance, SearchReport};
+use super::table_columns::TableForm;
 use crate::results::RunState;
 
 /// The report on the runs of a sweep.
@@ -61,6 +62,15 @@ pub struct Report {
     /// The items that confusion matrices count, in the plural.
     #[serde(skip)]
     pub counted: String,
+    /// The form of the table of arms in Markdown and LaTeX.
+    #[serde(skip)]
+    pub form: TableForm,
+    /// Every metric that finished runs have, by key, also those without a column.
+    #[serde(skip)]
+    pub measured: Vec<String>,
+    /// The metric of [`Run::validation_score`], which selects checkpoints.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validated_by: Option<Column>,
     /// The search, if the runs belong to a random or TPE search.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<SearchReport>,

@@ -17,7 +17,7 @@ pub(super) fn draws(report: &Report) -> Option<Cells> {
     header.extend(keys.iter().map(|key| short(key, &keys)));
     header.extend(["n".to_owned(), heading(&search.column), "best so far".to_owned()]);
     header.extend(report.metric().map(|column| titled(column, &column.title)));
-    let mut cells = Cells { numbers: vec![true; header.len()], header, rows: vec![], marks: vec![] };
+    let mut cells = Cells { numbers: vec![true; header.len()], header, rows: vec![], marks: vec![], best: vec![] };
     for (place, key) in keys.iter().enumerate() {
         let words = search.draws.iter().any(|draw| draw.values.get(*key).is_some_and(|value| !value.is_number()));
         cells.numbers[place + 1] = !words;
@@ -41,7 +41,7 @@ pub(super) fn importance(report: &Report) -> Option<Cells> {
     let header =
         ["setting", "range", "share of the rank variance", "p", "rank correlation", "draws"].map(str::to_owned);
     let numbers = vec![false, false, true, true, true, true];
-    let mut cells = Cells { header: header.to_vec(), rows: vec![], marks: vec![], numbers };
+    let mut cells = Cells { header: header.to_vec(), rows: vec![], marks: vec![], numbers, best: vec![] };
     for one in &search.importance {
         let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.2}"));
         cells.rows.push(vec![

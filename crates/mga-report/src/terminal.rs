@@ -46,7 +46,7 @@ fn table(cells: &Cells) -> String {
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::NOTHING);
     table.set_header(cells.header.clone());
-    table.add_rows(cells.written(str::to_owned, |marks| format!(" [{marks}]")));
+    table.add_rows(cells.written(str::to_owned, |marks| format!(" [{marks}]"), str::to_owned));
     for (index, _) in cells.numbers.iter().enumerate().filter(|(_, numbers)| **numbers) {
         if let Some(column) = table.column_mut(index) {
             column.set_cell_alignment(comfy_table::CellAlignment::Right);

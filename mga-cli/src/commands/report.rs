@@ -6,7 +6,7 @@ use anyhow::Context;
 use mga_core::statistics::Resampling;
 use mga_experiment::Components;
 use mga_report::results;
-use mga_report::{ComponentWords, Report, Request, build, html, latex, markdown, spreadsheet, terminal};
+use mga_report::{ComponentWords, Report, Request, TableForm, build, html, latex, markdown, spreadsheet, terminal};
 use mga_train::TaskComponents;
 
 use crate::output::{print, write_file};
@@ -15,6 +15,7 @@ const EXAMPLE: &str = "\
 Example:
   mga report sweeps/attention --out sweeps/attention/report
   mga report runs/plain-1 runs/plain-2 runs/mga-1 runs/mga-2 --baseline attention=none --out report
+  mga report sweeps/attention --out report --narrow --columns top1,macro_f1,p
 
 Arms are runs of equal settings; seeds and folds repeat them. Each arm is compared with the baseline by the first metric,
 paired by seed and fold: a paired t test (over folds the corrected resampled t test), adjusted by Holm over the table.
@@ -43,6 +44,14 @@ pub struct Args {
     /// The number of times the bootstrap resamples the test images.
     #[arg(long, value_name = "N", default_value_t = Resampling::default().resamples, value_parser = at_least_100)]
     resamples: usize,
+    /// The columns of the table of arms in report.md and report.tex, in this order: metrics such as top1 or macro_f1, and n,
+    /// interval, difference, p, compute; left out: the usual ones.
+    #[arg(long, value_name = "NAME,NAME", value_delimiter = ',')]
+    columns: Vec<String>,
+    /// Make the table of arms in report.tex fit one column of a paper in two columns; without --columns: the first metric,
+    /// the difference to the baseline and its p.
+    #[arg(long)]
+    narrow: bool,
     /// Print the report as JSON instead of the tables.
     #[arg(long)]
     json: bool,
@@ -60,7 +69,7 @@ fn at_least_100(text: &str) -> Result<usize, String> {
 /// Runs the command.
 ///
 /// # Errors
-/// No runs; a baseline or a metric that is not there; a folder that cannot be written to.
+/// No runs; a baseline, a metric or a column that is not there; a folder that cannot be written to.
 pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let results = results::read(&args.folders)?;
     let resampling = Resampling { resamples: args.resamples, ..Resampling::default() };
@@ -72,6 +81,10 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
         resampling,
         counted,
         words: ComponentWords::of(components),
+        form: TableForm {
+            columns: args.columns.iter().map(|name| name.trim().to_owned()).collect(),
+            narrow: args.narrow,
+        },
     };
     let report = build(&results, &request)?;
     let mut text = if args.json { serde_json::to_string_pretty(&report)? + "\n" } else { terminal::text(&report) };

@@ -7,6 +7,7 @@ use super::markup::Markup;
 use super::section::{Content, Reported};
 use super::table::{Cell, Head, Shown, Table};
 use crate::Report;
+use crate::best::{best_arms, said};
 use crate::cells::{runs, sentences, value};
 use crate::legend::legend;
 use crate::model::{Arm, Column, Verdict};
@@ -26,7 +27,9 @@ struct Section {
 pub(super) fn section(seen: &Reported<'_>) -> anyhow::Result<Content> {
     let report = seen.report;
     let table = Markup::of(&table(report))?;
-    Content::default().template(&Section { table, legend: legend(report), sentences: sentences(report) })
+    let any = (0..report.columns.len()).any(|place| best_arms(report, place).contains(&true));
+    let legend = (legend(report) + said(any)).trim_start().to_owned();
+    Content::default().template(&Section { table, legend, sentences: sentences(report) })
 }
 
 /// A row an arm: n, every metric, the difference to the baseline, compute.
@@ -46,11 +49,12 @@ fn table(report: &Report) -> Table {
         heads.extend(["95 % of it", "p, Holm"].map(Head::number));
     }
     heads.push(Head::number("compute"));
-    let rows = report.arms.iter().enumerate().map(|(index, arm)| row(report, index, arm, compared)).collect();
+    let best: Vec<Vec<bool>> = (0..report.columns.len()).map(|place| best_arms(report, place)).collect();
+    let rows = report.arms.iter().enumerate().map(|(index, arm)| row(report, index, arm, (compared, &best))).collect();
     Table { label: "Arms and their scores".to_owned(), id: "arms", heads, rows, rows_are: "arms" }
 }
 
-fn row(report: &Report, index: usize, arm: &Arm, compared: bool) -> Vec<Cell> {
+fn row(report: &Report, index: usize, arm: &Arm, (compared, best): (bool, &[Vec<bool>])) -> Vec<Cell> {
     let mut cells = vec![name(report, index, arm), Cell::number(&runs(arm), Some(arm.finished as f64))];
     cells.extend(
         report
@@ -59,7 +63,8 @@ fn row(report: &Report, index: usize, arm: &Arm, compared: bool) -> Vec<Cell> {
             .map(|search| Cell::number(&spread(&search.column, &arm.validation), arm.validation.mean)),
     );
     for (place, (column, score)) in report.columns.iter().zip(&arm.scores).enumerate() {
-        cells.push(Cell::number(&value(column, score, arm), score.mean));
+        let cell = Cell::number(&value(column, score, arm), score.mean);
+        cells.push(if best[place][index] { cell.best() } else { cell });
         if place == 0 {
             let text = interval(column, score.interval).unwrap_or_else(|| "-".to_owned());
             cells.push(Cell::number(&text, score.interval.map(|interval| interval.low)));

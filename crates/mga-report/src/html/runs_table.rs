@@ -7,6 +7,7 @@ use super::table::{Cell, Head, Shown, Table};
 use crate::Report;
 use crate::model::Run;
 use crate::results::RunState;
+use crate::search_cells::heading;
 
 /// The section.
 pub(super) fn section(seen: &Reported<'_>) -> anyhow::Result<Content> {
@@ -22,7 +23,8 @@ fn table(report: &Report) -> Table {
             .iter()
             .map(|column| Head::number(format!("{}{}", column.title, column.unit().replace(' ', ", ")))),
     );
-    heads.extend(["validation score", "epoch", "time"].map(Head::number));
+    heads.extend(report.validated_by.as_ref().map(|column| Head::number(heading(column))));
+    heads.extend(["epoch", "time"].map(Head::number));
     heads.push(Head::words("folder, and what is amiss"));
     let rows = report.runs.iter().map(|run| row(report, run)).collect();
     Table { label: "Every run".to_owned(), id: "runs", heads, rows, rows_are: "runs" }
@@ -41,8 +43,11 @@ fn row(report: &Report, run: &Run) -> Vec<Cell> {
     for (column, value) in report.columns.iter().zip(&run.values) {
         cells.push(Cell::number(&column.show(*value), *value));
     }
-    let validation = run.validation_score.map_or_else(|| "-".to_owned(), |score| format!("{score:.4}"));
-    cells.push(Cell::number(&validation, run.validation_score));
+    cells.extend(report.validated_by.as_ref().map(|column| {
+        // The score is higher the better; the metric is shown as it is measured.
+        let value = run.validation_score.map(|score| if column.higher_is_better { score } else { -score });
+        Cell::number(&column.show(value), value)
+    }));
     let epoch = run.epoch.map(|epoch| epoch + 1);
     cells.push(Cell::number(&epoch.map_or_else(|| "-".to_owned(), |epoch| epoch.to_string()), epoch.map(|e| e as f64)));
     cells.push(Cell::number(&run.seconds.map_or_else(|| "-".to_owned(), duration), run.seconds));

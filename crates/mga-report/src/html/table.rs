@@ -2,6 +2,8 @@
 
 use askama::Template;
 
+use crate::text_table::mean_first;
+
 /// The head of a column.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Head {
@@ -15,6 +17,12 @@ pub struct Head {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Shown {
     Text(String),
+    /// A number that is the best of its column, and what stands behind it.
+    Best {
+        whole: String,
+        mean: String,
+        rest: String,
+    },
     /// A key, in the letters of code.
     Code(String),
     /// Text in the colour of what is better or worse, by its class.
@@ -91,6 +99,7 @@ impl Cell {
     pub(crate) fn plain(&self) -> &str {
         match &self.shown {
             Shown::Text(text) | Shown::Code(text) | Shown::Toned { text, .. } => text,
+            Shown::Best { whole, .. } => whole,
             Shown::Arm { name, .. } => name,
             Shown::Folder { key, .. } => key,
         }
@@ -99,6 +108,14 @@ impl Cell {
     /// What is shown, and the text it is sorted by.
     pub(super) fn sorted(shown: Shown, key: &str) -> Self {
         Self { shown, key: key.to_owned() }
+    }
+
+    /// The same cell, with what it begins with marked as the best of its column.
+    pub(super) fn best(self) -> Self {
+        let whole = self.plain().to_owned();
+        let (mean, rest) = mean_first(&whole);
+        let (mean, rest) = (mean.to_owned(), rest.to_owned());
+        Self { shown: Shown::Best { whole, mean, rest }, key: self.key }
     }
 
     /// Returns a number as it is shown, sorted by its value; one that is missing comes last.
@@ -119,12 +136,17 @@ mod tests {
             label: "\"><script>".to_owned(),
             id: "arms",
             heads: vec![Head::words("<b>"), Head::number("x")],
-            rows: vec![vec![Cell::text("<script>\"'"), Cell::number("1.5", Some(1.5))]],
+            rows: vec![
+                vec![Cell::text("<script>\"'"), Cell::number("1.5", Some(1.5))],
+                vec![Cell::text("best"), Cell::number("2.5 ± 0.1", Some(2.5)).best()],
+            ],
             rows_are: "arms",
         };
         let text = table.render().unwrap();
         assert!(!text.contains("<script") && !text.contains("<b>"));
         assert!(text.contains("data-key=\"&#60;script&#62;&#34;&#39;\"") && text.contains("data-key=\"1.5\">1.5</td>"));
-        assert!(text.contains("aria-sort=\"none\"") && text.contains("1 arms"));
+        assert!(text.contains("data-key=\"2.5\"><strong>2.5</strong> ± 0.1</td>"), "{text}");
+        assert_eq!(Cell::number("1.5 ± 0.2", Some(1.5)).best().plain(), "1.5 ± 0.2");
+        assert!(text.contains("aria-sort=\"none\"") && text.contains("2 arms"));
     }
 }

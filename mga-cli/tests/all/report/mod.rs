@@ -1,5 +1,6 @@
 //! `mga report` on folders as a sweep leaves them: every form of the report, and what it says when something is amiss.
 
+mod chosen_columns;
 mod fixture;
 mod folds;
 mod foreign_bytes;
