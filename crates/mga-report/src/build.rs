@@ -181,7 +181,7 @@ pub fn build(results: &Results, request: &Request) -> anyhow::Result<Report> {
     if report.form.narrow {
         latex_narrow::check(&report)?;
     }
-    report.methods = methods(&report, &finished, request.resampling.resamples, &request.words);
+    report.methods = methods(&report, records, request.resampling.resamples, &request.words);
     Ok(report)
 }
 

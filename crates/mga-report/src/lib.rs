@@ -3,13 +3,16 @@
 //! [`build()`] makes a [`Report`] from the records of runs; every form it is given in (terminal, Markdown, CSV, LaTeX, JSON,
 //! the HTML page) is written from that alone, so that all of them say the same.
 
+mod attention_words;
 mod baseline;
 mod best;
 mod build;
 mod cells;
 mod columns;
+mod common;
 mod comparing;
 mod component_words;
+mod data_words;
 pub mod escape;
 mod flag_evidence;
 mod flags;
@@ -40,6 +43,7 @@ pub mod spreadsheet;
 mod table_columns;
 pub mod terminal;
 mod text_table;
+mod transform_words;
 mod trials;
 mod wording;
 

@@ -2,11 +2,13 @@
 
 use mga_core::wording::counted;
 use mga_sweep::duration;
-use serde_json::Value;
 
+use super::attention_words::attention;
 use super::cells::trial;
 use super::columns;
+use super::common::Common;
 use super::component_words::ComponentWords;
+use super::data_words::data;
 use super::legend::deviation_over;
 use super::model::{Report, TTestKind};
 use super::pairing::resamples_test;
@@ -15,14 +17,19 @@ use super::search_methods::searched;
 use super::wording::{list, show};
 use crate::results::Record;
 
-/// The paragraphs: data, training, repetition and selection, statistics, software and hardware.
-pub(super) fn methods(report: &Report, records: &[&Record], resamples: usize, words: &ComponentWords) -> Vec<String> {
-    if records.is_empty() {
+/// The paragraphs: data, attention, training, repetition and selection, statistics, software and hardware.
+///
+/// `records` are those of `report.runs`.
+pub(super) fn methods(report: &Report, records: &[Record], resamples: usize, words: &ComponentWords) -> Vec<String> {
+    let counted = report.runs.iter().zip(records).filter(|(run, _)| run.counted);
+    let finished: Vec<&Record> = counted.map(|(_, record)| record).collect();
+    if finished.is_empty() {
         return vec!["No run is finished yet.".to_owned()];
     }
-    let common = Common(records);
+    let common = Common(&finished);
     [
         data(&common),
+        attention(report, records, words),
         training(&common, report, words),
         searched(report, words),
         repetition(&common, report),
@@ -35,84 +42,8 @@ pub(super) fn methods(report: &Report, records: &[&Record], resamples: usize, wo
     .collect()
 }
 
-/// What the finished runs have in common.
-struct Common<'a>(&'a [&'a Record]);
-
-impl<'a> Common<'a> {
-    /// The different values of something, in the order of the runs.
-    fn values<T: PartialEq>(&self, of: impl Fn(&'a Record) -> Option<T>) -> Vec<T> {
-        let mut values = vec![];
-        for value in self.0.iter().filter_map(|record| of(record)) {
-            if !values.contains(&value) {
-                values.push(value);
-            }
-        }
-        values
-    }
-
-    /// A setting that all runs share.
-    fn setting(&self, key: &str) -> Option<&'a Value> {
-        let first = self.0.first()?.setting(key)?;
-        self.0.iter().all(|record| record.setting(key) == Some(first)).then_some(first)
-    }
-
-    fn text(&self, key: &str) -> Option<String> {
-        self.setting(key).map(show)
-    }
-
-    fn number(&self, key: &str) -> Option<f64> {
-        self.setting(key).and_then(Value::as_f64)
-    }
-
-    /// A number of the summaries: `200`, or `180 to 220` where runs differ.
-    fn images(&self, of: impl Fn(&crate::results::Summary) -> u64) -> String {
-        let counts = self.values(|record| record.summary.as_ref().map(&of));
-        match (counts.iter().min(), counts.iter().max()) {
-            (Some(low), Some(high)) if low == high => low.to_string(),
-            (Some(low), Some(high)) => format!("{low} to {high}"),
-            _ => "an unknown number of".to_owned(),
-        }
-    }
-}
-
-fn data(common: &Common<'_>) -> String {
-    let sets = common.values(|record| record.setting("data.dataset").map(show));
-    let classes = common.values(|record| {
-        let classes = record.summary.as_ref()?.others.get("classes")?;
-        classes.as_u64().or_else(|| classes.as_array().map(|classes| classes.len() as u64))
-    });
-    let classes = match &classes[..] {
-        [] => String::new(),
-        [one] => format!(" ({one} classes)"),
-        _ => " (different numbers of classes)".to_owned(),
-    };
-    let named = if sets.is_empty() { "The data".to_owned() } else { format!("The data set {}", list(&sets)) };
-    let mut text = format!(
-        "{named}{classes} provided {} training, {} validation and {} test images.",
-        common.images(|summary| summary.train_images),
-        common.images(|summary| summary.validation_images),
-        common.images(|summary| summary.test_images),
-    );
-    let share = common.number("data.validation.fraction").map(|share| format!("{} % of the images", 100.0 * share));
-    let per_class = common.number("data.validation.per_class").map(|n| counted(n as usize, "image", "images"));
-    if let Some(part) = share.or(per_class) {
-        text += &format!(" Validation images are {part} of each class, taken from the training images");
-        text += &common.number("data.validation.seed").map(|seed| format!(" (seed {seed})")).unwrap_or_default();
-        text += ".";
-    }
-    if let Some(share) = common.number("data.split.test") {
-        text += &format!(" Test images are {} % of each class", 100.0 * share);
-        text += &common.number("data.split.seed").map(|seed| format!(" (seed {seed})")).unwrap_or_default();
-        text += ".";
-    }
-    if let Some(source) = common.text("data.masks.source") {
-        text += &format!(" Masks: {source}.");
-    }
-    text
-}
-
 fn training(common: &Common<'_>, report: &Report, words: &ComponentWords) -> String {
-    let mut text = recipe::training(common.0, words);
+    let mut text = recipe::training(common.records(), words);
     let mut varied: Vec<&str> = vec![];
     for key in report.arms.iter().flat_map(|arm| arm.settings.keys()) {
         if !varied.contains(&key.as_str())
@@ -129,7 +60,7 @@ fn training(common: &Common<'_>, report: &Report, words: &ComponentWords) -> Str
 
 fn repetition(common: &Common<'_>, report: &Report) -> String {
     let mut keys: Vec<&String> = vec![];
-    for key in common.0.iter().flat_map(|record| record.cell.replicate.keys()) {
+    for key in common.records().iter().flat_map(|record| record.cell.replicate.keys()) {
         if !keys.contains(&key) {
             keys.push(key);
         }

@@ -3,7 +3,8 @@
 use serde_json::{Map, Value};
 
 use super::component_words::ComponentWords;
-use super::wording::{list, show};
+use super::transform_words;
+use super::wording::show;
 use crate::results::{Record, Summary};
 
 /// Experiments of several runs, or of one stage of them.
@@ -62,7 +63,7 @@ pub(super) fn training(records: &[&Record], words: &ComponentWords) -> String {
         let start = start(&settings).map(|start| format!(", {start}")).unwrap_or_default();
         sentences.push(format!("The network is {backbone}{start}."));
     }
-    sentences.extend(model(&settings));
+    sentences.extend(frozen(&settings));
     let recipe = if fits { recipe(&settings, words) } else { Vec::new() };
     if !recipe.is_empty() {
         sentences.push(format!("Training: {}.", recipe.join(", ")));
@@ -107,7 +108,7 @@ fn of_stages(records: &[&Record], words: &ComponentWords) -> String {
                 _ => format!("Its data are {set}."),
             }
         }));
-        sentences.extend(model(&settings));
+        sentences.extend(frozen(&settings));
         sentences.extend(transforms(&settings));
         let recipe = if work == "fit" { recipe(&settings, words) } else { Vec::new() };
         stages.push(Stage { name, settings, work, sentences, recipe });
@@ -155,20 +156,10 @@ fn start(settings: &Settings<'_>) -> Option<String> {
     })
 }
 
-/// What is frozen, and what guides attention.
-fn model(settings: &Settings<'_>) -> Vec<String> {
-    let mut sentences = Vec::new();
-    if let Some(stage) = settings.text("model.freeze_through").filter(|stage| stage != "none") {
-        sentences.push(format!("Parameters through {stage} are frozen."));
-    }
-    if settings.get("model.mask_guidance") == Some(&Value::Bool(true))
-        && let (Some(attention), Some(weight)) =
-            (settings.text("model.attention"), settings.number("objective.mask_weight"))
-        && attention != "none"
-    {
-        sentences.push(format!("Attention is {attention}, guided by masks with weight {weight}."));
-    }
-    sentences
+/// What is frozen.
+fn frozen(settings: &Settings<'_>) -> Option<String> {
+    let stage = settings.text("model.freeze_through").filter(|stage| stage != "none")?;
+    Some(format!("Parameters through {stage} are frozen."))
 }
 
 /// Optimiser, schedule, batches and loss, a phrase each.
@@ -196,12 +187,9 @@ fn recipe(settings: &Settings<'_>, words: &ComponentWords) -> Vec<String> {
 }
 
 fn transforms(settings: &Settings<'_>) -> Vec<String> {
-    let names = |key: &str| -> Option<String> {
-        let transforms = settings.get(key)?.as_array()?;
-        let names: Vec<_> = transforms.iter().filter_map(|transform| transform.get("op")?.as_str()).collect();
-        (!names.is_empty()).then(|| list(&names))
-    };
     let parts = [("data.train.transforms", "training"), ("data.eval.transforms", "evaluation")];
-    let sentence = |(key, on): (&str, &str)| Some(format!("Transforms in {on}: {}.", names(key)?));
+    let sentence = |(key, on): (&str, &str)| {
+        Some(format!("Transforms in {on}: {}.", transform_words::transforms(settings.get(key)?)?))
+    };
     parts.into_iter().filter_map(sentence).collect()
 }
