@@ -17,6 +17,10 @@ use crate::summed_up::some_of;
 
 const PER_CLASS: &str = "data.validation.per_class";
 
+/// What is said where `data.split.test` is 0.
+const UNTESTED: &str = "data.split.test = 0: there are no test images, so nothing is tested, and no number says how well the \
+                        network does on new images";
+
 /// Images taken from train to select a checkpoint on.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -47,9 +51,9 @@ impl ValidationSettings {
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "TestSplit")]
 pub struct TestSettings {
-    /// Fraction of the images of each class.
+    /// Fraction of the images of each class; 0: every image trains, and nothing is tested.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("exclusiveMinimum" = 0.0, "exclusiveMaximum" = 1.0))]
+    #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
     pub test: Option<f64>,
     /// Seed of the choice.
     pub seed: u64,
@@ -177,7 +181,7 @@ fn by_images(records: &[Record], classes: &[String], settings: TestSettings) -> 
             let (open, all, first) = (open.len(), records.len(), &records[first].id);
             let what = format!(
                 "{open} of {all} images belong to no split, the first is `{first}`; set data.split = {{ test = 0.25, seed = 0 \
-                 }} to take a test set from them"
+                 }} to take a test set from them, or {{ test = 0 }} to train on all of them and test nothing"
             );
             return Err(Error::setting("data.split", what));
         }
@@ -196,6 +200,9 @@ fn by_images(records: &[Record], classes: &[String], settings: TestSettings) -> 
             splits.train.sort_unstable();
             splits.test.extend(held);
             splits.test.sort_unstable();
+            if splits.test.is_empty() {
+                splits.notes.push(UNTESTED.to_owned());
+            }
         }
         _ => {}
     }

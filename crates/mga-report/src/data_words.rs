@@ -31,7 +31,7 @@ pub(super) fn data(common: &Common<'_>) -> String {
     );
     text += &validation(common);
     text += &folds(common);
-    if let Some(share) = common.number("data.split.test") {
+    if let Some(share) = common.number("data.split.test").filter(|&share| share > 0.0) {
         text += &format!(" Test images are {} % of each class{}.", 100.0 * share, seed(common, "data.split.seed"));
     }
     text += &groups(common);

@@ -121,15 +121,19 @@ fn groups_may_leak(seen: &Seen<'_>, flags: &mut Vec<Flag>) {
 }
 
 fn no_test(seen: &Seen<'_>, flags: &mut Vec<Flag>) {
-    let on_validation =
-        |&run: &usize| seen.records[run].summary.as_ref().is_some_and(|summary| summary.split == "validation");
-    let arms = seen.arms_of(seen.all_counted().filter(on_validation));
-    if !arms.is_empty() {
-        let message = format!(
-            "{}: there are no test images; the numbers are of the validation images that checkpoints were selected on.",
-            seen.names(&arms)
-        );
-        flags.push(flag(FlagKind::NoTest, arms, message));
+    let evaluated =
+        "there are no test images; the numbers are of the validation images that checkpoints were selected on";
+    let nothing = "there are neither test nor validation images, so there is no score";
+    for (scored, what) in [(true, evaluated), (false, nothing)] {
+        let untested = |&run: &usize| {
+            let summary = seen.records[run].summary.as_ref();
+            summary.is_some_and(|summary| summary.split == "validation" && summary.reported().is_some() == scored)
+        };
+        let arms = seen.arms_of(seen.all_counted().filter(untested));
+        if !arms.is_empty() {
+            let message = format!("{}: {what}.", seen.names(&arms));
+            flags.push(flag(FlagKind::NoTest, arms, message));
+        }
     }
 }
 

@@ -376,7 +376,7 @@ pub enum FlagKind {
     SelectedOnTest,
     /// Images of one group may be on both sides of the split, as the experiment allows.
     GroupsMayLeak,
-    /// There are no test images: the numbers are of validation images.
+    /// There are no test images: the numbers are of validation images, or there are none.
     NoTest,
     /// Runs that are compared were made from different data.
     MixedData,

@@ -149,7 +149,9 @@ fn one_tree_needs_a_split_and_gets_a_stratified_one() {
     let splits = assign(&records, &names(2), &test(0.25)).expect("splits");
     assert_eq!(per_label(&records, &splits.test), BTreeMap::from([(0, 5), (1, 5)]));
     assert_eq!(splits.train.len(), 30);
-    assert_eq!(assign(&records, &names(2), &test(0.0)).expect("splits").train.len(), 40);
+    let untested = assign(&records, &names(2), &test(0.0)).expect("splits");
+    assert_eq!((untested.train.len(), untested.test.len()), (40, 0));
+    assert!(untested.notes[0].contains("data.split.test = 0: there are no test images"), "{:?}", untested.notes);
     assert!(assign(&records, &names(2), &test(1.0)).is_err());
 }
 

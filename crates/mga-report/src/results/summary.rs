@@ -9,7 +9,8 @@ use serde_json::{Map, Value};
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Summary {
-    /// The split that `selected` and `last` are of: `test`, or `validation` where there are no test images.
+    /// The split that `selected` and `last` are of: `test`, or `validation` where there are no test images. Without validation
+    /// images too, nothing is evaluated and both are `None`.
     pub split: String,
     /// The images or epoch that the reported checkpoint was selected on: `validation`, `last` or `test`.
     pub select_on: String,

@@ -139,6 +139,11 @@ pub(super) fn finish(
     if !skipped.is_empty() {
         text += &format!("skipped {} (see summary.json)\n", counted(skipped.len(), "image", "images"));
     }
+    if splits.test.is_empty() {
+        let instead =
+            if indices.is_empty() { "; there are no validation images either, so there is no score" } else { "" };
+        text += &format!("\nnot tested: there are no test images{instead}\n");
+    }
     if let Some(result) = reported {
         let flatters = if experiment.eval.select_on == SelectOn::Test { "TEST, which flatters" } else { "validation" };
         let chosen = match best_epoch.filter(|_| has_best) {

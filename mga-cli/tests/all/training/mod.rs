@@ -18,4 +18,5 @@ mod tables;
 mod threads;
 mod tiny;
 mod unlabelled;
+mod untested;
 mod verified;
