@@ -18,7 +18,8 @@ use super::methods::methods;
 use super::model::{Arm, Column, Report, Run, SharedStage};
 use super::scores::score;
 use super::search::{search, selection, validation};
-use super::table_columns::{self, TableForm};
+use super::table_columns;
+use super::table_form::TableForm;
 use super::trials::TrialTables;
 use crate::results::{NO_IDENTITY, Record, Results, SearchSpace};
 

@@ -5,7 +5,6 @@ use mga_sweep::duration;
 
 use super::model::{Arm, Column, Comparison, Interval, Report, Score, TrialDifference};
 use super::search_cells::{chosen, families, heading};
-use super::table_columns::{table, usual};
 use super::text_table::Cells;
 use super::wording::{difference_interval, interval, p_equals, p_value};
 use crate::results::RunState;
@@ -45,11 +44,6 @@ pub(super) fn dash(text: Option<String>) -> String {
 /// One trial in a word, where the report's runs have independent trials: `episode`.
 pub(super) fn trial(report: &Report) -> Option<&str> {
     report.arms.iter().find_map(|arm| Some(arm.trials.as_ref()?.of.as_str()))
-}
-
-/// A row an arm: n, every metric, the first with its interval, compute.
-pub(super) fn scores(report: &Report) -> Cells {
-    table(report, &usual(report))
 }
 
 /// A row for each arm that is compared.

@@ -134,7 +134,6 @@ fn sizes(common: &Common<'_>) -> String {
 mod tests {
     use std::path::Path;
 
-    use super::*;
     use crate::{Request, build, results};
 
     /// A finished run: its place in the folds, what its experiment says of the data, its images and its confusion matrix.

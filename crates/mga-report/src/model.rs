@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 pub use super::measures::{Column, Interval, Over, Score};
 pub use super::search_model::{Draw, Importance, SearchReport};
-use super::table_columns::TableForm;
+use super::table_form::TableForm;
 use crate::results::RunState;
 
 /// The report on the runs of a sweep.

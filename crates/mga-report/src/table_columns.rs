@@ -11,15 +11,6 @@ use super::search_cells::{heading, named, spread};
 use super::text_table::Cells;
 use super::wording::{interval, p_value};
 
-/// The form of the table of arms in Markdown and LaTeX.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct TableForm {
-    /// The columns behind the arm's name, by metric or by name; empty: the usual ones.
-    pub columns: Vec<String>,
-    /// Whether the LaTeX table has to fit one column of a paper in two columns.
-    pub narrow: bool,
-}
-
 /// A column of the table of arms.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct TableColumn {

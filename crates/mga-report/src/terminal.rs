@@ -1,15 +1,16 @@
 //! The report in a terminal.
 
-use super::cells::{comparisons, headline, masks, scores, sentences};
+use super::cells::{comparisons, headline, masks, sentences};
 use super::legend::legend;
 use super::model::Report;
 use super::search_cells::{chosen, draws, importance, reading};
+use super::table_columns::{table as arms, usual};
 use super::text_table::Cells;
 
 /// Tables, what they say, flags and notes.
 #[must_use]
 pub fn text(report: &Report) -> String {
-    let mut text = format!("{}\n\n{}\n", headline(report), table(&scores(report)));
+    let mut text = format!("{}\n\n{}\n", headline(report), table(&arms(report, &usual(report))));
     let legend = legend(report);
     if !legend.is_empty() {
         text += &format!("{legend}\n");

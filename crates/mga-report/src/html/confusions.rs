@@ -128,5 +128,5 @@ fn confused(report: &Report, arms: &[OfArm]) -> Option<(Table, usize, usize)> {
     let rows: Vec<Vec<Cell>> = pairs.iter().map(row).collect();
     let shown = rows.len();
     let label = "Pairs of classes that are confused most".to_owned();
-    (shown > 0).then(|| (Table { label, id: "confused", heads, rows, rows_are: "pairs" }, shown, all))
+    (shown > 0).then_some((Table { label, id: "confused", heads, rows, rows_are: "pairs" }, shown, all))
 }

@@ -67,7 +67,7 @@ impl Drawing {
         let [opacity, x, y, width, height] = [opacity, x, y, width, height].map(coordinate);
         let (class, said) = (classes(series), tip(said));
         self.body += &format!(
-            "<rect class=\"{class} bar\" fill-opacity=\"{opacity}\" x=\"{x}\" y=\"{y}\" width=\"{width}\" \
+            "<rect class=\"{class} bar\" opacity=\"{opacity}\" x=\"{x}\" y=\"{y}\" width=\"{width}\" \
              height=\"{height}\">{said}</rect>\n"
         );
     }

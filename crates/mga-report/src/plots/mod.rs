@@ -1,9 +1,9 @@
 //! Plots as SVG, for a page and as files for a paper.
 //!
 //! A plot is described by a struct ([`LineChart`], [`DotRows`], [`Paired`], [`HeatMap`], [`DifferenceMap`],
-//! [`Reliability`]) whose `draw` gives
-//! a [`Plot`]: [`Plot::inline`] for a page that carries [`palette::styles`], [`Plot::standalone`] for a file. Shapes carry
-//! classes, colours live in the style sheet alone, so a plot follows the reader's light or dark scheme.
+//! [`Reliability`]) whose `draw` gives a [`Plot`]: [`Plot::inline`] for a page that carries [`palette::styles`],
+//! [`Plot::standalone`] for a file. Shapes carry classes, colours live in the style sheet alone, so a plot follows the
+//! reader's light or dark scheme.
 
 mod difference_map;
 mod dot_rows;

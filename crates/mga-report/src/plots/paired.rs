@@ -2,9 +2,10 @@
 
 use super::drawing::{Anchor, Drawing, Plot};
 use super::frame::heading;
+use super::labels::Labels;
 use super::palette::classes;
 use super::scale::Scale;
-use super::text_width::{shortened, text_width};
+use super::text_width::text_width;
 
 /// The comparison of one arm with its baseline.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,32 +53,43 @@ impl Paired {
     pub fn draw(&self) -> Plot {
         let mut drawing = Drawing::new();
         let labels = self.y.ticks.iter().map(|tick| text_width(&tick.label, 12.0)).fold(0.0, f64::max) + 8.0;
-        let names = self.panels.iter().flat_map(|panel| [("from ", &panel.against), ("to ", &panel.name)]);
-        let widest = names.map(|(before, name)| text_width(before, 12.0) + text_width(name, 12.0)).fold(0.0, f64::max);
-        let across = (widest + 18.0).clamp(ACROSS.0, ACROSS.1);
+        let names: Vec<String> =
+            self.panels.iter().flat_map(|panel| [panel.against.clone(), panel.name.clone()]).collect();
+        let beside = text_width("from ", 12.0) + 18.0;
+        let names = Labels::within(&names, 12.0, ACROSS.1 - beside);
+        let across = (names.width() + beside).clamp(ACROSS.0, ACROSS.1);
         let per_line = (LINE / across) as usize;
         let columns = self.panels.len().clamp(1, per_line);
         let width = (labels + across * columns as f64).max(420.0);
-        let mut top = heading(&mut drawing, &self.title, width);
+        let top = heading(&mut drawing, &self.title, width);
+        let mut top = names.say(&mut drawing, top, width);
         drawing.text("faint", (0.0, top + 12.0), Anchor::Start, &self.y_name);
         top += 26.0;
-        for line in self.panels.chunks(per_line) {
+        let panels: Vec<(&PairedPanel, &[String])> = self.panels.iter().zip(names.shown.chunks(2)).collect();
+        for line in panels.chunks(per_line) {
             let bottom = top + HEIGHT;
             for tick in &self.y.ticks {
                 let at = self.y.place(tick.value, bottom, top);
                 drawing.line("grid", (labels, at), (labels + across * line.len() as f64 - 10.0, at));
                 drawing.text("value", (labels - 6.0, at + 4.0), Anchor::End, &tick.label);
             }
-            for (index, panel) in line.iter().enumerate() {
+            for (index, &(panel, names)) in line.iter().enumerate() {
                 let left = labels + across * index as f64;
-                self.panel(&mut drawing, panel, (left, across), (top, bottom));
+                self.panel(&mut drawing, (panel, names), (left, across), (top, bottom));
             }
             top = bottom + NAMES + 14.0;
         }
         drawing.finish((width, top - 14.0), self.described())
     }
 
-    fn panel(&self, drawing: &mut Drawing, panel: &PairedPanel, (left, across): (f64, f64), (top, bottom): (f64, f64)) {
+    /// Draws a panel with the names of the baseline and of the arm as they are shown.
+    fn panel(
+        &self,
+        drawing: &mut Drawing,
+        (panel, names): (&PairedPanel, &[String]),
+        (left, across): (f64, f64),
+        (top, bottom): (f64, f64),
+    ) {
         let (from, to) = (left + 0.24 * across, left + 0.7 * across);
         let y = |value: f64| self.y.place(value, bottom, top);
         drawing.begin_series(panel.series);
@@ -97,13 +109,10 @@ impl Paired {
             drawing.line(&bar(panel.series), (to + 9.0, arm), (to + 19.0, arm));
         }
         // The two names below each other: side by side long ones would meet.
-        let room = across - 16.0;
-        for (line, name) in [&panel.against, &panel.name].into_iter().enumerate() {
-            let class = if line == 0 { "faint" } else { "" };
-            let name_from = if line == 0 { "from " } else { "to " };
-            let whole = format!("{name_from}{name}");
+        let ends = [("faint", "from", &panel.against), ("", "to", &panel.name)];
+        for (line, ((class, way, whole), short)) in ends.into_iter().zip(names).enumerate() {
             let at = (left + 4.0, bottom + 18.0 + 17.0 * line as f64);
-            drawing.named_text(class, at, Anchor::Start, &shortened(&whole, 12.0, room), &whole);
+            drawing.named_text(class, at, Anchor::Start, &format!("{way} {short}"), &format!("{way} {whole}"));
         }
         drawing.end_series();
     }
@@ -146,5 +155,13 @@ mod tests {
         let long = PairedPanel { name: "attention = residual, guided".to_owned(), ..panel(1) };
         let text = paired(vec![long.clone(), long]).draw().inline();
         assert_eq!((text.matches(">to attention = residual, guided<").count(), text.matches('…').count()), (2, 0));
+        let named = |arm: &str| format!("backbone = efficientnet_lite0, attention = {arm}");
+        let longer = PairedPanel { name: named("residual"), against: named("none"), ..panel(1) };
+        let text = paired(vec![longer]).draw().inline();
+        assert!(
+            text.contains("to residual</text>") && text.contains("from none</text>") && !text.contains('…'),
+            "{text}"
+        );
+        assert!(text.contains("All names begin with"), "{text}");
     }
 }

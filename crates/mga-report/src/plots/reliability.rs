@@ -59,7 +59,7 @@ impl Reliability {
                 100.0 * accuracy
             );
             // A bin with few predictions says little: its bar is pale, and its mark is small.
-            let opacity = 0.06 + 0.74 * (bin.count as f64 / most).sqrt();
+            let opacity = 0.12 + 0.73 * (bin.count as f64 / most).sqrt();
             drawing.bar(self.series, opacity, (left, y(accuracy)), (width, frame.bottom - y(accuracy)), &said);
             let size = 2.0 + 2.5 * (bin.count as f64 / most).sqrt();
             drawing.mark(self.series, (x(confidence), y(accuracy)), size, &said);
@@ -117,7 +117,7 @@ mod tests {
         let text = plot.draw().inline();
         assert_eq!(text.matches("s2 bar").count(), 4);
         // The bar of 30 predictions, that of 3, and the two of the counts below.
-        assert_eq!(["0.8", "0.29", "0.55"].map(|o| text.matches(&format!("fill-opacity=\"{o}\"")).count()), [1, 1, 2]);
+        assert_eq!(["0.85", "0.35", "0.55"].map(|o| text.matches(&format!(" opacity=\"{o}\"")).count()), [1, 1, 2]);
         assert!(text.contains("(all: 33)") && text.contains("right (%), ECE 10.0 %"));
         let none = Reliability { bins: vec![], ..plot };
         assert!(!none.draw().inline().contains("NaN"));
