@@ -16,6 +16,7 @@ pub mod error;
 pub mod export;
 pub mod folds;
 pub mod groups;
+mod joined;
 pub mod label_map;
 pub mod labelme;
 pub mod loader;

@@ -57,6 +57,7 @@ pub use reading::MaskReading;
 pub use settings::{EmptyMask, FOLDER, MaskSettings, MissingMask};
 use settings::{OF, SOURCE};
 pub use source_kind::{MadeOf, MaskControl, MaskSources, RegisteredMaskSource};
+pub(crate) use sources::Alpha;
 pub use supplied::{MaskSupply, Supplied};
 pub use supplying::with_supplied_masks;
 pub(crate) use survey::other_aspect;

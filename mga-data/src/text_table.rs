@@ -70,6 +70,32 @@ impl TextTable {
         Ok(table)
     }
 
+    /// A table that was made, of rows as wide as its header; `path` is what messages call it.
+    pub(crate) fn made(path: &Path, header: Vec<String>, rows: Vec<Vec<String>>) -> Self {
+        let rows = (2..).zip(rows).map(|(line, cells)| Row { line, cells }).collect();
+        Self { path: path.to_path_buf(), delimiter: b',', header, rows, faults: Vec::new(), notes: Vec::new() }
+    }
+
+    /// Adds a column, with a cell for each row; rows without one have a blank.
+    ///
+    /// # Errors
+    /// There is a column of that name.
+    pub(crate) fn add_column(&mut self, name: &str, cells: impl IntoIterator<Item = String>) -> Result<()> {
+        if self.header.iter().any(|column| column == name) {
+            return Err(Error::file(
+                &self.path,
+                format!(
+                    "column `{name}` is already there, and one of that name would be \
+                                                        added: rename it"
+                ),
+            ));
+        }
+        self.header.push(name.to_owned());
+        let mut cells = cells.into_iter();
+        self.rows.iter_mut().for_each(|row| row.cells.push(cells.next().unwrap_or_default()));
+        Ok(())
+    }
+
     fn fill(&mut self, text: &str) -> Result<()> {
         let (mut lines, mut read_header) = (Lines::of(text), false);
         let (mut blank, mut wide, mut spaced) = (0, 0, 0);

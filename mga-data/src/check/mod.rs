@@ -1,54 +1,26 @@
 //! Looking a data set over before trusting numbers from it: what cannot be read, what is on two sides of a split, how
 //! classes, sizes and masks are distributed.
 
+mod alike;
 mod depth;
 mod duplicates;
+mod inspected;
 mod report;
+mod settings;
+mod undecoded;
 
-use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use rayon::prelude::*;
-
-use crate::dataset::{Record, Split};
+use crate::dataset::Record;
 use crate::error::{Error, Result};
-use crate::groups;
-use crate::source::{Source, caught};
+use crate::source::Source;
 use crate::split::Splits;
-use duplicates::{Print, Printer};
 
+pub(crate) use alike::from_table;
+pub use alike::{Alike, write_groups};
 pub use depth::nearly_black;
+pub use inspected::Inspected;
 pub use report::{ClassCounts, DataReport, Duplicates, Masks, NearDuplicate, Placed, Sizes, Spread, Unreadable};
-
-/// Settings of a check of the data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CheckSettings {
-    /// Perceptual hashes of 256 bits that differ in at most so many are near duplicates; unrelated photographs differ in
-    /// about 128. 0 compares exact copies only.
-    pub near_distance: u32,
-    /// Threads; 0: one for every core.
-    pub threads: usize,
-}
-
-impl Default for CheckSettings {
-    fn default() -> Self {
-        Self { near_distance: 24, threads: 0 }
-    }
-}
-
-/// What one image tells.
-struct Facts {
-    width: usize,
-    height: usize,
-    print: Print,
-    mask: Option<MaskFacts>,
-}
-
-#[derive(Clone, Copy)]
-struct MaskFacts {
-    coverage: f64,
-    blank: bool,
-}
+pub use settings::CheckSettings;
+pub use undecoded::undecoded;
 
 /// Decodes every image of `splits` once, in parallel, and reports what there is to know. `progress` is told how many
 /// images are done, from any thread. Images that cannot be decoded are part of the report, not errors.
@@ -60,122 +32,22 @@ pub fn inspect(
     settings: &CheckSettings,
     progress: &(dyn Fn(usize) + Sync),
 ) -> Result<DataReport> {
-    let mut images: Vec<(usize, Split)> =
-        splits.parts().iter().flat_map(|&(split, of)| of.iter().map(move |&index| (index, split))).collect();
+    let mut images: Vec<usize> = splits.parts().iter().flat_map(|(_, of)| of.iter().copied()).collect();
     images.sort_unstable();
-    if let Some(&(index, _)) = images.iter().find(|(index, _)| *index >= records.len()) {
+    if let Some(&index) = images.iter().find(|&&index| index >= records.len()) {
         return Err(Error::settings(format!("image {index} of the splits is none of the {} records", records.len())));
     }
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(settings.threads)
-        .build()
-        .map_err(|e| Error::settings(format!("cannot start {} threads: {e}", settings.threads)))?;
-    let printer = Printer::new();
-    let done = AtomicUsize::new(0);
-    let facts: Vec<Result<Facts>> = pool.install(|| {
-        images
-            .par_iter()
-            .map(|&(index, _)| {
-                let facts = caught(source, index, || facts_of(source, index, &printer));
-                progress(done.fetch_add(1, Ordering::Relaxed) + 1);
-                facts
-            })
-            .collect()
-    });
-
-    let unlabelled = |of: fn(Split) -> bool| {
-        images.iter().filter(|&&(index, split)| of(split) && records[index].label.is_none()).count()
-    };
-    let mut report = DataReport {
-        images: images.len(),
-        unassigned: records.len() - images.iter().map(|(index, _)| index).collect::<BTreeSet<_>>().len(),
-        classes: class_counts(records, classes, &images),
-        unlabelled: unlabelled(|split| split != Split::Test),
-        unlabelled_test: unlabelled(|split| split == Split::Test),
-        shared_groups: groups::shared(records, splits),
-        ..DataReport::default()
-    };
-    let mut prints = Vec::with_capacity(images.len());
-    let (mut widths, mut heights, mut aspects, mut coverages) = (vec![], vec![], vec![], vec![]);
-    for (&(index, split), facts) in images.iter().zip(facts) {
-        let id = || records[index].id.clone();
-        match facts {
-            Err(error) => report.unreadable.push(Unreadable { id: id(), what: error.to_string() }),
-            Ok(facts) => {
-                widths.push(facts.width as f64);
-                heights.push(facts.height as f64);
-                aspects.push(facts.width as f64 / facts.height as f64);
-                match facts.mask {
-                    None => report.masks.missing.push(id()),
-                    Some(mask) => {
-                        report.masks.images += 1;
-                        coverages.push(mask.coverage);
-                        if mask.blank {
-                            report.masks.blank.push(id());
-                        }
-                    }
-                }
-                prints.push((index, split, facts.print));
-            }
-        }
-    }
-    if let (Some(width), Some(height), Some(aspect)) = (Spread::of(widths), Spread::of(heights), Spread::of(aspects)) {
-        report.sizes = Some(Sizes { width, height, aspect });
-    }
-    report.masks.coverage = Spread::of(coverages);
-    let placed = |index: usize, split: Split| {
-        let record = &records[index];
-        Placed { id: record.id.clone(), split, class: record.label.and_then(|label| classes.get(label).cloned()) }
-    };
-    report.duplicates = duplicates::exact(&prints)
-        .into_iter()
-        .map(|same| Duplicates { images: same.into_iter().map(|(index, split)| placed(index, split)).collect() })
-        .collect();
-    if settings.near_distance > 0 {
-        report.near_duplicates = pool
-            .install(|| duplicates::near(&prints, settings.near_distance))
-            .into_iter()
-            .map(|near| NearDuplicate {
-                image: placed(near.image.0, near.image.1),
-                other: placed(near.other.0, near.other.1),
-                distance: near.distance,
-            })
-            .collect();
-    }
-    Ok(report)
-}
-
-fn facts_of(source: &dyn Source, index: usize, printer: &Printer) -> Result<Facts> {
-    let (picture, mask) = source.load(index)?;
-    let mask = mask.map(|mask| {
-        // Ignored pixels have no share.
-        let counting = || mask.values().iter().filter(|v| !v.is_nan());
-        let sum: f64 = counting().map(|&v| f64::from(v)).sum();
-        MaskFacts { coverage: sum / counting().count().max(1) as f64, blank: !counting().any(|&v| v > 0.0) }
-    });
-    Ok(Facts { width: picture.width(), height: picture.height(), print: printer.print(picture), mask })
-}
-
-fn class_counts(records: &[Record], classes: &[String], images: &[(usize, Split)]) -> Vec<ClassCounts> {
-    let mut counts: Vec<ClassCounts> =
-        classes.iter().map(|name| ClassCounts { name: name.clone(), train: 0, validation: 0, test: 0 }).collect();
-    for &(index, split) in images {
-        if let Some(count) = records[index].label.and_then(|label| counts.get_mut(label)) {
-            match split {
-                Split::Train => count.train += 1,
-                Split::Validation => count.validation += 1,
-                Split::Test => count.test += 1,
-            }
-        }
-    }
-    counts
+    Inspected::of(source, &images, settings, progress)?.report(records, classes, splits)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use mga_core::random::Generator;
 
     use super::*;
+    use crate::dataset::Split;
     use crate::picture::{Mask, Picture};
 
     /// A data set in memory: an image is a texture by number; 0 cannot be read.

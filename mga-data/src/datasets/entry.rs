@@ -85,6 +85,15 @@ pub trait RegisteredDataset: Send + Sync {
         Ok(None)
     }
 
+    /// Returns every value of its setting `fold` that its files offer, where these settings choose one: what else could be
+    /// tested on. Empty: the data have no folds, or the settings use none.
+    ///
+    /// # Errors
+    /// Files that cannot be read.
+    fn folds(&self, _settings: &Value, _context: &OpenContext) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
     /// Whether all its images have one size, so that one of them tells it.
     fn has_one_size(&self) -> bool {
         false

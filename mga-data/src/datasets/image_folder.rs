@@ -27,6 +27,7 @@ use crate::error::Result;
 use crate::recognition::{Place, Recognised};
 
 pub use opening::open;
+pub(crate) use opening::open_as;
 pub use settings::{ImageFolderSettings, Layout, OneOrMany};
 
 /// Returns `image-folder` as it is registered.

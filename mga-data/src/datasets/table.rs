@@ -5,6 +5,7 @@
 //! a/0001.jpg,oak,plant7,train,m/1.png              images/0002.jpg 2
 //! ```
 
+mod folds;
 mod named_files;
 mod recognised;
 pub(super) mod rows;
@@ -25,6 +26,7 @@ use crate::recognition::{Place, Recognised};
 use crate::spelling::trimmed;
 use crate::text_file::read_text;
 use crate::text_table::TextTable;
+use folds::{FoldColumn, all_folds, fold_number};
 use rows::{Folders, Row};
 
 /// Settings of the `table` data set: a CSV, or lists of path and label.
@@ -145,6 +147,19 @@ impl RegisteredDataset for Table {
     fn recognise(&self, place: &Place<'_>) -> Result<Option<Recognised>> {
         recognised::recognise(place)
     }
+
+    fn folds(&self, own: &Value, context: &OpenContext) -> Result<Vec<String>> {
+        folds(&settings("table", own)?, context)
+    }
+}
+
+/// Every fold that the settings could name, where they name one.
+fn folds(settings: &TableSettings, context: &OpenContext) -> Result<Vec<String>> {
+    let (Some(file), Some(_)) = (&settings.file, &settings.fold) else { return Ok(Vec::new()) };
+    let names = &settings.columns;
+    let needed = [names.file.as_deref().unwrap_or("file"), names.label.as_deref().unwrap_or("label")];
+    let table = locate(file, context.root.as_deref())?;
+    Ok(all_folds(&TextTable::read(&table, Some(settings.delimiter), &needed)?))
 }
 
 /// Opens the table.
@@ -314,26 +329,6 @@ fn read_csv(path: &Path, settings: &TableSettings, set: &mut FileSetBuilder) -> 
         set.warnings.push(format!("{}: {count} of {all} rows have no mask (first: line {first})", path.display()));
     }
     Ok(rows)
-}
-
-/// The column of folds that `data.fold` asks for, and the fold in it.
-struct FoldColumn {
-    column: usize,
-    wanted: String,
-}
-
-impl FoldColumn {
-    fn find(text: &str, table: &TextTable) -> Result<Self> {
-        let (repeat, fold) = text.split_once('.').ok_or_else(|| {
-            Error::setting("data.fold", format!("expected repeat and fold, such as \"0.3\", found \"{text}\""))
-        })?;
-        Ok(Self { column: table.needed(&format!("repeat_{repeat}"), "`data.fold`")?, wanted: fold_number(fold) })
-    }
-}
-
-/// A fold's number as text: spreadsheets and data frames write 3 as `3.0`.
-fn fold_number(text: &str) -> String {
-    text.strip_suffix(".0").unwrap_or(text).to_owned()
 }
 
 /// Lines of path and label. The label is what follows the last white space, so paths may have some.

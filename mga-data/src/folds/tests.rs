@@ -1,9 +1,12 @@
 //! Folds of tables: who lands where, and what is refused.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use std::fs;
 
+use mga_core::random::Generator;
+
+use super::k_folds::repair;
 use super::*;
 
 fn settings(folds: usize, repeats: usize) -> FoldSettings {
@@ -97,7 +100,7 @@ fn a_table_keeps_its_columns_and_gains_the_folds() {
     fs::write(&input, text).expect("written");
     let column = |name: &str| Some(name.to_owned());
     let settings = FoldSettings { group: column("plant"), stratify: column("label"), ..settings(4, 2) };
-    let folds = write_folds(&input, &output, None, &settings).expect("folds");
+    let folds = write_folds(&input, &output, &RowSettings::default(), &settings).expect("folds");
     let mut reader = csv::Reader::from_path(&output).expect("a table");
     let headers = ["file", "label", "plant", "remark", "repeat_0", "repeat_1"];
     assert_eq!(reader.headers().expect("headers"), &csv::StringRecord::from(headers.to_vec()));
@@ -110,10 +113,12 @@ fn a_table_keeps_its_columns_and_gains_the_folds() {
     assert!(rows[2..].chunks(2).all(|pair| pair[0][4] == pair[1][4]));
     assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 2, "no temporary file is left");
 
-    let again = write_folds(&output, &input, None, &settings).expect_err("already folded").to_string();
+    let again =
+        write_folds(&output, &input, &RowSettings::default(), &settings).expect_err("already folded").to_string();
     assert!(again.contains("repeat_0"), "{again}");
     let missing = FoldSettings { group: column("plants"), ..settings };
-    let message = write_folds(&input, &output, None, &missing).expect_err("no such column").to_string();
+    let message =
+        write_folds(&input, &output, &RowSettings::default(), &missing).expect_err("no such column").to_string();
     assert!(message.contains("`plants`") && message.contains("file, label, plant, remark"), "{message}");
 }
 
@@ -130,7 +135,7 @@ fn cells_are_trimmed_so_that_no_plant_leaks() {
     fs::write(&input, text).expect("written");
     let column = |name: &str| Some(name.to_owned());
     let settings = FoldSettings { group: column("plant"), stratify: column("label"), ..settings(5, 1) };
-    let folds = write_folds(&input, &output, None, &settings).expect("folds");
+    let folds = write_folds(&input, &output, &RowSettings::default(), &settings).expect("folds");
     assert!(folds.of[0].chunks(2).all(|plant| plant[0] == plant[1]), "{:?}", folds.of);
     let written = fs::read_to_string(&output).expect("a table");
     assert!(written.starts_with("file;label;plant;repeat_0\n0.png;0;x0;"), "{written}");
@@ -144,7 +149,9 @@ fn what_is_odd_in_a_table_is_told_and_errors_name_it() {
     let settings = FoldSettings { group: column("plant"), stratify: column("label"), ..settings(2, 1) };
     let said = |text: &str| {
         fs::write(&input, text).expect("written");
-        write_folds(&input, &output, None, &settings).map(|folds| folds.notes.join("\n")).map_err(|e| e.to_string())
+        write_folds(&input, &output, &RowSettings::default(), &settings)
+            .map(|folds| folds.notes.join("\n"))
+            .map_err(|e| e.to_string())
     };
     let notes = said("plant,label\nP1,oak\np1,Oak\n,oak\n,Oak\nP2,\nP3,\n").expect("folds");
     for part in [

@@ -9,6 +9,7 @@ use super::supplied::MaskSupply;
 use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::picture::Mask;
+use crate::recognition::{MaskPlace, RecognisedMasks};
 
 /// The kind of component that `data.masks.source` names, and `eval.reference_masks.source`.
 ///
@@ -48,6 +49,15 @@ pub trait RegisteredMaskSource: Send + Sync {
     /// Settings that do not fit the data set.
     fn control(&self, _settings: &MaskSettings, _dataset: &dyn Dataset, _of: &str) -> Result<MaskControl> {
         Ok(MaskControl::Absent)
+    }
+
+    /// Says which masks of this source lie with images that nobody has described, and how they would be read; `None`: none do.
+    /// Nothing there is changed. `mga init` asks it where the data set brings no masks.
+    ///
+    /// # Errors
+    /// Files that cannot be read.
+    fn recognise(&self, _place: &MaskPlace<'_>) -> Result<Option<RecognisedMasks>> {
+        Ok(None)
     }
 
     /// Whether its masks cover what they are meant to cover, be it everything or nothing: then nobody is warned of it.

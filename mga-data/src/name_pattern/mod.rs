@@ -67,6 +67,37 @@ impl NamePattern {
         Ok(Self { pattern, within })
     }
 
+    /// Returns the pattern `text` with its class alone, and without a name for anything that stays together.
+    ///
+    /// ```
+    /// use mga_data::name_pattern::NamePattern;
+    ///
+    /// let alone = NamePattern::with_class_alone(r"(?P<class>[a-z]+)_(?P<plant>\d+)");
+    /// assert_eq!(alone, r"(?P<class>[a-z]+)_(?:\d+)");
+    /// ```
+    #[must_use]
+    pub fn with_class_alone(text: &str) -> String {
+        let (mut kept, mut rest) = (String::new(), text);
+        while let Some(at) = rest.find('(') {
+            let (before, group) = rest.split_at(at);
+            kept += before;
+            let escaped = before.bytes().rev().take_while(|&byte| byte == b'\\').count() % 2 == 1;
+            let name = group.strip_prefix("(?P<").or_else(|| group.strip_prefix("(?<")).filter(|_| !escaped);
+            let name = name.and_then(|name| name.split_once('>')).filter(|(name, _)| *name != CLASS);
+            match name {
+                Some((_, after)) => {
+                    kept += "(?:";
+                    rest = after;
+                }
+                None => {
+                    kept.push('(');
+                    rest = &group[1..];
+                }
+            }
+        }
+        kept + rest
+    }
+
     /// Returns whether the pattern says the class of an image.
     #[must_use]
     pub fn has_class(&self) -> bool {
@@ -118,6 +149,18 @@ mod tests {
         assert_eq!(two, Some((None, Some("folder/north/12".to_owned()))));
         // Without an extension only the last dot is one.
         assert_eq!(read(r"(?P<class>.+)$", "a.b.c.jpg"), Some((Some("a.b.c".to_owned()), None)));
+    }
+
+    #[test]
+    fn a_pattern_is_left_with_its_class_alone() {
+        for (pattern, alone) in [
+            (r"(?P<class>[a-z]+)[ _-]*(?P<plant>\d+)", r"(?P<class>[a-z]+)[ _-]*(?:\d+)"),
+            (r"(?<class>x)(?<group>y(?<site>z))", r"(?<class>x)(?:y(?:z))"),
+            (r"\((?P<plant>\d)\)(a|b)", r"\((?:\d)\)(a|b)"),
+            (r"\\(?P<plant>\d)", r"\\(?:\d)"),
+        ] {
+            assert_eq!(NamePattern::with_class_alone(pattern), alone);
+        }
     }
 
     #[test]

@@ -90,10 +90,12 @@ pub(crate) fn refuse_inner(images: &[PathBuf], base: &Path, masks: Option<&Path>
 
 /// Whether some files of a folder have few colours, or are nearly black and white.
 fn looks_like_masks(folder: &Path) -> Result<bool> {
-    let files = Listing::read(folder, true, None)?.images;
+    Ok(look_like_masks(&Listing::read(folder, true, None)?.images))
+}
+
+fn look_like_masks<P: AsRef<Path>>(files: &[P]) -> bool {
     let step = files.len().div_ceil(LOOKED_AT).max(1);
-    let looked: Vec<bool> = files.iter().step_by(step).map(|path| looks_like_mask(path)).collect();
-    Ok(!looked.is_empty() && looked.iter().all(|&mask| mask))
+    !files.is_empty() && files.iter().step_by(step).all(|path| looks_like_mask(path.as_ref()))
 }
 
 fn looks_like_mask(path: &Path) -> bool {
@@ -128,7 +130,8 @@ pub(crate) fn in_folder(images: &[PathBuf], base: &Path, folder: &Path) -> Resul
     Ok(None)
 }
 
-/// Masks that lie in the folders of their images, and those images alone.
+/// Masks that lie in the folders of their images, and those images alone. Files that are called as masks and do not look
+/// like them are images.
 ///
 /// # Errors
 /// Masks that are called in several ways.
@@ -148,6 +151,7 @@ pub(crate) fn beside(all: &[PathBuf], base: &Path) -> Result<Option<(Masks, Vec<
             masks.entry(end.to_owned()).or_default().push(path);
         }
     }
+    masks.retain(|_, files| look_like_masks(files));
     let names: Vec<&String> = masks.keys().collect();
     let (Some(&end), 1) = (names.first(), names.len()) else {
         if let [first, .., last] = names.as_slice() {

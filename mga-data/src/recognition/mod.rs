@@ -2,7 +2,7 @@
 
 pub(crate) mod mask_files;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -46,4 +46,26 @@ impl Decision {
     pub fn new(key: &'static str, value: impl Into<Value>, why: impl Into<String>) -> Self {
         Self { key, value: value.into(), why: why.into() }
     }
+}
+
+/// Images whose masks are to be recognised.
+#[derive(Debug, Clone, Copy)]
+pub struct MaskPlace<'a> {
+    /// The folder that was given.
+    pub folder: &'a Path,
+    /// The images in it.
+    pub images: &'a [PathBuf],
+}
+
+/// Masks that a source would read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecognisedMasks {
+    /// The images that have one. Of several sources the one with most is taken.
+    pub images: usize,
+    /// The mask file of every image, where masks are files: a table of the images can name them.
+    pub files: Option<Vec<Option<PathBuf>>>,
+    /// The source's settings, whose keys begin with `masks.`, in the order in which they are told.
+    pub settings: Vec<Decision>,
+    /// The reason for taking the source, as it follows a colon.
+    pub why: String,
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context;
-use mga_data::folds::{FoldSettings, write_folds};
+use mga_data::folds::{FoldSettings, RowSettings, write_folds};
 
 use super::decide::Plan;
 use super::look::Looked;
@@ -36,7 +36,8 @@ pub(super) fn write(looked: &Looked, plan: &Plan, file: &Path) -> anyhow::Result
         group: plan.grouped.then(|| "group".to_owned()),
         stratify: Some("label".to_owned()),
     };
-    let notes = write_folds(&plain, file, Some(','), &settings)?.notes;
+    let notes =
+        write_folds(&plain, file, &RowSettings { delimiter: Some(','), ..RowSettings::default() }, &settings)?.notes;
     let (made, named) = (plain.display().to_string(), file.display().to_string());
     Ok(notes.into_iter().map(|note| note.replace(&made, &named)).collect())
 }

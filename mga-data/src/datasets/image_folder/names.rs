@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::name_pattern::NamePattern;
 
 /// The setting that reads classes and groups from names.
-const LABEL: &str = "data.label";
+pub(super) const LABEL: &str = "data.label";
 
 /// An image with its class, group and part.
 pub(super) struct Found {
@@ -20,11 +20,15 @@ pub(super) struct Found {
 }
 
 /// What `data.label` reads from names.
-pub(super) struct Names(Option<NamePattern>);
+pub(super) struct Names {
+    pattern: Option<NamePattern>,
+    /// What the pattern was given as, for messages.
+    key: &'static str,
+}
 
 impl Names {
-    pub(super) fn of(settings: &ImageFolderSettings) -> Result<Self> {
-        let pattern = settings.label.as_deref().map(|text| NamePattern::new(text, LABEL)).transpose()?;
+    pub(super) fn of(settings: &ImageFolderSettings, key: &'static str) -> Result<Self> {
+        let pattern = settings.label.as_deref().map(|text| NamePattern::new(text, key)).transpose()?;
         let folders =
             [("data.classes", !settings.classes.is_empty()), ("data.class_level", settings.class_level.is_some())];
         let beside =
@@ -34,12 +38,12 @@ impl Names {
                 let what = "stands beside a `data.label` that reads the class from the name: drop one, or `class` from the pattern";
                 Err(Error::setting(key, what))
             }
-            None => Ok(Self(pattern)),
+            None => Ok(Self { pattern, key }),
         }
     }
 
     pub(super) fn say_classes(&self) -> bool {
-        self.0.as_ref().is_some_and(NamePattern::has_class)
+        self.pattern.as_ref().is_some_and(NamePattern::has_class)
     }
 
     /// The image of a folder's class, or of that in its name, with its group; a name that does not match is told.
@@ -50,16 +54,16 @@ impl Names {
         path: PathBuf,
         set: &mut FileSetBuilder,
     ) -> Option<Found> {
-        let Some(pattern) = &self.0 else {
+        let Some(pattern) = &self.pattern else {
             return Some(Found { class: folder.cloned(), group: None, split, path });
         };
         let named = pattern.read(&relative(&path, base));
         let class = named.as_ref().and_then(|named| named.class.clone()).or_else(|| folder.cloned());
         let (Some(named), Some(class)) = (named, class) else {
             set.problem_of(
-                "images whose names `data.label` does not match",
+                "images whose names the pattern does not match",
                 &path,
-                "`data.label` does not match this name",
+                format!("`{}` does not match this name", self.key),
             );
             return None;
         };

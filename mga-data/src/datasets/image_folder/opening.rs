@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::exclude::Exclude;
-use super::names::{Found, Names};
+use super::names::{Found, LABEL, Names};
 use super::settings::ImageFolderSettings;
 use super::walk::{Nested, Walk};
 use crate::dataset::Record;
@@ -19,6 +19,11 @@ use crate::masks::{MaskFinder, png_or_same};
 /// No root, a bad pattern; and, all in one message, folders that are missing or empty, images that cannot be read and
 /// masks of another aspect. With `skip_errors` those are left out instead.
 pub fn open(settings: &ImageFolderSettings, context: &OpenContext) -> Result<FileSet> {
+    open_as(settings, context, LABEL)
+}
+
+/// Opens it as [`open`] does; messages call the pattern of names `key`.
+pub(crate) fn open_as(settings: &ImageFolderSettings, context: &OpenContext, key: &'static str) -> Result<FileSet> {
     let root = context
         .root
         .as_deref()
@@ -42,7 +47,7 @@ pub fn open(settings: &ImageFolderSettings, context: &OpenContext) -> Result<Fil
     let how = (settings.mask_name.as_deref(), settings.mask_layout);
     let mut finder = mask_root.as_ref().map(|folder| MaskFinder::new(folder, "data.", how, png_or_same)).transpose()?;
 
-    let names = Names::of(settings)?;
+    let names = Names::of(settings, key)?;
     let mut found: Vec<Found> = Vec::new();
     let mut expected: BTreeSet<String> = settings.classes.keys().cloned().collect();
     let mut nested = Nested::default();

@@ -13,15 +13,11 @@ use crate::dataset::Dataset;
 use crate::datasets::entry::OpenContext;
 use crate::datasets::file_set::relative;
 use crate::datasets::listing::{Listing, folders};
-use crate::decode;
 use crate::error::{Error, Result, shown};
-use crate::masks::MaskLayout;
+use crate::masks::{Alpha, MaskLayout, RegisteredMaskSource};
 use crate::name_pattern::guess;
 use crate::recognition::mask_files::{Masks, beside, in_folder, refuse_inner, trees};
-use crate::recognition::{Decision, Place, Recognised};
-
-/// Images that are looked at for an alpha channel.
-const LOOKED_AT: usize = 20;
+use crate::recognition::{Decision, MaskPlace, Place, Recognised};
 
 /// What `image-folder` says of a folder; `None`: there are no classes in it.
 pub(super) fn recognise(place: &Place<'_>) -> Result<Option<Recognised>> {
@@ -159,9 +155,6 @@ fn masks_of(
         }
         return Ok(Some(Decision::new("masks.source", "folder", why)));
     }
-    let step = images.len().div_ceil(LOOKED_AT).max(1);
-    let looked: Vec<bool> = images.iter().step_by(step).map(|path| decode::has_alpha(path).unwrap_or(false)).collect();
-    let alpha = looked.iter().filter(|&&alpha| alpha).count();
-    let why = || format!("{alpha} of {} images that were looked at have an alpha channel", looked.len());
-    Ok((alpha * 2 > looked.len()).then(|| Decision::new("masks.source", Value::from("alpha"), why())))
+    let alpha = Alpha.recognise(&MaskPlace { folder: base, images })?;
+    Ok(alpha.map(|found| Decision::new("masks.source", Value::from("alpha"), found.why)))
 }

@@ -17,13 +17,15 @@ pub(super) struct NamedFiles<'a> {
     pub(super) backslashes: usize,
     /// Files that were found though their names are composed of other characters.
     pub(super) composed: usize,
+    /// Files that were found though their extension is not written.
+    pub(super) bare: usize,
 }
 
 /// What may be meant by the path of a file that is not there.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Meant {
-    /// The name with this extension.
-    Extension(String),
+    /// Any of these, whose names differ in their extension alone.
+    Several(Vec<String>),
     /// The same in another case.
     Case(String),
     /// A path of another machine: the rest of it, which is here.
@@ -38,7 +40,7 @@ impl Meant {
     /// What the rows have in common that such files are named by.
     pub(super) fn kind(&self) -> &'static str {
         match self {
-            Self::Extension(_) => "without their extension",
+            Self::Several(_) => "without their extension, which may be several",
             Self::Case(_) => "in another case",
             Self::Rest(_) => "by paths of another machine",
             Self::Below(_) => "without their folder",
@@ -49,7 +51,8 @@ impl Meant {
     /// What to do, for people.
     pub(super) fn advice(&self) -> String {
         match self {
-            Self::Extension(path) | Self::Case(path) => format!("did you mean {path}?"),
+            Self::Several(paths) => format!("it may be {}; write the one that is meant", paths.join(" or ")),
+            Self::Case(path) => format!("did you mean {path}?"),
             Self::Rest(path) => format!("did you mean {path}? Cut what stands before it, or set data.image_root"),
             Self::Below(folder) => format!("did you mean the one in {folder}? Set data.image_root = \"{folder}\""),
             Self::Unknown => "check data.root and data.image_root".to_owned(),
@@ -59,7 +62,7 @@ impl Meant {
 
 impl<'a> NamedFiles<'a> {
     pub(super) fn below(root: &'a Path) -> Self {
-        Self { root, listed: BTreeMap::new(), backslashes: 0, composed: 0 }
+        Self { root, listed: BTreeMap::new(), backslashes: 0, composed: 0, bare: 0 }
     }
 
     /// Where `written` leads as it stands.
@@ -67,8 +70,8 @@ impl<'a> NamedFiles<'a> {
         self.root.join(written)
     }
 
-    /// The file that `written` names: as it stands, with slashes for backslashes, or with letters and accents composed as
-    /// on the disk.
+    /// The file that `written` names: as it stands, with slashes for backslashes, with letters and accents composed as on the
+    /// disk, or with the extension of the one image of that name.
     pub(super) fn find(&mut self, written: &str) -> Option<PathBuf> {
         let path = self.root.join(written);
         if path.is_file() {
@@ -79,10 +82,30 @@ impl<'a> NamedFiles<'a> {
             self.backslashes += 1;
             return Some(self.root.join(slashed));
         }
-        let found = self.walk(&slashed, composed).map(|path| self.root.join(path)).filter(|path| path.is_file())?;
+        if let Some(found) = self.walk(&slashed, composed).filter(|path| self.root.join(path).is_file()) {
+            self.backslashes += usize::from(slashed != written);
+            self.composed += 1;
+            return Some(self.root.join(found));
+        }
+        let [only] = &self.with_extension(&slashed)[..] else { return None };
+        let found = self.root.join(only);
         self.backslashes += usize::from(slashed != written);
-        self.composed += 1;
+        self.bare += 1;
         Some(found)
+    }
+
+    /// The images below the root that are called `written` and have an extension besides.
+    fn with_extension(&mut self, written: &str) -> Vec<String> {
+        let (folder, name) = written.rsplit_once('/').unwrap_or(("", written));
+        if name.is_empty() {
+            return Vec::new();
+        }
+        let stem = format!("{name}.");
+        let called = |other: &&String| {
+            other.starts_with(&stem) && !other[stem.len()..].contains('.') && decode::is_image_path(Path::new(other))
+        };
+        let whole = |other: &String| if folder.is_empty() { other.clone() } else { format!("{folder}/{other}") };
+        self.names(Path::new(folder)).iter().filter(called).map(whole).collect()
     }
 
     /// What may be meant by `written`, which [`Self::find`] does not find.
@@ -98,13 +121,9 @@ impl<'a> NamedFiles<'a> {
         if let Some(path) = self.walk(&slashed, |name| composed(name).to_lowercase()).filter(|path| is_file(path)) {
             return Meant::Case(path);
         }
-        let (folder, name) = slashed.rsplit_once('/').unwrap_or(("", &slashed));
-        let stem = format!("{name}.");
-        let longer = self.names(Path::new(folder)).iter().find(|other| {
-            other.starts_with(&stem) && !other[stem.len()..].contains('.') && decode::is_image_path(Path::new(other))
-        });
-        if let Some(longer) = longer {
-            return Meant::Extension(if folder.is_empty() { longer.clone() } else { format!("{folder}/{longer}") });
+        let several = self.with_extension(&slashed);
+        if !several.is_empty() {
+            return Meant::Several(several);
         }
         let below = folders(self.root).unwrap_or_default().into_iter().find(|folder| folder.join(&slashed).is_file());
         match below.as_deref().and_then(Path::file_name).and_then(|name| name.to_str()) {
@@ -166,7 +185,7 @@ mod tests {
 
     #[test]
     fn files_are_found_as_other_systems_write_them() {
-        let tree = tree(&["a/1.jpg", "e\u{301}rable/fe\u{301}.jpg", "b/one\\two.jpg"]);
+        let tree = tree(&["a/1.jpg", "e\u{301}rable/fe\u{301}.jpg", "b/one\\two.jpg", "a/3.jpg", "a/3.png", "a/4.txt"]);
         let mut files = NamedFiles::below(tree.path());
         for (written, found) in [
             ("a/1.jpg", Some("a/1.jpg")),
@@ -177,18 +196,31 @@ mod tests {
             ("\u{e9}rable/f\u{e9}.jpg", Some("e\u{301}rable/fe\u{301}.jpg")),
             ("\u{e9}rable\\f\u{e9}.jpg", Some("e\u{301}rable/fe\u{301}.jpg")),
             ("a/2.jpg", None),
+            ("a/1", Some("a/1.jpg")),
+            ("a\\1", Some("a/1.jpg")),
+            // Of two that are called so neither is taken, and what is no image is none.
+            ("a/3", None),
+            ("a/4", None),
         ] {
             assert_eq!(files.find(written), found.map(|found| tree.path().join(found)), "{written}");
         }
-        assert_eq!((files.backslashes, files.composed), (2, 2));
+        assert_eq!((files.backslashes, files.composed, files.bare), (3, 2, 2));
     }
 
     #[test]
     fn what_may_be_meant() {
-        let tree = tree(&["images/leaf_0004.png", "images/Leaf.JPG", "more/x/7.jpg", "images/a.tar.png"]);
+        let tree = tree(&[
+            "images/leaf_0004.png",
+            "images/Leaf.JPG",
+            "more/x/7.jpg",
+            "images/a.tar.png",
+            "images/two.png",
+            "images/two.jpg",
+            "images/leaf_0004.txt",
+        ]);
         let mut files = NamedFiles::below(tree.path());
         for (written, meant) in [
-            ("images/leaf_0004", Meant::Extension("images/leaf_0004.png".into())),
+            ("images/two", Meant::Several(vec!["images/two.jpg".into(), "images/two.png".into()])),
             ("images/leaf.jpg", Meant::Case("images/Leaf.JPG".into())),
             ("C:\\Users\\me\\images\\Leaf.JPG", Meant::Rest("images/Leaf.JPG".into())),
             ("/home/me/more/x/7.jpg", Meant::Rest("more/x/7.jpg".into())),

@@ -77,9 +77,17 @@ fn of_table(path: &Path, place: &Place<'_>) -> Result<Option<Recognised>> {
         Err(error) => return Err(error),
     };
     let files = Files::below(place.folder)?;
-    let columns: Vec<Column> = (0..table.header.len()).map(|at| Column::of(&table, at, &files)).collect();
     let rows = table.rows.len();
     let named = |column: &Column| column.files * 2 >= rows && rows > 0;
+    let read = |bare: bool| -> Vec<Column> {
+        (0..table.header.len()).map(|at| Column::of(&table, at, &files, bare)).collect()
+    };
+    // Numbers may be called as images are, so extensions may lack only where no column has them.
+    let mut columns = read(false);
+    let bare = !columns.iter().any(named);
+    if bare {
+        columns = read(true);
+    }
     // Masks are files too, and mostly PNG below a folder that says so.
     let Some(file) = columns.iter().filter(|column| named(column)).min_by_key(|column| column.is_mask) else {
         let names: Vec<&str> = table.header.iter().map(String::as_str).collect();
@@ -122,7 +130,8 @@ fn of_table(path: &Path, place: &Place<'_>) -> Result<Option<Recognised>> {
         decisions.push(Decision::new("mask_root", root, "where the masks lie that the table names"));
     }
     let mut column = |key, column: &Column, why: String| decisions.push(Decision::new(key, column.name.as_str(), why));
-    column("columns.file", file, format!("{} cells are files of images", file.files));
+    let lacking = if bare { ", written without their extension" } else { "" };
+    column("columns.file", file, format!("{} cells are files of images{lacking}", file.files));
     column("columns.label", label, format!("{} values", label.values));
     if let Some(group) = group {
         column("columns.group", group, format!("{} values; images of one stay together", group.values));
@@ -157,10 +166,11 @@ struct Column {
 }
 
 impl Column {
-    fn of(table: &TextTable, at: usize, files: &Files) -> Self {
+    /// `bare`: files may be written without their extension.
+    fn of(table: &TextTable, at: usize, files: &Files, bare: bool) -> Self {
         let cells: Vec<&str> = table.rows.iter().filter_map(|row| row.cell(Some(at))).collect();
         let mut roots: BTreeMap<&str, usize> = BTreeMap::new();
-        let found: Vec<&str> = cells.iter().filter_map(|cell| files.find(cell)).collect();
+        let found: Vec<&str> = cells.iter().filter_map(|cell| files.find(cell, bare)).collect();
         found.iter().for_each(|root| *roots.entry(*root).or_default() += 1);
         let (root, count) = roots.into_iter().max_by_key(|(_, count)| *count).unwrap_or_default();
         let name = table.header[at].clone();
@@ -209,11 +219,14 @@ fn best_called<'a>(
 struct Files {
     /// The folder that stands before each end, where one alone does; empty: none.
     before: BTreeMap<String, Option<String>>,
+    /// The same by every end without the extension. Of several files that are called so no one can be meant.
+    bare: BTreeMap<String, Option<String>>,
 }
 
 impl Files {
     fn below(folder: &Path) -> Result<Self> {
-        let mut before: BTreeMap<String, Option<String>> = BTreeMap::new();
+        let (mut before, mut bare): (BTreeMap<String, Option<String>>, BTreeMap<String, Option<String>>) =
+            Default::default();
         let (_, masks) = trees(folder)?;
         let of_masks = |path: &PathBuf| masks.as_ref().is_some_and(|masks| path.starts_with(masks));
         let (masks, images): (Vec<_>, Vec<_>) =
@@ -231,18 +244,23 @@ impl Files {
                 if !is_mask {
                     of_images.insert(place[cut..].to_owned());
                 }
+                if let Some((stem, _)) = place[cut..].rsplit_once('.').filter(|_| !is_mask) {
+                    bare.entry(stem.to_owned()).and_modify(|known| *known = None).or_insert(Some(root.clone()));
+                }
                 before
                     .entry(place[cut..].to_owned())
                     .and_modify(|known| *known = known.take().filter(|known| *known == root))
                     .or_insert(Some(root));
             }
         }
-        Ok(Self { before })
+        Ok(Self { before, bare })
     }
 
     /// The folder below which the file lies that a cell names.
-    fn find(&self, cell: &str) -> Option<&str> {
+    fn find(&self, cell: &str, bare: bool) -> Option<&str> {
         let cell = cell.replace('\\', "/");
-        self.before.get(cell.trim_start_matches("./"))?.as_deref()
+        let cell = cell.trim_start_matches("./");
+        let known = if bare { self.bare.get(cell) } else { self.before.get(cell) };
+        known?.as_deref()
     }
 }

@@ -66,6 +66,7 @@ impl Folders {
         for (count, what) in [
             (images.backslashes + masks.backslashes, "backslashes for slashes: read as such"),
             (images.composed + masks.composed, "letters and accents composed otherwise than on the disk (NFC, NFD)"),
+            (images.bare + masks.bare, "no extension: read as the one image of that name"),
         ] {
             if count > 0 {
                 set.warnings.push(format!("{}: {count} paths have {what}", self.place.display()));

@@ -190,12 +190,12 @@ fn files_in_another_composition_are_found() {
 
 #[test]
 fn what_may_be_meant_is_said_once() {
-    let rows: String = (1..=4).map(|i| format!("a/{i},x\n")).collect();
+    let rows: String = (1..=4).map(|i| format!("A/{i}.jpg,x\n")).collect();
     let (_folder, context) = table(&("file,label\n".to_owned() + &rows));
     let text = message(&plain(), &context);
     assert_eq!(text.matches("did you mean").count(), 1, "{text}");
-    assert!(text.contains("t.csv: line 2 has a/1") && text.contains("did you mean a/1.jpg?"), "{text}");
-    assert!(text.contains("4 rows name files without their extension"), "{text}");
+    assert!(text.contains("t.csv: line 2 has A/1.jpg") && text.contains("did you mean a/1.jpg?"), "{text}");
+    assert!(text.contains("4 rows name files in another case"), "{text}");
     let (_folder, context) = table("file,label\n/home/me/a/1.jpg,x\nC:\\me\\a\\2.jpg,y\nA/3.JPG,y\na/9.jpg,x\n");
     let text = message(&plain(), &context);
     for part in ["did you mean a/1.jpg?", "2 rows name files by paths of another machine", "did you mean a/3.jpg?"] {
@@ -204,6 +204,34 @@ fn what_may_be_meant_is_said_once() {
     assert!(text.contains("a/9.jpg: there is no such file, which") && text.lines().count() == 3, "{text}");
     let (_folder, context) = table("file,label\n1.jpg,x\n");
     assert!(message(&plain(), &context).contains("data.image_root = \"a\""));
+}
+
+#[test]
+fn files_without_their_extension_are_the_one_image_of_that_name() {
+    let rows: String = (1..=4).map(|i| format!("a/{i},x\n")).collect();
+    let (folder, context) = table(&("file,label\n".to_owned() + &rows));
+    let set = open(&plain(), &context).unwrap();
+    assert_eq!(ids(&set), ["a/1.jpg", "a/2.jpg", "a/3.jpg", "a/4.jpg"]);
+    let told = "4 paths have no extension: read as the one image of that name";
+    assert!(set.warnings().iter().any(|warning| warning.contains(told)), "{:?}", set.warnings());
+    // Of two images of one name nobody can say which is meant.
+    for n in [2, 3] {
+        grey_png(&folder.path().join(format!("a/{n}.png")), 6, 4, |_, _| 9);
+    }
+    let text = message(&plain(), &context);
+    assert!(text.contains("line 3 has a/2") && text.contains("it may be a/2.jpg or a/2.png"), "{text}");
+    assert!(text.contains("2 rows name files without their extension, which may be several"), "{text}");
+}
+
+#[test]
+fn every_fold_of_every_repeat_is_named() {
+    let rows: String = (1..=4).map(|n| format!("a/{n}.jpg,x,{}.0,{}\n", n % 2, 8 + n)).collect();
+    let (_folder, context) = table(&("file,label,repeat_0,repeat_1\n".to_owned() + &rows));
+    let all = |json: serde_json::Value| folds(&settings(json), &context).unwrap();
+    let named = serde_json::json!({ "file": "t.csv", "fold": "0.1" });
+    assert_eq!(all(named), ["0.0", "0.1", "1.9", "1.10", "1.11", "1.12"]);
+    // An experiment without a fold is of one split.
+    assert!(all(serde_json::json!({ "file": "t.csv" })).is_empty());
 }
 
 #[test]

@@ -10,6 +10,7 @@ use crate::masks::files::MaskFiles;
 use crate::masks::settings::{FOLDER, MaskSettings};
 use crate::masks::source_kind::{MadeOf, MaskSources, RegisteredMaskSource};
 use crate::masks::supplied::MaskSupply;
+use crate::recognition::{MaskPlace, RecognisedMasks, mask_files};
 
 /// Returns `folder` as it is registered.
 pub(super) fn entry() -> Entry<MaskSources> {
@@ -29,5 +30,13 @@ impl RegisteredMaskSource for Folder {
         let Some(folder) = folder else { return Ok(None) };
         let how = (mask_name.as_deref(), *mask_layout);
         Ok(Some(Arc::new(MaskFiles::find(dataset, folder, how, reading.clone())?)))
+    }
+
+    /// Those in a folder of masks beside the images.
+    fn recognise(&self, place: &MaskPlace<'_>) -> Result<Option<RecognisedMasks>> {
+        let Some(files) = mask_files(place.folder, place.images)? else { return Ok(None) };
+        let count = files.iter().flatten().count();
+        let why = format!("a folder of masks has those of {count} of {} images", place.images.len());
+        Ok(Some(RecognisedMasks { images: count, files: Some(files), settings: Vec::new(), why }))
     }
 }

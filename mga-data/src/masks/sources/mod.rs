@@ -2,6 +2,7 @@
 //!
 //! Segmenters are sources too; the crate that runs them registers each by an adaptor.
 
+mod alpha;
 mod centre;
 mod folder;
 mod inverted;
@@ -11,6 +12,8 @@ mod shuffled;
 mod silhouette;
 
 use mga_registry::Registry;
+
+pub(crate) use alpha::Alpha;
 
 /// Adds the mask sources of this crate to `registry`.
 pub(crate) fn register(registry: &mut Registry) {
