@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use mga_data::check::{DataReport, undecoded};
 use mga_data::dataset::Dataset;
-use mga_experiment::{Components, Experiment, ExperimentError, Loaded, PREVIOUS};
+use mga_experiment::{Components, Experiment, ExperimentError, Loaded, NetworkKind, PREVIOUS};
 use mga_train::TaskComponents;
 use mga_train::assemble;
 use mga_train::file_hashes::FileHashes;
-use mga_train::fingerprint::Fingerprint;
+use mga_train::fingerprint::{Fingerprint, file_contents};
 use mga_train::identity::{Identity, weights_hash};
 use mga_train::interrupt::{Interrupt, Interrupted};
 use mga_train::progress::Silent;
@@ -39,6 +40,8 @@ pub(super) struct Identities<'a> {
     fingerprints: BTreeMap<String, Fingerprint>,
     /// What is wrong with the groups of the data, by the same memo.
     torn: BTreeMap<String, ExperimentError>,
+    /// What is known of the data without decoding them, by the same memo.
+    reports: BTreeMap<String, DataReport>,
     weights: BTreeMap<(String, String), (Option<WeightsFile>, String)>,
     /// Open data whose masks a segmenter makes, where they are to be made; by their settings without the splits.
     masks: Option<BTreeMap<String, MaskMaker>>,
@@ -53,6 +56,7 @@ impl<'a> Identities<'a> {
             hashes: FileHashes::of_user(),
             fingerprints: BTreeMap::new(),
             torn: BTreeMap::new(),
+            reports: BTreeMap::new(),
             weights: BTreeMap::new(),
             masks: None,
         }
@@ -104,8 +108,31 @@ impl<'a> Identities<'a> {
         let data = task.open(loaded, self.components, Purpose::Train(TornGroups::Noted))?;
         self.torn.extend(data.torn_groups(loaded).map(|error| (memo.to_owned(), error)));
         let (fingerprint, _) = data.fingerprint(&self.hashes, &Silent)?;
+        if task.network() == NetworkKind::Backbone {
+            self.reports.insert(memo.to_owned(), self.report(loaded, data.as_ref())?);
+        }
         self.keep(&loaded.experiment, data.as_ref())?;
         Ok(fingerprint)
+    }
+
+    /// What `mga data check` would find, as far as files and tables tell it. Their hashes are known from the fingerprint.
+    fn report(&self, loaded: &Loaded, data: &dyn TaskData) -> anyhow::Result<DataReport> {
+        let (dataset, splits) = (data.dataset().as_ref(), data.splits());
+        let contents = file_contents(dataset, &self.hashes)?;
+        let mut report = undecoded(dataset.records(), dataset.classes(), splits, &contents);
+        if loaded.experiment.data.groups_may_leak {
+            report.shared_groups.clear();
+        }
+        // Classes that are tested and not trained are what a task of new classes is about.
+        if splits.classes(dataset.records()).are_apart() {
+            report.classes.clear();
+        }
+        Ok(report)
+    }
+
+    /// What is known of the data that were opened, each once.
+    pub(super) fn reports(&self) -> impl Iterator<Item = &DataReport> {
+        self.reports.values()
     }
 
     /// Why a run of the experiment, whose identity was given, is not to be begun: groups of its data are on both sides of

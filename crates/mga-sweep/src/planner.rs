@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use mga_data::check::DataReport;
 use mga_experiment::{
     Better, Components, Defaults, Document, ExperimentError, KeyPath, Loaded, Metrics, Overrides, Problem, Severity,
     collected_base, experiment_schema, hidden_settings, load_assigned,
@@ -149,6 +150,33 @@ impl<'a> Planner<'a> {
     /// A signal.
     pub fn make_masks(&mut self, interrupt: &Interrupt) -> anyhow::Result<Vec<String>> {
         self.identities.make_masks(interrupt)
+    }
+
+    /// Returns what is known of the data of the planned runs without decoding an image, each data once. They are those that
+    /// [`Planner::plan`] opened.
+    pub fn data_reports(&self) -> impl Iterator<Item = &DataReport> {
+        self.identities.reports()
+    }
+
+    /// Loads the experiments of the sweep, each with its variant and its settings of the data for a name; of a search the first draws. Neither data nor weights are
+    /// opened.
+    ///
+    /// # Errors
+    /// Everything that is wrong with any of the experiments.
+    pub fn experiments(&mut self) -> anyhow::Result<Vec<(String, Loaded)>> {
+        let draws = if self.drawing == Drawing::Never { None } else { Some(self.next_draws(&[])?) };
+        let mut problems = Vec::new();
+        let base = self.base_experiment.as_ref().map(Loaded::value).transpose()?;
+        let points = self.space.points(draws.as_deref(), &self.document, base.as_ref(), &mut problems);
+        let mut loaded = Vec::with_capacity(points.len());
+        for point in &points {
+            match load_assigned(&self.base, &self.overrides, &point.assignments, self.components, &self.schema) {
+                Ok(found) => loaded.push((data_name(point), found)),
+                Err(error) => problems.extend(error.problems),
+            }
+        }
+        self.settle(problems)?;
+        Ok(loaded)
     }
 
     /// Returns the sweep file.
@@ -372,6 +400,17 @@ impl<'a> Planner<'a> {
             }
         }
     }
+}
+
+/// What tells the data of a run from those of others, for people.
+fn data_name(point: &Point) -> String {
+    let settings = point.settings().into_iter().chain(point.replicate());
+    let settings = settings.filter(|(key, _)| key.starts_with("data."));
+    let settings = settings.map(|(key, value)| match value {
+        Value::String(text) => format!("{key} = {text}"),
+        other => format!("{key} = {other}"),
+    });
+    point.variant.clone().into_iter().chain(settings).collect::<Vec<_>>().join(", ")
 }
 
 /// Returns the defaults that the sweep in this folder was started with. Settings that its runs leave out keep their

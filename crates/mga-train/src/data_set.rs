@@ -118,15 +118,8 @@ pub(crate) fn open_registered(
         );
         return Err(loaded.error("data.root", message));
     }
-    let context = OpenContext {
-        root: data.root.clone(),
-        skip_errors: data.on_error == OnError::Skip,
-        hub: Some(components.hub.clone()),
-        masks: data.masks.settings.reading.clone(),
-        white_point: data.white_point,
-    };
     let settings = serde_json::Value::Object(data.settings.clone());
-    let dataset = entry.item.open(&settings, &context).map_err(|error| {
+    let dataset = entry.item.open(&settings, &context(data, components)).map_err(|error| {
         // What is wrong with files is looked for in the folder, what is wrong with settings beside the name.
         let files = data.root.is_some() && !matches!(error, Error::Settings(_));
         loaded.error_in(if files { "data.root" } else { "data.dataset" }, error)
@@ -134,6 +127,28 @@ pub(crate) fn open_registered(
     let cached = CachedDataset::new(Arc::clone(&dataset), data.cache, data.cache_limit.unwrap_or(CACHE_LIMIT));
     let cached = cached.map_err(|error| loaded.error_in("data.cache", error))?;
     Ok(cached.map_or(dataset, |cached| Arc::new(cached)))
+}
+
+fn context(data: &Data, components: &Components) -> OpenContext {
+    OpenContext {
+        root: data.root.clone(),
+        skip_errors: data.on_error == OnError::Skip,
+        hub: Some(components.hub.clone()),
+        masks: data.masks.settings.reading.clone(),
+        white_point: data.white_point,
+    }
+}
+
+/// Returns every fold that an experiment with `data.fold` could test on, as that setting names them; none of one without.
+///
+/// # Errors
+/// A table that cannot be read.
+pub fn folds(loaded: &Loaded, components: &Components) -> anyhow::Result<Vec<String>> {
+    let data = &loaded.experiment.data;
+    let Some(entry) = components.kinds.get::<Datasets>(&data.dataset) else { return Ok(Vec::new()) };
+    let settings = serde_json::Value::Object(data.settings.clone());
+    let folds = entry.item.folds(&settings, &context(data, components));
+    Ok(folds.map_err(|error| loaded.error_in("data", error))?)
 }
 
 fn open_images(

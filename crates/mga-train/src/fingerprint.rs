@@ -93,6 +93,16 @@ pub(crate) fn image_hashes(dataset: &dyn Dataset, hashes: &FileHashes) -> anyhow
     resolve(&origins, hashes, |index| Ok(content_hash(&dataset.image(index)?)))
 }
 
+/// What every image is made of, hashed where that takes no decoding.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn file_contents(dataset: &dyn Dataset, hashes: &FileHashes) -> anyhow::Result<Vec<Option<String>>> {
+    let origins: Vec<Origin> = (0..dataset.len()).map(|index| dataset.origin(index)).collect();
+    let known = resolve(&origins, hashes, |_| Ok(String::new()))?;
+    Ok(known.into_iter().map(|hash| (!hash.is_empty()).then_some(hash)).collect())
+}
+
 /// A hash, or a short text in its place, for each origin; `pixels` hashes what has to be decoded.
 pub(crate) fn resolve(
     origins: &[Origin],

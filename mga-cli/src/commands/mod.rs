@@ -16,6 +16,7 @@ pub mod report;
 pub mod results;
 pub mod schema;
 pub mod sweep;
+mod sweep_data;
 pub mod sweep_task;
 pub mod train;
 pub mod weights;

@@ -19,6 +19,7 @@ use mga_train::run_folder::RunFolder;
 use mga_train::runners::timing::{self, Timed};
 use serde_json::json;
 
+use super::sweep_data::SweepData;
 use crate::output::print;
 use crate::signals;
 use crate::status::Usage;
@@ -31,7 +32,10 @@ Example:
   mga sweep experiments/ablations/leaves.toml --out runs/leaves --launcher slurm
 
 Finished runs are not run again, whatever ended the sweep and whatever the runs were called before. A value, an axis or a
-variant that is added to the file runs only what is new.";
+variant that is added to the file runs only what is new.
+
+Before it starts, the sweep says what files and tables tell of its data. Problems, such as copies of an image on both sides of
+a split, keep it from starting; `mga data check` with the sweep file decodes the images and shows all.";
 
 /// The launcher that is taken where nobody names one.
 const LOCAL: &str = "local";
@@ -61,6 +65,9 @@ pub struct Args {
     /// Run failed runs again, from their checkpoints.
     #[arg(long)]
     retry: bool,
+    /// Start though the data have problems, such as the same image on both sides of a split.
+    #[arg(long)]
+    no_data_check: bool,
     /// Set a key of the base experiment to a TOML value, or else a string. May be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
@@ -118,6 +125,11 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     let mut rounds = PlannedRounds::new(&mut planner, &args.out, &interrupt)?;
     let plan = if args.dry_run { rounds.drawn()? } else { rounds.first()? };
     rounds.planner().warnings.iter().for_each(|warning| say!("{warning}"));
+    let data = SweepData::of(rounds.planner(), data_check(&args));
+    data.line().iter().for_each(|line| say!("{line}"));
+    if !args.dry_run && !args.no_data_check {
+        data.settle(&plan)?;
+    }
     if args.dry_run {
         return list(&plan, rounds.total(plan.cells.len()), launcher.as_ref(), &args, components, &interrupt);
     }
@@ -147,6 +159,12 @@ fn time(cell: &Cell, components: &Components, interrupt: &Interrupt) -> Option<T
         timing::time(&loaded, components, TIMED)
     };
     timed().map_err(|error| say!("note: {} cannot be timed: {error:#}", cell.key)).ok()
+}
+
+/// The command that looks at the sweep's data in full.
+fn data_check(args: &Args) -> String {
+    let set: String = args.set.iter().map(|set| format!(" --set {set:?}")).collect();
+    format!("mga data check {}{set}", args.sweep.display())
 }
 
 /// The launcher of that name, if it can do what is asked for.

@@ -1,7 +1,11 @@
-//! `mga data`: looking data over, folding tables, writing data sets to disk.
+//! `mga data`: looking data over, folding tables and folders, writing data sets to disk.
 
 mod check;
+mod looked_at;
 mod make;
+mod many;
+mod of_masks;
+mod settings;
 mod split;
 
 use mga_experiment::Components;
@@ -22,10 +26,10 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Check the data of an experiment: unreadable files, duplicates and groups across splits, class balance, sizes and
+    /// Check the data of an experiment or a sweep: unreadable files, duplicates and groups across splits, class balance, sizes and
     /// masks.
     Check(check::Args),
-    /// Write the folds of a cross-validation into a table to keep.
+    /// Write the folds of a cross-validation, of a table or of a folder of images, into a table to keep.
     Split(split::Args),
     /// Write a data set to disk as folders of PNG files, which `image-folder` reads.
     Make(make::Args),
