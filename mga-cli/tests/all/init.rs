@@ -1,6 +1,7 @@
 //! From a folder of photographs to a report: `init`, `check`, `sweep`, `report`, without a script and without an edit.
 
-use mga_testing::pictures::{left_half, picture};
+use image::{RgbImage, imageops};
+use mga_testing::pictures::{left_half, picture, waves};
 use mga_testing::place::Place;
 
 use super::place;
@@ -153,4 +154,133 @@ fn parts_of_the_data_are_kept_and_a_folder_of_nothing_is_refused() {
     place.write("leaves.csv", "name;height\nx;1\ny;2\n");
     let (error, _) = place.refused(&["init", "parts", "--table", "leaves.csv", "--out", "other.toml"]);
     assert!(error.contains("leaves.csv") && error.contains("no column") && error.contains("name, height"), "{error}");
+}
+
+fn save(place: &Place, name: &str, image: &RgbImage) {
+    let path = place.path(name);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    image.save(path).unwrap();
+}
+
+#[test]
+fn copies_are_kept_together_in_the_folds_and_that_is_said() {
+    let place = place();
+    for (class, sort) in ["oak", "ash"].into_iter().enumerate() {
+        for number in 0..8 {
+            save(&place, &format!("leaves/{sort}/{number}.png"), &waves((20 * class + number) as u64));
+        }
+    }
+    let told = place.done(&["init", "leaves", "--out", "unlike.toml"]);
+    assert!(told.contains("near duplicates: none among 16 images"), "{told}");
+    save(&place, "leaves/oak/mirrored.png", &imageops::flip_horizontal(&waves(0)));
+    save(&place, "leaves/oak/turned.png", &imageops::rotate270(&waves(0)));
+    save(&place, "leaves/ash/small.png", &imageops::resize(&waves(21), 24, 24, imageops::FilterType::Triangle));
+    let told = place.done(&["init", "leaves"]);
+    let line = "near duplicates: 5 of 19 images look alike, in 2 groups; each stays in one fold";
+    assert!(told.contains(line) && told.contains("groups: none found"), "{told}");
+    let table = place.read("leaves_folds.csv");
+    let files = mga_testing::files::column(&table, "file");
+    let folds = mga_testing::files::column(&table, "repeat_0");
+    let fold = |name: &str| &folds[files.iter().position(|file| file.ends_with(name)).unwrap()];
+    assert_eq!(fold("oak/mirrored.png"), fold("oak/0.png"), "{table}");
+    assert_eq!(fold("oak/turned.png"), fold("oak/0.png"), "{table}");
+    assert_eq!(fold("ash/small.png"), fold("ash/1.png"), "{table}");
+    // The experiment knows the groups too: whole ones validate.
+    assert!(place.done(&["check", "leaves.toml"]).contains("test images"));
+    assert_eq!(mga_testing::files::column(&table, "group").iter().filter(|group| !group.is_empty()).count(), 5);
+    // The table is found as the folder was given.
+    assert!(place.read("leaves.toml").contains("\nfile = \"leaves_folds.csv\""), "{}", place.read("leaves.toml"));
+    let folder = place.path("leaves").display().to_string();
+    place.done(&["init", &folder, "--out", "whole.toml"]);
+    let whole = place.path("whole_folds.csv").canonicalize().unwrap().display().to_string();
+    assert!(place.read("whole.toml").contains(&whole), "{}", place.read("whole.toml"));
+    let told = place.done(&["init", "leaves", "--out", "apart.toml", "--no-groups"]);
+    assert!(!told.contains("near duplicates"), "{told}");
+}
+
+#[test]
+fn images_that_are_all_alike_are_no_copies() {
+    let place = place();
+    for (sort, number) in ["oak", "ash"].into_iter().flat_map(|sort| (0..6).map(move |number| (sort, number))) {
+        let brighter = imageops::brighten(&waves(1), 3 * number + i32::from(sort == "oak"));
+        save(&place, &format!("alike/{sort}/{number}.png"), &brighter);
+    }
+    let told = place.done(&["init", "alike"]);
+    assert!(told.contains("12 of 12 images look alike") && told.contains("not kept together"), "{told}");
+    assert!(told.contains("5-fold cross-validation"), "{told}");
+}
+
+#[test]
+fn no_groups_reaches_a_pattern_of_class_and_plant() {
+    let place = place();
+    for (sort, image) in ["oak", "ash"].into_iter().flat_map(|sort| (0..8).map(move |image| (sort, image))) {
+        let number = image as u64 + if sort == "oak" { 0 } else { 100 };
+        save(&place, &format!("flat/{sort}_{}_{image}.png", image / 2), &waves(number));
+    }
+    let told = place.done(&["init", "flat", "--out", "grouped.toml"]);
+    assert!(told.contains("(?P<plant>") && told.contains("groups: 8"), "{told}");
+    let told = place.done(&["init", "flat", "--no-groups"]);
+    assert!(told.contains("(?P<class>") && !told.contains("(?P<plant>"), "{told}");
+    assert!(told.contains("--no-groups takes no images to belong together") && told.contains("groups: none"), "{told}");
+    assert!(!place.read("flat_folds.csv").contains("group"));
+    place.done(&["check", "flat.toml"]);
+}
+
+#[test]
+fn tables_that_were_not_taken_say_why_and_files_may_lack_their_extension() {
+    let place = place();
+    for (sort, number) in ["oak", "ash"].into_iter().flat_map(|sort| (0..6).map(move |number| (sort, number))) {
+        let seed = number as u64 + if sort == "oak" { 0 } else { 100 };
+        save(&place, &format!("leaves/{sort}/{sort}{number}.png"), &waves(seed));
+    }
+    place.write("leaves/list.csv", "name,species\nscan1.jpg,oak\nscan2.jpg,ash\n");
+    let told = place.done(&["init", "leaves"]);
+    let why = "no column of this table holds files below leaves; its columns are name, species";
+    assert!(told.contains("a table that was not taken: ") && told.contains(why), "{told}");
+    place.write("leaves/list.csv", "name,species\na.jpg,\"oak\nb.jpg,ash\n");
+    let told = place.done(&["init", "leaves", "--out", "quote.toml"]);
+    assert!(told.contains("line 2 opens a quote that is never closed"), "{told}");
+
+    let rows = |end: &str| -> String {
+        let one = |(sort, number): (&str, usize)| format!("{sort}{number}{end},{sort} tree,{number}\n");
+        ["oak", "ash"].into_iter().flat_map(|sort| (0..6).map(move |number| (sort, number))).map(one).collect()
+    };
+    place.write("leaves/list.csv", format!("name,species,remark\n{}", rows("")));
+    place.write("flat/list.csv", format!("name,species,remark\n{}", rows("")));
+    for (sort, number) in ["oak", "ash"].into_iter().flat_map(|sort| (0..6).map(move |number| (sort, number))) {
+        let seed = number as u64 + if sort == "oak" { 0 } else { 100 };
+        save(&place, &format!("flat/{sort}{number}.png"), &waves(seed));
+    }
+    let told = place.done(&["init", "flat"]);
+    for part in [
+        "data.columns.file = name: 12 cells are files of images, written without their extension",
+        "12 paths have no extension: read as the one image of that name",
+        "classes: 2, of 6 to 6 images each",
+    ] {
+        assert!(told.contains(part), "no `{part}` in\n{told}");
+    }
+    place.done(&["check", "flat.toml"]);
+    save(&place, "flat/oak0.jpg", &waves(7));
+    let (refused, _) = place.refused(&["init", "flat", "--out", "unclear.toml"]);
+    assert!(refused.contains("it may be oak0.jpg or oak0.png"), "{refused}");
+}
+
+#[test]
+fn photographs_that_are_called_as_masks_are_no_masks() {
+    let place = place();
+    for (sort, number) in ["oak", "ash"].into_iter().flat_map(|sort| (0..6).map(move |number| (sort, number))) {
+        let seed = number as u64 + if sort == "oak" { 0 } else { 100 };
+        for folder in ["called", "masked"] {
+            save(&place, &format!("{folder}/{sort}/{number}.png"), &waves(seed));
+        }
+        save(&place, &format!("called/{sort}/{number}_seg.png"), &waves(seed + 50));
+        left_half(&place.path(&format!("masked/{sort}/{number}_seg.png")));
+    }
+    let told = place.done(&["init", "called"]);
+    assert!(told.contains("classes: 2, of 12 to 12 images each") && told.contains("masks: none found"), "{told}");
+    let told = place.done(&["init", "masked"]);
+    assert!(
+        told.contains("classes: 2, of 6 to 6 images each") && told.contains("data.masks.source = folder"),
+        "{told}"
+    );
 }

@@ -3,13 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use mga_core::wording::counted;
-use mga_data::recognition::Recognised;
+use mga_data::recognition::{Decision, Recognised};
 use mga_sweep::duration;
 
-use super::look::Looked;
+use super::look::{FOLDED, Looked};
 
-/// With fewer images than these, one test set says little: every image is tested once.
-const FOLDED: usize = 2000;
 /// Classes whose names are told.
 const NAMED: usize = 10;
 /// A class with this many times the images of another is told.
@@ -62,9 +60,8 @@ impl Plan {
         let mut lines: Vec<(String, String)> =
             vec![("data set".to_owned(), format!("{dataset}, {}", folder.display()))];
         let shown = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        let told = |decision: &mga_data::recognition::Decision| {
-            (format!("data.{} = {}", decision.key, shown(&decision.value)), decision.why.clone())
-        };
+        let told =
+            |decision: &Decision| (format!("data.{} = {}", decision.key, shown(&decision.value)), decision.why.clone());
         lines.extend(recognised.decisions.iter().map(told));
         lines.extend(looked.warnings.iter().map(|warning| ("note".to_owned(), warning.clone())));
         let counts: Vec<usize> = looked.classes.values().copied().collect();
@@ -78,35 +75,45 @@ impl Plan {
             let why = "the largest class has at least twice the images of the smallest; checkpoints are selected by balanced accuracy";
             lines.push(("objective.class_weights = balanced".to_owned(), why.to_owned()));
         }
-        let groups = looked.groups();
-        let grouped = groups > 0;
-        lines.push(if grouped {
+        let grouped = looked.groups() > 0;
+        let groups = looked.alike.as_ref().map_or_else(|| looked.groups(), |alike| alike.groups);
+        lines.push(if groups > 0 {
             ("groups".to_owned(), format!("{groups}; images of one group are never on two sides of a split"))
         } else {
             let why =
                 "none found; where several photographs show one plant, name it in a column `group`, or in `data.label`";
             ("groups".to_owned(), why.to_owned())
         });
+        lines.extend(looked.alike.iter().map(|alike| ("near duplicates".to_owned(), alike.line.clone())));
         let (folds, draws_test, draws_validation) = parts(looked, grouped, &mut lines)?;
-        let masks = recognised.masks.as_ref().map(|masks| shown(&masks.value));
-        // Only the table with folds has a column for masks that the data set does not bring.
-        let masks = masks.or_else(|| (looked.found_masks.is_some() && folds.is_some()).then(|| "folder".to_owned()));
-        lines.push(match (&recognised.masks, looked.found_masks, &masks) {
-            (Some(masks), ..) => told(masks),
-            (None, Some(count), Some(_)) => (
-                "data.masks.source = folder".to_owned(),
-                format!("a folder of masks has those of {count} of {images} images"),
-            ),
-            (None, Some(count), None) => {
+        let mut recognised = recognised.clone();
+        let mut masks = recognised.masks.as_ref().map(|masks| shown(&masks.value));
+        match (&recognised.masks, &looked.found_masks) {
+            (Some(masks), _) => lines.push(told(masks)),
+            // Only the table with folds has a column for masks that the data set does not bring.
+            (None, Some((source, found))) if found.files.is_some() && folds.is_some() => {
+                lines.push((format!("data.masks.source = {source}"), found.why.clone()));
+                masks = Some(source.clone());
+            }
+            (None, Some((_, found))) if found.files.is_some() => {
+                let count = found.images;
                 let why = format!(
                     "a folder has those of {count} of {images} images, which data.masks.folder can name; docs/masks.md"
                 );
-                ("masks".to_owned(), why)
+                lines.push(("masks".to_owned(), why));
             }
-            (None, None, _) => {
-                ("masks".to_owned(), "none found; `mga masks` makes some, and docs/masks.md says how".to_owned())
+            (None, Some((source, found))) => {
+                let source = Decision::new("masks.source", source.as_str(), found.why.clone());
+                lines.extend([&source].into_iter().chain(&found.settings).map(told));
+                masks = Some(shown(&source.value));
+                recognised.decisions.extend(found.settings.iter().cloned());
+                recognised.masks = Some(source);
             }
-        });
+            (None, None) => {
+                let why = "none found; `mga masks` makes some, and docs/masks.md says how";
+                lines.push(("masks".to_owned(), why.to_owned()));
+            }
+        }
         let [small, median, large] = looked.sides;
         let side = if median <= SIDE { median.max(16) } else { SIDE };
         let sizes = if small == large {
@@ -126,7 +133,7 @@ impl Plan {
         Ok(Self {
             folder: folder.to_path_buf(),
             dataset: dataset.to_owned(),
-            recognised: recognised.clone(),
+            recognised,
             folds,
             grouped,
             draws_test,
@@ -177,13 +184,8 @@ fn parts(
 ) -> anyhow::Result<(Option<usize>, bool, bool)> {
     let (images, units) = (looked.images.len(), looked.fewest_units());
     let of = if grouped { "groups" } else { "images" };
-    let torn = looked.torn_groups();
-    let pooled = match (torn, looked.brings_other_parts()) {
-        (0, false) => None,
-        (0, true) => Some("the data bring parts, but not both training and test images".to_owned()),
-        (torn, _) => Some(format!("{torn} groups have images in several of the data's own parts")),
-    };
-    if let Some(why) = &pooled {
+    let pooled = &looked.pooled;
+    if let Some(why) = pooled {
         lines.push(("split".to_owned(), format!("{why}; all images are pooled, and split anew")));
     }
     if looked.brings_test() && pooled.is_none() {
@@ -198,7 +200,7 @@ fn parts(
         counted(units, if grouped { "group" } else { "image" }, of),
         if grouped { "; --no-groups takes no images to belong together" } else { "" }
     );
-    if images < FOLDED || pooled.is_some() {
+    if looked.is_folded() {
         let folds = units.min(5);
         let why = format!(
             "{}every image is tested once, and the classes are spread evenly over the folds",

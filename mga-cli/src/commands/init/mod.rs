@@ -1,5 +1,6 @@
 //! `mga init`: an experiment on a folder of images, written from what lies there.
 
+mod alike;
 mod decide;
 mod files;
 mod look;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use mga_core::wording::counted;
+use mga_data::name_pattern::NamePattern;
 use mga_data::recognition::{Decision, Place, Recognised};
 use mga_data::registry::Datasets;
 use mga_experiment::{Components, Overrides, load_text};
@@ -54,10 +56,19 @@ pub struct Args {
     no_groups: bool,
 }
 
-/// Whether a setting says nothing but what belongs together.
-fn groups_alone(decision: &Decision) -> bool {
+/// The setting without what it says of images that belong together; `None`: it says nothing else.
+fn without_groups(decision: Decision) -> Option<Decision> {
     let text = decision.value.as_str().unwrap_or_default();
-    decision.key == "columns.group" || decision.key == "label" && !text.contains("(?P<class>")
+    match decision.key {
+        "columns.group" => None,
+        "label" => {
+            let pattern = NamePattern::new(text, "data.label").ok().filter(|pattern| !pattern.groups().is_empty());
+            let Some(pattern) = pattern else { return Some(decision) };
+            let why = format!("{}; --no-groups takes no images to belong together", decision.why);
+            pattern.has_class().then(|| Decision::new("label", NamePattern::with_class_alone(text), why))
+        }
+        _ => Some(decision),
+    }
 }
 
 /// Looks, decides, writes, and says each decision with its reason.
@@ -84,9 +95,12 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     }
     let (dataset, mut recognised, notes) = recognise(&args, components)?;
     if args.no_groups {
-        recognised.decisions.retain(|decision| !groups_alone(decision));
+        recognised.decisions = recognised.decisions.into_iter().filter_map(without_groups).collect();
     }
-    let looked = Looked::of(&args.folder, &dataset, &recognised, components)?;
+    let mut looked = Looked::of(&args.folder, &dataset, &recognised, components)?;
+    if looked.is_folded() && !args.no_groups {
+        alike::keep_together(&mut looked)?;
+    }
     let mut plan = Plan::of(&args.folder, &dataset, &recognised, &looked)?;
     plan.lines.extend(notes.into_iter().map(|note| ("note".to_owned(), note)));
     if plan.folds.is_some() {
@@ -125,7 +139,7 @@ fn recognise(args: &Args, components: &Components) -> anyhow::Result<(String, Re
     // What somebody wrote down comes before what folders suggest, unless it is of few of the images.
     let rank = |recognised: &Recognised| (recognised.described && recognised.images * 3 >= most, recognised.images);
     found.sort_by_key(|(_, recognised)| std::cmp::Reverse(rank(recognised)));
-    let tables = unread_tables(args, &found)?;
+    let tables = unread_tables(args, &found, components)?;
     let mut found = found.into_iter();
     let (dataset, recognised) = found.next().with_context(|| {
         format!(
@@ -140,18 +154,25 @@ fn recognise(args: &Args, components: &Components) -> anyhow::Result<(String, Re
     Ok((dataset, recognised, tables.into_iter().chain(others).collect()))
 }
 
-/// Tables in the folder that no data set read.
-fn unread_tables(args: &Args, found: &[(String, Recognised)]) -> anyhow::Result<Vec<String>> {
+/// Tables in the folder that no data set read, and why.
+fn unread_tables(args: &Args, found: &[(String, Recognised)], components: &Components) -> anyhow::Result<Vec<String>> {
     if args.table.is_some() || found.iter().any(|(_, recognised)| recognised.described) {
         return Ok(vec![]);
     }
     let mut notes = Vec::new();
     for entry in std::fs::read_dir(&args.folder)? {
         let path = entry?.path();
-        if path.extension().is_some_and(|end| end == "csv" || end == "tsv") {
-            let table = path.display();
-            notes.push(format!("{table} was not recognised as a table of these images; `--table {table}` says why"));
+        if path.extension().is_none_or(|end| end != "csv" && end != "tsv") {
+            continue;
         }
+        // Asked for by name, a data set says what it misses.
+        let place = Place { folder: &args.folder, table: Some(&path) };
+        let datasets = components.kinds.all::<Datasets>().iter();
+        let why = datasets.filter_map(|entry| entry.item.recognise(&place).err()).map(|error| error.to_string()).next();
+        let table = path.display().to_string();
+        let why = why.unwrap_or_else(|| format!("{table}: no data set reads such a table"));
+        let named = if why.contains(&table) { String::new() } else { format!("{table}: ") };
+        notes.push(format!("a table that was not taken: {named}{why}"));
     }
     notes.sort();
     Ok(notes)

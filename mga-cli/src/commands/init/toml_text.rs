@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use mga_data::recognition::Recognised;
+use mga_data::recognition::{Decision, Recognised};
 use serde_json::Value;
 
 /// `[data]` with what a data set decided, and `[data.masks]`.
@@ -12,11 +12,18 @@ pub(super) fn data_table(folder: &Path, dataset: &str, recognised: &Recognised) 
         let root = std::path::absolute(folder).unwrap_or_else(|_| folder.to_path_buf());
         text += &format!("root = {}\n", quoted(&root.display().to_string()));
     }
-    for decision in &recognised.decisions {
-        text += &format!("{} = {}  # {}\n", decision.key, toml_value(&decision.value), comment(&decision.why));
-    }
+    recognised.decisions.iter().for_each(|decision| text += &line(decision));
     let source = recognised.masks.as_ref().map_or_else(|| quoted("none"), |masks| toml_value(&masks.value));
     text + &format!("masks.source = {source}\n")
+}
+
+/// The settings of a source of masks.
+pub(super) fn mask_settings(recognised: &Recognised) -> String {
+    recognised.decisions.iter().filter(|decision| decision.key.starts_with("masks.")).map(line).collect()
+}
+
+fn line(decision: &Decision) -> String {
+    format!("{} = {}  # {}\n", decision.key, toml_value(&decision.value), comment(&decision.why))
 }
 
 /// Text that a comment can hold: in one line, without control characters.

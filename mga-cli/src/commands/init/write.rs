@@ -2,7 +2,7 @@
 
 use super::decide::Plan;
 use super::files::Files;
-use super::toml_text::{comment, data_table, quoted};
+use super::toml_text::{comment, data_table, mask_settings, quoted};
 
 /// The experiment.
 pub(super) fn experiment(plan: &Plan, files: &Files) -> String {
@@ -12,14 +12,16 @@ pub(super) fn experiment(plan: &Plan, files: &Files) -> String {
     text += "task = \"classification\"\nseed = 1\n\n";
     text += &match plan.folds {
         Some(_) => {
-            let table = std::path::absolute(&files.table).unwrap_or_else(|_| files.table.clone());
+            // As the folder was given: an experiment that is moved with its folder goes on to find its table.
+            let whole = || std::path::absolute(&files.table).unwrap_or_else(|_| files.table.clone());
+            let table = if plan.folder.is_relative() { files.table.clone() } else { whole() };
             let masks = plan.masks.as_deref().unwrap_or("none");
             format!(
                 "[data]\ndataset = \"table\"\nfile = {}  # made from what the data set read\nfold = \"0.0\"  # the sweep tests on \
                  every fold\nmasks.source = {}\n",
                 quoted(&table.display().to_string()),
                 quoted(masks)
-            )
+            ) + &mask_settings(&plan.recognised)
         }
         None => data_table(&plan.folder, &plan.dataset, &plan.recognised),
     };

@@ -94,12 +94,14 @@ impl World {
     fn new() -> Self {
         let world = Self(crate::place());
         for (tree, parts) in [("my_leaves", &["train", "val", "test"][..]), ("leaves", &["train", "val", "test"])] {
-            for (part, class) in parts.iter().flat_map(|part| ["a", "b"].map(|class| (part, class))) {
+            let places = parts.iter().flat_map(|part| ["a", "b"].map(|class| (part, class)));
+            for (number, (part, class)) in (0u32..).zip(places) {
                 for index in 0..6u32 {
-                    world.image(&format!("data/{tree}/{part}/{class}/{index}.png"), index);
+                    let blue = 40 * number + 6 * index;
+                    world.image(&format!("data/{tree}/{part}/{class}/{index}.png"), blue);
                     world.mask(&format!("data/my_masks/{part}/{class}/{index}.png"));
                     // In one folder of masks, every name is there once.
-                    world.image(&format!("data/few/{part}/{class}/{part}{class}{index}.png"), index);
+                    world.image(&format!("data/few/{part}/{class}/{part}{class}{index}.png"), blue);
                     world.mask(&format!("data/flat_masks/{part}{class}{index}_segmentation.png"));
                     let trimap = GrayImage::from_fn(16, 16, |x, _| Luma([1 + (x / 6) as u8]));
                     trimap.save(world.path(&format!("data/trimaps/{part}/{class}/{index}.png"))).unwrap();
@@ -119,7 +121,7 @@ impl World {
         }
         for (class, index) in ["oak", "ash"].iter().flat_map(|class| (0..12u32).map(move |index| (class, index))) {
             let name = format!("{class}/p{}_{}.png", index / 2, index % 2);
-            world.image(&format!("photographs/images/{name}"), index / 2);
+            world.image(&format!("photographs/images/{name}"), 10 * index + u32::from(*class == "oak"));
             world.mask(&format!("photographs/masks/{name}"));
         }
         let mut table = "file,label,plant,mask\n".to_owned();
@@ -153,9 +155,8 @@ impl World {
         std::fs::write(self.path(name), text).unwrap();
     }
 
-    fn image(&self, name: &str, index: u32) {
-        let pixel =
-            |x: u32, y: u32| Rgba([(x * 15) as u8, (y * 15) as u8, (index * 40) as u8, if x < 8 { 255 } else { 9 }]);
+    fn image(&self, name: &str, blue: u32) {
+        let pixel = |x: u32, y: u32| Rgba([(x * 15) as u8, (y * 15) as u8, blue as u8, if x < 8 { 255 } else { 9 }]);
         RgbaImage::from_fn(16, 16, pixel).save(self.path(name)).unwrap();
     }
 
