@@ -1,7 +1,7 @@
 //! Names beside a plot: whole where there is room, else without what all of them begin with, else cut.
 
 use super::drawing::{Anchor, Drawing};
-use super::text_width::{shortened, text_width};
+use super::text_width::{shortened, text_width, wrapped};
 
 /// Names as they are shown.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,8 +33,11 @@ impl Labels {
             return top;
         }
         let said = format!("All names begin with \u{201c}{}\u{201d}.", self.dropped.trim_end());
-        drawing.named_text("faint", (0.0, top + 11.0), Anchor::Start, &shortened(&said, 12.0, width), &said);
-        top + 20.0
+        let lines = wrapped(&said, 12.0, width, 3);
+        for (line, text) in lines.iter().enumerate() {
+            drawing.text("faint", (0.0, top + 11.0 + 16.0 * line as f64), Anchor::Start, text);
+        }
+        top + 4.0 + 16.0 * lines.len() as f64
     }
 }
 
