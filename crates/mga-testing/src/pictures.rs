@@ -23,11 +23,11 @@ pub fn waves(number: u64) -> RgbImage {
         (mixed ^ mixed >> 31) as f64 / u64::MAX as f64
     };
     let waves: Vec<[f64; 3]> =
-        (0..10).map(|k| [25.0 * drawn(3 * k), 25.0 * drawn(3 * k + 1), 7.0 * drawn(3 * k + 2)]).collect();
+        (0..30).map(|k| [50.0 * drawn(3 * k), 50.0 * drawn(3 * k + 1), 7.0 * drawn(3 * k + 2)]).collect();
     RgbImage::from_fn(48, 48, |x, y| {
         let (x, y) = (f64::from(x) / 48.0, f64::from(y) / 48.0);
         let sum: f64 = waves.iter().map(|[along, down, from]| (along * x + down * y + from).sin()).sum();
-        Rgb([(127.5 + 10.0 * sum) as u8; 3])
+        Rgb([(110.0 + 7.0 * sum) as u8; 3])
     })
 }
 

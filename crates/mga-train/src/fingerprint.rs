@@ -93,14 +93,17 @@ pub(crate) fn image_hashes(dataset: &dyn Dataset, hashes: &FileHashes) -> anyhow
     resolve(&origins, hashes, |index| Ok(content_hash(&dataset.image(index)?)))
 }
 
-/// What every image is made of, hashed where that takes no decoding.
+/// The file of every image, hashed, with its place where the file holds many; `None` for images that are no files. A rule
+/// makes many images, so it tells none from another.
 ///
 /// # Errors
 /// A file that cannot be read.
 pub fn file_contents(dataset: &dyn Dataset, hashes: &FileHashes) -> anyhow::Result<Vec<Option<String>>> {
     let origins: Vec<Origin> = (0..dataset.len()).map(|index| dataset.origin(index)).collect();
     let known = resolve(&origins, hashes, |_| Ok(String::new()))?;
-    Ok(known.into_iter().map(|hash| (!hash.is_empty()).then_some(hash)).collect())
+    let of_file =
+        |(origin, hash): (&Origin, String)| matches!(origin, Origin::File(_) | Origin::Within(..)).then_some(hash);
+    Ok(origins.iter().zip(known).map(of_file).collect())
 }
 
 /// A hash, or a short text in its place, for each origin; `pixels` hashes what has to be decoded.

@@ -173,16 +173,17 @@ mod tests {
         assert_eq!(exact(&prints), [[(0, Split::Train), (4, Split::Test)]]);
     }
 
-    /// Waves of several directions, squeezed into a rectangle and seen through `look`: no two positions are alike.
+    /// Waves of several directions and down to an eighth of the side, as fine as the hash sees, squeezed into a rectangle and
+    /// seen through `look`: no two positions are alike.
     fn waves(width: usize, height: usize, number: u64, look: impl Fn(f64) -> f64) -> Picture {
         let mut generator = mga_core::random::Generator::new(number, "waves", &[]);
-        let waves: Vec<[f64; 3]> = (0..12).map(|_| [(); 3].map(|()| generator.uniform_in(0.0, 25.0))).collect();
+        let waves: Vec<[f64; 3]> = (0..30).map(|_| [(); 3].map(|()| generator.uniform_in(0.0, 55.0))).collect();
         let mut picture = Picture::filled(width, height, 0.0);
         for (i, pixel) in picture.values_mut().chunks_exact_mut(3).enumerate() {
             let x = ((i % width) as f64 + 0.5) / width as f64;
             let y = ((i / width) as f64 + 0.5) / height as f64;
             let sum: f64 = waves.iter().map(|w| (w[0] * x + w[1] * y + w[2]).sin()).sum();
-            pixel.fill(look(0.5 + sum / 28.0).clamp(0.0, 1.0) as f32);
+            pixel.fill(look(0.5 + sum / 36.0).clamp(0.0, 1.0) as f32);
         }
         picture
     }

@@ -135,7 +135,7 @@ pub struct NearDuplicate {
     pub image: Placed,
     /// The closest in an earlier part.
     pub other: Placed,
-    /// Bits of 256 in which their perceptual hashes differ.
+    /// Bits of 256 in which their perceptual hashes differ, in the position in which they are fewest.
     pub distance: u32,
 }
 

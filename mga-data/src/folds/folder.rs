@@ -57,11 +57,15 @@ pub fn write_folds_of_folder(
         check_files: false,
         ..ImageFolderSettings::default()
     };
+    let mut of_others = None;
     let found = match &masks {
         Some(masks) => {
-            // Where these are masks of other images, they are no images all the same.
             choice.exclude.push(format!("{}/*", relative(masks, &base)));
-            in_folder(&all, &base, masks)?
+            let found = in_folder(&all, &base, masks)?;
+            if found.is_none() {
+                of_others = Some(format!("{}: masks of under half of the images: passed over", masks.display()));
+            }
+            found
         }
         None => beside(&all, &base)?.map(|(found, _)| found),
     };
@@ -93,6 +97,7 @@ pub fn write_folds_of_folder(
     let mut table = TextTable::made(folder, row([FILE, "label", "group", "mask"].map(str::to_owned)), cells);
     // A pattern that matches no image of the masks is no oddity of the folder.
     table.notes.extend(set.warnings().iter().filter(|note| !note.contains("`data.exclude`")).cloned());
+    table.notes.extend(of_others);
     if records.iter().any(|record| record.split.is_some()) {
         table
             .notes

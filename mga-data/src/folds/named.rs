@@ -69,5 +69,5 @@ pub(super) fn read_names(
     Ok(settings)
 }
 
-/// What to do about names that do not match.
-pub(super) const WAY_ON: &str = "change the pattern or the names, or leave these out with --skip-errors";
+/// What to do about what cannot be used, such as names that do not match.
+pub(super) const WAY_ON: &str = "mend these, or leave them out with --skip-errors";

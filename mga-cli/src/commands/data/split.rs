@@ -32,7 +32,8 @@ pub(super) struct Args {
     /// as data.label does: (?P<class>…) is the class, (?P<plant>…) a plant of it, (?P<group>…) a group by itself.
     #[arg(long, value_name = "REGEX")]
     label: Option<String>,
-    /// Leave out images whose names --label does not match, and say so; otherwise they are an error.
+    /// Leave out what cannot be used, such as images whose names --label does not match, and say so; otherwise that is an
+    /// error.
     #[arg(long)]
     skip_errors: bool,
     /// A table with columns file and group, such as `mga data check --groups-out` writes: files of one group stay together
