@@ -16,7 +16,7 @@ const HEAD: &str = r"% What stands between the lines of dashes can be taken into
 \usepackage[utf8]{inputenc}
 \usepackage{textcomp}
 \usepackage{booktabs}
-\usepackage[a4paper,landscape,margin=15mm]{geometry}
+\usepackage[a3paper,landscape,margin=15mm]{geometry}
 \begin{document}
 ";
 
