@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::common::Common;
 use super::transform_words::image_size;
 use super::wording::{list, show};
-use crate::results::{Confusion, Record};
+use crate::results::{Confusion, DataCheck, Record};
 
 /// The paragraph.
 pub(super) fn data(common: &Common<'_>) -> String {
@@ -35,7 +35,7 @@ pub(super) fn data(common: &Common<'_>) -> String {
         text += &format!(" Test images are {} % of each class{}.", 100.0 * share, seed(common, "data.split.seed"));
     }
     text += &groups(common);
-    // What runs record of near duplicates between training and test images belongs here. They record nothing of it yet.
+    text += &alike(common);
     text += &sizes(common);
     text
 }
@@ -64,6 +64,27 @@ fn validation(common: &Common<'_>) -> String {
         " Validation images are {share} of training and validation images together, {each} before training{}.",
         seed(common, "data.validation.seed")
     )
+}
+
+/// Copies and near duplicates across a split, where somebody looked for them.
+fn alike(common: &Common<'_>) -> String {
+    let checks = common.values(|record| record.data_check);
+    let [DataCheck { images, settings, copies, near_duplicates, near_bits }] = checks[..] else { return String::new() };
+    let most = if settings > 1 { format!(", at most under one of {settings} splits") } else { String::new() };
+    format!(
+        " Perceptual hashes of all {images} images were compared, those of mirrored and turned images too: {} the same \
+         pixels, and {} a near duplicate (at most {near_bits} of 256 bits differ) in another part of a split{most}.",
+        have(copies, "no two images have", "set of images has", "sets of images have"),
+        have(near_duplicates, "no image has", "image has", "images have"),
+    )
+}
+
+fn have(number: usize, none: &str, one: &str, many: &str) -> String {
+    match number {
+        0 => none.to_owned(),
+        1 => format!("1 {one}"),
+        number => format!("{number} {many}"),
+    }
 }
 
 fn seed(common: &Common<'_>, key: &str) -> String {

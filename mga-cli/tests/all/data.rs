@@ -353,6 +353,17 @@ fn the_data_of_a_sweep_are_looked_at_once_each_and_before_it_starts() {
         "{}",
         text(&output.stderr)
     );
+
+    // What was found is told with the methods once it is recorded, and is not before.
+    let methods = || {
+        folder.done(&["report", "swept", "--out", "report"]);
+        folder.read("report/methods.md")
+    };
+    assert!(!methods().contains("Perceptual hashes"));
+    let (_, status) = folder.refused(&["data", "check", "sweep.toml", "--record", "swept"]);
+    assert_eq!(status, Some(1), "the copy is a problem");
+    let told = methods();
+    assert!(told.contains("Perceptual hashes of all 24 images") && told.contains("1 set of images has"), "{told}");
 }
 
 #[test]

@@ -15,6 +15,7 @@ use serde_json::{Map, Value};
 
 use super::cell::Cell;
 use super::curves::Curves;
+use super::data_check::DataCheck;
 use super::json_file;
 use super::logits::Logits;
 use super::predictions::Predictions;
@@ -60,6 +61,9 @@ pub struct Record {
     /// The statistics of the masks before training, if the run has masks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub masks: Option<MaskSurvey>,
+    /// The images that are alike on two sides of a split, if somebody checked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data_check: Option<DataCheck>,
     /// The results, which exist if and only if the run is finished.
     pub summary: Option<Summary>,
     /// Anything missing or wrong in the folder, one sentence each.
@@ -131,6 +135,7 @@ impl Record {
             shared,
             environment: json_file::read(folder, "environment.json", &mut notes),
             masks: json_file::read(folder, mask_survey::FILE, &mut notes),
+            data_check: DataCheck::of_run(folder, &mut notes),
             summary,
             notes,
         })

@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context;
 use mga_core::wording::counted;
-use mga_data::check::CheckSettings;
+use mga_data::check::{CheckSettings, DataReport};
 use mga_experiment::{Components, Loaded, NetworkKind};
+use mga_report::results::{DATA_CHECK, DataCheck};
 use mga_train::TaskComponents;
 use mga_train::data_set;
 use mga_train::torn_groups::TornGroups;
@@ -21,6 +23,7 @@ Examples:
   mga data check experiments/quickstart.toml
   mga data check experiments/stamps.toml --set data.root=stamps --json
   mga data check experiments/quickstart.toml --groups-out alike.csv
+  mga data check experiments/ablations/leaves.toml --record runs/ablations/leaves
 
 Exits with 1 if there are problems: images that cannot be read or have no label, copies and groups on both sides of a
 split, classes without a training image, training images without a mask if data.masks.missing = \"error\", and test images
@@ -51,6 +54,10 @@ pub(super) struct Args {
     /// `mga data split --keep-together`; it must not exist.
     #[arg(long, value_name = "CSV")]
     groups_out: Option<PathBuf>,
+    /// Write the number of copies, and of near duplicates on two sides of a split, to data-check.json in the folder of a run
+    /// or a sweep; the methods that `mga report` writes name it then.
+    #[arg(long, value_name = "DIR")]
+    record: Option<PathBuf>,
 }
 
 /// Runs the command.
@@ -71,10 +78,20 @@ pub(super) fn run(args: Args, components: &Components) -> anyhow::Result<()> {
         }
     }
     let mut looked = LookedAt::new(args.near);
+    if let Some(folder) = &args.record {
+        anyhow::ensure!(folder.is_dir(), "{}: no such folder; --record names that of a run or a sweep", folder.display());
+    }
+    let mut counted_alike = DataCheck { near_bits: args.near, ..DataCheck::default() };
     let (problems, text) = match settings.as_mut_slice() {
-        [only] if only.folds.is_empty() => one(&only.loaded, components, &mut looked, args.json)?,
-        several => many::check(several, components, &mut looked, args.json)?,
+        [only] if only.folds.is_empty() => one(&only.loaded, components, &mut looked, args.json, &mut counted_alike)?,
+        several => many::check(several, components, &mut looked, args.json, &mut counted_alike)?,
     };
+    if let Some(folder) = &args.record {
+        let path = folder.join(DATA_CHECK);
+        let json = serde_json::to_string_pretty(&counted_alike)? + "\n";
+        output::write_file(&path, json.as_bytes()).with_context(|| format!("{}: cannot be written", path.display()))?;
+        say!("{}: written", path.display());
+    }
     if let Some(out) = &args.groups_out {
         say!("{}", looked.write_groups(out)?);
     }
@@ -84,12 +101,21 @@ pub(super) fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Counts what is alike under one setting; of several settings, the most that are alike under one of them count.
+pub(super) fn count(all: &mut DataCheck, report: &DataReport) {
+    all.settings += 1;
+    all.images = all.images.max(report.images);
+    all.copies = all.copies.max(report.duplicates.len());
+    all.near_duplicates = all.near_duplicates.max(report.near_duplicates.len());
+}
+
 /// The report on the data of one experiment: the number of problems, and the text.
 fn one(
     loaded: &Loaded,
     components: &Components,
     looked: &mut LookedAt,
     as_json: bool,
+    counted_alike: &mut DataCheck,
 ) -> anyhow::Result<(usize, String)> {
     let data = data_set::open(loaded, components, TornGroups::Noted)?;
     for note in data.notes() {
@@ -97,6 +123,7 @@ fn one(
     }
     let all: Vec<usize> = data.splits.parts().iter().flat_map(|(_, images)| images.iter().copied()).collect();
     let report = looked.at(loaded, &data, &all)?;
+    count(counted_alike, &report);
     looked.notes().for_each(|note| say!("note: {note}"));
     let added = of_masks(loaded, &data, &report)?;
     let problems: Vec<String> = report.problems().into_iter().chain(added.clone()).collect();

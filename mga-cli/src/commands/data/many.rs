@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use mga_core::wording::counted;
 use mga_data::check::DataReport;
 use mga_experiment::{Components, Loaded};
+use mga_report::results::DataCheck;
 use mga_train::data_set;
 use mga_train::torn_groups::TornGroups;
 use serde_json::{Value, json};
 
+use super::check::count;
 use super::looked_at::LookedAt;
 use super::of_masks::of_masks;
 use super::settings::Setting;
@@ -35,6 +37,7 @@ pub(super) fn check(
     components: &Components,
     looked: &mut LookedAt,
     as_json: bool,
+    counted_alike: &mut DataCheck,
 ) -> anyhow::Result<(usize, String)> {
     let mut found: Vec<Found> = Vec::new();
     let mut done = BTreeSet::new();
@@ -56,6 +59,7 @@ pub(super) fn check(
             look(parts.join(", "), loaded)?;
         }
     }
+    found.iter().for_each(|found| count(counted_alike, &found.report));
     let notes: Vec<String> = looked.notes().cloned().chain(merged(&found, |found| &found.notes)).collect();
     let problems = merged(&found, |found| &found.problems);
     let text = if as_json { in_json(&found, &problems, &notes)? } else { shown(&found, &problems, &notes) };
