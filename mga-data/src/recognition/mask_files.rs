@@ -88,7 +88,7 @@ pub(crate) fn refuse_inner(images: &[PathBuf], base: &Path, masks: Option<&Path>
     Ok(())
 }
 
-/// Whether some files of a folder have few colours, or are nearly black and white.
+/// Whether some files of a folder have few colours, are nearly black and white, or are grey and half of that.
 fn looks_like_masks(folder: &Path) -> Result<bool> {
     Ok(look_like_masks(&Listing::read(folder, true, None)?.images))
 }
@@ -109,7 +109,10 @@ fn looks_like_mask(path: &Path) -> bool {
         let [r, g, b] = **pixel;
         r == g && g == b && !(32..224).contains(&r)
     };
-    colours.len() <= 32 || pixels.iter().filter(extreme).count() * 10 >= pixels.len() * 9
+    // Small masks of thin structures have many greys at their edges, and photographs are seldom grey all over.
+    let grey = pixels.iter().all(|[r, g, b]| r == g && g == b);
+    let tenths = if grey { 5 } else { 9 };
+    colours.len() <= 32 || pixels.iter().filter(extreme).count() * 10 >= pixels.len() * tenths
 }
 
 /// The masks in a folder of them; `None`: under half of the images have one.

@@ -39,9 +39,10 @@ impl Cluster {
         self.with_queue(self.0.sweep("out", &[&["--launcher", "slurm"], more].concat()))
     }
 
-    /// What the command says, line by line.
+    /// What the command says, line by line, but for the line on the data.
     fn says(&self, more: &[&str]) -> Vec<String> {
-        said(&succeed(self.sweep(more))).lines().map(str::to_owned).collect()
+        let said = said(&succeed(self.sweep(more)));
+        said.lines().filter(|line| !line.starts_with("data: ")).map(str::to_owned).collect()
     }
 
     fn submitted(&self) -> Vec<PathBuf> {

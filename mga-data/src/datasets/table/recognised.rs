@@ -231,6 +231,11 @@ impl Files {
         let of_masks = |path: &PathBuf| masks.as_ref().is_some_and(|masks| path.starts_with(masks));
         let (masks, images): (Vec<_>, Vec<_>) =
             Listing::read(folder, true, None)?.images.into_iter().partition(of_masks);
+        // What is written in full is that file, whatever else ends so.
+        for path in images.iter().chain(&masks) {
+            before.insert(relative(path, folder), Some(String::new()));
+        }
+        let written_in_full = before.clone();
         // A name that an image and its mask share is the image's.
         let mut of_images = BTreeSet::new();
         for (path, is_mask) in images.iter().map(|path| (path, false)).chain(masks.iter().map(|path| (path, true))) {
@@ -246,6 +251,9 @@ impl Files {
                 }
                 if let Some((stem, _)) = place[cut..].rsplit_once('.').filter(|_| !is_mask) {
                     bare.entry(stem.to_owned()).and_modify(|known| *known = None).or_insert(Some(root.clone()));
+                }
+                if written_in_full.contains_key(&place[cut..]) {
+                    continue;
                 }
                 before
                     .entry(place[cut..].to_owned())
