@@ -63,8 +63,11 @@ pub fn write(
     let Some((picture, places)) = figure.draw() else { return Ok(()) };
     save(&picture, &folder.pictures().join(OVERVIEW))?;
     for (caption, places) in captions.iter_mut().zip(places) {
-        let places: serde_json::Map<_, _> =
-            columns.iter().zip(places).filter_map(|(column, place)| Some(((*column).to_owned(), json!(place?)))).collect();
+        let places: serde_json::Map<_, _> = columns
+            .iter()
+            .zip(places)
+            .filter_map(|(column, place)| Some(((*column).to_owned(), json!(place?))))
+            .collect();
         caption["places"] = places.into();
     }
     folder.write_json(

@@ -1,14 +1,12 @@
 //! Where the networks looked: the pictures of every run.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use askama::Template;
 use mga_train::gallery::OVERVIEW;
 use mga_train::mask_survey::SHEET;
-use mga_train::pictures::Place;
-use serde::Deserialize;
 
+use super::overview::{Overview, Shown, overview};
 use super::pictures::embedded;
 use super::section::{Content, Reported};
 use super::side_by_side;
@@ -28,33 +26,6 @@ const EACH: usize = 400 << 10;
 
 /// Pictures of so many pixels across are shown at twice their size.
 const SMALL: u32 = 400;
-
-/// What `overview.json` says of `overview.png`; runs of earlier versions have none.
-#[derive(Debug, Deserialize)]
-#[serde(default)]
-pub(super) struct Overview {
-    columns: Vec<String>,
-    images_per_row: usize,
-    pub(super) images: Vec<Shown>,
-}
-
-impl Default for Overview {
-    fn default() -> Self {
-        Self { columns: vec![], images_per_row: 2, images: vec![] }
-    }
-}
-
-/// An image of the overview.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Shown {
-    pub(super) path: String,
-    pub(super) label: Option<String>,
-    pub(super) predicted: Option<String>,
-    pub(super) confidence: Option<f64>,
-    /// The place of each column of the image in the picture; runs of earlier versions do not say.
-    pub(super) places: BTreeMap<String, Place>,
-}
 
 /// The section.
 #[derive(Template)]
@@ -161,16 +132,6 @@ fn of_run(report: &Report, run: usize, paths: &[PathBuf], budget: usize, notes: 
         });
     }
     OfRun { heading: format!("{}{}", run.replicate, score.unwrap_or_default()), pictures }
-}
-
-/// What is said of the overview, beside it.
-pub(super) fn overview(picture: &Path, notes: &mut Vec<String>) -> Overview {
-    let path = picture.with_extension("json");
-    let Ok(text) = std::fs::read_to_string(&path) else { return Overview::default() };
-    serde_json::from_str(&text).unwrap_or_else(|error| {
-        notes.push(format!("{} cannot be understood: {error}", path.display()));
-        Overview::default()
-    })
 }
 
 /// How the overview is read.

@@ -17,6 +17,7 @@ mod gallery;
 mod markup;
 mod masks;
 mod methods;
+mod overview;
 mod page;
 mod pictures;
 mod runs_table;

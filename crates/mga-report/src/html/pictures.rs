@@ -61,7 +61,8 @@ pub(super) fn embedded(path: &Path, bytes: usize) -> anyhow::Result<Embedded> {
 pub(super) fn part(picture: &DynamicImage, place: Place, width: u32) -> anyhow::Result<Embedded> {
     let side = |length: usize| u32::try_from(length).context("too large");
     let (x, y, wide, high) = (side(place.x)?, side(place.y)?, side(place.width)?, side(place.height)?);
-    let within = |from: u32, length: u32, all: u32| length > 0 && from.checked_add(length).is_some_and(|end| end <= all);
+    let within =
+        |from: u32, length: u32, all: u32| length > 0 && from.checked_add(length).is_some_and(|end| end <= all);
     anyhow::ensure!(
         within(x, wide, picture.width()) && within(y, high, picture.height()),
         "it is said to show something at {x}, {y}, where it ends"

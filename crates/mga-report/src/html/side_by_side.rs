@@ -7,7 +7,7 @@ use image::DynamicImage;
 use mga_train::gallery::OVERVIEW;
 use mga_train::pictures::inferno;
 
-use super::gallery::{Overview, Shown, overview};
+use super::overview::{Overview, Shown, overview};
 use super::pictures::{Embedded, part};
 use crate::Report;
 use crate::results::Record;
@@ -84,7 +84,9 @@ pub(super) fn of<'a>(report: &'a Report, records: &[Record], notes: &mut Vec<Str
     }
     let common: Vec<&'static str> = ["image", "mask"]
         .into_iter()
-        .filter(|column| seen.iter().flat_map(|run| &run.overview.images).any(|image| image.places.contains_key(*column)))
+        .filter(|column| {
+            seen.iter().flat_map(|run| &run.overview.images).any(|image| image.places.contains_key(*column))
+        })
         .collect();
     let rows = seen[0].overview.images.iter().map(|image| row(image, &common, &seen, notes)).collect();
     let arms = seen.iter().map(|run| Head { index: run.arm, name: &report.arms[run.arm].name }).collect();
@@ -126,8 +128,7 @@ fn row(image: &Shown, common: &[&'static str], seen: &[Seen], notes: &mut Vec<St
         .iter()
         .map(|run| {
             let Some(image) = of(run) else { return Cell::default() };
-            let maps =
-                MAPS.into_iter().filter_map(|(column, name)| Some((name, cut(run, &image, column)?))).collect();
+            let maps = MAPS.into_iter().filter_map(|(column, name)| Some((name, cut(run, &image, column)?))).collect();
             let verdict = match (&image.label, &image.predicted) {
                 (Some(label), Some(predicted)) if label == predicted => "right",
                 (Some(_), Some(_)) => "wrong",

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use mga_data::check::DataReport;
 use serde::{Deserialize, Serialize};
 
 use super::json_file;
@@ -25,6 +26,14 @@ pub struct DataCheck {
 }
 
 impl DataCheck {
+    /// Counts what is alike under one more setting. Of several settings, the one with the most counts.
+    pub fn count(&mut self, report: &DataReport) {
+        self.settings += 1;
+        self.images = self.images.max(report.images);
+        self.copies = self.copies.max(report.duplicates.len());
+        self.near_duplicates = self.near_duplicates.max(report.near_duplicates.len());
+    }
+
     /// Reads the file of a run, or of the sweep that it lies in; `None`: nobody checked.
     pub(super) fn of_run(folder: &Path, notes: &mut Vec<String>) -> Option<Self> {
         let sweep = folder.parent().and_then(Path::parent);

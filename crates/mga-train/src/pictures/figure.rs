@@ -195,7 +195,8 @@ fn outline(sheet: &mut Picture, place: Place, thick: usize, colour: [f32; 3]) {
     let (right, bottom) = ((place.x + place.width + thick).min(width), (place.y + place.height + thick).min(height));
     for y in top..bottom {
         for x in left..right {
-            let inside = (place.x..place.x + place.width).contains(&x) && (place.y..place.y + place.height).contains(&y);
+            let inside =
+                (place.x..place.x + place.width).contains(&x) && (place.y..place.y + place.height).contains(&y);
             if !inside {
                 let start = 3 * (y * width + x);
                 sheet.values_mut()[start..start + 3].copy_from_slice(&colour);

@@ -98,8 +98,10 @@ fn seen(pipeline: &Pipeline, width: usize, height: usize) -> Option<View> {
     let vertical = line(rows, &|y| inside(middle.0, y), &|y| value(middle.0, y, 1))?;
     // A column of the view is a column of the image, and so for rows: nothing is turned.
     let (quarter_x, quarter_y) = (columns / 4, rows / 4);
-    let upright = !inside(middle.0, quarter_y) || (value(middle.0, quarter_y, 0) - value(middle.0, middle.1, 0)).abs() < 2e-3;
-    let level = !inside(quarter_x, middle.1) || (value(quarter_x, middle.1, 1) - value(middle.0, middle.1, 1)).abs() < 2e-3;
+    let upright =
+        !inside(middle.0, quarter_y) || (value(middle.0, quarter_y, 0) - value(middle.0, middle.1, 0)).abs() < 2e-3;
+    let level =
+        !inside(quarter_x, middle.1) || (value(quarter_x, middle.1, 1) - value(middle.0, middle.1, 1)).abs() < 2e-3;
     (upright && level).then_some(View {
         left: horizontal.0 * width as f64,
         right: horizontal.1 * width as f64,

@@ -39,9 +39,8 @@ pub fn evaluate_run(
     let text = std::fs::read_to_string(&trained)
         .with_context(|| format!("{}: expected the summary of a finished run", trained.display()))?;
     let mut summary: Value = serde_json::from_str(&text).with_context(|| format!("{}: not JSON", trained.display()))?;
-    let checkpoint = run
-        .reported()
-        .with_context(|| format!("{}: has no checkpoint left to evaluate", run.path().display()))?;
+    let checkpoint =
+        run.reported().with_context(|| format!("{}: has no checkpoint left to evaluate", run.path().display()))?;
     out.make()?;
     let pictures = out.pictures();
     std::fs::create_dir_all(&pictures).with_context(|| format!("{}: cannot be made", pictures.display()))?;

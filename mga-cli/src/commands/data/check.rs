@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use mga_core::wording::counted;
-use mga_data::check::{CheckSettings, DataReport};
+use mga_data::check::CheckSettings;
 use mga_experiment::{Components, Loaded, NetworkKind};
 use mga_report::results::{DATA_CHECK, DataCheck};
 use mga_train::TaskComponents;
@@ -79,7 +79,11 @@ pub(super) fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     }
     let mut looked = LookedAt::new(args.near);
     if let Some(folder) = &args.record {
-        anyhow::ensure!(folder.is_dir(), "{}: no such folder; --record names that of a run or a sweep", folder.display());
+        anyhow::ensure!(
+            folder.is_dir(),
+            "{}: no such folder; --record names that of a run or a sweep",
+            folder.display()
+        );
     }
     let mut counted_alike = DataCheck { near_bits: args.near, ..DataCheck::default() };
     let (problems, text) = match settings.as_mut_slice() {
@@ -101,14 +105,6 @@ pub(super) fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Counts what is alike under one setting; of several settings, the most that are alike under one of them count.
-pub(super) fn count(all: &mut DataCheck, report: &DataReport) {
-    all.settings += 1;
-    all.images = all.images.max(report.images);
-    all.copies = all.copies.max(report.duplicates.len());
-    all.near_duplicates = all.near_duplicates.max(report.near_duplicates.len());
-}
-
 /// The report on the data of one experiment: the number of problems, and the text.
 fn one(
     loaded: &Loaded,
@@ -123,7 +119,7 @@ fn one(
     }
     let all: Vec<usize> = data.splits.parts().iter().flat_map(|(_, images)| images.iter().copied()).collect();
     let report = looked.at(loaded, &data, &all)?;
-    count(counted_alike, &report);
+    counted_alike.count(&report);
     looked.notes().for_each(|note| say!("note: {note}"));
     let added = of_masks(loaded, &data, &report)?;
     let problems: Vec<String> = report.problems().into_iter().chain(added.clone()).collect();

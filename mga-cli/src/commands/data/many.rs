@@ -10,7 +10,6 @@ use mga_train::data_set;
 use mga_train::torn_groups::TornGroups;
 use serde_json::{Value, json};
 
-use super::check::count;
 use super::looked_at::LookedAt;
 use super::of_masks::of_masks;
 use super::settings::Setting;
@@ -59,7 +58,7 @@ pub(super) fn check(
             look(parts.join(", "), loaded)?;
         }
     }
-    found.iter().for_each(|found| count(counted_alike, &found.report));
+    found.iter().for_each(|found| counted_alike.count(&found.report));
     let notes: Vec<String> = looked.notes().cloned().chain(merged(&found, |found| &found.notes)).collect();
     let problems = merged(&found, |found| &found.problems);
     let text = if as_json { in_json(&found, &problems, &notes)? } else { shown(&found, &problems, &notes) };

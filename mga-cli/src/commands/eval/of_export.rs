@@ -27,7 +27,9 @@ pub(super) fn loaded(args: &Args, components: &Components) -> anyhow::Result<Opt
             "{model}: an exported model has no data set of its own; name a folder with a folder of photographs for each class \
              with --data"
         ),
-        (None, Some(_)) => anyhow::bail!("{model}: no exported model; --data is for a folder that `mga weights export` wrote"),
+        (None, Some(_)) => {
+            anyhow::bail!("{model}: no exported model; --data is for a folder that `mga weights export` wrote")
+        }
     };
     anyhow::ensure!(
         args.weights.is_none() && args.split == "test",

@@ -6,10 +6,10 @@ use anyhow::Context;
 use mga_core::wording::counted;
 use mga_experiment::Components;
 use mga_report::results;
+use mga_train::assemble;
 use mga_train::interrupt::{Interrupt, Interrupted};
 use mga_train::run_folder::RunFolder;
 use mga_train::runners::evaluated_run::{EVALUATED, evaluate_run};
-use mga_train::assemble;
 use serde_json::{Value, json};
 
 use super::Args;
@@ -40,7 +40,10 @@ pub(super) fn run(args: &Args, components: &Components, interrupt: &Interrupt) -
          shows; name the settings to change with --set, such as --set data.background=clutter"
     );
     let own = |path: &Path| std::fs::canonicalize(path).ok();
-    anyhow::ensure!(own(out).is_none() || own(out) != own(&args.run), "{sweep}: --out is the sweep itself; name another folder");
+    anyhow::ensure!(
+        own(out).is_none() || own(out) != own(&args.run),
+        "{sweep}: --out is the sweep itself; name another folder"
+    );
     let found = results::read(&[&args.run])?;
     let (finished, others): (Vec<_>, Vec<_>) = found.records.iter().partition(|record| record.is_finished());
     for record in others {

@@ -131,11 +131,10 @@ fn measured(summary: &Value) -> String {
 }
 
 fn usage(program: bool) -> String {
-    let mut text =
-        "## Use\n\n```sh\nmga predict photos/ --weights .        # this folder, or OWNER/NAME on the hub\n\
+    let mut text = "## Use\n\n```sh\nmga predict photos/ --weights .        # this folder, or OWNER/NAME on the hub\n\
          mga explain photos/ --weights . --out pictures/\n\
          mga eval . --data photos/              # photos in a folder for each class\n```\n"
-            .to_owned();
+        .to_owned();
     if program {
         text += "\n```python\nimport model                            # model.py in this folder\n\
                  logits, attention = model.load()(images)  # normalised, (N, 3, H, W)\n```\n";

@@ -18,11 +18,11 @@ fn the_example_runs_from_its_first_command_to_its_last() {
         .arg(script)
         .arg("photographs")
         .current_dir(place.folder())
-        .envs([("MGA", env!("CARGO_BIN_EXE_mga")), ("LEAVES", "6"), ("SIZE", "48")])
+        .envs([("MGA", env!("CARGO_BIN_EXE_mga")), ("LEAVES", "9"), ("SIZE", "48")])
         .output()
         .unwrap();
     assert!(made.status.success(), "{}", text(&made.stderr));
-    assert!(text(&made.stdout).contains("60 photographs"), "{}", text(&made.stdout));
+    assert!(text(&made.stdout).contains("90 photographs"), "{}", text(&made.stdout));
 
     let (_, page) = pages().into_iter().find(|(name, _)| name == PAGE).unwrap();
     let mut run = vec![];
@@ -35,7 +35,9 @@ fn the_example_runs_from_its_first_command_to_its_last() {
         let said = place.done(&words);
         match words[0] {
             "init" => {
-                for part in ["data.columns.label = Sorte", "data.columns.group = Pflanze", "groups: 20", "60 of 60 images"] {
+                for part in
+                    ["data.columns.label = Sorte", "data.columns.group = Pflanze", "groups: 30", "90 of 90 images"]
+                {
                     assert!(said.contains(part), "no `{part}` in\n{said}");
                 }
             }
