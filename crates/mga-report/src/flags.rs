@@ -49,7 +49,7 @@ fn evaluated_otherwise(seen: &Seen<'_>, flags: &mut Vec<Flag>) {
         }
     }
     for (set, runs) in settings {
-        let arms = seen.arms_of(runs.into_iter());
+        let arms = seen.arms_of(runs);
         let message = format!(
             "{}: the networks are those of another sweep, trained with their own settings, and evaluated with {set}.",
             seen.names(&arms)

@@ -38,7 +38,7 @@ fn a_run_predicts_and_explains_after_its_data_is_gone() {
     for picture in &pictures {
         // Four pictures of 48 pixels, enlarged so that words fit, and each as it is in a file of its own.
         let (width, height) = size(picture);
-        assert!(width >= 4 * 192 && width < 5 * 192 && height > 192, "{width} x {height}");
+        assert!((4 * 192..5 * 192).contains(&width) && height > 192, "{width} x {height}");
         for column in ["image", "mask", "attention", "grad-cam"] {
             assert_eq!(size(&picture.replace(".png", &format!(".{column}.png"))), (48, 48));
         }

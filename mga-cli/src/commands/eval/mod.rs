@@ -1,5 +1,6 @@
 //! `mga eval`: a run, or an experiment with weights, on a split; or all runs of a sweep on the test images.
 
+mod args;
 mod of_export;
 mod of_sweep;
 
@@ -10,46 +11,11 @@ use mga_train::assemble;
 use mga_train::run_folder::RunFolder;
 use mga_train::runners::evaluate::{EvaluatedSplit, Weights, evaluate};
 
+pub use args::Args;
+
 use crate::commands::train::load_run;
 use crate::output::print;
 use crate::signals;
-
-const EXAMPLE: &str = "\
-Examples:
-  mga eval runs/first --split test
-  mga eval experiments/mga/soybean_2_1.toml --weights model.safetensors --out runs/check --logits
-  mga eval sweeps/attention --set data.background=clutter --out sweeps/attention-on-clutter
-  mga eval exported/ --data photographs/
-
-Of a sweep, every finished run is evaluated on its test images with the settings changed, such as another background, and
-written as a run below --out/runs, so that `mga report` gives the same tables, intervals and tests of it. A command that was
-stopped continues where it was.";
-
-/// Evaluate a run folder, an experiment with weights, or all runs of a sweep.
-#[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLE)]
-pub struct Args {
-    /// A run folder, an experiment file, the folder of a sweep, or a folder written by `mga weights export`.
-    run: PathBuf,
-    /// For an exported folder: photographs in a folder for each class, all of which are evaluated.
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
-    /// A weight file; left out: the run's best checkpoint, else its last, else the experiment's weights.
-    #[arg(long)]
-    weights: Option<PathBuf>,
-    /// Which images.
-    #[arg(long, default_value = "test", value_parser = ["train", "validation", "test"])]
-    split: String,
-    /// Set a key of the experiment. May be repeated.
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    set: Vec<String>,
-    /// A folder for predictions.csv, confusion.csv and evaluation.json.
-    #[arg(long)]
-    out: Option<PathBuf>,
-    /// Also write logits.safetensors there.
-    #[arg(long, requires = "out")]
-    logits: bool,
-}
 
 /// Evaluates.
 ///

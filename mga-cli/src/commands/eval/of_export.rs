@@ -5,7 +5,7 @@ use mga_experiment::{Components, Loaded};
 use mga_train::data_set;
 use mga_train::described_model::DescribedModel;
 
-use super::Args;
+use super::args::Args;
 
 /// Returns the experiment that evaluates an exported model on all images below `--data`; `None`: the folder is a run's, or an
 /// experiment file.

@@ -12,7 +12,7 @@ use mga_train::run_folder::RunFolder;
 use mga_train::runners::evaluated_run::{EVALUATED, evaluate_run};
 use serde_json::{Value, json};
 
-use super::Args;
+use super::args::Args;
 use crate::commands::train::load_run;
 
 /// Whether the folder is a sweep's, and no run's.
