@@ -121,8 +121,9 @@ pub(crate) fn in_folder(images: &[PathBuf], base: &Path, folder: &Path) -> Resul
         for name in std::iter::once(None).chain(NAMES.into_iter().map(Some)) {
             let mut finder = MaskFinder::new(folder, "data.", (name, layout), png_or_same)?;
             let mut count = 0;
-            for image in images {
-                count += usize::from(finder.find(image.strip_prefix(base).unwrap_or(image))?.is_some());
+            // A whole path would lead from any folder to the image itself.
+            for image in images.iter().filter_map(|image| image.strip_prefix(base).ok()) {
+                count += usize::from(finder.find(image)?.is_some());
             }
             if count > 0 && count * 2 >= images.len() {
                 let (folder, name) = (folder.to_path_buf(), name.map(str::to_owned));
@@ -177,12 +178,15 @@ pub(crate) fn beside(all: &[PathBuf], base: &Path) -> Result<Option<(Masks, Vec<
 /// # Errors
 /// A folder that cannot be listed.
 pub fn mask_files(folder: &Path, images: &[PathBuf]) -> Result<Option<Vec<Option<PathBuf>>>> {
-    let (base, Some(masks)) = trees(folder)? else { return Ok(None) };
-    for base in [base.as_path(), folder] {
-        let Some(found) = in_folder(images, base, &masks)? else { continue };
+    // Images may be named by whole paths where the folder is not, or the other way round.
+    let whole = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    let (folder, images) = (whole(folder), images.iter().map(|image| whole(image)).collect::<Vec<_>>());
+    let (base, Some(masks)) = trees(&folder)? else { return Ok(None) };
+    for base in [base.as_path(), &folder] {
+        let Some(found) = in_folder(&images, base, &masks)? else { continue };
         let how = (found.name.as_deref(), found.layout);
         let mut finder = MaskFinder::new(&masks, "data.", how, png_or_same)?;
-        let one = |image: &PathBuf| finder.find(image.strip_prefix(base).unwrap_or(image));
+        let one = |image: &PathBuf| image.strip_prefix(base).map_or(Ok(None), |image| finder.find(image));
         return images.iter().map(one).collect::<Result<_>>().map(Some);
     }
     Ok(None)

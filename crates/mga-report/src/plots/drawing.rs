@@ -144,7 +144,7 @@ pub struct Plot {
 }
 
 impl Plot {
-    /// Returns the element for an HTML page with [`styles`] in it.
+    /// Returns the element for an HTML page that has the styles of plots in it.
     #[must_use]
     pub fn inline(&self) -> String {
         self.element("")

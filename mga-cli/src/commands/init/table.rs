@@ -24,9 +24,9 @@ pub(super) fn write(looked: &Looked, plan: &Plan, file: &Path) -> anyhow::Result
     };
     writer.write_record(row(columns.map(str::to_owned)))?;
     for image in &looked.images {
-        let mask = image.mask.as_ref().map(|mask| text(mask)).transpose()?.unwrap_or_default();
+        let mask = image.mask.as_ref().map(|mask| text(mask, &plan.folder)).transpose()?.unwrap_or_default();
         let group = image.group.clone().unwrap_or_default();
-        writer.write_record(row([text(&image.file)?, image.class.clone(), group, mask]))?;
+        writer.write_record(row([text(&image.file, &plan.folder)?, image.class.clone(), group, mask]))?;
     }
     writer.flush()?;
     let settings = FoldSettings {
@@ -42,9 +42,10 @@ pub(super) fn write(looked: &Looked, plan: &Plan, file: &Path) -> anyhow::Result
     Ok(notes.into_iter().map(|note| note.replace(&made, &named)).collect())
 }
 
-/// An absolute path, so that the table reads alike from everywhere.
-fn text(path: &Path) -> anyhow::Result<String> {
-    let path = std::path::absolute(path)?;
-    let text = path.to_str().with_context(|| format!("{}: the name is not UTF-8; rename the file", path.display()))?;
-    Ok(text.to_owned())
+/// A path below the folder as the rest of it, so that the table goes with the folder, or else an absolute path.
+fn text(path: &Path, folder: &Path) -> anyhow::Result<String> {
+    let (path, folder) = (std::path::absolute(path)?, std::path::absolute(folder)?);
+    let shown = path.strip_prefix(&folder).unwrap_or(&path);
+    let text = shown.to_str().with_context(|| format!("{}: the name is not UTF-8; rename the file", path.display()))?;
+    Ok(text.replace(std::path::MAIN_SEPARATOR, "/"))
 }

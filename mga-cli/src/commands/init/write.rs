@@ -17,8 +17,9 @@ pub(super) fn experiment(plan: &Plan, files: &Files) -> String {
             let table = if plan.folder.is_relative() { files.table.clone() } else { whole() };
             let masks = plan.masks.as_deref().unwrap_or("none");
             format!(
-                "[data]\ndataset = \"table\"\nfile = {}  # made from what the data set read\nfold = \"0.0\"  # the sweep tests on \
+                "[data]\ndataset = \"table\"\nroot = {}\nfile = {}  # made from what the data set read\nfold = \"0.0\"  # the sweep tests on \
                  every fold\nmasks.source = {}\n",
+                quoted(&plan.folder.display().to_string()),
                 quoted(&table.display().to_string()),
                 quoted(masks)
             ) + &mask_settings(&plan.recognised)

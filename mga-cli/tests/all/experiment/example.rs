@@ -41,7 +41,13 @@ fn the_example_runs_from_its_first_command_to_its_last() {
                     assert!(said.contains(part), "no `{part}` in\n{said}");
                 }
             }
-            "explain" => assert_eq!(column(&said, "picture").len(), 4),
+            "check" => {
+                // The mask of a photograph is that of the folder of masks, and not the photograph.
+                let folds = place.read("photographs_folds.csv");
+                let (files, masks) = (column(&folds, "file"), column(&folds, "mask"));
+                assert!(files.iter().zip(&masks).all(|(file, mask)| *mask == format!("masks/{file}")), "{folds}");
+            }
+            "explain" => assert_eq!(column(&said, "picture").len(), 2),
             "report" => {
                 for arm in ["plain (baseline)", "attention", "mga", "shuffled"] {
                     assert!(said.contains(arm), "no {arm} in\n{said}");
