@@ -178,7 +178,7 @@ fn fit(picture: &Picture, side: usize) -> Picture {
 }
 
 /// Lays a picture on the sheet; what is outside of it is cut off.
-fn put(sheet: &mut Picture, picture: &Picture, (x, y): (usize, usize)) {
+pub(crate) fn put(sheet: &mut Picture, picture: &Picture, (x, y): (usize, usize)) {
     let width = sheet.width();
     let x = x.min(width);
     let kept = picture.width().min(width - x);

@@ -11,7 +11,7 @@ fn font() -> Option<FontRef<'static>> {
 
 /// Returns the width of a line in pixels, in letters of this size.
 #[must_use]
-pub fn width(text: &str, size: f32) -> f32 {
+pub(super) fn width(text: &str, size: f32) -> f32 {
     let Some(font) = font() else { return 0.0 };
     let scaled = font.as_scaled(PxScale::from(size));
     text.chars().map(|c| scaled.h_advance(font.glyph_id(shown(&font, c)))).sum()
@@ -20,7 +20,7 @@ pub fn width(text: &str, size: f32) -> f32 {
 /// Returns the text, or as much of its beginning and end as fits into so many pixels with an ellipsis between them: names
 /// of files and species differ at their ends.
 #[must_use]
-pub fn fitted(text: &str, size: f32, room: f32) -> String {
+pub(super) fn fitted(text: &str, size: f32, room: f32) -> String {
     if width(text, size) <= room {
         return text.to_owned();
     }
@@ -37,7 +37,7 @@ pub fn fitted(text: &str, size: f32, room: f32) -> String {
 }
 
 /// Writes a line with its upper left corner at `(x, y)`. What lies outside of the picture is cut off.
-pub fn write(picture: &mut Picture, text: &str, (x, y): (usize, usize), size: f32, colour: [f32; 3]) {
+pub(super) fn write(picture: &mut Picture, text: &str, (x, y): (usize, usize), size: f32, colour: [f32; 3]) {
     let Some(font) = font() else { return };
     let scaled = font.as_scaled(PxScale::from(size));
     let (wide, high) = (picture.width(), picture.height());

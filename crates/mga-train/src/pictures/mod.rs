@@ -5,7 +5,7 @@ mod contact_sheet;
 mod figure;
 mod file_names;
 mod grey;
-pub mod lettering;
+mod lettering;
 mod overlay;
 mod print;
 
@@ -18,6 +18,7 @@ use mga_data::Picture;
 
 pub use colour_map::inferno;
 pub use contact_sheet::{ContactSheet, PAIRS_PER_ROW};
+pub(crate) use figure::put;
 pub use figure::{Entry, Figure, LEAST_SIDE, Place, Verdict};
 pub use file_names::FileNames;
 pub use grey::grey;

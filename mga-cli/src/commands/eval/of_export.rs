@@ -16,8 +16,15 @@ use super::args::Args;
 pub(super) fn loaded(args: &Args, components: &Components) -> anyhow::Result<Option<Loaded>> {
     let model = args.run.display();
     let is_run = args.run.join("experiment.toml").is_file();
+    // The whole folder: nothing is held back for training.
+    let mut set = vec![];
+    if let Some(data) = &args.data {
+        set.push(format!("data.root={}", toml::Value::String(data.display().to_string())));
+        set.extend(["data.layout=tree", "data.split.test=0"].map(str::to_owned));
+        set.extend(args.set.iter().cloned());
+    }
     let described = match args.run.is_dir() && !is_run {
-        true => DescribedModel::of_export(&args.run, &[], components)?,
+        true => DescribedModel::of_export(&args.run, &set, components)?,
         false => None,
     };
     let (described, data) = match (described, &args.data) {
@@ -35,23 +42,14 @@ pub(super) fn loaded(args: &Args, components: &Components) -> anyhow::Result<Opt
         args.weights.is_none() && args.split == "test",
         "{model}: an exported model has weights, and all images below --data are evaluated; leave out --weights and --split"
     );
-    // The whole folder: nothing is held back for training.
-    let mut set = vec![
-        format!("data.root={}", toml::Value::String(data.display().to_string())),
-        "data.layout=tree".to_owned(),
-        "data.split.test=0".to_owned(),
-    ];
-    set.extend(args.set.iter().cloned());
-    let classes = described.classes;
-    // A run of `of_export` with the settings: its description names the network and the preprocessing.
-    let Some(described) = DescribedModel::of_export(&args.run, &set, components)? else { return Ok(None) };
+    let classes = &described.classes;
     let opened = data_set::open_to_evaluate(&described.loaded, components)?;
     let found = opened.dataset.classes();
     if found != classes.as_slice() {
         let lacks = |of: &[String], others: &[String]| -> Vec<String> {
             of.iter().filter(|class| !others.contains(class)).map(|class| format!("`{class}`")).take(5).collect()
         };
-        let (missing, unknown) = (lacks(&classes, found), lacks(found, &classes));
+        let (missing, unknown) = (lacks(classes, found), lacks(found, classes));
         let mut said = vec![];
         if !missing.is_empty() {
             said.push(format!("no folder for {}", missing.join(", ")));

@@ -19,7 +19,7 @@ use crate::assemble::normalisation;
 use crate::data_set::OpenData;
 use crate::gallery::OVERVIEW;
 use crate::loaders;
-use crate::pictures::{Entry, Figure, save_png};
+use crate::pictures::{Entry, Figure, put, save_png};
 use crate::prediction::{probabilities, shown};
 use crate::run_folder::RunFolder;
 
@@ -136,8 +136,8 @@ fn pair(one: &Picture, other: &Picture, flow: Option<Flow<'_>>, colour: [f32; 3]
     let (width, height) = (one.width() + GAP + other.width(), one.height().max(other.height()));
     let mut result = Picture::filled(width, height, 1.0);
     let right = one.width() + GAP;
-    put(&mut result, &one, 0);
-    put(&mut result, &other, right);
+    put(&mut result, &one, (0, 0));
+    put(&mut result, &other, (right, 0));
     frame(&mut result, right, &other, colour);
     let Some((flow, (rows, columns))) = flow else { return result };
     let most = flow.iter().flatten().copied().fold(0.0, f64::max);
@@ -155,14 +155,6 @@ fn pair(one: &Picture, other: &Picture, flow: Option<Flow<'_>>, colour: [f32; 3]
         }
     }
     result
-}
-
-fn put(to: &mut Picture, from: &Picture, x: usize) {
-    let width = to.width();
-    let lines = to.values_mut().chunks_exact_mut(3 * width);
-    for (line, pixels) in lines.zip(from.pixels().chunks_exact(3 * from.width())) {
-        line[3 * x..3 * x + pixels.len()].copy_from_slice(pixels);
-    }
 }
 
 fn frame(to: &mut Picture, x: usize, of: &Picture, colour: [f32; 3]) {
