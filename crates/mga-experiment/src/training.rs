@@ -20,7 +20,7 @@ pub struct Training {
     pub recompute: bool,
     /// Steps between two checkpoints; 0: one at the end of each epoch.
     pub checkpoint_every: usize,
-    /// Steps between two lines of `metrics.jsonl`; 0: only evaluations.
+    /// Steps between two lines of `metrics.jsonl` on steps; 0: only lines on epochs and evaluations.
     pub log_every: usize,
 }
 

@@ -16,6 +16,7 @@ use mga_data::masks::MaskNotes;
 use mga_models::weights;
 use serde::{Deserialize, Serialize};
 
+use crate::runners::epoch_sums::EpochSums;
 use crate::runners::learner::{JobState, Learner};
 use crate::runners::step::Moved;
 
@@ -50,6 +51,9 @@ pub struct Progress {
     /// The counts of masks so far. The summary counts images that a resumed run does not see again.
     #[serde(default)]
     pub masks: MaskNotes,
+    /// The losses of the epoch that is under way; none where an older release began it.
+    #[serde(default)]
+    pub epoch_sums: Option<EpochSums>,
     /// Images that training or selection skipped so far, and why; sorted.
     #[serde(default)]
     pub skipped: Vec<String>,
@@ -58,7 +62,7 @@ pub struct Progress {
 impl Progress {
     /// Returns a copy of the counts alone, which costs the same however long a run is.
     pub(crate) fn counts(&self) -> Self {
-        Self { experiment: String::new(), masks: MaskNotes::default(), skipped: vec![], ..*self }
+        Self { experiment: String::new(), masks: MaskNotes::default(), epoch_sums: None, skipped: vec![], ..*self }
     }
 }
 

@@ -88,7 +88,7 @@ fn place() -> Place {
 /// The classifier's training loss after its last step.
 fn loss(place: &Place, run: &str) -> f64 {
     let log = place.read(&format!("{run}/metrics.jsonl"));
-    let last = log.lines().rfind(|line| line.contains("\"step\"")).unwrap();
+    let last = log.lines().rfind(|line| line.contains("\"kind\":\"step\"")).unwrap();
     serde_json::from_str::<Value>(last).unwrap()["loss"].as_f64().unwrap()
 }
 

@@ -81,12 +81,12 @@ fn training(report: &Report, arms: &[Vec<Curves>]) -> Vec<Figure> {
         arms.iter().flatten().all(|curves| logged(curves, key) == logged(curves, "loss"))
     };
     let Some((key, loss)) = CLASSES.into_iter().find(|(key, _)| everywhere(key)) else {
-        let of = ("loss", "Training loss", "mean loss of the epoch's steps");
+        let of = ("loss", "Training loss", "mean loss of the epoch");
         return figure(report, &by_key("loss"), of, scale).into_iter().collect();
     };
     let masks = by_key("mask_mse");
     let without = if masks.iter().flatten().all(|run| run.is_empty()) { "" } else { ", without the term of the masks" };
-    let (title, y_name) = (format!("Training {loss}"), format!("mean {loss} of the epoch's steps{without}"));
+    let (title, y_name) = (format!("Training {loss}"), format!("mean {loss} of the epoch{without}"));
     let of_masks = ("mask-loss", "Training loss of the masks", "mean squared error of attention, before its weight");
     let figures =
         [figure(report, &by_key(key), ("loss", &title, &y_name), scale), figure(report, &masks, of_masks, scale)];

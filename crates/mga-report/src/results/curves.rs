@@ -1,5 +1,6 @@
 //! `metrics.jsonl`: how a run went.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Context;
@@ -68,21 +69,22 @@ impl Curves {
             .filter_map(move |line| Some((line.values.get("step")?.as_u64()?, line.number(key)?)))
     }
 
-    /// Returns the epoch (from 0) and the mean of a number over the logged steps of the epoch, such as `loss`.
+    /// Returns the epoch (from 0) and the mean of a number of training over the epoch's images, such as `loss`. Runs of
+    /// releases before 0.2.0 logged no such means: theirs is over the steps of the epoch that were logged.
     #[must_use]
     pub fn epochs(&self, key: &str) -> Vec<(u64, f64)> {
-        let mut epochs: Vec<(u64, f64, f64)> = vec![];
-        for line in self.lines.iter().filter(|line| line.kind == "step") {
-            let (Some(epoch), Some(value)) = (line.values.get("epoch").and_then(Value::as_u64), line.number(key))
-            else {
-                continue;
-            };
-            match epochs.last_mut().filter(|(last, ..)| *last == epoch) {
-                Some((_, sum, count)) => (*sum, *count) = (*sum + value, *count + 1.0),
-                None => epochs.push((epoch, value, 1.0)),
-            }
+        let of = |kind: &'static str| {
+            let lines = self.lines.iter().filter(move |line| line.kind == kind);
+            lines.filter_map(|line| Some((line.values.get("epoch")?.as_u64()?, line.number(key)?)))
+        };
+        let mut steps: BTreeMap<u64, (f64, f64)> = BTreeMap::new();
+        for (epoch, value) in of("step") {
+            let (sum, count) = steps.get(&epoch).copied().unwrap_or_default();
+            steps.insert(epoch, (sum + value, count + 1.0));
         }
-        epochs.into_iter().map(|(epoch, sum, count)| (epoch, sum / count)).collect()
+        let mut means: BTreeMap<u64, f64> = steps.into_iter().map(|(at, (sum, count))| (at, sum / count)).collect();
+        means.extend(of("epoch"));
+        means.into_iter().collect()
     }
 }
 
@@ -98,16 +100,17 @@ mod tests {
 {"kind": "step", "step": 2, "epoch": 0, "loss": 1.0}
 {"kind": "eval", "split": "validation", "epoch": 0, "top1": 0.5, "mask_iou": null}
 {"kind": "step", "step": 3, "epoch": 1, "loss": 0.5}
+{"kind": "epoch", "step": 4, "epoch": 1, "images": 20, "loss": 0.75}
 {"kind": "eval", "split": "vali"#;
         std::fs::write(folder.path().join("metrics.jsonl"), text).unwrap();
         let curves = Curves::read(folder.path()).unwrap();
-        assert_eq!((curves.lines.len(), curves.torn), (4, 1));
+        assert_eq!((curves.lines.len(), curves.torn), (5, 1));
         assert_eq!(curves.evaluations("validation", "top1").collect::<Vec<_>>(), [(0, 0.5)]);
         assert_eq!(
             curves.evaluations("validation", "mask_iou").count() + curves.evaluations("test", "top1").count(),
             0
         );
         assert_eq!(curves.steps("loss").last(), Some((3, 0.5)));
-        assert_eq!(curves.epochs("loss"), [(0, 2.0), (1, 0.5)]);
+        assert_eq!(curves.epochs("loss"), [(0, 2.0), (1, 0.75)]);
     }
 }

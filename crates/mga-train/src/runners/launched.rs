@@ -3,7 +3,7 @@
 use mga_data::Batch;
 
 use super::finite::{Reading, Unread};
-use super::step::StepWork;
+use super::step::{ReadStep, StepWork};
 use crate::checkpoint::Progress;
 use crate::world::World;
 
@@ -21,16 +21,14 @@ struct Waiting {
     step: u64,
     batch: Batch,
     unread: Unread,
-    /// Where an optimiser step ended with it: what came of the step, and how far the run was.
-    ended: Option<(StepWork, Progress)>,
+    /// Where an optimiser step ended with it: what came of the step, the images it was planned with, and how far the run was.
+    ended: Option<(StepWork, usize, Progress)>,
 }
 
 /// An optimiser step that was read.
 pub(super) struct Ended {
-    /// What came of it.
-    pub(super) work: StepWork,
-    /// Its loss.
-    pub(super) loss: f64,
+    /// Its loss and parts.
+    pub(super) read: ReadStep,
     /// How far the run was with it: its counts.
     pub(super) at: Progress,
 }
@@ -46,10 +44,10 @@ impl Launched {
         self.waiting.push(Waiting { step, batch, unread, ended: None });
     }
 
-    /// Says that the optimiser step ended with the micro-batch that was added last.
-    pub(super) fn end_step(&mut self, work: StepWork, progress: &Progress) {
+    /// Says that the optimiser step, `planned` with so many images, ended with the micro-batch that was added last.
+    pub(super) fn end_step(&mut self, work: StepWork, planned: usize, progress: &Progress) {
         if let Some(last) = self.waiting.last_mut() {
-            last.ended = Some((work, progress.counts()));
+            last.ended = Some((work, planned, progress.counts()));
         }
     }
 
@@ -70,8 +68,8 @@ impl Launched {
         let mut ended = vec![];
         for Waiting { step, batch, unread, ended: end } in self.waiting.drain(..) {
             unread.read(world).map_err(|error| name(error, step, &batch))?;
-            if let Some((work, at)) = end {
-                ended.push(Ended { loss: work.whole_loss(world)?, work, at });
+            if let Some((work, planned, at)) = end {
+                ended.push(Ended { read: work.read(planned, world)?, at });
             }
         }
         Ok(ended)

@@ -38,11 +38,11 @@ impl StepParts {
         }
     }
 
-    /// Name and mean over the images of all ranks; `None` where there was nothing to take the mean of.
+    /// Reads the parts: their names and sums over the images of all ranks.
     ///
     /// # Errors
     /// A value that cannot be read off its device; a rank that ended, or has other parts.
-    pub(super) fn means(&self, world: &dyn World) -> anyhow::Result<Vec<(&'static str, Option<f64>)>> {
+    pub(super) fn read(&self, world: &dyn World) -> anyhow::Result<Vec<(&'static str, PartSum)>> {
         let mut numbers = vec![];
         for (_, values, count) in &self.0 {
             let mut sum = 0.0;
@@ -53,11 +53,26 @@ impl StepParts {
             numbers.extend([sum, count.unwrap_or(0.0)]);
         }
         let numbers = sums(world, numbers)?;
-        let mean = |((name, _, count), numbers): (&StepPart, &[f64])| match (count, numbers) {
-            (Some(_), &[sum, count]) => (*name, (count > 0.0).then(|| sum / count)),
-            (_, numbers) => (*name, numbers.first().copied()),
+        let read = |((name, _, count), numbers): (&StepPart, &[f64])| {
+            (*name, PartSum { sum: numbers[0], count: count.map(|_| numbers[1]) })
         };
-        Ok(self.0.iter().zip(numbers.chunks_exact(2)).map(mean).collect())
+        Ok(self.0.iter().zip(numbers.chunks_exact(2)).map(read).collect())
+    }
+}
+
+/// A part of a step's loss that was read.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct PartSum {
+    /// The values over the images of all ranks: their mean, or their sum where `count` says over how many things.
+    pub(super) sum: f64,
+    /// The number of things that the part is the mean of, if these are not the step's images.
+    pub(super) count: Option<f64>,
+}
+
+impl PartSum {
+    /// Returns the mean; `None`: there was nothing to take it of.
+    pub(super) fn mean(&self) -> Option<f64> {
+        self.count.map_or(Some(self.sum), |count| (count > 0.0).then(|| self.sum / count))
     }
 }
 
@@ -82,6 +97,8 @@ mod tests {
         let mut parts = StepParts::default();
         parts.add(vec![part("a", Some(2.0), None), part("b", Some(1.0), Some(1.0)), part("c", None, Some(0.0))], 0.25);
         parts.add(vec![part("a", Some(4.0), None), part("b", Some(3.0), Some(3.0)), part("c", None, Some(0.0))], 0.75);
-        assert_eq!(parts.means(&crate::world::Alone).unwrap(), [("a", Some(3.5)), ("b", Some(2.5)), ("c", None)]);
+        let read = parts.read(&crate::world::Alone).unwrap();
+        let means: Vec<_> = read.into_iter().map(|(name, part)| (name, part.mean())).collect();
+        assert_eq!(means, [("a", Some(3.5)), ("b", Some(2.5)), ("c", None)]);
     }
 }

@@ -1,6 +1,7 @@
 //! The runners of an experiment, whatever its task: checking it, training, evaluating a split, timing a few steps.
 
 pub mod check;
+pub mod epoch_sums;
 pub mod evaluate;
 pub mod evaluated_run;
 pub mod evaluation;

@@ -8,7 +8,7 @@ use mga_core::parameter::{Parameter, ParameterId, ParameterStore};
 use mga_core::tape::{Tape, Value};
 
 use super::finite::Guard;
-use super::loss_parts::{LossPart, StepParts, number};
+use super::loss_parts::{LossPart, PartSum, StepParts, number};
 use crate::world::{Reduction, World, sums};
 
 /// How far apart the keys of the tapes of one micro-batch lie: no run has as many micro-batches.
@@ -98,16 +98,33 @@ pub(super) struct StepWork {
     pub(super) sum: Option<Vec<(ParameterId, Tensor)>>,
     /// The loss of each way back, and the share of images behind it.
     losses: Vec<(Value, f64)>,
-    pub(super) parts: StepParts,
+    parts: StepParts,
+    /// This rank's images so far.
+    pub(super) images: usize,
+}
+
+/// An optimiser step that was read: numbers of the images of all ranks.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct ReadStep {
+    /// Images that were trained on.
+    pub(super) images: u64,
+    /// The images that the step was planned with, of which some may have been skipped.
+    pub(super) planned: f64,
+    /// The sum of the images' losses by the images that were planned.
+    pub(super) loss: f64,
+    /// The parts of the loss by their names.
+    pub(super) parts: Vec<(&'static str, PartSum)>,
 }
 
 impl StepWork {
-    /// Reads the loss of the step's images, of all ranks.
+    /// Reads the loss of the images of all ranks and its parts; the step was `planned` with so many images.
     ///
     /// # Errors
     /// A value that cannot be read off its device; a rank that ended.
-    pub(super) fn whole_loss(&self, world: &dyn World) -> anyhow::Result<f64> {
-        Ok(sums(world, vec![self.loss()?])?.into_iter().sum())
+    pub(super) fn read(&self, planned: usize, world: &dyn World) -> anyhow::Result<ReadStep> {
+        let numbers = sums(world, vec![self.loss()?, self.images as f64])?;
+        let parts = self.parts.read(world)?;
+        Ok(ReadStep { images: numbers[1] as u64, planned: planned as f64, loss: numbers[0], parts })
     }
 
     fn loss(&self) -> anyhow::Result<f64> {

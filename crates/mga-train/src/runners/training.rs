@@ -12,6 +12,7 @@ use mga_data::{Batch, Loader, MaskSource};
 use mga_experiment::{Experiment, SelectOn};
 use mga_registry::Registry;
 
+use super::epoch_sums::EpochSums;
 use super::evaluation::EvaluationContext;
 use super::finite::{Guard, NotFinite, Reading};
 use super::launched::Launched;
@@ -143,6 +144,9 @@ impl Training<'_> {
         let (group, batches) = (self.experiment.train.accumulate, self.train.batches_per_epoch());
         let (mut work, mut guard) = (StepWork::default(), Guard::new(self.reading));
         let (mut launched, mut seen, mut started) = (Launched::new(self.reading), 0, Instant::now());
+        if progress.batch == 0 {
+            progress.epoch_sums = Some(EpochSums::default());
+        }
         let mut stream = self.train.epoch(progress.epoch as u64, progress.batch).peekable();
         while let Some(batch) = stream.next() {
             let batch = batch?;
@@ -182,20 +186,22 @@ impl Training<'_> {
                 return Err(name(error, progress.step + 1, &batch));
             }
             seen += batch.len();
+            work.images += batch.len();
             launched.push(progress.step + 1, batch, guard.take_unread());
             progress.micro_step += 1;
             progress.batch = position + 1;
             let more = stream.peek().is_some();
             let every = self.experiment.train.checkpoint_every as u64;
             let next = progress.step + 1;
-            let logged = ends && (next.is_multiple_of(self.experiment.train.log_every.max(1) as u64) || !more);
+            let log_every = self.experiment.train.log_every as u64;
+            let logged = ends && log_every > 0 && (next.is_multiple_of(log_every) || !more);
             let stops = ends && more && any(self.world, self.interrupt.is_raised())?;
             let saved = stops || ends && more && every > 0 && next.is_multiple_of(every);
             if ends {
                 progress.step = next;
-                launched.end_step(std::mem::take(&mut work), progress);
+                launched.end_step(std::mem::take(&mut work), planned, progress);
             }
-            if !(logged || saved || launched.is_full()) {
+            if !(logged || saved || !more || launched.is_full()) {
                 continue;
             }
             let ended = launched.read(self.world, name)?;
@@ -207,21 +213,17 @@ impl Training<'_> {
             let speed = seen as f64 / seconds.max(1e-9);
             for step in &ended {
                 let at = Progress { seconds: progress.seconds, ..step.at.clone() };
-                self.report.step(&at, batches, step.loss, speed);
+                self.report.step(&at, batches, step.read.loss, speed);
+                progress.epoch_sums.iter_mut().for_each(|sums| sums.add(&step.read));
             }
             if let Some(step) = ended.last().filter(|_| logged) {
                 let mut line = serde_json::json!({
-                    "kind": "step", "step": progress.step, "epoch": progress.epoch, "loss": step.loss,
+                    "kind": "step", "step": progress.step, "epoch": progress.epoch, "loss": step.read.loss,
                 });
-                step.work
-                    .parts
-                    .means(self.world)?
-                    .into_iter()
-                    .for_each(|(name, mean)| line[name] = serde_json::json!(mean));
+                step.read.parts.iter().for_each(|(name, part)| line[name] = serde_json::json!(part.mean()));
                 line["learning_rate"] = serde_json::json!(rate * factor);
                 line["images_per_second"] = serde_json::json!(speed);
-                log.as_mut().map_or(Ok(()), |log| log.append(&line))?;
-                self.tracking.line(&line);
+                self.log(&line, log)?;
             }
             if saved {
                 self.average_buffers(stores)?;
@@ -235,7 +237,14 @@ impl Training<'_> {
         Ok(())
     }
 
-    /// Evaluates where it is due, keeps the best, and saves.
+    /// Appends a line to the log, which rank 0 has, and tells the trackers.
+    fn log(&self, line: &serde_json::Value, log: &mut Option<MetricsLog>) -> anyhow::Result<()> {
+        log.as_mut().map_or(Ok(()), |log| log.append(line))?;
+        self.tracking.line(line);
+        Ok(())
+    }
+
+    /// Logs the epoch's mean loss, evaluates where it is due, keeps the best, and saves.
     fn after_epoch(
         &self,
         progress: &mut Progress,
@@ -243,6 +252,11 @@ impl Training<'_> {
         log: &mut Option<MetricsLog>,
     ) -> anyhow::Result<()> {
         self.average_buffers(stores)?;
+        // Taken: an evaluation that is interrupted begins again, and the line is there already.
+        let sums = progress.epoch_sums.take();
+        if let Some(line) = sums.and_then(|sums| sums.line(progress.epoch, progress.step)) {
+            self.log(&line, log)?;
+        }
         let (settings, epoch) = (&self.experiment.eval, progress.epoch);
         let last = epoch + 1 == self.experiment.schedule.epochs;
         if let Some((split, loader)) =
@@ -260,8 +274,7 @@ impl Training<'_> {
                 result => result?,
             };
             let line = result.line(split, Some(epoch));
-            log.as_mut().map_or(Ok(()), |log| log.append(&line))?;
-            self.tracking.line(&line);
+            self.log(&line, log)?;
             result.notes(split).iter().for_each(|note| self.voice.say(&format!("warning: {note}")));
             // NaN is above nothing, and nothing is above it: it would select the first epoch for good.
             let score = result.score().filter(|score| score.is_finite());

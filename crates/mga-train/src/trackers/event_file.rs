@@ -72,12 +72,15 @@ fn file_version(time: f64) -> Vec<u8> {
     event
 }
 
-/// An event with every number of a line: `train/loss`, `validation/top1`. `step` is moved on to the line's.
+/// An event with every number of a line: `train/loss` of a step, `epoch/loss`, `validation/top1`. `step` is moved on to the
+/// line's.
 fn scalars(time: f64, line: &Value, step: &mut u64) -> Vec<u8> {
     if let Some(at) = line.get("step").and_then(Value::as_u64) {
         *step = at;
     }
-    let group = line.get("split").and_then(Value::as_str).unwrap_or("train");
+    // The mean of an epoch stands at its last step, and would be a second value of it.
+    let of_step = if line.get("kind").is_some_and(|kind| kind == "epoch") { "epoch" } else { "train" };
+    let group = line.get("split").and_then(Value::as_str).unwrap_or(of_step);
     let mut summary = vec![];
     for (key, value) in line.as_object().into_iter().flatten() {
         let Some(number) = value.as_f64().filter(|_| !PLACES.contains(&key.as_str())) else { continue };
@@ -251,6 +254,9 @@ mod tests {
             (150, named(&[("validation/top1", 0.75)])),
         ];
         assert_eq!(events(&path), expected);
+        let epoch = serde_json::json!({ "kind": "epoch", "step": 150, "epoch": 0, "images": 20, "loss": 0.75 });
+        let seen = read(&scalars(0.0, &epoch, &mut 0));
+        assert_eq!(seen, (150, named(&[("epoch/images", 20.0), ("epoch/loss", 0.75)])));
         let first = std::fs::read(&path).unwrap();
         assert!(first.windows(13).any(|bytes| bytes == b"brain.Event:2"));
         // Opened again with the same log it stays as it is, times and all.

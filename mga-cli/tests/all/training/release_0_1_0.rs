@@ -30,7 +30,9 @@ fn lines(path: &Path) -> Vec<Value> {
 fn a_killed_run_goes_on_to_the_numbers_that_0_1_0_came_to() {
     let tiny = with(&["begun"]);
     succeed(tiny.mga(["train", "--resume", "begun"]));
-    let (ours, theirs) = (lines(&tiny.path("begun/metrics.jsonl")), lines(&stored("whole-metrics.jsonl")));
+    let (mut ours, theirs) = (lines(&tiny.path("begun/metrics.jsonl")), lines(&stored("whole-metrics.jsonl")));
+    // The means of epochs are new.
+    ours.retain(|line| line["kind"] != "epoch");
     assert_eq!(ours.len(), theirs.len());
     for (ours, theirs) in ours.iter().zip(&theirs) {
         for key in ["kind", "epoch", "step", "split", "images"] {

@@ -4,13 +4,13 @@ use mga_testing::process::{Started, said, succeed};
 
 use super::tiny::{SGD, Tiny};
 
-/// Killed when it has said what it trains, and at every line of its log: a step, or an evaluation. Where in its work it is
-/// then is never the same twice.
+/// Killed when it has said what it trains, and at every line of its log: a step, an epoch, or an evaluation. Where in its
+/// work it is then is never the same twice.
 fn killed_and_resumed(set: &[&str]) {
     let tiny = Tiny::new(set);
     succeed(tiny.train("peace", &[]));
     let peace = tiny.run("peace");
-    assert_eq!((peace.summary["steps"].as_u64(), peace.metrics.len()), (Some(12), 15));
+    assert_eq!((peace.summary["steps"].as_u64(), peace.metrics.len()), (Some(12), 18));
     let log = tiny.path("run/metrics.jsonl");
     let begun = tiny.path("run/experiment.toml");
     let mut kills = 0;

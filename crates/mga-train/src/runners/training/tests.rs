@@ -186,6 +186,8 @@ fn an_equal_score_is_not_better_after_a_resumption() {
         assert_eq!((peace.best_epoch, resumed.best_epoch), (Some(0), Some(0)), "{score}");
         assert_eq!(resumed.best.map(f64::to_bits), Some(score.to_bits()));
         assert_eq!(best(&at("run")), best(&at("peace")));
+        assert_eq!(epochs(&at("peace")).len(), 3);
+        assert_eq!(epochs(&at("run")), epochs(&at("peace")));
     }
 }
 
@@ -261,11 +263,45 @@ fn last(folder: &Path) -> HashMap<String, Vec<u32>> {
     tensors.iter().map(|(name, tensor)| (name.clone(), bits(tensor))).collect()
 }
 
-fn losses(folder: &Path) -> Vec<(u64, u64)> {
+/// The lines of a kind in the log.
+fn logged(folder: &Path, kind: &str) -> Vec<serde_json::Value> {
     let lines = std::fs::read_to_string(RunFolder::at(folder).metrics()).unwrap();
     let lines = lines.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-    let steps = lines.filter(|line| line["kind"] == "step");
-    steps.map(|line| (line["step"].as_u64().unwrap(), line["loss"].as_f64().unwrap().to_bits())).collect()
+    lines.filter(|line| line["kind"] == kind).collect()
+}
+
+fn epochs(folder: &Path) -> Vec<serde_json::Value> {
+    logged(folder, "epoch")
+}
+
+fn losses(folder: &Path) -> Vec<(u64, u64)> {
+    let bits = |line: &serde_json::Value| line["loss"].as_f64().unwrap().to_bits();
+    logged(folder, "step").iter().map(|line| (line["step"].as_u64().unwrap(), bits(line))).collect()
+}
+
+#[test]
+fn an_epoch_has_the_mean_of_its_images_however_often_steps_are_logged() {
+    let folder = tempfile::tempdir().unwrap();
+    let all = folder.path().join("all");
+    broken(&all, "log_every = 1", Breaks::Nothing, Reading::AtOnce);
+    let (steps, [epoch]) = (losses(&all), &epochs(&all)[..]) else { panic!("one epoch") };
+    let images = epoch["images"].as_u64().unwrap();
+    // Three images in every step but the last, which has what is left.
+    let last = images - 3 * (steps.len() as u64 - 1);
+    let of = |(at, &(_, loss)): (usize, &(u64, u64))| {
+        f64::from_bits(loss) * if at + 1 == steps.len() { last as f64 } else { 3.0 }
+    };
+    let mean = steps.iter().enumerate().map(of).sum::<f64>() / images as f64;
+    assert!((1..=3).contains(&last) && (epoch["loss"].as_f64().unwrap() - mean).abs() < 1e-12 * mean, "{epoch}");
+    assert_eq!((&epoch["cross_entropy"], &epoch["step"]), (&epoch["loss"], &json!(steps.len())));
+    for (number, (every, reading)) in
+        [(0, Reading::AtOnce), (4, Reading::AtOnce), (0, Reading::Late), (4, Reading::Late)].into_iter().enumerate()
+    {
+        let run = folder.path().join(number.to_string());
+        broken(&run, &format!("log_every = {every}"), Breaks::Nothing, reading);
+        assert_eq!(epochs(&run), [epoch.clone()]);
+        assert_eq!(losses(&run).is_empty(), every == 0);
+    }
 }
 
 #[test]
