@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
 use mga_core::whole_file;
@@ -142,9 +141,6 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     launcher.launch(&mut Launch { plan, rounds: &mut rounds, request, interrupt: &interrupt, teller: &mut report })
 }
 
-/// How long steps of an arm are timed.
-const TIMED: Duration = Duration::from_secs(3);
-
 /// Times some steps of a run. What keeps it from that is said: it would keep the run from training, too.
 fn time(cell: &Cell, components: &Components, interrupt: &Interrupt) -> Option<Timed> {
     if interrupt.is_raised() {
@@ -156,7 +152,7 @@ fn time(cell: &Cell, components: &Components, interrupt: &Interrupt) -> Option<T
         std::fs::write(&file, cell.experiment_text()?)?;
         let loaded = load(&file, &Overrides::default(), components)?;
         assemble::use_threads(loaded.experiment.threads);
-        timing::time(&loaded, components, TIMED)
+        timing::time(&loaded, components)
     };
     timed().map_err(|error| say!("note: {} cannot be timed: {error:#}", cell.key)).ok()
 }

@@ -1,7 +1,6 @@
 //! `mga sweep-task`: one planned run of a sweep's folder, as a job on a cluster runs it.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use mga_experiment::{Components, Overrides, load};
 use mga_sweep::{Plan, RunState, Share, run_cell};
@@ -19,9 +18,6 @@ Example:
 
 Runs one planned run, from its checkpoint if it has one, and writes its state. Many tasks may work on one folder.
 A finished run is left alone.";
-
-/// How long steps are timed.
-const TIMED: Duration = Duration::from_secs(3);
 
 /// Run one planned run of a sweep's folder.
 #[derive(Debug, clap::Args)]
@@ -47,7 +43,7 @@ pub fn run(args: Args, components: &Components) -> anyhow::Result<()> {
     if args.time {
         let loaded = load(&cell.experiment_file(), &Overrides::default(), components)?;
         assemble::use_threads(loaded.experiment.threads);
-        let timed = timing::time(&loaded, components, TIMED)?;
+        let timed = timing::time(&loaded, components)?;
         return Ok(print(serde_json::to_string(&timed)? + "\n")?);
     }
     if cell.state().state == RunState::Finished {

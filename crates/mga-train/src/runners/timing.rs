@@ -14,6 +14,8 @@ use crate::world::Alone;
 use super::finite::{Guard, Reading};
 use super::step::{Moved, StepContext, StepWork};
 
+/// How long the steps of a stage are timed.
+const TIMED: Duration = Duration::from_secs(3);
 /// Steps that are not counted: the first fills memory.
 const WARM_UP: usize = 1;
 /// Batches that are evaluated.
@@ -31,14 +33,14 @@ pub struct Timed {
     pub earlier: Vec<f64>,
 }
 
-/// Times steps of each stage of a run for about `limit`, and some batches of its evaluation. Nothing is written.
+/// Times steps of each stage of a run for some seconds, and some batches of its evaluation. Nothing is written.
 ///
 /// # Errors
 /// Wrong data; what the model refuses.
-pub fn time(loaded: &Loaded, components: &Components, limit: Duration) -> anyhow::Result<Timed> {
+pub fn time(loaded: &Loaded, components: &Components) -> anyhow::Result<Timed> {
     let mut all = Timed::default();
     for stage in loaded.stages() {
-        let (seconds, steps) = time_stage(stage, components, limit)?;
+        let (seconds, steps) = time_stage(stage, components)?;
         all.seconds += seconds;
         all.steps += steps;
         all.earlier.push(seconds);
@@ -48,7 +50,7 @@ pub fn time(loaded: &Loaded, components: &Components, limit: Duration) -> anyhow
 }
 
 /// The seconds of a stage, and the steps that were timed.
-fn time_stage(loaded: &Loaded, components: &Components, limit: Duration) -> anyhow::Result<(f64, usize)> {
+fn time_stage(loaded: &Loaded, components: &Components) -> anyhow::Result<(f64, usize)> {
     let experiment = &loaded.experiment;
     let begun = Instant::now();
     let device = assemble::device(loaded)?;
@@ -93,7 +95,7 @@ fn time_stage(loaded: &Loaded, components: &Components, limit: Duration) -> anyh
             continue;
         }
         steps += 1;
-        if started.elapsed() > limit {
+        if started.elapsed() > TIMED {
             break;
         }
     }

@@ -9,7 +9,6 @@ mod toml_text;
 mod write;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::Context;
 use mga_core::wording::counted;
@@ -34,8 +33,6 @@ Example:
 Nothing in the folder is changed. Beside the experiment a sweep file is written, which compares the network without attention,
 with attention and with masks, and for few images a table with folds, which keep groups together.";
 
-/// How long steps are timed.
-const TIMED: Duration = Duration::from_secs(3);
 /// Seconds that the sweep is to take at most, about.
 const LONGEST: f64 = 600.0;
 
@@ -181,7 +178,7 @@ fn unread_tables(args: &Args, found: &[(String, Recognised)], components: &Compo
 /// About how many seconds a run takes on this machine, from some steps of the experiment as it would be written.
 fn timed(plan: &Plan, files: &Files, components: &Components) -> anyhow::Result<f64> {
     let loaded = load_text(&write::experiment(plan, files), &Overrides::default(), components)?;
-    Ok(timing::time(&loaded, components, TIMED)?.seconds)
+    Ok(timing::time(&loaded, components)?.seconds)
 }
 
 /// How long it will take, and what to do next.
