@@ -27,7 +27,7 @@ pub use logits::Logits;
 pub use mga_sweep::RunState;
 pub use predictions::{Prediction, Predictions};
 pub use read::{Note, Results, read};
-pub use record::{NO_IDENTITY, Record, flatten};
+pub use record::{NO_IDENTITY, Record, TrainingLog, flatten};
 pub use search::SearchSpace;
 pub use summary::{Evaluation, Summary};
 pub use trials::Trials;

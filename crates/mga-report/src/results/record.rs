@@ -193,6 +193,34 @@ impl Record {
         Logits::read(&self.folder)
     }
 
+    /// Returns where its training was logged, in order: of a run of several stages those that trained something.
+    #[must_use]
+    pub fn training_logs(&self) -> Vec<TrainingLog> {
+        let stages = self.summary.as_ref().and_then(|summary| summary.others.get("stages")?.as_array());
+        let Some(stages) = stages else {
+            return vec![TrainingLog { stage: None, id: String::new(), folder: self.folder.clone() }];
+        };
+        let log = |stage: &Value| {
+            let text = |key: &str| stage.get(key).and_then(Value::as_str);
+            let folder = self.folder.join(text("folder")?);
+            Some(TrainingLog { stage: text("name").map(str::to_owned), id: text("id")?.to_owned(), folder })
+        };
+        stages.iter().filter(|stage| stage.get("work").is_some_and(|work| work == "fit")).filter_map(log).collect()
+    }
+}
+
+/// A folder with the log of some training.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrainingLog {
+    /// The stage's name; `None`: the run has no stages.
+    pub stage: Option<String>,
+    /// The stage's identity, the same in all runs that share it.
+    pub id: String,
+    /// The folder.
+    pub folder: PathBuf,
+}
+
+impl TrainingLog {
     /// Reads the learning curves.
     ///
     /// # Errors
