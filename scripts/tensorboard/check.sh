@@ -70,7 +70,7 @@ expected, step = defaultdict(list), 0
 lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
 for line in lines:
     step = line.get("step", step)
-    group = line.get("split", "train")
+    group = line.get("split", "epoch" if line["kind"] == "epoch" else "train")
     for key, value in line.items():
         if isinstance(value, (int, float)) and key not in ("step", "epoch"):
             expected[f"{group}/{key}"].append((step, value))

@@ -85,7 +85,9 @@ impl Rows {
     /// A row for each number of a line of the log.
     fn rows(&mut self, line: &Value) -> String {
         self.step = line["step"].as_u64().unwrap_or(self.step);
-        let (step, split) = (self.step, line["split"].as_str().unwrap_or("train"));
+        // Numbers of training are of a step, or means over an epoch.
+        let training = if line["kind"] == "epoch" { "epoch" } else { "train" };
+        let (step, split) = (self.step, line["split"].as_str().unwrap_or(training));
         let numbers = line
             .as_object()
             .into_iter()
