@@ -37,8 +37,8 @@ pub trait Tracker {
     /// What keeps the tracker from working.
     fn begins(&mut self, run: &TrackedRun<'_>) -> anyhow::Result<()>;
 
-    /// Hears a line of the log: the object of a step (`"kind": "step"`) or of an evaluation (`"kind": "eval"`), as in
-    /// `metrics.jsonl`.
+    /// Hears a line of the log: the object of a step (`"kind": "step"`), of an epoch's means (`"kind": "epoch"`) or of an
+    /// evaluation (`"kind": "eval"`), as in `metrics.jsonl`.
     ///
     /// # Errors
     /// What keeps the tracker from taking it.
