@@ -299,7 +299,7 @@ fn an_epoch_has_the_mean_of_its_images_however_often_steps_are_logged() {
     {
         let run = folder.path().join(number.to_string());
         broken(&run, &format!("log_every = {every}"), Breaks::Nothing, reading);
-        assert_eq!(epochs(&run), [epoch.clone()]);
+        assert_eq!(epochs(&run), std::slice::from_ref(epoch));
         assert_eq!(losses(&run).is_empty(), every == 0);
     }
 }
