@@ -28,6 +28,14 @@ $mga sweep "$experiments/lite0_clutter_sweep.toml" --out "$runs/clutter"
 $mga sweep "$experiments/vgg16_sweep.toml" --out "$runs/vgg16"
 $mga eval "$runs/lite0" --set data.background=clutter --out "$runs/lite0-on-clutter"
 $mga eval "$runs/clutter" --set data.background=white --out "$runs/clutter-on-white"
+# The methods of the reports name the near duplicates on two sides of a split.
+for sweep in lite0 lite0-on-clutter; do
+    $mga data check "$experiments/lite0_sweep.toml" --record "$runs/$sweep"
+done
+for sweep in clutter clutter-on-white; do
+    $mga data check "$experiments/lite0_clutter_sweep.toml" --record "$runs/$sweep"
+done
+$mga data check "$experiments/vgg16_sweep.toml" --record "$runs/vgg16"
 for sweep in lite0 clutter vgg16 lite0-on-clutter clutter-on-white; do
     $mga report "$runs/$sweep" --out "$runs/$sweep-report"
 done
