@@ -47,7 +47,7 @@ def timed(command):
 def numbers(run):
     """What a run computed: its log without times, and the hash of its last weights' tensors."""
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    # Means over steps that are compared anyway, and that older programs do not log.
+    # Means over steps, which older programs do not log.
     lines = [line for line in lines if line["kind"] != "epoch"]
     for line in lines:
         line.pop("images_per_second", None)

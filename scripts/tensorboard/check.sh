@@ -48,7 +48,7 @@ TOML
     # The program itself, which may run under cargo.
     program() { pgrep -n -f "train $work/small.toml"; }
     lines() { wc -l 2>/dev/null <"$run/metrics.jsonl" || echo 0; }
-    # An epoch has 8 or fewer steps and an evaluation.
+    # An epoch has 8 or fewer steps, their means and an evaluation.
     while [ "$(lines)" -lt 13 ] && kill -0 "$training" 2>/dev/null; do sleep 0.02; done
     kill -KILL "$(program)"
     wait "$training" 2>/dev/null || true

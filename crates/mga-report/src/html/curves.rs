@@ -21,6 +21,7 @@ pub(super) fn section(seen: &Reported<'_>) -> anyhow::Result<Content> {
 /// The plots, and what could not be read.
 fn figures(Reported { report, records }: &Reported<'_>) -> (Vec<Figure>, Vec<String>) {
     let (mut stages, mut notes): (Vec<Stage<'_>>, Vec<String>) = (vec![], vec![]);
+    let mut unread = BTreeSet::new();
     for (arm, runs) in report.arms.iter().map(|arm| &arm.runs).enumerate() {
         for log in runs.iter().filter(|&&run| report.runs[run].counted).flat_map(|&run| records[run].training_logs()) {
             let at = stages.iter().position(|stage| stage.name == log.stage).unwrap_or_else(|| {
@@ -33,6 +34,8 @@ fn figures(Reported { report, records }: &Reported<'_>) -> (Vec<Figure>, Vec<Str
             }
             match log.curves() {
                 Ok(curves) => stages[at].arms[arm].push((log.id, curves)),
+                // Once for all runs that share the stage.
+                Err(_) if log.stage.is_some() && !unread.insert(log.id) => (),
                 Err(error) => notes.push(format!("{error:#}")),
             }
         }
@@ -48,7 +51,7 @@ struct Stage<'a> {
     number: usize,
     /// The runs of every arm, each with the identity of its stage.
     arms: Vec<Vec<(String, Curves)>>,
-    /// Whether all arms have the same: then the first arm's are drawn for all.
+    /// Whether all arms have the same: then those of one arm are drawn for all.
     shared: bool,
 }
 
@@ -60,17 +63,22 @@ impl<'a> Stage<'a> {
         Self { report, name, number, arms: report.arms.iter().map(|_| vec![]).collect(), shared: false }
     }
 
-    /// Whether every arm has the same stage, trained once for all of them.
-    fn is_shared(&self) -> bool {
+    /// The arm whose curves are those of all arms, each of which has the same or some of them; `None`: the arms trained the
+    /// stage themselves.
+    fn shared_by(&self) -> Option<usize> {
         let ids = |arm: &[(String, Curves)]| arm.iter().map(|(id, _)| id.clone()).collect::<BTreeSet<_>>();
-        let first = self.arms.first().map(|arm| ids(arm)).unwrap_or_default();
-        self.name.is_some() && self.arms.len() > 1 && self.arms.iter().all(|arm| ids(arm) == first)
+        let arms: Vec<BTreeSet<String>> = self.arms.iter().map(|arm| ids(arm)).collect();
+        let several = arms.iter().filter(|ids| !ids.is_empty()).count() > 1;
+        // Of equals the first.
+        let largest = (0..arms.len()).rev().max_by_key(|&arm| arms[arm].len())?;
+        let shared = self.name.is_some() && several && arms.iter().all(|ids| ids.is_subset(&arms[largest]));
+        shared.then_some(largest)
     }
 
     fn figures(mut self) -> Vec<Figure> {
-        self.shared = self.is_shared();
-        if self.shared {
-            self.arms.iter_mut().skip(1).for_each(Vec::clear);
+        if let Some(arm) = self.shared_by() {
+            self.shared = true;
+            self.arms.iter_mut().enumerate().filter(|(other, _)| *other != arm).for_each(|(_, runs)| runs.clear());
         }
         let mut figures = self.training();
         figures.extend(self.scores());
@@ -260,6 +268,11 @@ mod tests {
         let (shared, caption) = drawn(["a", "a"]);
         assert!(shared.contains("Training cross entropy, stage pretrain") && shared.contains("all arms"), "{shared}");
         assert!(shared.matches("ends at").count() == 1 && caption.ends_with("All arms share this stage."), "{caption}");
+        // An arm whose run is not finished does not make it another.
+        let mut uneven = Stage::new(&report, Some("pretrain".to_owned()), 0);
+        uneven.arms[1].extend(["a", "b"].map(|id| (id.to_owned(), curves(Some(2.0), None))));
+        uneven.arms[0].push(("b".to_owned(), curves(Some(2.0), None)));
+        assert_eq!(uneven.shared_by(), Some(1));
         let (own, caption) = drawn(["a", "b"]);
         assert!(own.matches("ends at").count() == 2 && !own.contains("all arms") && !caption.contains("share"));
     }

@@ -14,8 +14,9 @@ pub struct EpochSums {
     images: u64,
     /// The sum of their losses.
     loss: f64,
-    /// Of each part of the loss, the sum of its values and the number of things that they are of.
-    parts: BTreeMap<String, (f64, f64)>,
+    /// Of each part of the loss, the sum of its values and the number of things that they are of; `None`: a value was not
+    /// finite, which JSON cannot say.
+    parts: BTreeMap<String, (Option<f64>, f64)>,
 }
 
 impl EpochSums {
@@ -28,8 +29,12 @@ impl EpochSums {
                 Some(count) => (part.sum, count),
                 None => (part.sum * step.planned, step.images as f64),
             };
-            let sums = self.parts.entry((*name).to_owned()).or_default();
-            *sums = (sums.0 + value, sums.1 + count);
+            let (sum, counted) = self.parts.entry((*name).to_owned()).or_insert((Some(0.0), 0.0));
+            // Of nothing there is no value, whatever stands for it.
+            if count > 0.0 {
+                *sum = sum.map(|sum| sum + value).filter(|sum| sum.is_finite());
+                *counted += count;
+            }
         }
     }
 
@@ -38,7 +43,7 @@ impl EpochSums {
         let mean = |(sum, count): (f64, f64)| (count > 0.0).then(|| sum / count);
         let loss = mean((self.loss, self.images as f64))?;
         let mut line = json!({ "kind": "epoch", "step": step, "epoch": epoch, "images": self.images, "loss": loss });
-        self.parts.iter().for_each(|(name, sums)| line[name] = json!(mean(*sums)));
+        self.parts.iter().for_each(|(name, (sum, count))| line[name] = json!(sum.and_then(|sum| mean((sum, *count)))));
         Some(line)
     }
 }
@@ -73,5 +78,13 @@ mod tests {
         skipped.add(&step(8, 16.0, 1.0, None, 0.0));
         let line = skipped.line(0, 1).unwrap();
         assert_eq!((&line["loss"], &line["mask_mse"]), (&json!(2.0), &Value::Null));
+        // A part that is not in the loss may be no number: a checkpoint keeps that too.
+        skipped.add(&step(8, 16.0, 1.0, Some(f64::NAN), 0.0));
+        assert_eq!(skipped.parts["mask_mse"], (Some(0.0), 0.0));
+        skipped.add(&step(8, 16.0, 1.0, Some(f64::NAN), 1.0));
+        skipped.add(&step(8, 16.0, 1.0, Some(1.0), 1.0));
+        let read: EpochSums = serde_json::from_str(&serde_json::to_string(&skipped).unwrap()).unwrap();
+        assert_eq!(read, skipped);
+        assert_eq!(read.line(0, 1).unwrap()["mask_mse"], Value::Null);
     }
 }

@@ -63,7 +63,8 @@ impl StepParts {
 /// A part of a step's loss that was read.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct PartSum {
-    /// The values over the images of all ranks: their mean, or their sum where `count` says over how many things.
+    /// The values over the images of all ranks: their sum by the images that were planned, or their sum where `count` says
+    /// over how many things.
     pub(super) sum: f64,
     /// The number of things that the part is the mean of, if these are not the step's images.
     pub(super) count: Option<f64>,

@@ -124,6 +124,8 @@ fn arms_share_the_stages_that_they_have_in_common_and_are_compared_by_episode() 
     assert!(report.contains("1.96 standard errors"), "{report}");
     let page = tiny.read("report/index.html");
     assert!(page.contains("query images of test episodes"), "{}", names_below(&tiny.path("report")).join(" "));
+    assert!(page.contains("All arms share this stage.") && !page.contains("id=\"unread\""), "no curve of pretraining");
+    assert!(tiny.path("report/figures/stage-01-pretrain-loss.svg").is_file());
 }
 
 #[test]
